@@ -1,0 +1,43 @@
+"""What is wrong with a configuration file: collected while it is read, told all at once."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Problem(NamedTuple):
+    """One message: the line (from 1), the place in the tree (`models[1].timeout_s`, or ""), what is wrong."""
+
+    line: int
+    path: str
+    message: str
+
+
+class Problems:
+    """The problems of one file, in whatever order they are found."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._found: list[Problem] = []
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(self, line: int, path: str, message: str) -> None:
+        """Note one problem."""
+        self._found.append(Problem(line, path, message))
+
+    def messages(self) -> tuple[str, ...]:
+        """Return one line for each problem, `config.yaml:14: models[1].timeout_s: …`, in file order."""
+        ordered = sorted(self._found, key=lambda problem: problem.line)
+        return tuple(
+            f"{self.file}:{line}: {path}: {message}" if path else f"{self.file}:{line}: {message}"
+            for line, path, message in ordered
+        )
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. `problems` has one line for each reason, in file order."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,55 @@
+"""The providers that config.yaml may name instead of a base URL, and what is known about each."""
+
+from dataclasses import dataclass
+from typing import get_args
+
+from config.settings import Capability
+
+EMBEDDED = "embedded"
+
+WEIGHT_NAMES = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
+"""The weights that an embedded model may name; upstream/weights.py says where each comes from."""
+
+ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What a provider's name stands for.
+
+    `base_url` speaks OpenAI's chat completions, and is "" for the embedded models. `key_variable` is where its key
+    usually is, None where it needs none. `default_model` is asked where only the provider is named.
+    """
+
+    base_url: str
+    key_variable: str | None
+    capabilities: frozenset[Capability]
+    default_model: str | None = None
+
+
+def _local(base_url: str) -> Provider:
+    return Provider(base_url, None, ALL_CAPABILITIES - {"logprobs"})
+
+
+PROVIDERS: dict[str, Provider] = {
+    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY", ALL_CAPABILITIES),
+    "openrouter": Provider(
+        "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ALL_CAPABILITIES, default_model="openrouter/auto"
+    ),
+    "anthropic": Provider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", frozenset(["vision", "tools"])),
+    "google": Provider(
+        "https://generativelanguage.googleapis.com/v1beta/openai",
+        "GEMINI_API_KEY",
+        ALL_CAPABILITIES - {"logprobs"},
+    ),
+    "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY", ALL_CAPABILITIES - {"logprobs"}),
+    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY", ALL_CAPABILITIES - {"logprobs"}),
+    "deepseek": Provider(
+        "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", frozenset(["tools", "json_object", "logprobs"])
+    ),
+    "together": Provider("https://api.together.xyz/v1", "TOGETHER_API_KEY", ALL_CAPABILITIES),
+    "ollama": _local("http://127.0.0.1:11434/v1"),
+    "lmstudio": _local("http://127.0.0.1:1234/v1"),
+    "vllm": _local("http://127.0.0.1:8000/v1"),
+    EMBEDDED: Provider("", None, frozenset(["json_object", "json_schema", "logprobs"])),
+}

@@ -1,0 +1,98 @@
+"""What config.yaml may say: every key with its type and bounds. The defaults are those of config/settings.py."""
+
+from typing import get_args
+
+from config.document import Scalar
+from config.providers import PROVIDERS
+from config.reader import Keys, Place, Record, each, flag, keys, number, one_of, text, whole
+from config.settings import Capability, Mode
+from config.values import (
+    api_key,
+    base_url,
+    critic_prompt,
+    headers,
+    model_reference,
+    new_mixture_name,
+    new_model_name,
+    params,
+)
+
+SERVER: Keys = {
+    "host": text,
+    "port": whole(0, 65535),
+    "max_body_mb": number(above=0),
+    "shutdown_timeout_s": number(above=0),
+    "usage": one_of("answer", "total"),
+    "streaming": one_of("allow", "reject"),
+    "stream_heartbeat_s": number(least=0),
+    "json_heartbeat_s": number(least=0),
+}
+
+MODEL: Keys = {
+    "name": new_model_name,
+    "base_url": base_url,
+    "provider": one_of(*PROVIDERS),
+    "api_key": api_key,
+    "model": text,
+    "params": params,
+    "headers": headers,
+    "timeout_s": number(above=0),
+    "retries": whole(0, 10),
+    "max_concurrency": whole(1, 10_000),
+    "capabilities": each(one_of(*get_args(Capability)), unique=True),
+    "context_tokens": whole(256),
+    "path": text,
+    "threads": whole(1),
+    "slots": whole(1, 64),
+}
+
+CRITIC: Keys = {
+    "model": model_reference,
+    "fallbacks": each(model_reference, unique=True),
+    "params": params,
+    "prompt": critic_prompt,
+}
+
+
+def critic(place: Place) -> Record:
+    """Read a critic: a mapping, or no more than a model's name."""
+    if isinstance(place.node, Scalar):
+        return Record(place, {"model": model_reference(place)})
+    record = keys(CRITIC)(place)
+    if "model" in record.values and record.values["model"] in record.values.get("fallbacks", ()):
+        record.at("fallbacks").refuse("must not have the critic's own model in it: it has failed by then")
+    return record
+
+
+TOOLS: Keys = {
+    "fan_out": one_of("new_turns", "every_turn"),
+}
+
+MIXTURE: Keys = {
+    "name": new_mixture_name,
+    "panel": each(model_reference, unique=True, least=1),
+    "critic": critic,
+    "mode": one_of(*get_args(Mode)),
+    "deadline_s": number(above=0),
+    "critic_reserve_s": number(least=0),
+    "show_reasoning": flag,
+    "show_work": flag,
+    "tools": keys(TOOLS),
+}
+
+ROOT: Keys = {  # in the order of reading: the models come before what refers to them
+    "server": keys(SERVER),
+    "models": each(keys(MODEL, required=["name"]), least=1),
+    "critic": critic,
+    "mixtures": each(keys(MIXTURE, required=["name"]), least=1),
+}
+
+TABLES: dict[str, Keys] = {
+    "": ROOT,
+    "server": SERVER,
+    "models": MODEL,
+    "critic": CRITIC,
+    "mixtures": MIXTURE,
+    "mixtures.tools": TOOLS,
+}
+"""Every table of the schema, by the path that leads to it."""

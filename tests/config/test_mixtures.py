@@ -1,0 +1,76 @@
+"""What `mixtures` and `critic` become."""
+
+from pathlib import Path
+
+import pytest
+
+from config.settings import Critic, Mixture
+from tests.config.loading import settings_of
+
+MODELS = "models: [{name: a, base_url: 'http://h'}, {name: b, base_url: 'http://h'}, {name: c, base_url: 'http://h'}]"
+
+
+def mixtures_of(folder: Path, text: str) -> tuple[Mixture, ...]:
+    """Load a configuration with three models, and return its mixtures."""
+    return settings_of(folder, f"{MODELS}\n{text}").mixtures
+
+
+def test_default_mixture(tmp_path: Path) -> None:
+    """Without any, there is `mom`, with every model, and the first as critic."""
+    assert mixtures_of(tmp_path, "") == (Mixture(name="mom", panel=("a", "b", "c"), critic=Critic("a")),)
+
+
+def test_every_key(tmp_path: Path) -> None:
+    """Everything that is written arrives."""
+    text = (
+        "mixtures: [{name: m, panel: [c, b], critic: {model: a, fallbacks: [b, c], params: {seed: 1}, "
+        "prompt: 'Do {candidates}'}, mode: fuse, deadline_s: 9, critic_reserve_s: 0, show_reasoning: true, "
+        "show_work: true, tools: {fan_out: every_turn}}]"
+    )
+    assert mixtures_of(tmp_path, text) == (
+        Mixture(
+            name="m",
+            panel=("c", "b"),
+            critic=Critic("a", fallbacks=("b", "c"), params={"seed": 1}, prompt="Do {candidates}"),
+            mode="fuse",
+            deadline_s=9.0,
+            critic_reserve_s=0.0,
+            show_reasoning=True,
+            show_work=True,
+            tools_fan_out="every_turn",
+        ),
+    )
+
+
+TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "critic"),
+    [
+        ("mixtures: [{name: m}]", Critic("a")),
+        ("mixtures: [{name: m, panel: [b]}]", Critic("b")),
+        ("mixtures: [{name: m, panel: [b], critic: {fallbacks: [c]}}]", Critic("b", ("c",))),
+        ("critic: b", Critic("b")),
+        ("critic: {params: {seed: 2}}", Critic("a", params={"seed": 2})),
+        (TOP, Critic("c", ("a",), {"seed": 1})),
+        (f"{TOP}\nmixtures: [{{name: m, panel: [b]}}]", Critic("c", ("a",), {"seed": 1})),
+        (f"{TOP}\nmixtures: [{{name: m, critic: b}}]", Critic("b", ("a",), {"seed": 1})),
+        (f"{TOP}\nmixtures: [{{name: m, critic: a}}]", Critic("a", (), {"seed": 1})),
+        (f"{TOP}\nmixtures: [{{name: m, critic: {{fallbacks: [], params: {{}}}}}}]", Critic("c")),
+        (f"{TOP}\nmixtures: [{{name: m, critic: {{prompt: null}}}}]", Critic("c", ("a",), {"seed": 1})),
+    ],
+)
+def test_critics_complete_one_another(tmp_path: Path, text: str, critic: Critic) -> None:
+    """A mixture's critic, then the top-level one, then the panel's first; nobody is their own fallback."""
+    assert mixtures_of(tmp_path, text)[0].critic == critic
+
+
+def test_settings_by_name(tmp_path: Path) -> None:
+    """Models and mixtures are found by name."""
+    settings = settings_of(tmp_path, f"{MODELS}\nmixtures: [{{name: m}}, {{name: n, tools: {{}}}}]")
+    assert settings.mixture("n").tools_fan_out == "new_turns"
+    assert settings.model("b").name == "b"
+    for find in (settings.model, settings.mixture):
+        with pytest.raises(KeyError):
+            find("nothing")

@@ -1,0 +1,159 @@
+"""What an entry under `models` becomes."""
+
+from pathlib import Path
+
+import pytest
+
+from config.providers import ALL_CAPABILITIES, PROVIDERS, WEIGHT_NAMES
+from config.settings import Model, Secret, Weights
+from tests.config.loading import problems_of, settings_of
+
+
+def model_of(folder: Path, model: str, **environ: str) -> Model:
+    """Load a configuration with one model, written in flow style."""
+    (model_read,) = settings_of(folder, f"models: [{{{model}}}]", environ).models
+    return model_read
+
+
+def test_shortest_hosted_model(tmp_path: Path) -> None:
+    """A provider's name and a key are enough where the provider chooses the model."""
+    model = model_of(tmp_path, 'name: "openrouter", api_key: "${OPENROUTER_API_KEY}"', OPENROUTER_API_KEY="k")
+    assert model == Model(
+        name="openrouter",
+        base_url="https://openrouter.ai/api/v1",
+        provider="openrouter",
+        api_key=Secret("k", "OPENROUTER_API_KEY"),
+        model="openrouter/auto",
+        capabilities=ALL_CAPABILITIES,
+    )
+
+
+def test_every_key(tmp_path: Path) -> None:
+    """Everything that is written arrives, with keys and header values as secrets."""
+    text = """\
+    models:
+      - name: sonnet
+        base_url: https://h.example/v1/
+        provider: openrouter
+        api_key: ${KEY}
+        model: anthropic/claude-sonnet-4.5
+        params: {temperature: 0.7, stop: [a, null], logit_bias: {50256: -100}, seed: "${SEED}"}
+        headers: {X-Title: mom, X-Key: "a ${KEY}"}
+        timeout_s: 7
+        retries: 0
+        max_concurrency: 3
+        capabilities: [tools, vision]
+        context_tokens: 200000
+    """
+    (model,) = settings_of(tmp_path, text, {"KEY": "123", "SEED": "7"}).models
+    assert model == Model(
+        name="sonnet",
+        base_url="https://h.example/v1",
+        provider="openrouter",
+        api_key=Secret("123", "KEY"),
+        model="anthropic/claude-sonnet-4.5",
+        params={"temperature": 0.7, "stop": ["a", None], "logit_bias": {"50256": -100}, "seed": "7"},
+        headers={"X-Title": Secret("mom", f"{tmp_path}/config.yaml:8"), "X-Key": Secret("a 123", "KEY")},
+        timeout_s=7.0,
+        retries=0,
+        max_concurrency=3,
+        capabilities=frozenset(["tools", "vision"]),
+        context_tokens=200_000,
+    )
+
+
+def test_unknown_service(tmp_path: Path) -> None:
+    """A base URL alone is enough: no key is asked for, and every capability is assumed."""
+    model = model_of(tmp_path, "name: team, base_url: 'http://h'")
+    assert (model.provider, model.api_key, model.model) == (None, None, "team")
+    assert model.capabilities == ALL_CAPABILITIES
+
+
+@pytest.mark.parametrize(
+    ("entry", "provider", "model_id"),
+    [
+        ("name: openai, model: gpt, api_key: k", "openai", "gpt"),
+        ("name: gpt, provider: openai, api_key: k", "openai", "gpt"),
+        ("name: fast, provider: openrouter, api_key: k", "openrouter", "fast"),
+        ("name: openai, model: gpt, headers: {Authorization: Bearer k}", "openai", "gpt"),
+        ("name: openai, model: gpt, base_url: 'http://proxy.example/v1'", "openai", "gpt"),
+        ("name: openai, provider: ollama", "ollama", "openai"),
+        ("name: ollama, model: qwen", "ollama", "qwen"),
+        ("name: x, provider: vllm, base_url: 'http://127.0.0.1:8001/v1'", "vllm", "x"),
+    ],
+)
+def test_provider_and_model_id(tmp_path: Path, entry: str, provider: str, model_id: str) -> None:
+    """A provider comes from its key or the name; the id is what `model` says, or the name."""
+    model = model_of(tmp_path, entry)
+    assert (model.provider, model.model) == (provider, model_id)
+
+
+@pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in {"embedded", "vllm"}])
+def test_every_known_provider(tmp_path: Path, name: str) -> None:
+    """Each provider fills in its URL and capabilities, and asks for a key if it needs one."""
+    provider = PROVIDERS[name]
+    model = model_of(tmp_path, f"name: {name}, model: m, api_key: k")
+    assert (model.base_url, model.capabilities) == (provider.base_url, provider.capabilities)
+    entry = f"models: [{{name: {name}, model: m}}]"
+    if provider.key_variable:
+        (problem,) = problems_of(tmp_path, entry)
+        assert f'api_key: "${{{provider.key_variable}}}"' in problem
+    else:
+        assert settings_of(tmp_path, entry).models[0].api_key is None
+
+
+def test_a_port_of_its_own_makes_room_for_vllm(tmp_path: Path) -> None:
+    """The gateway on another port can have vLLM's default upstream."""
+    settings = settings_of(tmp_path, "server: {port: 8080}\nmodels: [{name: vllm, model: m}]")
+    assert settings.models[0].base_url == "http://127.0.0.1:8000/v1"
+
+
+def test_null_is_as_good_as_left_out(tmp_path: Path) -> None:
+    """A key without a value takes its default."""
+    model = model_of(tmp_path, "name: a, base_url: 'http://h', api_key: null, params: ~, timeout_s: ")
+    assert (model.api_key, model.params, model.timeout_s) == (None, {}, 120.0)
+
+
+@pytest.mark.parametrize("name", WEIGHT_NAMES)
+def test_embedded_by_name(tmp_path: Path, name: str) -> None:
+    """A known weight needs no more than its provider."""
+    model = model_of(tmp_path, f"name: {name}, provider: embedded")
+    assert model == Model(
+        name=name,
+        base_url="",
+        provider="embedded",
+        api_key=None,
+        model=name,
+        max_concurrency=2,
+        capabilities=frozenset(["json_object", "json_schema", "logprobs"]),
+        context_tokens=8192,
+        weights=Weights(name=name),
+    )
+
+
+def test_embedded_with_every_key(tmp_path: Path) -> None:
+    """Slots bound the concurrency; an explicit bound goes before them."""
+    entry = "name: a, provider: embedded, model: smollm2-135m, slots: 4, threads: 1, context_tokens: 4096"
+    model = model_of(tmp_path, entry)
+    assert model.weights == Weights(name="smollm2-135m", context_tokens=4096, slots=4, threads=1)
+    assert (model.max_concurrency, model.context_tokens) == (4, 4096)
+    assert model_of(tmp_path, f"{entry}, max_concurrency: 9").max_concurrency == 9
+
+
+def test_embedded_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path starts from the configuration's folder, or from home, or is absolute; it comes out absolute."""
+    file = tmp_path / "weights" / "own.gguf"
+    file.parent.mkdir()
+    file.touch()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    for path in ("weights/own.gguf", "~/weights/own.gguf", str(file), "weights/../weights/own.gguf"):
+        model = model_of(tmp_path, f"name: own, provider: embedded, path: '{path}'")
+        assert model.weights == Weights(path=file.resolve())
+        assert model.model == "own"
+
+
+def test_a_variable_may_give_any_name(tmp_path: Path) -> None:
+    """Where text is wanted, what a variable holds is text, also if it looks like a number."""
+    (model,) = settings_of(tmp_path, "models:\n- name: ${N}\n  base_url: http://h", {"N": "12"}).models
+    assert model.name == "12"
