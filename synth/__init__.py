@@ -1,0 +1,1 @@
+"""How candidates become one answer; no HTTP in here."""

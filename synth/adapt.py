@@ -1,0 +1,98 @@
+"""Putting a request in the words that a given model can take. Pure.
+
+Members of a panel advise and never call tools; a model that cannot be held to JSON, or cannot see, is told in words.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from config.settings import Model
+from synth.contract import Contract, Form
+from synth.critic import with_block
+from synth.request import ChatRequest, Message
+
+TOOL_FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
+
+_TOOLS_IN_WORDS = """\
+---
+The reply to this conversation may use the tools below, which you cannot call yourself. Say what you would reply: \
+which tool to call with which arguments and why, or the answer itself where no tool is needed.
+
+{tools}"""
+
+_JSON_IN_WORDS = "---\nReply with one JSON {kind} and nothing else: no fence, no words around it.{schema}"
+
+Adapted = tuple[Sequence[Message], Mapping[str, Any]]
+
+
+def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adapted:
+    """Return the messages and params for a member of the panel."""
+    messages: Sequence[Message] = request.messages
+    params: Mapping[str, Any] = request.params
+    if contract.form is Form.TOOLS:
+        params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
+        messages = with_block(messages, _TOOLS_IN_WORDS.replace("{tools}", _described(request.params)))
+    return _in_json_words(messages, params, contract, model)
+
+
+def for_author(messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model) -> Adapted:
+    """Return the messages and params for the model that writes the answer."""
+    if "vision" not in model.capabilities:
+        messages = _without_pictures(messages)
+    return _in_json_words(messages, request.params, contract, model)
+
+
+def needs_vision(messages: Sequence[Message]) -> bool:
+    """Whether a conversation has parts other than text."""
+    return any(not _is_text(part) for message in messages for part in _parts(message))
+
+
+def _in_json_words(messages: Sequence[Message], params: Mapping[str, Any], contract: Contract, model: Model) -> Adapted:
+    kind = "json_schema" if contract.schema is not None else "json_object"
+    if contract.form is not Form.JSON or kind in model.capabilities:
+        return messages, params
+    rest = {name: value for name, value in params.items() if name != "response_format"}
+    if "json_object" in model.capabilities:
+        rest["response_format"] = {"type": "json_object"}
+    schema = "" if contract.schema is None else f" It must fit this JSON Schema:\n{json.dumps(contract.schema)}"
+    words = _JSON_IN_WORDS.replace("{kind}", "object" if contract.schema is None else "value").replace(
+        "{schema}", schema
+    )
+    return with_block(messages, words), rest
+
+
+def _described(params: Mapping[str, Any]) -> str:
+    functions = [tool["function"] for tool in params.get("tools") or () if isinstance(tool.get("function"), dict)]
+    functions += params.get("functions") or ()
+    return "\n\n".join(
+        f"{function.get('name')}: {function.get('description') or 'no description'}\n"
+        f"arguments: {json.dumps(function.get('parameters') or {}, ensure_ascii=False)}"
+        for function in functions
+    )
+
+
+def _without_pictures(messages: Sequence[Message]) -> Sequence[Message]:
+    if not needs_vision(messages):
+        return messages
+    return [
+        {**message, "content": [_seen(part) for part in _parts(message)]} if _parts(message) else message
+        for message in messages
+    ]
+
+
+def _seen(part: Mapping[str, Any]) -> Mapping[str, Any]:
+    return (
+        part
+        if _is_text(part)
+        else {"type": "text", "text": f"[a part of type {part['type']} stood here; you can't see it]"}
+    )
+
+
+def _parts(message: Message) -> Sequence[Mapping[str, Any]]:
+    content = message.get("content")
+    return content if isinstance(content, list) else ()
+
+
+def _is_text(part: Mapping[str, Any]) -> bool:
+    return part["type"] in ("text", "refusal", "input_text", "output_text", "thinking")

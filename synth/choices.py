@@ -1,0 +1,45 @@
+"""Several answers to one request: made side by side, their events interleaved."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from synth.events import Event
+
+_MAX_WAITING = 16  # events; a client that reads slowly holds the upstreams back
+
+
+async def interleaved(n_choices: int, make: Callable[[int], AsyncGenerator[Event]]) -> AsyncGenerator[Event]:
+    """Yield the events of `make(0)` … `make(n_choices - 1)` as they come; the first failure ends all of them."""
+    if n_choices == 1:
+        async with aclosing(make(0)) as events:
+            async for event in events:
+                yield event
+        return
+    queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(_MAX_WAITING)
+    tasks = [asyncio.create_task(_pour(make(choice), queue)) for choice in range(n_choices)]
+    n_running = n_choices
+    try:
+        while n_running:
+            item = await queue.get()
+            if item is None:
+                n_running -= 1
+            elif isinstance(item, BaseException):
+                raise item
+            else:
+                yield item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _pour(source: AsyncGenerator[Event], queue: "asyncio.Queue[Event | BaseException | None]") -> None:
+    try:
+        async with aclosing(source) as events:
+            async for event in events:
+                await queue.put(event)
+    except Exception as error:  # noqa: BLE001 -- handed to the reader, which raises it
+        await queue.put(error)
+    else:
+        await queue.put(None)

@@ -1,0 +1,147 @@
+"""What happens while a request is answered. Replies, traces, logs and headers all read these events, and only these."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from synth.normalize import Completion
+from synth.request import Message
+from upstream.calls import Call
+from upstream.errors import CallError
+
+
+class DecidedBy(StrEnum):
+    """How the answer came about."""
+
+    CRITIC = "critic"
+    ONLY_CANDIDATE = "only_candidate"
+    EQUAL_CANDIDATES = "equal_candidates"
+    BEST_CANDIDATE = "best_candidate"  # every critic failed
+    CRITIC_ALONE = "critic_alone"  # every proposer failed, or none was asked
+    MODEL = "model"  # the client asked for one model by its name
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateArrived:
+    """A proposer gave a usable answer."""
+
+    call: Call
+    completion: Completion
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateFailed:
+    """A proposer gave none."""
+
+    call: Call
+    error: CallError
+
+
+@dataclass(frozen=True, slots=True)
+class ProposerLeftOut:
+    """A member of the panel was not asked, because it could not take this request."""
+
+    model: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PanelSettled:
+    """No more candidates will come. `n_candidates` of `n_asked` are usable."""
+
+    n_candidates: int
+    n_asked: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorStarted:
+    """A model begins to write the answer: a critic, or the one that the client asked for.
+
+    Where it reads candidates, `letters` are the models that A, B, C… are from, in an order drawn from `seed`.
+    """
+
+    call: Call
+    messages: Sequence[Message]
+    seed: int | None = None
+    letters: tuple[str, ...] = ()
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorFailed:
+    """A model that should have written the answer could not."""
+
+    call: Call
+    error: CallError
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer's text."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningDelta:
+    """The next piece of what the answer's author thinks."""
+
+    text: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One choice of the reply is complete."""
+
+    completion: Completion
+    decided_by: DecidedBy
+    author: str
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The reply is complete: its choices in order."""
+
+    answers: tuple[Answered, ...]
+    critic_s: float
+
+
+Event = (
+    CandidateArrived
+    | CandidateFailed
+    | ProposerLeftOut
+    | PanelSettled
+    | AuthorStarted
+    | AuthorFailed
+    | TextDelta
+    | ReasoningDelta
+    | Answered
+    | Finished
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """One model's part in a failure."""
+
+    model: str
+    error: CallError
+
+
+class SynthesisError(Exception):
+    """No answer can be given, for these causes. `interrupted` where part of one has gone out already."""
+
+    def __init__(self, causes: Sequence[Cause], *, interrupted: bool = False) -> None:
+        super().__init__("; ".join(f"{cause.model}: {cause.error.message}" for cause in causes))
+        self.causes = tuple(causes)
+        self.interrupted = interrupted
+
+
+def pieces(text: str, size: int = 48) -> list[str]:
+    """Cut a text that is there as a whole into pieces that a client renders smoothly. Joined they are the text."""
+    return [text[start : start + size] for start in range(0, len(text), size)]

@@ -1,0 +1,200 @@
+"""One shape for every completion, whatever an upstream sent. Pure.
+
+The answer's text is never tidied: splitting off reasoning is all that happens to it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from upstream.errors import CallError, Kind
+
+_FINISH_REASONS = {
+    "stop": "stop",
+    "eos": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+    "model_length": "length",
+    "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
+    "function_call": "function_call",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+}
+_READ_FIELDS = frozenset(
+    {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "function_call", "refusal"}
+)
+_OPEN, _CLOSE = "<think>", "</think>"
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """A usable answer.
+
+    `text` is what a person reads, `reasoning` what the model thought before. `extra` holds message fields that the
+    gateway has no word for. `prompt_tokens` and `completion_tokens` are the upstream's count, None where it gave none.
+    """
+
+    text: str
+    reasoning: str = ""
+    tool_calls: tuple[Mapping[str, Any], ...] = ()
+    function_call: Mapping[str, Any] | None = None
+    refusal: str | None = None
+    finish_reason: str = "stop"
+    logprobs: Any = None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+
+
+def normalized(raw: Mapping[str, Any]) -> Completion:
+    """Return the one shape of a checked completion; CallError (empty) where nothing is in it."""
+    choice = raw["choices"][0]
+    message = choice["message"]
+    text, reasoning = _content(message.get("content"))
+    split = ThinkSplitter()
+    pieces = [split.feed(text), split.end()]
+    thought = "".join(piece.reasoning for piece in pieces)
+    tool_calls = tuple(call for call in message.get("tool_calls") or () if isinstance(call, dict))
+    usage = raw.get("usage")
+    completion = Completion(
+        text="".join(piece.text for piece in pieces),
+        reasoning=reasoning_of(message) + reasoning + thought,
+        tool_calls=tool_calls,
+        function_call=message.get("function_call") or None,
+        refusal=message.get("refusal") or None,
+        finish_reason=_finish_reason(choice.get("finish_reason"), message),
+        logprobs=choice.get("logprobs"),
+        extra={key: value for key, value in message.items() if key not in _READ_FIELDS and value is not None},
+        prompt_tokens=count(usage, "prompt_tokens"),
+        completion_tokens=count(usage, "completion_tokens"),
+    )
+    if not (completion.text.strip() or tool_calls or completion.function_call or completion.refusal):
+        why = "only reasoning" if completion.reasoning else "an empty answer"
+        raise CallError(Kind.EMPTY, f"the model gave {why} (finish_reason {completion.finish_reason})")
+    return completion
+
+
+def count(usage: Any, name: str) -> int | None:
+    """Return a token count out of an upstream's `usage`, None where it is missing or no count."""
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def reasoning_of(message: Mapping[str, Any]) -> str:
+    """Return the reasoning that a message or delta carries in a field of its own."""
+    return next((message[key] for key in ("reasoning_content", "reasoning") if isinstance(message.get(key), str)), "")
+
+
+def _finish_reason(stated: Any, message: Mapping[str, Any]) -> str:
+    if message.get("tool_calls"):
+        return "tool_calls"  # some upstreams say "stop", and agents would stop there
+    if message.get("function_call"):
+        return "function_call"
+    return _FINISH_REASONS.get(str(stated).lower(), "stop")
+
+
+def _content(content: Any) -> tuple[str, str]:
+    """Return (text, reasoning) of a message's content: a string, a list of parts, or nothing."""
+    if isinstance(content, str):
+        return content, ""
+    texts: list[str] = []
+    thoughts: list[str] = []
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, str):
+            texts.append(part)
+        elif isinstance(part, dict) and part.get("type") in ("thinking", "reasoning"):
+            thoughts.append(_content(part.get("thinking") or part.get("text"))[0])
+        elif isinstance(part, dict) and isinstance(part.get("text"), str):
+            texts.append(part["text"])
+    return "".join(texts), "".join(thoughts)
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What a piece of text turned out to be."""
+
+    reasoning: str = ""
+    text: str = ""
+
+
+class ThinkSplitter:
+    """Splits a leading `<think>…</think>` off a text that arrives in pieces of any size.
+
+    Only a block at the very start counts (after white space): later ones belong to the answer, which may well be
+    about such tags. White space after the block goes with it.
+    """
+
+    def __init__(self) -> None:
+        self._held = ""
+        self._state = "start"
+
+    def feed(self, piece: str) -> Split:
+        """Return what is certain now of all that was fed."""
+        if self._state == "text":
+            return Split(text=piece)
+        self._held += piece
+        reasoning = ""
+        if self._state == "start":
+            self._recognise_start()
+        if self._state == "thinking":
+            reasoning = self._take_thought()
+        if self._state == "after":
+            self._held = self._held.lstrip()
+            if self._held:
+                self._state = "text"
+        text = ""
+        if self._state == "text":
+            text, self._held = self._held, ""
+        return Split(reasoning, text)
+
+    def _recognise_start(self) -> None:
+        start = self._held.lstrip()
+        if start.startswith(_OPEN):
+            self._state, self._held = "thinking", start[len(_OPEN) :]
+        elif not _OPEN.startswith(start):
+            self._state = "text"
+
+    def _take_thought(self) -> str:
+        thought, closed, rest = self._held.partition(_CLOSE)
+        if closed:
+            self._state, self._held = "after", rest
+            return thought
+        certain = len(thought) - _overlap(thought, _CLOSE)
+        self._held = thought[certain:]
+        return thought[:certain]
+
+    def end(self) -> Split:
+        """Return what was held back, now that nothing follows. An unclosed block is all reasoning."""
+        held, self._held = self._held, ""
+        return Split(reasoning=held) if self._state == "thinking" else Split(text=held)
+
+
+def _overlap(text: str, mark: str) -> int:
+    """Return how many characters at the end of `text` may be the beginning of `mark`."""
+    return next((n for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), 0)
+
+
+class DeltaReader:
+    """Reads the chunks of one stream into pieces of text and reasoning, as they may be shown."""
+
+    def __init__(self) -> None:
+        self._splitter = ThinkSplitter()
+
+    def feed(self, chunk: Mapping[str, Any]) -> Split:
+        """Return what a checked chunk's first choice brings."""
+        reasoning: list[str] = []
+        text: list[str] = []
+        for choice in chunk["choices"]:
+            if choice.get("index") in (0, None):
+                content, thought = _content(choice["delta"].get("content"))
+                split = self._splitter.feed(content) if content else Split()
+                reasoning += [reasoning_of(choice["delta"]), thought, split.reasoning]
+                text.append(split.text)
+        return Split("".join(reasoning), "".join(text))
+
+    def end(self) -> Split:
+        """Return what was held back, now that the stream has ended."""
+        return self._splitter.end()

@@ -1,0 +1,24 @@
+"""What a client asks, checked and taken apart."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One chat-completions request.
+
+    `model` is what the client asked for, or None. `messages` are the client's own, never rewritten. `params` holds
+    every other field as it came, also unknown ones, but for those that are about the reply: `n`, `stream` and
+    `stream_options`.
+    """
+
+    model: str | None
+    messages: Sequence[Message]
+    params: Mapping[str, Any]
+    n: int = 1
+    stream: bool = False
+    include_usage: bool = False

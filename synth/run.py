@@ -1,0 +1,58 @@
+"""One request on its way through a mixture: what is asked, who may be asked, until when."""
+
+import random
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from config.settings import Model
+from synth.ledger import Ledger
+from synth.request import ChatRequest, Message
+from upstream.calls import Call, Role
+from upstream.pool import Pool
+
+
+@dataclass(slots=True)
+class Run:
+    """One request's run. `models` are all configured ones by name; `deadline` is on the pool's clock.
+
+    `incremental` asks for the answer's text as it is written, for a client that streams; else it comes whole.
+    `rng` draws the candidates' order, `draw_nonce` their fence.
+    """
+
+    request: ChatRequest
+    models: Mapping[str, Model]
+    pool: Pool
+    ledger: Ledger
+    started: float
+    deadline: float
+    incremental: bool = False
+    rng: random.Random = field(default_factory=random.Random)
+    draw_nonce: Callable[[], str] = lambda: secrets.token_hex(8)
+
+    def elapsed_s(self) -> float:
+        """Return the seconds since the run began."""
+        return self.pool.clock() - self.started
+
+    def call(
+        self,
+        model: str,
+        role: Role,
+        messages: Sequence[Message],
+        *,
+        params: Mapping[str, Any],
+        deadline: float | None = None,
+        overrides: Mapping[str, Any] | None = None,
+    ) -> Call:
+        """Return a new call, on the ledger already. `overrides` beat both `params` and the model's own."""
+        return self.ledger.add(
+            Call(
+                model=self.models[model],
+                role=role,
+                messages=messages,
+                params=params,
+                deadline=self.deadline if deadline is None else deadline,
+                overrides=overrides or {},
+            )
+        )

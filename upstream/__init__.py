@@ -1,0 +1,1 @@
+"""Calling models; knows nothing of mixtures."""

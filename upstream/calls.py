@@ -1,0 +1,56 @@
+"""Calls and attempts: what is asked of a model, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from config.settings import Model
+
+Role = Literal["proposer", "critic", "direct"]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One HTTP try. Instants are seconds on the gateway's monotonic clock.
+
+    `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is the upstream's own word, where it gave one;
+    `received_chars` counts the text that came, for an estimate where it did not.
+    """
+
+    started: float
+    ended: float | None = None
+    first_byte: float | None = None
+    outcome: str = "running"
+    status: int | None = None
+    message: str = ""
+    pause_s: float | None = None
+    sent: bool = False
+    usage: Mapping[str, Any] | None = None
+    received_chars: int = 0
+
+
+@dataclass(slots=True)
+class Call:
+    """One question put to one model, and the record of what came of it.
+
+    `messages` and `params` are the client's as they go upstream; the model's own `params` are laid over them.
+    `deadline` is an instant on the monotonic clock that no attempt outlives. The record below it is filled in
+    while the call runs, so that a cancelled call is accounted for as well.
+    """
+
+    model: Model
+    role: Role
+    messages: Sequence[Mapping[str, Any]]
+    params: Mapping[str, Any]
+    deadline: float
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+    attempts: list[Attempt] = field(default_factory=list)
+    started: float | None = None
+    ended: float | None = None
+    outcome: str = "running"
+
+    @property
+    def usage(self) -> Mapping[str, Any] | None:
+        """What the upstream said of the attempt that gave the answer."""
+        return self.attempts[-1].usage if self.attempts else None

@@ -1,0 +1,69 @@
+"""What can go wrong with a call: one exception, a closed set of kinds."""
+
+from enum import StrEnum
+
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+
+
+class Kind(StrEnum):
+    """Why an attempt, and with the last attempt its call, failed."""
+
+    CONNECT = "connect"  # refused, DNS, TLS
+    DISCONNECTED = "disconnected"  # closed before the first byte of a reply
+    TIMEOUT = "timeout"
+    RATE_LIMITED = "rate_limited"  # 429
+    AUTH = "auth"  # 401, 403
+    CONTEXT_LENGTH = "context_length"  # the conversation does not fit the model
+    REJECTED = "rejected"  # any other 4xx, and redirects, which are never followed
+    SERVER_ERROR = "server_error"  # 5xx
+    UNPARSABLE = "unparsable"  # not JSON, or JSON of another shape
+    TRUNCATED = "truncated"  # the body or the stream ended early
+    OVERSIZED = "oversized"
+    EMPTY = "empty"  # a whole reply with nothing in it
+    NOT_READY = "not_ready"  # an embedded model that is still being installed
+    BROKEN_CONTRACT = "broken_contract"  # an answer that the request's form forbids
+
+
+_RETRYABLE_KINDS = frozenset(
+    {Kind.CONNECT, Kind.DISCONNECTED, Kind.TIMEOUT, Kind.UNPARSABLE, Kind.TRUNCATED},
+)
+
+
+class CallError(Exception):
+    """One attempt's or call's failure. `message` may be shown to a client: it holds no key and no prompt.
+
+    `status` is the HTTP status where the upstream gave one (also inside a 200's error body);
+    `retry_after_s` is what the upstream asked for, in seconds from the reply.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        message: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.message = message
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same call may succeed a little later."""
+        if self.status is not None:
+            return self.status in RETRYABLE_STATUSES
+        return self.kind in _RETRYABLE_KINDS
+
+
+def kind_of_status(status: int) -> Kind:
+    """Return the kind of a reply with this status, which is not 2xx."""
+    if status in (401, 403):
+        return Kind.AUTH
+    if status == 429:  # noqa: PLR2004 -- RFC 6585
+        return Kind.RATE_LIMITED
+    if status in (408, 504):
+        return Kind.TIMEOUT
+    return Kind.SERVER_ERROR if status >= 500 else Kind.REJECTED  # noqa: PLR2004

@@ -1,0 +1,62 @@
+"""Server-sent events: bytes in, `data` payloads out. No I/O, and never more memory than its bound.
+
+Follows the event stream interpretation of the WHATWG HTML standard, section 9.2.6, of which only `data` matters here.
+"""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class EventTooLargeError(ValueError):
+    """One event grew past the bound."""
+
+
+class EventReader:
+    r"""Splits a byte stream into events, wherever the network cut it.
+
+    Lines end in LF, CRLF or CR. `bytes.splitlines` splits on exactly those, whereas `str.splitlines` would also
+    split on U+2028 inside a JSON string. Work is linear in the bytes fed, also for a line that arrives bytewise.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self._max_event_bytes = max_event_bytes
+        self._pieces: list[bytes] = []  # the unfinished line
+        self._data: list[bytes] = []  # the unfinished event
+        self._held_bytes = 0
+        self._after_cr = False
+        self._at_start = True
+
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Return the data of every event that `chunk` completes; EventTooLargeError past the bound."""
+        if not chunk:
+            return []
+        if self._after_cr:
+            chunk = chunk.removeprefix(b"\n")  # the second half of a CRLF that was cut in two
+        self._after_cr = chunk.endswith(b"\r")
+        events: list[bytes] = []
+        for line in chunk.splitlines(keepends=True):
+            self._pieces.append(line)
+            self._hold(len(line))
+            if line.endswith((b"\n", b"\r")):
+                self._end_line(events)
+        return events
+
+    def _end_line(self, events: list[bytes]) -> None:
+        line = b"".join(self._pieces).rstrip(b"\r\n")
+        self._pieces.clear()
+        if self._at_start:
+            self._at_start = False
+            line = line.removeprefix(_BOM)
+        if not line:
+            if self._data:
+                events.append(b"\n".join(self._data))
+            self._data.clear()
+            self._held_bytes = 0
+        elif line.startswith(b"data"):
+            name, _, value = line.partition(b":")
+            if name == b"data":
+                self._data.append(value.removeprefix(b" "))
+
+    def _hold(self, n_bytes: int) -> None:
+        self._held_bytes += n_bytes
+        if self._held_bytes > self._max_event_bytes:
+            raise EventTooLargeError(f"an event of more than {self._max_event_bytes} bytes")
