@@ -1,0 +1,148 @@
+"""POST /v1/chat/completions."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+from aiohttp import web
+
+from config.settings import Mixture
+from handlers import errors
+from handlers.errors import ApiError
+from handlers.middleware import RECORD, REQUEST_ID, TRACE
+from handlers.parse import parse
+from handlers.record import RequestRecord
+from handlers.replies import ChunkWriter, Envelope, ShownWork, json_body, usage_of
+from handlers.sending import JsonReply, SseReply, heartbeat
+from handlers.state import STATE, State
+from handlers.trace import Trace
+from synth import mixture as mixtures
+from synth.events import Event, Finished, SynthesisError
+from synth.preflight import impossible, schema_fault
+from synth.request import ChatRequest
+from synth.run import Run
+
+_log = structlog.get_logger(__name__)
+
+_R = TypeVar("_R", JsonReply, SseReply)
+
+
+async def chat_completions(request: web.Request) -> web.StreamResponse:
+    """Answer one chat request by a mixture, or by a single configured model."""
+    state = request.app[STATE]
+    record = request[RECORD]
+    trace = _trace(request, state, record)
+    content_type = request.content_type if "Content-Type" in request.headers else None
+    chat = parse(await request.read(), content_type)
+    trace.request = chat
+    if chat.stream and state.settings.server.streaming == "reject":
+        raise ApiError(
+            400,
+            "stream: this gateway is configured without streaming; leave `stream` out or send false",
+            param="stream",
+            code="unsupported_value",
+        )
+    events = _started(state, record, chat)
+    envelope = Envelope(record.reply_id, int(state.unix_time()), chat.model or str(record.mixture))
+    answering = _Answering(state, record, trace, chat, events, envelope)
+    return await (answering.as_stream(request) if chat.stream else answering.as_json(request))
+
+
+def _trace(request: web.Request, state: State, record: RequestRecord) -> Trace:
+    trace = Trace(request[REQUEST_ID], request.headers, record, state.pool.clock(), state.unix_time())
+    request[TRACE] = trace
+    return trace
+
+
+def _started(state: State, record: RequestRecord, chat: ChatRequest) -> AsyncGenerator[Event]:
+    """Find who is to answer, and return the run's events; ApiError (404) where there is no such name."""
+    settings = state.settings
+    models = {model.name: model for model in settings.models}
+    by_name = {mixture.name: mixture for mixture in settings.mixtures}
+    name = chat.model or settings.mixtures[0].name
+    mixture = by_name.get(name)
+    if mixture is None and name not in models:
+        there_is = ", ".join([*by_name, *models])
+        raise ApiError(404, f"there is no model {name!r}; there is {there_is}", param="model", code="model_not_found")
+    problem = schema_fault(chat) if mixture is None else impossible(chat, mixture, models)
+    if problem is not None:
+        raise ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
+    deadline_s = mixture.deadline_s if mixture else settings.mixtures[0].deadline_s
+    started = state.pool.clock()
+    run = Run(chat, models, state.pool, record.ledger, started, started + deadline_s, incremental=chat.stream)
+    record.stream = chat.stream
+    if mixture is None:
+        record.mode = "direct"
+        return mixtures.answer_directly(run, name)
+    record.mixture, record.mode = mixture.name, mixture.mode
+    return mixtures.answer(run, mixture)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """One chat request that is being answered, in either form of reply."""
+
+    state: State
+    record: RequestRecord
+    trace: Trace
+    chat: ChatRequest
+    events: AsyncGenerator[Event]
+    envelope: Envelope
+
+    async def as_json(self, request: web.Request) -> web.StreamResponse:
+        """Reply with one JSON body."""
+        return await self._reply(JsonReply(request), self._fill_json, self.state.settings.server.json_heartbeat_s)
+
+    async def as_stream(self, request: web.Request) -> web.StreamResponse:
+        """Reply with server-sent events."""
+        return await self._reply(SseReply(request), self._fill_stream, self.state.settings.server.stream_heartbeat_s)
+
+    async def _reply(self, reply: _R, fill: Callable[[_R], Awaitable[None]], heartbeat_s: float) -> web.StreamResponse:
+        try:
+            async with heartbeat(heartbeat_s, reply.beat):
+                await fill(reply)
+        except SynthesisError as error:
+            api_error = errors.from_synthesis(error)
+        except Exception:
+            if not reply.committed:
+                raise
+            _log.exception("unexpected error", path="/v1/chat/completions")
+            api_error = errors.unexpected()
+        else:
+            return await reply.end()
+        self.record.outcome, self.record.error = "failed", api_error.body()["error"]
+        return await reply.fail(api_error)
+
+    async def _fill_json(self, reply: JsonReply) -> None:
+        work = ShownWork(self._mixture())
+        async for event in self._read():
+            work.read(event)
+            if isinstance(event, Finished):
+                reply.body = json_body(self.envelope, event, self._usage(event), work)
+
+    async def _fill_stream(self, reply: SseReply) -> None:
+        chunks = ChunkWriter(self.envelope, self.chat.n, ShownWork(self._mixture()))
+        opened = False
+        async for event in self._read():
+            data = chunks.read(event)
+            if data:
+                await reply.write(data if opened else chunks.opening() + data)
+                opened = True
+            if isinstance(event, Finished):
+                usage = chunks.usage(self._usage(event)) if self.chat.include_usage else b""
+                await reply.write(usage + chunks.end())
+
+    async def _read(self) -> AsyncGenerator[Event]:
+        async with aclosing(self.events) as events:
+            async for event in events:
+                self.record.read(event)
+                self.trace.read(event)
+                yield event
+
+    def _usage(self, finished: Finished) -> dict[str, Any]:
+        return usage_of(finished, self.record.ledger, self.chat, self.state.settings.server.usage)
+
+    def _mixture(self) -> Mixture | None:
+        return None if self.record.mixture is None else self.state.settings.mixture(self.record.mixture)

@@ -1,0 +1,187 @@
+"""JSON -> ChatRequest; every refusal names the path of the field and the remedy. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, NoReturn
+
+from handlers.errors import ApiError
+from synth.request import ChatRequest
+
+ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+MAX_CHOICES = 8
+_OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
+
+_NAMES: dict[type, str] = {
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a number",
+    list: "an array",
+    dict: "an object",
+    type(None): "null",
+}
+
+
+def parse(body: bytes, content_type: str | None) -> ChatRequest:
+    """Return the request that a body asks; ApiError (400, 415) where it is none.
+
+    `content_type` is the header's value without parameters, None where the client sent none (which is fine).
+    """
+    if content_type not in (None, "application/json") and not str(content_type).endswith("+json"):
+        raise ApiError(
+            415,
+            f"the body must be JSON; send it with the header Content-Type: application/json, not {content_type}",
+            code="unsupported_media_type",
+        )
+    fields = _object(body)
+    _check_messages(fields.get("messages"), present="messages" in fields)
+    for name, check in _CHECKS.items():
+        if fields.get(name) is not None:
+            check(name, fields[name])
+    stream_options = fields.get("stream_options") or {}
+    return ChatRequest(
+        model=fields.get("model") or None,
+        messages=fields["messages"],
+        params={name: value for name, value in fields.items() if name not in _OWN_FIELDS},
+        n=fields.get("n") or 1,
+        stream=fields.get("stream") or False,
+        include_usage=bool(stream_options.get("include_usage")),
+    )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    if not body.strip():
+        raise ApiError(400, "the body is empty; it must be a JSON object with `messages`", code="invalid_json")
+    try:
+        value = json.loads(body, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
+    except json.JSONDecodeError as error:
+        message = f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
+        raise ApiError(400, message, code="invalid_json") from None
+    except ValueError as error:  # not UTF-8, a number of thousands of digits, NaN
+        raise ApiError(400, f"the body is not valid JSON: {error}"[:200], code="invalid_json") from None
+    if not isinstance(value, dict):
+        raise ApiError(400, f"the body must be a JSON object, not {_name(value)}", code="invalid_json")
+    return value
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON value")
+
+
+def _check_messages(messages: Any, *, present: bool) -> None:
+    if not present or messages is None:
+        _refuse("messages", "is required: an array of {role, content} objects", code="missing_required_parameter")
+    if not isinstance(messages, list):
+        _refuse("messages", f"must be an array, is {_name(messages)}")
+    if not messages:
+        _refuse("messages", "must hold at least one message")
+    for position, message in enumerate(messages):
+        _check_message(f"messages[{position}]", message)
+
+
+def _check_message(path: str, message: Any) -> None:
+    if not isinstance(message, dict):
+        _refuse(path, f"must be an object, is {_name(message)}")
+    role = message.get("role")
+    if role not in ROLES:
+        stated = f"is {role!r}"[:80] if isinstance(role, str) else f"is {_name(role)}"
+        _refuse(f"{path}.role", f"must be one of {', '.join(ROLES)}, {stated}")
+    content = message.get("content")
+    if isinstance(content, list):
+        for position, part in enumerate(content):
+            _check_part(f"{path}.content[{position}]", part)
+    elif content is not None and not isinstance(content, str):
+        _refuse(f"{path}.content", f"must be a string, an array of parts or null, is {_name(content)}")
+
+
+def _check_part(path: str, part: Any) -> None:
+    if not isinstance(part, dict):
+        _refuse(path, f"must be an object, is {_name(part)}")
+    if not isinstance(part.get("type"), str):
+        _refuse(f"{path}.type", f"must be a string, is {_name(part.get('type'))}")
+    if part["type"] == "text" and not isinstance(part.get("text"), str):
+        _refuse(f"{path}.text", f"must be a string, is {_name(part.get('text'))}")
+
+
+def _is(*types: type) -> Callable[[str, Any], None]:
+    def check(path: str, value: Any) -> None:
+        fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+        if not fits:
+            _refuse(path, f"must be {_NAMES[types[-1]]}, is {_name(value)}{_remedy(path, value, types)}")
+
+    return check
+
+
+def _remedy(path: str, value: Any, types: tuple[type, ...]) -> str:
+    if isinstance(value, str) and str not in types:
+        return f' ("{value[:20]}"); with httpie write {path}:={value[:20]}'
+    return ""
+
+
+def _integer(low: int, high: int | None = None) -> Callable[[str, Any], None]:
+    is_integer = _is(int)
+
+    def check(path: str, value: Any) -> None:
+        is_integer(path, value)
+        if value < low or (high is not None and value > high):
+            bounds = f"at least {low}" if high is None else f"from {low} to {high}"
+            _refuse(path, f"must be {bounds}, is {value}"[:120])
+
+    return check
+
+
+def _stop(path: str, value: Any) -> None:
+    if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
+        return
+    _refuse(path, f"must be a string or an array of strings, is {_name(value)}")
+
+
+def _objects(path: str, value: Any) -> None:
+    _is(list)(path, value)
+    for position, item in enumerate(value):
+        if not isinstance(item, dict):
+            _refuse(f"{path}[{position}]", f"must be an object, is {_name(item)}")
+
+
+def _response_format(path: str, value: Any) -> None:
+    _is(dict)(path, value)
+    if not isinstance(value.get("type"), str):
+        _refuse(f"{path}.type", f"must be a string, is {_name(value.get('type'))}")
+    if value["type"] != "json_schema":
+        return
+    if not isinstance(value.get("json_schema"), dict):
+        _refuse(f"{path}.json_schema", f"must be an object, is {_name(value.get('json_schema'))}")
+
+
+# The fields that the gateway reads or that clients are known to mistype. Everything else passes untouched.
+_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
+    "model": _is(str),
+    "stream": _is(bool),
+    "stream_options": _is(dict),
+    "n": _integer(1, MAX_CHOICES),
+    "max_tokens": _integer(1),
+    "max_completion_tokens": _integer(1),
+    "temperature": _is(int, float),
+    "top_p": _is(int, float),
+    "presence_penalty": _is(int, float),
+    "frequency_penalty": _is(int, float),
+    "seed": _is(int),
+    "stop": _stop,
+    "tools": _objects,
+    "functions": _objects,
+    "response_format": _response_format,
+    "logprobs": _is(bool),
+    "logit_bias": _is(dict),
+    "metadata": _is(dict),
+    "user": _is(str),
+}
+
+
+def _refuse(path: str, problem: str, *, code: str = "invalid_value") -> NoReturn:
+    raise ApiError(400, f"{path}: {problem}", param=path, code=code)
+
+
+def _name(value: Any) -> str:
+    return _NAMES.get(type(value), type(value).__name__)

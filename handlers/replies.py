@@ -1,0 +1,213 @@
+"""Events -> a JSON body or server-sent events. Both say the same, because both read the same events."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from config.settings import Mixture
+from synth.events import (
+    Answered,
+    AuthorStarted,
+    CandidateArrived,
+    CandidateFailed,
+    Event,
+    Finished,
+    ProposerLeftOut,
+    ReasoningDelta,
+    TextDelta,
+)
+from synth.ledger import Ledger, Tokens, estimated, estimated_prompt
+from synth.normalize import Completion, count
+from synth.request import ChatRequest
+from upstream.calls import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What every part of a reply carries: its id, its birth in Unix seconds, the model as the client calls it."""
+
+    reply_id: str
+    created: int
+    model: str
+
+
+class ShownWork:
+    """What goes out as `reasoning_content`, beside the answer: nothing unless the mixture shows it.
+
+    `show_reasoning` shows what the answer's author thought, `show_work` how the panel fares. A single model that was
+    asked for by name shows its reasoning as it would without a gateway.
+    """
+
+    def __init__(self, mixture: Mixture | None) -> None:
+        self._shows_reasoning = mixture is None or mixture.show_reasoning
+        self._shows_work = mixture is not None and mixture.show_work
+        self._notes: list[str] = []
+
+    def read(self, event: Event) -> str:
+        """Return what an event adds to the shown work; often nothing."""
+        note = _work_note(event) if self._shows_work else ""
+        if note:
+            self._notes.append(note)
+        if isinstance(event, ReasoningDelta) and self._shows_reasoning:
+            return event.text
+        return note
+
+    def whole(self, completion: Completion) -> str:
+        """Return the shown work of a whole answer."""
+        return "".join(self._notes) + (completion.reasoning if self._shows_reasoning else "")
+
+
+def _work_note(event: Event) -> str:
+    match event:
+        case CandidateArrived(call=call):
+            return f"{call.model.name} has answered ({_took_s(call):.1f} s).\n"
+        case CandidateFailed(call=call, error=error):
+            return f"{call.model.name} has failed: {error.kind} ({_took_s(call):.1f} s).\n"
+        case ProposerLeftOut(model=model, reason=reason):
+            return f"{model} was not asked: {reason}.\n"
+        case AuthorStarted(call=call, choice=0):
+            return f"{call.model.name} writes the answer.\n"
+        case _:
+            return ""
+
+
+def _took_s(call: Call) -> float:
+    return (call.ended or 0.0) - (call.started or 0.0)
+
+
+def json_body(envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork) -> dict[str, Any]:
+    """Return the `chat.completion` object."""
+    return {
+        "id": envelope.reply_id,
+        "object": "chat.completion",
+        "created": envelope.created,
+        "model": envelope.model,
+        "choices": [_choice(answer, work.whole(answer.completion)) for answer in finished.answers],
+        "usage": usage,
+    }
+
+
+def _choice(answer: Answered, reasoning: str) -> dict[str, Any]:
+    completion = answer.completion
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": _content(completion),
+        "refusal": completion.refusal,
+        **completion.extra,
+    }
+    if reasoning:
+        message["reasoning_content"] = reasoning
+    if completion.tool_calls:
+        message["tool_calls"] = list(completion.tool_calls)
+    if completion.function_call:
+        message["function_call"] = completion.function_call
+    return {
+        "index": answer.choice,
+        "message": message,
+        "logprobs": completion.logprobs,
+        "finish_reason": completion.finish_reason,
+    }
+
+
+def _content(completion: Completion) -> str | None:
+    has_calls = completion.tool_calls or completion.function_call or completion.refusal
+    return completion.text or (None if has_calls else "")
+
+
+def usage_of(
+    finished: Finished, ledger: Ledger, request: ChatRequest, on_top: Literal["answer", "total"]
+) -> dict[str, Any]:
+    """Return `usage`: on top what the client's context accounting needs, under `mom` what was really spent.
+
+    On top: the conversation's prompt tokens as the best-ranked member of the panel counted them, and the answer's
+    completion tokens; or, with `on_top="total"`, the sums of all calls.
+    """
+    total = ledger.total()
+    top = total if on_top == "total" else Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished))
+    models = {name: {"calls": n_calls, **_counts(tokens)} for name, (n_calls, tokens) in ledger.by_model().items()}
+    whole = {"calls": len(ledger.calls), **_counts(total), "estimated": total.estimated, "models": models}
+    return {**_counts(top), "mom": whole}
+
+
+def _counts(tokens: Tokens) -> dict[str, int]:
+    return {
+        "prompt_tokens": tokens.prompt,
+        "completion_tokens": tokens.completion,
+        "total_tokens": tokens.prompt + tokens.completion,
+    }
+
+
+def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
+    for call in ledger.calls:
+        counted = count(call.usage, "prompt_tokens")
+        if counted is not None and (call.role != "critic" or call.messages is request.messages):
+            return counted
+    return estimated_prompt(request.messages)
+
+
+def _completion_tokens(finished: Finished) -> int:
+    def counted(completion: Completion) -> int:
+        if completion.completion_tokens is not None:
+            return completion.completion_tokens
+        return estimated(len(completion.text) + len(completion.reasoning))
+
+    return sum(counted(answer.completion) for answer in finished.answers)
+
+
+class ChunkWriter:
+    """Turns events into the bytes of `chat.completion.chunk` events.
+
+    The envelope is serialised once; a text delta costs one JSON string.
+    """
+
+    def __init__(self, envelope: Envelope, n_choices: int, work: ShownWork) -> None:
+        head = {
+            "id": envelope.reply_id,
+            "object": "chat.completion.chunk",
+            "created": envelope.created,
+            "model": envelope.model,
+        }
+        self._head = json.dumps(head)[:-1]
+        self._n_choices = n_choices
+        self._work = work
+
+    def opening(self) -> bytes:
+        """Return the chunk that gives each choice its role."""
+        return b"".join(self._chunk(n, {"role": "assistant", "content": ""}) for n in range(self._n_choices))
+
+    def read(self, event: Event) -> bytes:
+        """Return the chunks that an event means to the client; often none."""
+        match event:
+            case TextDelta(text=text, choice=choice):
+                return self._chunk(choice, {"content": text})
+            case Answered():
+                return self._ending(event)
+            case _:
+                shown = self._work.read(event)
+                choice = event.choice if isinstance(event, ReasoningDelta) else 0
+                return self._chunk(choice, {"reasoning_content": shown}) if shown else b""
+
+    def _ending(self, answer: Answered) -> bytes:
+        completion = answer.completion
+        delta: dict[str, Any] = dict(completion.extra)
+        if completion.refusal:
+            delta["refusal"] = completion.refusal
+        if completion.tool_calls:
+            delta["tool_calls"] = [{**call, "index": n} for n, call in enumerate(completion.tool_calls)]
+        if completion.function_call:
+            delta["function_call"] = completion.function_call
+        said = self._chunk(answer.choice, delta) if delta else b""
+        return said + self._chunk(answer.choice, {}, completion.finish_reason)
+
+    def usage(self, usage: Mapping[str, Any]) -> bytes:
+        """Return the chunk that tells the usage and has no choices."""
+        return f'data: {self._head}, "choices": [], "usage": {json.dumps(usage)}}}\n\n'.encode("ascii")
+
+    def end(self) -> bytes:
+        """Return the event that ends a whole stream."""
+        return b"data: [DONE]\n\n"
+
+    def _chunk(self, choice: int, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
+        choices: Sequence[Any] = [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
+        return f'data: {self._head}, "choices": {json.dumps(choices)}}}\n\n'.encode("ascii")

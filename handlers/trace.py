@@ -1,0 +1,164 @@
+"""One request's whole story as a document: a reader of its events. Writing it to disk is trace_store.py's part."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from handlers.record import RequestRecord
+from synth.critic import letter
+from synth.events import (
+    Answered,
+    AuthorFailed,
+    AuthorStarted,
+    CandidateArrived,
+    CandidateFailed,
+    Event,
+    ProposerLeftOut,
+)
+from synth.ledger import tokens_of
+from synth.normalize import Completion
+from synth.request import ChatRequest
+from upstream.calls import Attempt, Call
+
+REDACTED = "[redacted]"
+_SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
+
+
+@dataclass(slots=True)
+class Trace:
+    """Collects what the trace of one request tells.
+
+    `started` is on the monotonic clock, `unix_time` in seconds; `request` stays None where the body was none.
+    """
+
+    request_id: str
+    headers: Mapping[str, str]
+    record: RequestRecord
+    started: float
+    unix_time: float
+    request: ChatRequest | None = None
+    _candidates: list[dict[str, Any]] = field(default_factory=list)
+    _failures: list[dict[str, Any]] = field(default_factory=list)
+    _authors: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _answers: list[dict[str, Any]] = field(default_factory=list)
+
+    def read(self, event: Event) -> None:
+        """Take in the next event."""
+        match event:
+            case CandidateArrived(call=call, completion=completion):
+                self._candidates.append({"model": call.model.name, **_completion(completion)})
+            case CandidateFailed(call=call, error=error):
+                self._failures.append({"model": call.model.name, "kind": str(error.kind), "message": error.message})
+            case ProposerLeftOut(model=model, reason=reason):
+                self._failures.append({"model": model, "kind": "left_out", "message": reason})
+            case AuthorStarted():
+                self._authors[id(event.call)] = _author(event)
+            case AuthorFailed(call=call, error=error):
+                self._authors[id(call)]["failure"] = {"kind": str(error.kind), "message": error.message}
+            case Answered():
+                answer = {"choice": event.choice, "decided_by": str(event.decided_by), "author": event.author}
+                self._answers.append({**answer, **_completion(event.completion)})
+            case _:
+                pass
+
+    def document(self, status: int | None, ended: float) -> dict[str, Any]:
+        """Return the finished trace, in which instants are seconds from the start."""
+        record, total = self.record, self.record.ledger.total()
+        return {
+            "id": record.reply_id,
+            "time": datetime.fromtimestamp(self.unix_time, UTC).isoformat(timespec="milliseconds"),
+            "request_id": self.request_id,
+            "outcome": record.outcome,
+            "status": status,
+            "mixture": record.mixture,
+            "mode": record.mode,
+            "decided_by": record.decided_by,
+            "timings": {
+                "total_s": round(ended - self.started, 4),
+                "panel_s": record.panel_s,
+                "critic_s": record.critic_s,
+            },
+            "request": {"headers": redacted_headers(self.headers), **_request(self.request)},
+            "candidates": self._candidates,
+            "failures": self._failures,
+            "authors": list(self._authors.values()),
+            "answers": self._answers,
+            "error": record.error,
+            "calls": [self._call(call) for call in record.ledger.calls],
+            "ledger": {
+                "prompt_tokens": total.prompt,
+                "completion_tokens": total.completion,
+                "estimated": total.estimated,
+            },
+        }
+
+    def _call(self, call: Call) -> dict[str, Any]:
+        tokens = tokens_of(call)
+        return {
+            "role": call.role,
+            "model": call.model.name,
+            "upstream_model": call.model.model,
+            "outcome": str(call.outcome),
+            "started_s": self._since_start(call.started),
+            "ended_s": self._since_start(call.ended),
+            "prompt_tokens": tokens.prompt,
+            "completion_tokens": tokens.completion,
+            "estimated": tokens.estimated,
+            "attempts": [self._attempt(attempt) for attempt in call.attempts],
+        }
+
+    def _attempt(self, attempt: Attempt) -> dict[str, Any]:
+        return {
+            "outcome": str(attempt.outcome),
+            "status": attempt.status,
+            "message": attempt.message or None,
+            "started_s": self._since_start(attempt.started),
+            "first_byte_s": self._since_start(attempt.first_byte),
+            "ended_s": self._since_start(attempt.ended),
+            "pause_s": attempt.pause_s,
+            "usage": attempt.usage,
+        }
+
+    def _since_start(self, instant: float | None) -> float | None:
+        return None if instant is None else round(instant - self.started, 4)
+
+
+def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers with the value of each that may hold a credential taken out."""
+    return {
+        name: REDACTED if any(word in name.lower() for word in _SECRET_WORDS) else value
+        for name, value in headers.items()
+    }
+
+
+def _request(request: ChatRequest | None) -> dict[str, Any]:
+    if request is None:
+        return {}
+    return {
+        "model": request.model,
+        "n": request.n,
+        "stream": request.stream,
+        "params": dict(request.params),
+        "messages": list(request.messages),
+    }
+
+
+def _author(event: AuthorStarted) -> dict[str, Any]:
+    return {
+        "model": event.call.model.name,
+        "role": event.call.role,
+        "choice": event.choice,
+        "seed": event.seed,
+        "letters": {letter(position): model for position, model in enumerate(event.letters)},
+        "messages": list(event.messages),
+    }
+
+
+def _completion(completion: Completion) -> dict[str, Any]:
+    return {
+        "text": completion.text,
+        "reasoning": completion.reasoning or None,
+        "tool_calls": list(completion.tool_calls) or None,
+        "finish_reason": completion.finish_reason,
+    }
