@@ -1,0 +1,118 @@
+"""Which form an answer must keep, and whether it does."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synth.contract import Contract, Form, all_equal, cleaned, contract_of, finding
+from synth.normalize import Completion
+from synth.request import ChatRequest
+from synth.schemas import mismatch, schema_problem
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "required": ["x"]}}}
+COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def request(**params: Any) -> ChatRequest:
+    return ChatRequest(None, [{"role": "user", "content": "x"}], params)
+
+
+@pytest.mark.parametrize(
+    ("params", "form", "must_call"),
+    [
+        ({}, Form.PLAIN, False),
+        ({"response_format": {"type": "text"}}, Form.PLAIN, False),
+        ({"response_format": {"type": "json_object"}}, Form.JSON, False),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": COUNT}}}, Form.JSON, False),
+        ({"tools": [TOOL]}, Form.TOOLS, False),
+        ({"tools": [TOOL], "tool_choice": "none"}, Form.PLAIN, False),
+        ({"tools": [TOOL], "tool_choice": "required"}, Form.TOOLS, True),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}, Form.TOOLS, True),
+        ({"functions": [TOOL["function"]], "function_call": "auto"}, Form.TOOLS, False),
+        ({"tools": []}, Form.PLAIN, False),
+        ({"tools": [{"type": "odd"}]}, Form.PLAIN, False),
+    ],
+)
+def test_the_request_alone_tells_the_contract(params: dict[str, Any], form: Form, must_call: bool) -> None:
+    """From its parameters."""
+    contract = contract_of(request(**params))
+    assert (contract.form, contract.must_call) == (form, must_call)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"n": 1}', None),
+        ('{"n": "x"}', "at $.n: 'x' is not of type 'integer'"),
+        ("[]", "at $: [] is not of type 'object'"),
+        ("no", "not JSON: Expecting value"),
+        ("NaN", "NaN is not a JSON value"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_is_checked_against_its_schema(text: str, expected: str | None) -> None:
+    """The finding is concrete enough to act on."""
+    found = finding(Contract(Form.JSON, COUNT), Completion(text))
+    assert found is None if expected is None else expected in str(found)
+
+
+def test_a_json_object_is_an_object() -> None:
+    """And nothing else; but a refusal is for the user to read."""
+    assert finding(Contract(Form.JSON), Completion("{}")) is None
+    assert "not an object" in str(finding(Contract(Form.JSON), Completion("7")))
+    assert finding(Contract(Form.JSON), Completion("", refusal="No.")) is None
+
+
+@given(st.text())
+def test_only_json_is_ever_cleaned(text: str) -> None:
+    """Plain answers pass byte for byte."""
+    completion = Completion(text)
+    assert cleaned(Contract(), completion) is completion
+
+
+@given(st.sampled_from(["", "json", "JSON"]), st.sampled_from(["", "\n", "  \n"]))
+def test_a_fence_around_json_goes(language: str, padding: str) -> None:
+    """Whatever the fence says and whatever stands around it."""
+    fenced = f'{padding}```{language}\n{{"a": "```"}}\n```{padding}'
+    assert cleaned(Contract(Form.JSON), Completion(fenced)).text == '{"a": "```"}'
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.dictionaries(st.text(), v))
+
+
+@given(JSON)
+def test_equal_values_are_equal_answers(value: Any) -> None:
+    """However they are laid out."""
+    texts = [json.dumps(value), json.dumps(value, indent=3, sort_keys=True, ensure_ascii=False)]
+    assert all_equal(Contract(Form.JSON), [Completion(text) for text in texts])
+
+
+def test_plain_answers_are_equal_but_for_trailing_white_space() -> None:
+    """Indentation counts: it may be code."""
+    assert all_equal(Contract(), [Completion("a \nb\n\n"), Completion("\na\nb")])
+    assert not all_equal(Contract(), [Completion("x\n  a"), Completion("x\na")])
+    assert not all_equal(Contract(), [Completion("A"), Completion("a")])
+
+
+def test_a_tool_whose_schema_is_none_is_not_checked_by_it() -> None:
+    """Upstreams take such schemas in their own way."""
+    contract = Contract(Form.TOOLS, tools={"f": {"type": "nonsense"}, "g": None})
+    for name in ("f", "g"):
+        call = {"id": "1", "type": "function", "function": {"name": name, "arguments": "{}"}}
+        assert finding(contract, Completion("", tool_calls=(call,))) is None
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"$ref": "http://127.0.0.1:9/x.json"}, "lies outside"),
+        ({"$ref": "#"}, "without end"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_says_why(schema: dict[str, Any], says: str) -> None:
+    """No reference leads to the network, and none runs for ever."""
+    assert schema_problem(schema) is None
+    assert says in str(mismatch("x", schema))

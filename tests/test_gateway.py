@@ -1,0 +1,153 @@
+"""The front door, as a process: command line, start, stop, log."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiohttp import ClientError, ClientSession
+
+from tests.fakes import FakeUpstream, answer, hang
+from tests.running import KEY, Gateway, ask
+
+ROOT = Path(__file__).parent.parent
+CONFIG = """
+models:
+  - {{name: a, base_url: "{url}", api_key: "${{FAKE_API_KEY}}"}}
+  - {{name: b, base_url: "{url}"}}
+"""
+
+
+@asynccontextmanager
+async def process(*arguments: str, env: dict[str, str] | None = None) -> AsyncGenerator[Process]:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "gateway.py"),
+        *arguments,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, **(env or {})},
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+@asynccontextmanager
+async def served(config: Path, *arguments: str) -> AsyncGenerator[tuple[Process, Gateway]]:
+    options = ("--config", str(config), "--port", "0", *arguments)
+    async with process(*options, env={"FAKE_API_KEY": KEY}) as child:
+        assert child.stdout is not None
+        first = (await asyncio.wait_for(child.stdout.readline(), 60)).decode()
+        found = re.search(r"http://[\d.]+:\d+", first)
+        assert found, first
+        async with ClientSession() as session:
+            yield child, Gateway(found[0], session)
+
+
+def written(folder: Path, upstream: FakeUpstream) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(CONFIG.format(url=upstream.base_url))
+    return path
+
+
+async def test_it_serves_until_it_is_told_to_stop(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """A banner to paste from, one JSON log line for each request, exit code 0 on SIGTERM."""
+    upstream.default = answer("same")
+    async with served(written(tmp_path, upstream), "--debug") as (child, gateway):
+        assert (await gateway.request("GET", "/healthz")).status == 200
+        assert (await gateway.request("GET", "/readyz")).status == 200
+        assert (await gateway.chat(ask("a private thing"), headers={"x-request-id": "mine"})).text == "same"
+        child.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(child.communicate(), 60)
+    assert child.returncode == 0
+    assert "mom: panel a, b; critic a; mode fuse" in out.decode()
+    assert re.search(r"http :\d+/v1/chat/completions model=mom messages:='", out.decode())
+    lines = [json.loads(line) for line in err.decode().splitlines()]
+    (line,) = [line for line in lines if line["event"] == "request" and line.get("id") == "mine"]
+    assert (line["mixture"], line["mode"], line["candidates"], line["status"]) == ("mom", "fuse", "2/2", 200)
+    assert line["panel"] == {"a": "ok", "b": "ok"}
+    assert line["prompt_tokens"] == 22
+    attempts = [line for line in lines if line["event"] == "attempt"]
+    assert {(attempt["model"], attempt["outcome"]) for attempt in attempts} == {("a", "ok"), ("b", "ok")}
+    assert "a private thing" not in err.decode()
+    assert KEY not in out.decode() + err.decode()
+
+
+async def test_a_bad_config_ends_it_before_the_socket_opens(tmp_path: Path) -> None:
+    """Exit code 2, and one line for each problem with file, line and path."""
+    path = tmp_path / "config.yaml"
+    path.write_text("models:\n  - name: a\n    base_url: http://127.0.0.1:1/v1\n    timeout_s: -3\n    tiemout: 1\n")
+    async with process("--config", str(path)) as child:
+        _, err = await child.communicate()
+    assert child.returncode == 2
+    first, second = err.decode().splitlines()
+    assert first.endswith("config.yaml:4: models[0].timeout_s: must be > 0, is -3")
+    assert "config.yaml:5: models[0].tiemout: " in second
+
+
+async def test_a_taken_port_is_told_with_the_remedy(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Exit code 1 and a sentence, no traceback."""
+    port = upstream.base_url.rsplit(":", 1)[1].removesuffix("/v1")
+    path = tmp_path / "config.yaml"
+    path.write_text('models: [{name: a, base_url: "http://127.0.0.1:1/v1"}]')
+    async with process("--config", str(path), "--port", port) as child:
+        _, err = await child.communicate()
+    assert child.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in err.decode()
+    assert "--port N" in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def test_check_reads_the_config_and_exits(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Without opening a socket or asking anybody."""
+    async with process("--config", str(written(tmp_path, upstream)), "--check", env={"FAKE_API_KEY": KEY}) as child:
+        out, _ = await child.communicate()
+    assert child.returncode == 0
+    assert "mom: panel a, b" in out.decode()
+    assert upstream.requests == []
+
+
+async def test_env_is_read_and_the_real_environment_wins(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """`.env` beside the configuration."""
+    path = written(tmp_path, upstream)
+    (tmp_path / ".env").write_text("FAKE_API_KEY=from-the-file\n")
+    async with process("--config", str(path), "--check") as child:
+        await child.communicate()
+    assert child.returncode == 0
+    async with served(path) as (_, gateway):
+        await gateway.chat()
+    assert upstream.requests_for("a")[0].headers["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_traces_survive_a_kill_whole(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """SIGKILL in the middle of a request leaves whole traces and no half one."""
+    upstream.script("a", answer("done"), hang())
+    async with served(written(tmp_path, upstream), "--debug-requests", str(tmp_path / "t")) as (child, gateway):
+        await gateway.chat(ask(model="a"))
+        asking = asyncio.create_task(gateway.chat(ask(model="a")))
+        await upstream.wait_for(2)
+        child.kill()
+        await child.wait()
+        with pytest.raises(ClientError):
+            await asking
+    for path in (tmp_path / "t").glob("chatcmpl-*.json"):
+        assert json.loads(path.read_text())["id"] == path.stem
+
+
+async def test_help_names_every_option() -> None:
+    """The command line of the README."""
+    async with process("--help") as child:
+        out, _ = await child.communicate()
+    for option in ("--config", "--host", "--port", "--debug", "--debug-requests", "--check"):
+        assert option in out.decode()

@@ -1,0 +1,139 @@
+"""Tools: the panel advises, the critic alone calls."""
+
+import json
+from typing import Any
+
+import pytest
+
+from config.settings import Critic, Settings
+from tests.fakes import FakeUpstream, answer, status, tool_call
+from tests.running import Reply, ask, model, running, settings
+
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Tells the weather of a town.",
+        "parameters": {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
+    },
+}
+GOOD = tool_call("weather", '{"town" :  "K\\u00f6ln"}', call_id="call_x-1")
+
+
+def config(upstream: FakeUpstream, *critic: Any, **mixture: Any) -> Settings:
+    upstream.script("a", answer("I would call weather."))
+    upstream.script("b", answer("No tool needed."))
+    upstream.script("c", *critic)
+    models = [model(name, upstream, retries=0) for name in "abcd"]
+    return settings(models, **{"panel": ("a", "b"), "critic": Critic("c", fallbacks=("d",)), **mixture})
+
+
+def calls(reply: Reply) -> Any:
+    """Return the tool calls of a reply in either form."""
+    if not reply.headers["content-type"].startswith("text/event-stream"):
+        return reply.json["choices"][0]["message"].get("tool_calls")
+    deltas = [event["choices"][0]["delta"] for event in reply.events[:-1]]
+    found = [call for delta in deltas for call in delta.get("tool_calls", ())]
+    return [{name: value for name, value in call.items() if name != "index"} for call in found]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_critic_alone_gets_and_calls_the_tools(upstream: FakeUpstream, stream: bool) -> None:
+    """Members read of the tools in words; ids and arguments of the critic's call pass byte for byte."""
+    async with running(config(upstream, answer(None, tool_calls=[GOOD]))) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER], tool_choice="auto", parallel_tool_calls=False, stream=stream))
+    assert calls(reply) == [GOOD]
+    if not stream:
+        assert reply.json["choices"][0]["finish_reason"] == "tool_calls"
+        assert reply.json["choices"][0]["message"]["content"] is None
+    for request in upstream.requests[:2]:
+        assert not {"tools", "tool_choice", "parallel_tool_calls"} & request.body.keys()
+        words = request.body["messages"][-1]["content"]
+        assert "Tells the weather of a town." in words
+        assert '"required": ["town"]' in words
+    critic = upstream.requests[2].body
+    assert critic["tools"] == [WEATHER]
+    assert critic["parallel_tool_calls"] is False
+    assert "I would call weather." in critic["messages"][-1]["content"]
+
+
+async def test_a_turn_that_answers_a_tool_goes_straight_to_the_critic(upstream: FakeUpstream) -> None:
+    """No fan-out, unless the mixture wants one for every turn."""
+    messages = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "content": None, "tool_calls": [GOOD]},
+        {"role": "tool", "tool_call_id": "call_x-1", "content": "Rain"},
+    ]
+    async with running(config(upstream, answer("It rains."))) as gateway:
+        reply = await gateway.chat({"messages": messages, "tools": [WEATHER]})
+        assert reply.text == "It rains."
+        assert [request.model for request in upstream.requests] == ["c"]
+        assert upstream.requests[0].body["messages"] == messages
+        assert reply.headers["x-mom-candidates"] == "0/0"
+    async with running(config(upstream, answer("It rains."), tools_fan_out="every_turn")) as gateway:
+        await gateway.chat({"messages": messages, "tools": [WEATHER]})
+    assert sorted(request.model for request in upstream.requests[1:]) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (tool_call("rocket", "{}"), "was not offered"),
+        (tool_call("weather", "{town}"), "are not JSON"),
+        (tool_call("weather", '{"city": "Köln"}'), "'town' is a required property"),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_bad_call_goes_back_once_with_the_finding(
+    upstream: FakeUpstream, bad: dict[str, Any], says: str, stream: bool
+) -> None:
+    """The critic is told what is wrong; its second try counts."""
+    async with running(config(upstream, answer(None, tool_calls=[bad]), answer(None, tool_calls=[GOOD]))) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER], stream=stream))
+    assert calls(reply) == [GOOD]
+    revision = upstream.requests_for("c")[1].body["messages"]
+    assert says in revision[-1]["content"]
+    assert [message["role"] for message in revision] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("text", [None, "Let me look. "])
+async def test_a_critic_that_keeps_calling_badly_gives_way(upstream: FakeUpstream, text: str | None) -> None:
+    """The next critic calls; text that has gone out to a stream is not repeated."""
+    bad = tool_call("rocket", "{}")
+    upstream.script("d", answer("Again: ", tool_calls=[GOOD]))
+    async with running(config(upstream, answer(text, tool_calls=[bad]))) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER], stream=True))
+    assert len(upstream.requests_for("c")) == 2
+    assert calls(reply) == [GOOD]
+    assert reply.streamed() == (text or "Again: ")
+    assert reply.events[-1] == "[DONE]"
+
+
+async def test_when_no_critic_can_be_had_the_advice_is_the_answer(upstream: FakeUpstream) -> None:
+    """A text is better than nothing, unless the request demands a call."""
+    upstream.script("d", status(500))
+    async with running(config(upstream, status(500))) as gateway:
+        assert (await gateway.chat(ask(tools=[WEATHER]))).text == "I would call weather."
+        demanding = await gateway.chat(ask(tools=[WEATHER], tool_choice="required"))
+    assert demanding.status == 502
+
+
+async def test_legacy_functions_work_alike(upstream: FakeUpstream) -> None:
+    """`functions` and `function_call`, in JSON and as deltas."""
+    call = {"name": "weather", "arguments": '{"town": "Bonn"}'}
+    critic = answer(None, finish_reason="function_call", message={"function_call": call})
+    async with running(config(upstream, critic)) as gateway:
+        reply = await gateway.chat(ask(functions=[WEATHER["function"]]))
+        streamed = await gateway.chat(ask(functions=[WEATHER["function"]], stream=True))
+    assert reply.json["choices"][0]["message"]["function_call"] == call
+    assert reply.json["choices"][0]["finish_reason"] == "function_call"
+    assert json.dumps(call) in streamed.raw.decode()
+    assert "functions" not in upstream.requests[0].body
+
+
+async def test_a_mixture_whose_critics_cannot_call_says_so(upstream: FakeUpstream) -> None:
+    """Known before any model is asked."""
+    async with running(settings([model("a", upstream, capabilities=frozenset())])) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER]))
+    assert (reply.status, reply.error["param"]) == (400, "tools")
+    assert upstream.requests == []
