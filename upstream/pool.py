@@ -148,6 +148,8 @@ class Pool:
     async def _stream_once(self, call: Call) -> AsyncGenerator[dict[str, Any]]:
         """Yield one attempt's chunks, holding them back until the first with content, so that a retry is unseen."""
         payload = {**_payload(call), "stream": True, "stream_options": {"include_usage": True}}
+        if call.model.weights is not None:
+            payload["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
         held: list[dict[str, Any]] | None = []
         finished = False
         async with self._slot(call):

@@ -1,0 +1,181 @@
+"""One llama.cpp child process: started, asked where it listens, its log passed on, and ended for certain."""
+
+import asyncio
+import json
+import os
+import re
+import secrets
+import sys
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import structlog
+
+_log = structlog.get_logger(__name__)
+
+PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("llama_child.py")))
+"""The child's program, by file path: it depends on no current directory, and finds none of our modules (-P)."""
+
+_KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE")
+_ADDED_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
+_MOST_THREADS = 4
+_READY_TIMEOUT_S = 180.0
+_GOODBYE_S = 2.0
+_MAX_LINE_CHARS = 1000
+_LOG_LINE = re.compile(r"[\d.]+ ([A-Z]) (\S+)\s+(.*)")  # 0.01.070.443 I srv    load_model: …
+_OF_ONE_REQUEST = ("slot", "srv")
+_HARMLESS = "control-looking token"  # said of Qwen's own files at each start
+
+_Stream = TypeVar("_Stream", asyncio.StreamReader, asyncio.StreamWriter)
+
+
+class LaunchError(Exception):
+    """The child did not get ready; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What a child is to serve: context in tokens for each slot."""
+
+    name: str
+    path: str
+    context_tokens: int
+    slots: int
+    threads: int
+
+
+def default_threads() -> int:
+    """Return how many threads a child computes with: the cores that this process may use, at most four.
+
+    Measured on two cores with SmolLM2-135M and Qwen2.5-Coder-0.5B answering together (96 tokens each), and then the
+    Qwen alone as critic: one thread each took 8.0 + 9.7 s, two threads each 6.2 + 5.4 s. The second needs
+    GOMP_SPINCOUNT=1000: without it the threads of both children spin against each other, and the same two answers
+    take 124 s; with 0, the one that works alone loses a quarter of its speed.
+    """
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(cores, _MOST_THREADS)
+
+
+class LlamaProcess:
+    """A child that listens. Make it with `launch`, and end it with `close`, whatever has become of it."""
+
+    def __init__(self, process: asyncio.subprocess.Process, launch: Launch, api_key: str) -> None:
+        self._process = process
+        self._launch = launch
+        self._first_error = ""
+        self._log_reader = asyncio.create_task(self._pass_on_log())
+        self.is_ready = False
+        self.api_key = api_key
+        self.port = 0
+
+    @classmethod
+    async def launch(
+        cls,
+        launch: Launch,
+        *,
+        program: Sequence[str] = PROGRAM,
+        environ: Mapping[str, str] = MappingProxyType({}),
+        ready_timeout_s: float = _READY_TIMEOUT_S,
+    ) -> "LlamaProcess":
+        """Return a child that listens on loopback; LaunchError where it does not within `ready_timeout_s` seconds.
+
+        Of `environ` only what a process needs is handed over: no proxies, no keys. Cancelling ends the child.
+        """
+        process = await asyncio.create_subprocess_exec(
+            *program,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={name: environ[name] for name in _KEPT_ENVIRONMENT if name in environ} | _ADDED_ENVIRONMENT,
+            start_new_session=True,  # a Ctrl+C in the terminal goes to the gateway alone
+        )
+        child = cls(process, launch, secrets.token_urlsafe(32))
+        try:
+            async with asyncio.timeout(ready_timeout_s):
+                await child._get_ready()
+        except TimeoutError:
+            raise LaunchError(f"was not ready within {ready_timeout_s:g} s") from None
+        finally:
+            if not child.is_ready:
+                await child.close()
+        return child
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    async def ended(self) -> str:
+        """Wait until the child has ended by itself; return how, in words."""
+        code = await self._process.wait()
+        return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+
+    async def close(self) -> None:
+        """End the child: its stdin is closed, it is killed if that is not enough, and always reaped."""
+        _piped(self._process.stdin).close()
+        try:
+            async with asyncio.timeout(_GOODBYE_S):
+                await self._process.wait()
+        except TimeoutError:
+            _log.warning("an embedded model is slow to end, and is killed", model=self._launch.name)
+        finally:
+            if self._process.returncode is None:
+                self._process.kill()
+            await self._process.wait()
+            self._log_reader.cancel()
+            await asyncio.gather(self._log_reader, return_exceptions=True)
+
+    async def _get_ready(self) -> None:
+        stdin, stdout = _piped(self._process.stdin), _piped(self._process.stdout)
+        settings = asdict(self._launch) | {"api_key": self.api_key}
+        stdin.write(json.dumps(settings).encode() + b"\n")
+        try:
+            await stdin.drain()
+            answer = json.loads(await stdout.readline())
+            port = answer.get("port")
+        except (ConnectionError, ValueError, AttributeError):
+            answer, port = {}, None
+        if not isinstance(port, int):
+            raise LaunchError(await self._why(answer))
+        self.port = port
+        self.is_ready = True
+
+    async def _why(self, answer: Mapping[str, object]) -> str:
+        """Return why there is no port: the child's word and llama.cpp's first error, once its log has ended."""
+        await asyncio.wait([self._log_reader], timeout=_GOODBYE_S)
+        told = (answer.get("error"), self._first_error)
+        return "; ".join(str(word) for word in told if word) or "ended without a word"
+
+    async def _pass_on_log(self) -> None:
+        log = _log.bind(model=self._launch.name)
+        async for line in _lines(_piped(self._process.stderr)):
+            letter, part, text = match.groups() if (match := _LOG_LINE.match(line)) else ("I", "", line)
+            of_one_request = self.is_ready and part in _OF_ONE_REQUEST  # its sender is told, and logs it
+            if letter not in "EW" or of_one_request or _HARMLESS in text:
+                log.debug("llama.cpp says", line=line)
+            elif letter == "W":
+                log.warning("llama.cpp warns", line=line)
+            else:
+                log.error("llama.cpp fails", line=line)
+                self._first_error = self._first_error or f"{part} {text}"
+
+
+def _piped(stream: _Stream | None) -> _Stream:
+    if stream is None:
+        raise TypeError("the child was started without pipes")
+    return stream
+
+
+async def _lines(reader: asyncio.StreamReader) -> AsyncGenerator[str]:
+    """Yield the lines of a log without their ends; of a long one its first characters."""
+    rest = b""
+    while data := await reader.read(2**16):
+        *whole, rest = (rest + data).split(b"\n")
+        for line in whole:
+            yield line.decode(errors="replace")[:_MAX_LINE_CHARS]
+        rest = rest[: 4 * _MAX_LINE_CHARS]
+    if rest:
+        yield rest.decode(errors="replace")[:_MAX_LINE_CHARS]
