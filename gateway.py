@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger(__name__)
 
+_BAR_CHARS = 30
 EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG = 0, 1, 2
 
 
@@ -81,7 +82,21 @@ def _embedded(settings: Settings, models_dir: Path) -> "EmbeddedModels | None":
         return None
     from upstream.embedded import EmbeddedModels  # noqa: PLC0415 -- a gateway of hosted models starts without it
 
-    return EmbeddedModels(weights, models_dir=models_dir)
+    return EmbeddedModels(weights, models_dir=models_dir, environ=os.environ, on_progress=_progress_bar())
+
+
+def _progress_bar() -> Callable[[str, int, int], None] | None:
+    """Return what draws the progress of an installation; None where nobody looks, and the log tells it."""
+    if not sys.stderr.isatty():
+        return None
+
+    def draw(name: str, done: int, total: int) -> None:
+        filled = _BAR_CHARS * done // total
+        bar = "█" * filled + "░" * (_BAR_CHARS - filled)
+        end = "\n" if done >= total else ""
+        print(f"\r  {name} {bar} {done // 10**6} of {total // 10**6} MB", end=end, file=sys.stderr, flush=True)
+
+    return draw
 
 
 def _reasons(embedded: "EmbeddedModels | None") -> list[str]:
@@ -102,12 +117,25 @@ async def serve(settings: Settings, *, models_dir: Path, trace_dir: Path | None)
             print(f"cannot listen on {server.host}:{server.port}: {error.strerror}; {_REMEDY}", file=sys.stderr)
             return EXIT_FAILED
         print(banner(settings, runner.addresses[0][1]), flush=True)
+        announcing = asyncio.create_task(_announce_readiness(app[STATE]))
         await _stopped()
+        announcing.cancel()
     finally:
         await runner.cleanup()
     return EXIT_OK
 
 
+async def _announce_readiness(state: State) -> None:
+    """Tell when the embedded models can be asked, where there are any to wait for."""
+    if not state.not_ready():
+        return
+    print("Getting the embedded models ready; GET /readyz tells how far they are.", flush=True)
+    while state.not_ready():  # noqa: ASYNC110 -- a printed word is not worth an event in every child
+        await asyncio.sleep(_LOOK_EVERY_S)
+    print("Ready.", flush=True)
+
+
+_LOOK_EVERY_S = 0.1
 _REMEDY = "is another gateway running? Choose a port with --port N"
 
 

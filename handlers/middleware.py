@@ -79,7 +79,7 @@ def new_reply_id(unix_time: float) -> str:
 
 def _write_line(request: web.Request, record: RequestRecord, status: int, seconds: float) -> None:
     facts: dict[str, Any] = {
-        "id": request[REQUEST_ID],
+        "request_id": request[REQUEST_ID],
         "method": request.method,
         "path": request.path,
         "status": status,

@@ -5,11 +5,12 @@ closing block. Candidates are anonymous, in shuffled order, and fenced by a nonc
 """
 
 import random
+import re
 from collections.abc import Callable, Sequence
 
-from synth.request import Message
+from synth.request import Message, text_of
 
-CANDIDATES_FIELD = "{candidates}"
+_FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
 
 PROMPT = """\
 ---
@@ -43,19 +44,26 @@ def fresh_nonce(texts: Sequence[str], draw: Callable[[], str]) -> str:
             return nonce
 
 
-def closing_block(candidates: Sequence[str], nonce: str, template: str | None = None) -> str:
+def closing_block(request: str, candidates: Sequence[str], nonce: str, template: str | None = None) -> str:
     """Return the block that ends the critic's conversation.
 
-    `candidates` are in the order in which they are shown; the fields `{candidates}`, `{count}` and `{nonce}` of the
-    template are replaced, every other brace stands for itself.
+    `candidates` are in the order in which they are shown, `request` is what the user said last. The template's fields
+    `{candidates}`, `{count}`, `{nonce}` and `{request}` are filled in; every other brace stands for itself.
     """
     fenced = "\n\n".join(
         f"===== BEGIN {letter(position)} {nonce} =====\n{text}\n===== END {letter(position)} {nonce} ====="
         for position, text in enumerate(candidates)
     )
-    before, field, after = (template or PROMPT).partition(CANDIDATES_FIELD)
-    counted = [part.replace("{count}", str(len(candidates))).replace("{nonce}", nonce) for part in (before, after)]
-    return counted[0] + (fenced if field else "") + counted[1]
+    fields = {"candidates": fenced, "count": str(len(candidates)), "nonce": nonce, "request": request}
+    return _FIELD.sub(lambda found: fields[found[1]], template or PROMPT)
+
+
+def last_request(messages: Sequence[Message]) -> str:
+    """Return the text of the user's last message."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""
 
 
 def letter(position: int) -> str:

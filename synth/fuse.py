@@ -55,13 +55,16 @@ async def _criticised(
     shown = [panel.candidates[position] for position in critic.shuffled(len(panel.candidates), seed)]
     texts = [candidate.completion.text for candidate in shown]
     nonce = critic.fresh_nonce(texts, run.draw_nonce)
+    messages = run.request.messages
+    block = critic.closing_block(critic.last_request(messages), texts, nonce, settings.prompt)
     task = Task(
-        messages=critic.with_block(run.request.messages, critic.closing_block(texts, nonce, settings.prompt)),
+        messages=critic.with_block(messages, block),
         role="critic",
         contract=contract,
         overrides=settings.params,
         seed=seed,
         letters=tuple(candidate.model for candidate in shown),
+        nonce=nonce,
         choice=choice,
     )
     try:

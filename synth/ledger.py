@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from synth.normalize import count
+from synth.request import text_of
 from upstream.calls import Attempt, Call
 from upstream.errors import Kind
 
@@ -81,10 +82,4 @@ def estimated(n_chars: int) -> int:
 
 def estimated_prompt(messages: Sequence[Mapping[str, Any]]) -> int:
     """Return a rough token count for a conversation."""
-    return estimated(sum(len(_text(message.get("content"))) for message in messages))
-
-
-def _text(content: Any) -> str:
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
-    return content if isinstance(content, str) else ""
+    return estimated(sum(len(text_of(message.get("content"))) for message in messages))

@@ -22,3 +22,10 @@ class ChatRequest:
     n: int = 1
     stream: bool = False
     include_usage: bool = False
+
+
+def text_of(content: Any) -> str:
+    """Return the text in a message's content: a string, the text parts of a list, nothing else."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
+    return content if isinstance(content, str) else ""

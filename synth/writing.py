@@ -42,7 +42,8 @@ class Written:
 class Task:
     """What the author is to answer, and the form to keep.
 
-    `seed` and `letters` tell of the candidates inside `messages`, if any; `overrides` are params of the critic's own.
+    `seed`, `letters` and `nonce` tell of the candidates inside `messages`, if any; `overrides` are params of the
+    critic's own.
     """
 
     messages: Sequence[Message]
@@ -51,7 +52,14 @@ class Task:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     letters: tuple[str, ...] = ()
+    nonce: str = ""
     choice: int = 0
+
+    def finding(self, draft: Completion) -> str | None:
+        """Return what makes a draft unusable: it breaks the contract, or copies the candidates with their fences."""
+        if self.nonce and self.nonce in draft.text:
+            return "it repeats the drafts instead of replying"
+        return finding(self.contract, draft)
 
 
 async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[Event | Written]:
@@ -114,12 +122,12 @@ class _Drafting:
                 else:
                     yield event
         assert draft is not None  # noqa: S101 -- both ways of asking end with a Completion or raise
-        problem = finding(contract, draft)
+        problem = self._task.finding(draft)
         if problem is not None:
             self.call = self._new_call(_with_finding(self.call.messages, draft, problem))
             yield self._started()
             draft = cleaned(contract, normalized(await self._run.pool.complete(self.call)))
-            problem = finding(contract, draft)
+            problem = self._task.finding(draft)
         if problem is not None:
             raise CallError(Kind.BROKEN_CONTRACT, problem)
         if self._run.incremental and not self.text_is_out:

@@ -74,7 +74,7 @@ async def test_it_serves_until_it_is_told_to_stop(upstream: FakeUpstream, tmp_pa
     assert "mom: panel a, b; critic a; mode fuse" in out.decode()
     assert re.search(r"http :\d+/v1/chat/completions model=mom messages:='", out.decode())
     lines = [json.loads(line) for line in err.decode().splitlines()]
-    (line,) = [line for line in lines if line["event"] == "request" and line.get("id") == "mine"]
+    (line,) = [line for line in lines if line["event"] == "request" and line.get("request_id") == "mine"]
     assert (line["mixture"], line["mode"], line["candidates"], line["status"]) == ("mom", "fuse", "2/2", 200)
     assert line["panel"] == {"a": "ok", "b": "ok"}
     assert line["prompt_tokens"] == 22

@@ -199,6 +199,18 @@ async def test_when_every_critic_fails_the_best_candidate_stands(upstream: FakeU
     assert reply.headers["x-mom-decided-by"] == "best_candidate"
 
 
+async def test_a_critic_that_copies_the_drafts_is_not_believed(upstream: FakeUpstream) -> None:
+    """An answer with the fence's mark in it is sent back once; then the best candidate stands."""
+    upstream.script("a", answer("one"))
+    upstream.script("b", answer("two"))
+    upstream.script("c", from_request(lambda body: str(body["messages"][0]["content"])))
+    models = [model(name, upstream) for name in "abc"]
+    async with running(settings(models, panel=("a", "b"), critic=Critic("c"))) as gateway:
+        reply = await gateway.chat()
+    assert reply.text == "one"
+    assert len(upstream.requests_for("c")) == 2
+
+
 async def test_when_the_panel_fails_the_critic_answers_alone(upstream: FakeUpstream) -> None:
     """Without candidates the critic gets the conversation as it is."""
     upstream.script("a", status(500))

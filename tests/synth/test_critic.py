@@ -27,7 +27,7 @@ def test_an_order_is_a_permutation_and_the_seed_s_own(n_candidates: int, seed: i
 def test_no_candidate_can_close_its_fence(texts: list[str]) -> None:
     """The nonce occurs in no candidate, and every text stands whole between its own two lines."""
     nonce = critic.fresh_nonce(texts, lambda: f"{random.getrandbits(64):016x}")
-    block = critic.closing_block(texts, nonce)
+    block = critic.closing_block("why?", texts, nonce)
     assert block.count("===== BEGIN") - sum(text.count("===== BEGIN") for text in texts) == len(texts)
     for position, text in enumerate(texts):
         name = critic.letter(position)
@@ -56,11 +56,25 @@ def test_the_conversation_is_only_added_to_at_the_end(messages: list[dict[str, A
 
 
 def test_a_template_of_the_operator_is_taken() -> None:
-    """Its three fields are filled in; other braces, and those inside candidates, stand for themselves."""
-    block = critic.closing_block(["{count} {x}"], "n0", "{count} drafts {y}\n{candidates}\nmark {nonce}")
+    """Its fields are filled in; other braces, and those inside candidates, stand for themselves."""
+    template = "{count} drafts {y}\n{candidates}\nmark {nonce}\n{request}"
+    block = critic.closing_block("{candidates}?", ["{count} {x}"], "n0", template)
     assert block.startswith("1 drafts {y}\n")
     assert "{count} {x}" in block
-    assert block.endswith("\nmark n0")
+    assert block.endswith("\nmark n0\n{candidates}?")
+
+
+def test_the_last_request_is_the_user_s_last_text() -> None:
+    """Of a message in parts, the text; nothing where no user spoke."""
+    parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
+    said: list[dict[str, Any]] = [
+        {"role": "user", "content": "first"},
+        {"role": "user", "content": parts},
+        {"role": "tool", "content": "x"},
+    ]
+    assert critic.last_request(said) == "ab"
+    assert critic.last_request([{"role": "user"}]) == ""
+    assert critic.last_request([{"role": "system", "content": "x"}]) == ""
 
 
 def test_letters_go_on_after_z() -> None:
