@@ -123,6 +123,9 @@ class _Drafting:
                     yield event
         assert draft is not None  # noqa: S101 -- both ways of asking end with a Completion or raise
         problem = self._task.finding(draft)
+        if problem is not None and self.text_is_out and contract.form is not Form.TOOLS:
+            self.flowing = True  # it can't be taken back
+            raise CallError(Kind.BROKEN_CONTRACT, problem)
         if problem is not None:
             self.call = self._new_call(_with_finding(self.call.messages, draft, problem))
             yield self._started()

@@ -11,6 +11,7 @@ from tests.fakes import (
     after,
     answer,
     drop_mid_stream,
+    from_request,
     hang,
     raw_stream,
     stall_mid_stream,
@@ -91,6 +92,14 @@ async def test_a_stream_that_breaks_ends_with_an_error_event(upstream: FakeUpstr
     assert "error" in reply.events[-1]
     assert reply.events[-1]["error"]["message"].startswith("the answer broke off: c: ")
     assert upstream.requests_for("d") == []
+
+
+async def test_a_stream_of_copied_drafts_ends_with_an_error(upstream: FakeUpstream) -> None:
+    """What has gone out cannot be taken back, but it is not called an answer."""
+    config = two_and_critic(upstream, from_request(lambda body: str(body["messages"][0]["content"])))
+    async with running(config) as gateway:
+        reply = await gateway.chat(ask(stream=True))
+    assert "repeats the drafts" in reply.events[-1]["error"]["message"]
 
 
 async def test_an_error_before_the_first_byte_is_a_json_reply(upstream: FakeUpstream) -> None:
