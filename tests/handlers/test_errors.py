@@ -1,0 +1,66 @@
+"""Every error in OpenAI's shape, and the status that its causes deserve."""
+
+from http import HTTPStatus
+
+import pytest
+
+from handlers.errors import ApiError, from_synthesis
+from synth.events import Cause, SynthesisError
+from upstream.errors import CallError, Kind, kind_of_status
+
+
+def cause(kind: Kind, message: str = "m", status: int | None = None, retry_after_s: float | None = None) -> Cause:
+    return Cause(kind.value, CallError(kind, message, status=status, retry_after_s=retry_after_s))
+
+
+@pytest.mark.parametrize(
+    ("causes", "status", "code"),
+    [
+        ([cause(Kind.RATE_LIMITED), cause(Kind.RATE_LIMITED)], 429, "rate_limit_exceeded"),
+        ([cause(Kind.RATE_LIMITED), cause(Kind.TIMEOUT)], 502, "upstream_error"),
+        ([cause(Kind.TIMEOUT)], 504, "upstream_timeout"),
+        ([cause(Kind.NOT_READY)], 503, "model_not_ready"),
+        ([cause(Kind.BROKEN_CONTRACT)], 502, "invalid_answer"),
+        ([cause(Kind.CONTEXT_LENGTH), cause(Kind.REJECTED, status=400)], 400, "context_length_exceeded"),
+        ([cause(Kind.REJECTED, status=400), cause(Kind.REJECTED, status=422)], 400, "rejected_by_upstreams"),
+        ([cause(Kind.REJECTED, status=404)], 502, "upstream_error"),
+        ([cause(Kind.CONNECT)], 502, "upstream_error"),
+        ([], 502, "upstream_error"),
+    ],
+)
+def test_the_causes_give_the_status(causes: list[Cause], status: int, code: str) -> None:
+    """The kind's own where all are alike, 4xx where the client is at fault, else 502."""
+    error = from_synthesis(SynthesisError(causes))
+    assert (error.status, error.code) == (status, code)
+    assert error.headers["x-should-retry"] == "false"
+
+
+def test_the_smallest_retry_after_counts() -> None:
+    """Of all that were stated, in whole seconds, between one and sixty."""
+    causes = [cause(Kind.RATE_LIMITED, retry_after_s=seconds) for seconds in (None, 30.4, 12.6)]
+    assert from_synthesis(SynthesisError(causes)).headers["Retry-After"] == "13"
+    at_once = [cause(Kind.RATE_LIMITED, retry_after_s=0)]
+    assert from_synthesis(SynthesisError(at_once)).headers["Retry-After"] == "1"
+    assert "Retry-After" not in from_synthesis(SynthesisError([cause(Kind.RATE_LIMITED)])).headers
+
+
+def test_a_context_overflow_always_has_the_known_words() -> None:
+    """Also where the upstream found other ones."""
+    error = from_synthesis(SynthesisError([cause(Kind.CONTEXT_LENGTH, "prompt is too long", 400)]))
+    assert error.message.startswith("This model's maximum context length is")
+    assert "prompt is too long" in error.message
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, "invalid_request_error"), (401, "authentication_error"), (429, "rate_limit_error"), (502, "api_error")],
+)
+def test_the_type_is_openai_s(status: int, kind: str) -> None:
+    """By status."""
+    assert ApiError(status, "m").body()["error"]["type"] == kind
+
+
+@pytest.mark.parametrize("status", [status for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST])
+def test_every_status_has_a_kind(status: HTTPStatus) -> None:
+    """And server errors are never called the client's fault."""
+    assert (kind_of_status(status) in (Kind.SERVER_ERROR, Kind.TIMEOUT)) == (status >= 500 or status == 408)
