@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types coverage clean
+.PHONY: help run test check clients lint format types coverage clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -17,6 +17,22 @@ test: $(VENV)/.dev  ## Run the tests in parallel (ARGS="-k name")
 	$(BIN)/pytest -n auto $(ARGS)
 
 check: lint types coverage  ## Lint, types, tests with coverage: what CI runs
+
+CLIENTS := aider openai-python httpie llm langchain openai-node
+clients: $(VENV)/.dev  ## Drive aider, SDKs and other real clients; needs git, node and npm
+	@$(MAKE) --no-print-directory --jobs=3 $(CLIENTS:%=.venvs/%/.installed)
+	CLIENTS_REQUIRED=1 $(BIN)/pytest -n auto --dist worksteal -m clients tests/clients $(ARGS)
+
+.venvs/openai-node/.installed: tests/clients/node/package.json
+	@mkdir -p $(@D)
+	cp $< $(@D)
+	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --loglevel=error
+	@touch $@
+
+.venvs/%/.installed: tests/clients/requirements-%.txt
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
 
 lint: $(VENV)/.dev  ## Check style and format
 	$(BIN)/ruff check .

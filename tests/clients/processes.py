@@ -1,0 +1,87 @@
+"""A client as it comes from its registry, run as a child process that can reach nothing but this machine."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+INSTALLED = Path(__file__).parents[2] / ".venvs"
+TIME_S = 150.0  # far above what any client takes, so that a client that hangs fails its test and ends
+_NOWHERE = "http://127.0.0.1:9"  # a proxy that refuses: what tries to leave the machine fails at once
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A client's run, read to its end."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def json(self) -> Any:
+        """What was printed, as JSON."""
+        assert self.code == 0, self.stderr or self.stdout
+        return json.loads(self.stdout)
+
+
+def folder_of(client: str) -> Path:
+    """Return where `make clients` has put a client; without it the test is skipped, under `make clients` it fails."""
+    folder = INSTALLED / client
+    if not (folder / ".installed").exists():
+        reason = f"{client} is not installed; `make clients` does that"
+        if "CLIENTS_REQUIRED" in os.environ:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+def program(client: str, name: str = "python") -> str:
+    """Return the path of a program in a client's venv."""
+    return str(folder_of(client) / "bin" / name)
+
+
+async def run(*command: str | Path, home: Path, stdin: int = asyncio.subprocess.DEVNULL, **env: str) -> Ended:
+    """Run a client in the folder `home`, which is also its home, until it ends; nothing of it outlives the call."""
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        cwd=home,
+        env=_environment(home, env),
+        stdin=stdin,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(TIME_S):
+            stdout, stderr = await process.communicate()
+    finally:
+        _end_group(process.pid)
+        await process.wait()
+    assert process.returncode is not None
+    return Ended(process.returncode, stdout.decode(), stderr.decode())
+
+
+def _environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "http_proxy": _NOWHERE,
+        "https_proxy": _NOWHERE,
+        "no_proxy": "127.0.0.1,localhost",
+        **env,
+    }
+
+
+def _end_group(leader: int) -> None:
+    try:
+        os.killpg(leader, signal.SIGKILL)
+    except ProcessLookupError:
+        return  # the usual case: all have ended

@@ -1,0 +1,29 @@
+"""A shell as a person has it: its standard input is a terminal."""
+
+import os
+import pty
+from pathlib import Path
+
+from tests.clients.processes import Ended, folder_of, run
+
+SETTLED = {"AIDER_ANALYTICS_DISABLE": "true", "AIDER_CHECK_UPDATE": "false"}  # what asks the network, or asks back
+
+
+async def shell(line: str, *, client: str | None, home: Path) -> Ended:
+    """Run what may be pasted into a shell, where the programs of one client are found first."""
+    path = os.environ["PATH"] if client is None else f"{folder_of(client) / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    (home / "config.json").write_text('{"disable_update_warnings": true}', encoding="utf-8")
+    owner, terminal = pty.openpty()
+    try:
+        return await run(
+            *("sh", "-e", "-c", line),
+            home=home,
+            stdin=terminal,
+            PATH=path,
+            HTTPIE_CONFIG_DIR=str(home),
+            LLM_USER_PATH=str(home),
+            **SETTLED,
+        )
+    finally:
+        os.close(owner)
+        os.close(terminal)

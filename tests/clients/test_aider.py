@@ -1,0 +1,110 @@
+"""aider edits a file and commits. Its exit status says nothing: the file, the commits and their subjects do."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from tests.clients.aider_scenes import AFTER, ASKED, BEFORE, NAME, SCENES, SUBJECT
+from tests.clients.driving import aider
+from tests.clients.processes import Ended, program, run
+from tests.clients.stage import CRITIC, Stage
+from tests.fakes import answer, drop_mid_stream, status
+
+pytestmark = pytest.mark.clients
+
+FORMS = {"diff": ["--edit-format", "diff"], "whole": ["--edit-format", "whole"], "architect": ["--architect"]}
+
+
+class Repository:
+    """A git repository with one file and one commit."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / NAME
+
+    async def begin(self) -> None:
+        self.file.write_text(BEFORE, encoding="utf-8")
+        await self.git("init", "--quiet")
+        await self.git("config", "user.name", "Dev")
+        await self.git("config", "user.email", "dev@example.com")
+        await self.git("add", NAME)
+        await self.git("commit", "--quiet", "--message", "start")
+
+    async def git(self, *arguments: str) -> str:
+        ended = await run("git", *arguments, home=self.folder)
+        assert ended.code == 0, ended.stderr
+        return ended.stdout
+
+    async def subjects(self) -> Sequence[str]:
+        """Return the commits' subjects, newest first."""
+        return (await self.git("log", "--format=%s")).splitlines()
+
+
+@pytest.fixture
+async def repository(tmp_path: Path) -> Repository:
+    program("aider")
+    repository = Repository(tmp_path)
+    await repository.begin()
+    return repository
+
+
+async def edit(stage: Stage, repository: Repository, *options: str) -> Ended:
+    return await aider(stage, repository.folder, *options, "--message", ASKED, NAME)
+
+
+def shown(ended: Ended) -> str:
+    """Return what was printed, its lines joined: aider wraps them where words end."""
+    return " ".join(ended.stdout.split())
+
+
+@pytest.mark.parametrize("streaming", ["--no-stream", "--stream"])
+@pytest.mark.parametrize("form", FORMS)
+async def test_an_edit_is_made_and_committed(stage: Stage, repository: Repository, form: str, streaming: str) -> None:
+    """The critic's edit arrives byte for byte in every form, and its commit message becomes the subject."""
+    stage.play(*SCENES[form])
+    ended = await edit(stage, repository, streaming, *FORMS[form])
+    assert repository.file.read_bytes() == AFTER.encode(), ended.stdout
+    assert await repository.subjects() == [SUBJECT, "start"]
+    assert await repository.git("status", "--porcelain", NAME) == ""
+    assert len(stage.asked()) == len(SCENES[form])
+
+
+async def test_a_single_model_may_write_the_commit_message(stage: Stage, repository: Repository) -> None:
+    """What needs no panel can be had from one model by its name."""
+    stage.play(*SCENES["whole"])
+    await edit(stage, repository, "--no-stream", "--weak-model", "lm_studio/b", *FORMS["whole"])
+    assert repository.file.read_bytes() == AFTER.encode()
+    assert await repository.subjects() == [SCENES["whole"][0].drafts[1], "start"]
+    assert [len(stage.asked(name)) for name in ("a", "b", "critic")] == [1, 2, 1]
+
+
+async def test_a_stream_that_breaks_off_is_asked_for_again(stage: Stage, repository: Repository) -> None:
+    """The agent takes the error event for what it is: nothing of the half answer is applied, the next one is."""
+    stage.play(*SCENES["whole"])
+    verdict = str(SCENES["whole"][-1].verdict)
+    stage.upstream.script(CRITIC, drop_mid_stream(12, step=answer(verdict)), answer(verdict), answer(SUBJECT))
+    ended = await edit(stage, repository, "--stream", *FORMS["whole"])
+    assert repository.file.read_bytes() == AFTER.encode(), ended.stdout
+    assert await repository.subjects() == [SUBJECT, "start"]
+
+
+async def test_a_refusal_is_shown_and_not_repeated(stage: Stage, repository: Repository) -> None:
+    """What every model refuses is told to the user, and asked once."""
+    stage.upstream.default = status(400, body={"error": {"message": "No such knob: temperature."}})
+    ended = await edit(stage, repository, "--no-stream")
+    assert "no model could answer" in shown(ended)
+    assert "No such knob: temperature." in shown(ended)
+    assert len(stage.asked()) == 1
+    assert repository.file.read_text(encoding="utf-8") == BEFORE
+    assert await repository.subjects() == ["start"]
+
+
+async def test_an_outage_is_shown_and_the_number_of_requests_is_bounded(stage: Stage, repository: Repository) -> None:
+    """The agent's own retries are all there are: its SDK adds none, because the gateway tells it so."""
+    stage.upstream.default = status(500)
+    ended = await edit(stage, repository, "--no-stream")
+    assert "no model could answer" in shown(ended)
+    assert "The fake upstream says 500." in shown(ended)
+    assert len(stage.asked()) <= 9
+    assert await repository.subjects() == ["start"]

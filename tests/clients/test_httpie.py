@@ -1,0 +1,109 @@
+"""httpie, as the README and the banner tell people to use it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.clients.processes import Ended
+from tests.clients.stage import VERDICT, Scene, Stage
+from tests.clients.terminal import shell
+from tests.running import KEY
+
+pytestmark = pytest.mark.clients
+
+GATEWAY = Path(__file__).parents[2] / "gateway.py"
+MESSAGES = """messages:='[{"role":"user","content":"Hi"}]'"""
+
+
+async def typed(line: str, home: Path) -> Ended:
+    return await shell(line, client="httpie", home=home)
+
+
+def port_of(stage: Stage) -> str:
+    return stage.url.removesuffix("/v1").rpartition(":")[2]
+
+
+def written(upstream_url: str) -> str:
+    """Return a config.yaml of three models and a critic behind one upstream."""
+    names = ("a", "b", "c", "critic")
+    entry = {"base_url": upstream_url, "api_key": KEY}
+    models = [{"name": name, "model": name, **entry} for name in names]
+    mixture = {"name": "mom", "panel": list(names[:3]), "critic": "critic"}
+    return json.dumps({"models": models, "mixtures": [mixture]})  # JSON is YAML
+
+
+@asynccontextmanager
+async def started(config: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
+    """Start the gateway as people do, and give its process and its banner; it is gone afterwards."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, GATEWAY, "--config", config, "--port", "0"),
+        cwd=config.parent,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        assert process.stdout is not None
+        banner = b""
+        while b"  http " not in banner:
+            line = await asyncio.wait_for(process.stdout.readline(), 60)
+            assert line, "the gateway ended early"
+            banner += line
+        yield process, banner.decode()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_the_line_of_the_banner_works_when_it_is_pasted(stage: Stage, tmp_path: Path) -> None:
+    """A gateway of its own process prints a line; that line gets an answer; SIGTERM ends the process well."""
+    stage.play(Scene(VERDICT))
+    config = tmp_path / "config.yaml"
+    config.write_text(written(stage.upstream.base_url), encoding="utf-8")
+    async with started(config) as (process, banner):
+        line = banner.splitlines()[-1].strip()
+        ended = await typed(line, tmp_path)
+        process.terminate()
+        assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert ended.json["choices"][0]["message"]["content"] == VERDICT
+
+
+async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
+    """`--stream` with `stream:=true` prints the events as they come."""
+    stage.play(Scene(VERDICT))
+    line = f"http --stream --print=hb :{port_of(stage)}/v1/chat/completions model=mom stream:=true {MESSAGES}"
+    ended = await typed(line, tmp_path)
+    head, _, body = ended.stdout.replace("\r\n", "\n").partition("\n\n")
+    assert "text/event-stream" in head
+    events = [block.removeprefix("data: ") for block in body.split("\n\n") if block.strip()]
+    assert events[-1] == "[DONE]"
+    texts = [json.loads(event)["choices"][0]["delta"].get("content") or "" for event in events[:-1]]
+    assert "".join(texts) == VERDICT
+
+
+async def test_a_string_where_a_boolean_belongs(stage: Stage, tmp_path: Path) -> None:
+    """`stream=false` sends a string; the reply says so, and how to write it."""
+    line = f"http --check-status :{port_of(stage)}/v1/chat/completions model=mom stream=false {MESSAGES}"
+    ended = await typed(line, tmp_path)
+    assert ended.code == 4, "httpie's exit status for a 4xx"
+    error = json.loads(ended.stdout)["error"]
+    assert error["param"] == "stream"
+    assert "stream:=false" in error["message"]
+    assert stage.upstream.requests == []
+
+
+async def test_a_form(stage: Stage, tmp_path: Path) -> None:
+    """`--form` sends no JSON; the reply says what to send."""
+    ended = await typed(f"http --form :{port_of(stage)}/v1/chat/completions model=mom", tmp_path)
+    assert "application/json" in ended.json["error"]["message"]
+
+
+async def test_models(stage: Stage, tmp_path: Path) -> None:
+    """The shortest question of all."""
+    ended = await typed(f"http :{port_of(stage)}/v1/models", tmp_path)
+    assert [model["id"] for model in ended.json["data"]] == ["mom", "a", "b", "c", "critic"]
