@@ -30,9 +30,11 @@ def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adap
     """Return the messages and params for a member of the panel."""
     messages: Sequence[Message] = request.messages
     params: Mapping[str, Any] = request.params
-    if contract.form is Form.TOOLS:
+    if any(params.get(name) is not None for name in TOOL_FIELDS):
         params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
-        messages = with_block(messages, _TOOLS_IN_WORDS.replace("{tools}", _described(request.params)))
+    if contract.form is Form.TOOLS:  # advice on which tool to call is in words, whatever form the answer itself has
+        advice = {name: value for name, value in params.items() if name != "response_format"}
+        return with_block(messages, _TOOLS_IN_WORDS.replace("{tools}", _described(request.params, contract))), advice
     return _in_json_words(messages, params, contract, model)
 
 
@@ -50,7 +52,7 @@ def needs_vision(messages: Sequence[Message]) -> bool:
 
 def _in_json_words(messages: Sequence[Message], params: Mapping[str, Any], contract: Contract, model: Model) -> Adapted:
     kind = "json_schema" if contract.schema is not None else "json_object"
-    if contract.form is not Form.JSON or kind in model.capabilities:
+    if not contract.json or kind in model.capabilities:
         return messages, params
     rest = {name: value for name, value in params.items() if name != "response_format"}
     if "json_object" in model.capabilities:
@@ -62,13 +64,14 @@ def _in_json_words(messages: Sequence[Message], params: Mapping[str, Any], contr
     return with_block(messages, words), rest
 
 
-def _described(params: Mapping[str, Any]) -> str:
-    functions = [tool["function"] for tool in params.get("tools") or () if isinstance(tool.get("function"), dict)]
-    functions += params.get("functions") or ()
+def _described(params: Mapping[str, Any], contract: Contract) -> str:
+    offered = [tool.get(tool.get("type") or "function") for tool in params.get("tools") or ()]
+    offered += params.get("functions") or ()
     return "\n\n".join(
-        f"{function.get('name')}: {function.get('description') or 'no description'}\n"
-        f"arguments: {json.dumps(function.get('parameters') or {}, ensure_ascii=False)}"
-        for function in functions
+        f"{tool['name']}: {tool.get('description') or 'no description'}\n"
+        f"arguments: {json.dumps(tool.get('parameters') or tool.get('format') or {}, ensure_ascii=False)}"
+        for tool in offered
+        if isinstance(tool, dict) and tool.get("name") in contract.tools
     )
 
 

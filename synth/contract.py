@@ -26,44 +26,67 @@ class Form(StrEnum):
 class Contract:
     """What a request demands of its answer.
 
-    `schema` is the JSON Schema that a JSON answer must fit, None for any object. `tools` are what the request gives as
-    the schemas of the arguments of the tools that may be called, by name; `must_call` where a text alone will not do.
+    `json` where a text must be JSON, and `schema` the JSON Schema that it must fit, None for any object. `tools` are
+    the tools that may be called, by name, each with what the request gives as the schema of its arguments (None: free
+    text); `must_call` where a text alone will not do, `one_call` where more than one call is too much.
     """
 
-    form: Form = Form.PLAIN
+    json: bool = False
     schema: Mapping[str, Any] | None = None
     tools: Mapping[str, Any] = field(default_factory=dict)
     must_call: bool = False
+    one_call: bool = False
+
+    @property
+    def form(self) -> Form:
+        """What decides how the answer is made: tools before JSON before plain text."""
+        if self.tools:
+            return Form.TOOLS
+        return Form.JSON if self.json else Form.PLAIN
 
 
 def contract_of(request: ChatRequest) -> Contract:
     """Return the contract of a request, from its parameters."""
-    tools = _tools(request.params)
-    choice = request.params.get("tool_choice", request.params.get("function_call"))
-    if tools and choice != "none":
-        return Contract(Form.TOOLS, tools=tools, must_call=choice not in (None, "auto"))
     response_format = request.params.get("response_format") or {}
-    if response_format.get("type") == "json_object":
-        return Contract(Form.JSON)
-    if response_format.get("type") == "json_schema":
-        return Contract(Form.JSON, schema=(response_format.get("json_schema") or {}).get("schema"))
-    return Contract()
+    schema = (response_format.get("json_schema") or {}).get("schema")
+    tools, must_call = _chosen(_tools(request.params), request.params)
+    return Contract(
+        json=response_format.get("type") in ("json_object", "json_schema"),
+        schema=schema if response_format.get("type") == "json_schema" else None,
+        tools=tools,
+        must_call=must_call,
+        one_call=request.params.get("parallel_tool_calls") is False,
+    )
 
 
 def _tools(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the argument schemas of the offered tools, of both generations, by name."""
-    functions = [tool.get("function") for tool in params.get("tools") or () if isinstance(tool, dict)]
-    functions += params.get("functions") or ()
+    """Return the argument schemas of the offered tools, of all generations, by name."""
+    offered = [tool.get(tool.get("type") or "function") for tool in params.get("tools") or ()]
+    offered += params.get("functions") or ()
     return {
-        function["name"]: function.get("parameters")
-        for function in functions
-        if isinstance(function, dict) and isinstance(function.get("name"), str)
+        tool["name"]: tool.get("parameters")
+        for tool in offered
+        if isinstance(tool, dict) and isinstance(tool.get("name"), str)
     }
+
+
+def _chosen(tools: dict[str, Any], params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the tools that `tool_choice` leaves, and whether one must be called."""
+    choice = params.get("tool_choice") or params.get("function_call") or "auto"
+    if isinstance(choice, str):
+        return ({} if choice == "none" else tools), choice == "required" and bool(tools)
+    kind = choice.get("type") or "function"
+    if kind == "allowed_tools":
+        allowed = choice.get("allowed_tools") or {}
+        names = [(tool.get(tool.get("type")) or {}).get("name") for tool in allowed.get("tools") or ()]
+        return {name: tools[name] for name in names if name in tools}, allowed.get("mode") == "required"
+    name = (choice.get(kind) or choice).get("name")
+    return {known: schema for known, schema in tools.items() if known == name}, name in tools
 
 
 def cleaned(contract: Contract, completion: Completion) -> Completion:
     """Return the answer as the client's parser wants it: JSON without the fence around it. All else stays."""
-    if contract.form is not Form.JSON:
+    if not contract.json:
         return completion
     fenced = _OUTER_FENCE.fullmatch(completion.text)
     return replace(completion, text=fenced[1]) if fenced else completion
@@ -71,10 +94,11 @@ def cleaned(contract: Contract, completion: Completion) -> Completion:
 
 def finding(contract: Contract, completion: Completion) -> str | None:
     """Return the concrete way in which a cleaned answer breaks the contract, None where it keeps it."""
-    if contract.form is Form.JSON and not completion.refusal:
+    calls = [*completion.tool_calls, *({"function": call} for call in (completion.function_call,) if call)]
+    if contract.form is Form.TOOLS and (calls or contract.must_call):
+        return _calls_finding(contract, calls)
+    if contract.json and not completion.refusal:
         return _json_finding(contract, completion)
-    if contract.form is Form.TOOLS:
-        return _tools_finding(contract, completion)
     return None
 
 
@@ -89,21 +113,25 @@ def _json_finding(contract: Contract, completion: Completion) -> str | None:
     return None if isinstance(value, dict) else "the answer is JSON, but not an object"
 
 
-def _tools_finding(contract: Contract, completion: Completion) -> str | None:
-    calls = [call.get("function") or {} for call in completion.tool_calls]
-    if completion.function_call:
-        calls.append(completion.function_call)
-    if contract.must_call and not calls:
+def _calls_finding(contract: Contract, calls: Sequence[Mapping[str, Any]]) -> str | None:
+    if not calls:
         return "the answer calls no tool, and the request demands a call"
+    if contract.one_call and len(calls) > 1:
+        return f"the answer makes {len(calls)} calls, and the request allows one at a time"
     return next((problem for problem in (_call_finding(contract, call) for call in calls) if problem), None)
 
 
 def _call_finding(contract: Contract, call: Mapping[str, Any]) -> str | None:
-    name = str(call.get("name"))
+    called = call.get("function") or call.get("custom") or {}
+    name = str(called.get("name"))
     if name not in contract.tools:
-        return f"the tool {name!r} was not offered; there is {', '.join(contract.tools)}"[:MAX_FINDING_CHARS]
+        return f"the tool {name!r} is not among those that may be called: {', '.join(contract.tools)}"[
+            :MAX_FINDING_CHARS
+        ]
+    if "function" not in call:
+        return None
     try:
-        arguments = _json_value(str(call.get("arguments") or "{}"))
+        arguments = _json_value(str(called.get("arguments")))
     except ValueError as error:
         return f"the arguments of {name} are not JSON: {error}"[:MAX_FINDING_CHARS]
     schema = contract.tools[name]

@@ -10,13 +10,14 @@ from config.settings import Mixture
 from synth import panel as panels
 from synth.choices import interleaved
 from synth.contract import contract_of
+from synth.endings import Case, Mode
 from synth.events import Answered, DecidedBy, Event, Finished, PanelSettled
 from synth.fuse import fuse
 from synth.request import ChatRequest
 from synth.run import Run
 from synth.writing import Task, Written, write
 
-MODES = {"fuse": fuse}
+MODES: dict[str, Mode] = {"fuse": fuse}
 
 
 async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
@@ -30,7 +31,7 @@ async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
             async for event in asked:
                 yield event
     mode = MODES[mixture.mode]
-    made = interleaved(run.request.n, lambda choice: mode(run, mixture, contract, panel, choice))
+    made = interleaved(run.request.n, lambda choice: mode(Case(run, mixture, contract, panel, choice)))
     async with aclosing(_finished(run, made)) as events:
         async for event in events:
             yield event

@@ -57,7 +57,7 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
     split = ThinkSplitter()
     pieces = [split.feed(text), split.end()]
     thought = "".join(piece.reasoning for piece in pieces)
-    tool_calls = tuple(call for call in message.get("tool_calls") or () if isinstance(call, dict))
+    tool_calls = tuple(_whole(call) for call in message.get("tool_calls") or () if isinstance(call, dict))
     usage = raw.get("usage")
     completion = Completion(
         text="".join(piece.text for piece in pieces),
@@ -75,6 +75,14 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
         why = "only reasoning" if completion.reasoning else "an empty answer"
         raise CallError(Kind.EMPTY, f"the model gave {why} (finish_reason {completion.finish_reason})")
     return completion
+
+
+def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a tool call whose arguments are at least `{}`: some models send "" for none, which no client can read."""
+    function = call.get("function")
+    if isinstance(function, dict) and not function.get("arguments"):
+        return {**call, "function": {**function, "arguments": "{}"}}
+    return call
 
 
 def count(usage: Any, name: str) -> int | None:

@@ -140,7 +140,7 @@ class _Drafting:
 
     def _may_stream(self) -> bool:
         """JSON is checked as a whole before any of it goes out."""
-        return self._run.incremental and not self.text_is_out and self._task.contract.form is not Form.JSON
+        return self._run.incremental and not self.text_is_out and not self._task.contract.json
 
     async def _whole(self) -> AsyncGenerator[Event | Completion]:
         yield normalized(await self._run.pool.complete(self.call))

@@ -78,7 +78,7 @@ async def test_a_turn_that_answers_a_tool_goes_straight_to_the_critic(upstream: 
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        (tool_call("rocket", "{}"), "was not offered"),
+        (tool_call("rocket", "{}"), "not among those"),
         (tool_call("weather", "{town}"), "are not JSON"),
         (tool_call("weather", '{"city": "Köln"}'), "'town' is a required property"),
     ],
@@ -137,3 +137,13 @@ async def test_a_mixture_whose_critics_cannot_call_says_so(upstream: FakeUpstrea
         reply = await gateway.chat(ask(tools=[WEATHER]))
     assert (reply.status, reply.error["param"]) == (400, "tools")
     assert upstream.requests == []
+
+
+async def test_tools_that_may_not_be_called_stay_away_from_the_panel(upstream: FakeUpstream) -> None:
+    """`tool_choice: none` is a plain question; the critic still gets what the client sent."""
+    async with running(config(upstream, answer("Plain."))) as gateway:
+        await gateway.chat(ask(tools=[WEATHER], tool_choice="none"))
+    proposer, _, critic = (request.body for request in upstream.requests)
+    assert "tools" not in proposer
+    assert proposer["messages"] == ask()["messages"]
+    assert critic["tool_choice"] == "none"

@@ -97,7 +97,6 @@ def function(call: Any) -> Any:
     return {name: call["function"][name] for name in ("name", "arguments")}
 
 
-@pytest.mark.xfail(strict=True, reason="response_format is not looked at where there are tools")
 async def test_a_pydantic_model_is_filled_beside_tools(stage: Stage, tmp_path: Path) -> None:
     """An answer without a call keeps to the schema, though tools were offered as well."""
     stage.play(Scene('```json\n{"steps": ["think"], "value": 42}\n```'))
@@ -105,7 +104,6 @@ async def test_a_pydantic_model_is_filled_beside_tools(stage: Stage, tmp_path: P
     assert made == {"steps": ["think"], "value": 42}
 
 
-@pytest.mark.xfail(strict=True, reason="every tool_choice object is read as a demand for a call")
 async def test_allowed_tools_need_not_be_called(stage: Stage, tmp_path: Path) -> None:
     """`allowed_tools` in the mode `auto` narrows the choice, and leaves the model free to answer in words."""
     stage.play(Scene(VERDICT))

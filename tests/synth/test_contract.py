@@ -13,6 +13,11 @@ from synth.request import ChatRequest
 from synth.schemas import mismatch, schema_problem
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "required": ["x"]}}}
+CUSTOM = {"type": "custom", "custom": {"name": "c", "description": "Takes free text."}}
+ALLOWED = {
+    "type": "allowed_tools",
+    "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]},
+}
 COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}}
 
 
@@ -34,6 +39,10 @@ def request(**params: Any) -> ChatRequest:
         ({"functions": [TOOL["function"]], "function_call": "auto"}, Form.TOOLS, False),
         ({"tools": []}, Form.PLAIN, False),
         ({"tools": [{"type": "odd"}]}, Form.PLAIN, False),
+        ({"tools": [CUSTOM]}, Form.TOOLS, False),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "odd"}}}, Form.PLAIN, False),
+        ({"tools": [TOOL, CUSTOM], "tool_choice": ALLOWED}, Form.TOOLS, False),
+        ({"functions": [TOOL["function"]], "function_call": {"name": "f"}}, Form.TOOLS, True),
     ],
 )
 def test_the_request_alone_tells_the_contract(params: dict[str, Any], form: Form, must_call: bool) -> None:
@@ -55,15 +64,15 @@ def test_the_request_alone_tells_the_contract(params: dict[str, Any], form: Form
 )
 def test_json_is_checked_against_its_schema(text: str, expected: str | None) -> None:
     """The finding is concrete enough to act on."""
-    found = finding(Contract(Form.JSON, COUNT), Completion(text))
+    found = finding(Contract(json=True, schema=COUNT), Completion(text))
     assert found is None if expected is None else expected in str(found)
 
 
 def test_a_json_object_is_an_object() -> None:
     """And nothing else; but a refusal is for the user to read."""
-    assert finding(Contract(Form.JSON), Completion("{}")) is None
-    assert "not an object" in str(finding(Contract(Form.JSON), Completion("7")))
-    assert finding(Contract(Form.JSON), Completion("", refusal="No.")) is None
+    assert finding(Contract(json=True), Completion("{}")) is None
+    assert "not an object" in str(finding(Contract(json=True), Completion("7")))
+    assert finding(Contract(json=True), Completion("", refusal="No.")) is None
 
 
 @given(st.text())
@@ -77,7 +86,7 @@ def test_only_json_is_ever_cleaned(text: str) -> None:
 def test_a_fence_around_json_goes(language: str, padding: str) -> None:
     """Whatever the fence says and whatever stands around it."""
     fenced = f'{padding}```{language}\n{{"a": "```"}}\n```{padding}'
-    assert cleaned(Contract(Form.JSON), Completion(fenced)).text == '{"a": "```"}'
+    assert cleaned(Contract(json=True), Completion(fenced)).text == '{"a": "```"}'
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.dictionaries(st.text(), v))
@@ -87,7 +96,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambd
 def test_equal_values_are_equal_answers(value: Any) -> None:
     """However they are laid out."""
     texts = [json.dumps(value), json.dumps(value, indent=3, sort_keys=True, ensure_ascii=False)]
-    assert all_equal(Contract(Form.JSON), [Completion(text) for text in texts])
+    assert all_equal(Contract(json=True), [Completion(text) for text in texts])
 
 
 def test_plain_answers_are_equal_but_for_trailing_white_space() -> None:
@@ -97,12 +106,42 @@ def test_plain_answers_are_equal_but_for_trailing_white_space() -> None:
     assert not all_equal(Contract(), [Completion("A"), Completion("a")])
 
 
+def call(name: str, arguments: str = '{"x": 1}') -> dict[str, Any]:
+    return {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def test_a_narrowed_choice_is_held_to() -> None:
+    """Only the tools that tool_choice leaves may be called, and no more at a time than allowed."""
+    other = {"type": "function", "function": {"name": "g"}}
+    named = contract_of(request(tools=[TOOL, other], tool_choice={"type": "function", "function": {"name": "f"}}))
+    assert finding(named, Completion("", tool_calls=(call("f"),))) is None
+    assert "not among" in str(finding(named, Completion("", tool_calls=(call("g"),))))
+    single = contract_of(request(tools=[TOOL], parallel_tool_calls=False))
+    assert "2 calls" in str(finding(single, Completion("", tool_calls=(call("f"), call("f")))))
+
+
+def test_a_custom_tool_takes_free_text() -> None:
+    """Its name is checked, its input is not."""
+    contract = contract_of(request(tools=[CUSTOM]))
+    custom = {"id": "1", "type": "custom", "custom": {"name": "c", "input": "anything {"}}
+    assert finding(contract, Completion("", tool_calls=(custom,))) is None
+    custom = {"id": "1", "type": "custom", "custom": {"name": "d", "input": ""}}
+    assert "not among" in str(finding(contract, Completion("", tool_calls=(custom,))))
+
+
+def test_beside_tools_a_text_keeps_its_own_form() -> None:
+    """An answer without a call must be the JSON that was asked for."""
+    contract = contract_of(request(tools=[TOOL], response_format={"type": "json_object"}))
+    assert finding(contract, Completion("{}")) is None
+    assert "not JSON" in str(finding(contract, Completion("I would call f.")))
+    assert finding(contract, Completion("", tool_calls=(call("f"),))) is None
+
+
 def test_a_tool_whose_schema_is_none_is_not_checked_by_it() -> None:
     """Upstreams take such schemas in their own way."""
-    contract = Contract(Form.TOOLS, tools={"f": {"type": "nonsense"}, "g": None})
+    contract = Contract(tools={"f": {"type": "nonsense"}, "g": None})
     for name in ("f", "g"):
-        call = {"id": "1", "type": "function", "function": {"name": name, "arguments": "{}"}}
-        assert finding(contract, Completion("", tool_calls=(call,))) is None
+        assert finding(contract, Completion("", tool_calls=(call(name),))) is None
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,13 @@ def test_tool_calls_end_a_turn_as_tool_calls() -> None:
     assert normalized(raw(None, "stop", function_call=call["function"])).finish_reason == "function_call"
 
 
+def test_no_arguments_are_an_empty_object() -> None:
+    """Some models send "" for none; all other arguments pass byte for byte."""
+    calls = [{"id": "1", "function": {"name": "f", "arguments": text}} for text in ("", '{ "a":1}')]
+    made = normalized(raw(None, tool_calls=calls)).tool_calls
+    assert [call["function"]["arguments"] for call in made] == ["{}", '{ "a":1}']
+
+
 @pytest.mark.parametrize("content", [None, "", "  \n", [], "<think>only thoughts</think>"])
 def test_nothing_said_is_a_failure(content: Any) -> None:
     """An empty answer is no candidate, and not worth another attempt."""
