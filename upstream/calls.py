@@ -14,7 +14,8 @@ class Attempt:
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
     `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is the upstream's own word, where it gave one;
-    `received_chars` counts the text that came, for an estimate where it did not.
+    `received_chars` counts the text that came, for an estimate where it did not. `hedge` marks one that was started
+    while another one of the same call was still running.
     """
 
     started: float
@@ -27,6 +28,7 @@ class Attempt:
     sent: bool = False
     usage: Mapping[str, Any] | None = None
     received_chars: int = 0
+    hedge: bool = False
 
 
 @dataclass(slots=True)
@@ -35,7 +37,8 @@ class Call:
 
     `messages` and `params` are the client's as they go upstream; the model's own `params` are laid over them.
     `deadline` is an instant on the monotonic clock that no attempt outlives. The record below it is filled in
-    while the call runs, so that a cancelled call is accounted for as well.
+    while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is the instant at which an
+    attempt had failed and another one was to come, for the first time.
     """
 
     model: Model
@@ -44,13 +47,15 @@ class Call:
     params: Mapping[str, Any]
     deadline: float
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    shows_reasoning: bool = True
 
     attempts: list[Attempt] = field(default_factory=list)
     started: float | None = None
     ended: float | None = None
     outcome: str = "running"
+    retrying_since: float | None = None
 
     @property
     def usage(self) -> Mapping[str, Any] | None:
         """What the upstream said of the attempt that gave the answer."""
-        return self.attempts[-1].usage if self.attempts else None
+        return next((attempt.usage for attempt in self.attempts if attempt.outcome == "ok"), None)

@@ -1,4 +1,4 @@
-"""One upstream: its session, and single attempts at completing or streaming. Retries live in pool.py.
+"""One upstream: its session, and single HTTP tries at completing or streaming. Retries live in retrying.py.
 
 The only translator of aiohttp's exceptions into ours.
 """
@@ -19,7 +19,6 @@ from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
 from upstream.sse import EventReader, EventTooLargeError
 
-CONNECT_TIMEOUT_S = 10.0
 MAX_REPLY_BYTES = 32 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
@@ -33,6 +32,18 @@ class Endpoint:
 
     base_url: str
     api_key: Secret | None
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long one attempt may take in seconds: as a whole, to connect, until the first byte of the reply, and
+    between two bytes of it; None for no bound of its own. All but `idle_s` count from the start of the attempt.
+    """
+
+    total_s: float
+    connect_s: float | None = None
+    first_byte_s: float | None = None
+    idle_s: float | None = None
 
 
 class Upstream:
@@ -61,30 +72,31 @@ class Upstream:
         payload: dict[str, Any],
         headers: dict[str, str],
         *,
-        timeout_s: float,
+        timeouts: Timeouts,
         attempt: Attempt,
     ) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""
-        async with self._reply(payload, headers, timeout_s, attempt) as reply:
-            body = await _read(reply, MAX_REPLY_BYTES)
-            return wire.check_completion(wire.decode(body))
+        async with self._reply(payload, headers, timeouts, attempt) as reply:
+            body = wire.decode(await _read(reply, MAX_REPLY_BYTES, timeouts.idle_s))
+            attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
+            return wire.check_completion(body)
 
     async def stream(
         self,
         payload: dict[str, Any],
         headers: dict[str, str],
         *,
-        timeout_s: float,
+        timeouts: Timeouts,
         attempt: Attempt,
     ) -> AsyncGenerator[dict[str, Any]]:
         """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
-        async with self._reply(payload, headers, timeout_s, attempt) as reply:
-            if reply.content_type != "text/event-stream":
-                body = await _read(reply, MAX_REPLY_BYTES)
+        async with self._reply(payload, headers, timeouts, attempt) as reply:
+            if reply.content_type == "application/json":  # an upstream that ignores `stream`
+                body = await _read(reply, MAX_REPLY_BYTES, timeouts.idle_s)
                 yield _as_chunk(wire.check_completion(wire.decode(body)))
                 return
             reader = EventReader(MAX_EVENT_BYTES)
-            async for chunk in _bounded(reply, MAX_REPLY_BYTES):
+            async for chunk in _bounded(reply, MAX_REPLY_BYTES, timeouts.idle_s):
                 for data in reader.feed(chunk):
                     if data.strip() == b"[DONE]":
                         return
@@ -95,35 +107,50 @@ class Upstream:
         self,
         payload: dict[str, Any],
         headers: dict[str, str],
-        timeout_s: float,
+        timeouts: Timeouts,
         attempt: Attempt,
     ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        async with asyncio.timeout(timeout_s):
+        async with _within(timeouts.total_s, Kind.NOT_READY, "the embedded model was not ready in time"):
             endpoint = await self._locate()
         if endpoint.api_key is not None:
             headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
         headers["Content-Type"] = "application/json"
         timeout = aiohttp.ClientTimeout(
-            total=timeout_s,
-            sock_connect=CONNECT_TIMEOUT_S,
+            total=timeouts.total_s,
+            connect=timeouts.connect_s,
             ceil_threshold=_NEVER_ROUND_S,  # aiohttp rounds long time-outs up, past a deadline
         )
         attempt.sent = True
         try:
-            async with self._session.post(
-                f"{endpoint.base_url}/chat/completions",
-                data=_body(wire.encode(payload)),
-                headers=headers,
-                timeout=timeout,
-                allow_redirects=False,
-            ) as reply:
+            async with _within(timeouts.first_byte_s, Kind.TIMEOUT, "no first byte in time"):
+                reply = await self._session.post(
+                    f"{endpoint.base_url}/chat/completions",
+                    data=_body(wire.encode(payload)),
+                    headers=headers,
+                    timeout=timeout,
+                    allow_redirects=False,
+                )
+            async with reply:
                 attempt.first_byte = self._clock()
                 attempt.status = reply.status
                 if reply.status != 200:  # noqa: PLR2004
-                    raise await _refusal(reply)
+                    raise await _refusal(reply, timeouts.idle_s)
                 yield reply
         except (TimeoutError, aiohttp.ClientError, EventTooLargeError, OSError) as error:
             raise _translated(error) from error
+
+
+@asynccontextmanager
+async def _within(limit_s: float | None, kind: Kind, message: str) -> AsyncGenerator[None]:
+    """Bound what is awaited inside; a CallError of this kind and message where it takes longer."""
+    limit = asyncio.timeout(limit_s)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if limit.expired():
+            raise CallError(kind, message) from None
+        raise
 
 
 def _body(encoded: bytes) -> bytes | BytesIO:
@@ -131,21 +158,25 @@ def _body(encoded: bytes) -> bytes | BytesIO:
     return encoded if len(encoded) < _LARGE_BODY_BYTES else BytesIO(encoded)
 
 
-async def _read(reply: aiohttp.ClientResponse, limit: int) -> bytes:
-    return b"".join([piece async for piece in _bounded(reply, limit)])
+async def _read(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None) -> bytes:
+    return b"".join([piece async for piece in _bounded(reply, limit, idle_s)])
 
 
-async def _bounded(reply: aiohttp.ClientResponse, limit: int) -> AsyncGenerator[bytes]:
-    """Yield the decompressed body; CallError (oversized) once it is larger than `limit` bytes."""
+async def _bounded(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None) -> AsyncGenerator[bytes]:
+    """Yield the decompressed body; CallError once it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
-    async for piece in reply.content.iter_any():
+    while True:
+        async with _within(idle_s, Kind.TIMEOUT, "the reply fell silent for too long"):
+            piece = await reply.content.readany()
+        if not piece:
+            return
         size += len(piece)
         if size > limit:
             raise CallError(Kind.OVERSIZED, f"the reply is larger than {limit} bytes")
         yield piece
 
 
-async def _refusal(reply: aiohttp.ClientResponse) -> CallError:
+async def _refusal(reply: aiohttp.ClientResponse, idle_s: float | None) -> CallError:
     if reply.status < 400:  # noqa: PLR2004
         return CallError(
             Kind.REJECTED,
@@ -153,7 +184,7 @@ async def _refusal(reply: aiohttp.ClientResponse) -> CallError:
             status=reply.status,
         )
     try:
-        body = wire.decode(await _read(reply, MAX_ERROR_BYTES))
+        body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s))
     except (CallError, aiohttp.ClientError):  # the status alone says enough
         body = None
     return wire.error_from_body(body, reply.status, retry_after_s(reply.headers))

@@ -66,7 +66,7 @@ class EmbeddedModels:
         random: Callable[[], float] = random_module.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        surroundings = _Surroundings(
+        self._surroundings = _Surroundings(
             models_dir=models_dir,
             on_progress=on_progress,
             environ=environ,
@@ -76,12 +76,22 @@ class EmbeddedModels:
             random=random,
             clock=clock,
         )
-        self._children = {each: _Child(each, surroundings) for each in dict.fromkeys(weights)}
+        self._children = {each: _Child(each, self._surroundings) for each in dict.fromkeys(weights)}
 
     async def start(self) -> None:
         """Begin to install, load and watch; return at once."""
         for child in self._children.values():
             child.start()
+
+    async def keep(self, weights: Iterable[Weights]) -> None:
+        """Begin with those that are new, as `start` does, and end all others; returns when these are gone."""
+        kept = dict.fromkeys(weights)
+        ended = [self._children.pop(each) for each in tuple(self._children) if each not in kept]
+        for each in kept:
+            if each not in self._children:
+                self._children[each] = _Child(each, self._surroundings)
+                self._children[each].start()
+        await asyncio.gather(*(child.close() for child in ended))
 
     async def endpoint(self, weights: Weights) -> Endpoint:
         """Return where the child listens. Waits while it loads or restarts, for as long as the caller lets it.
@@ -96,9 +106,10 @@ class EmbeddedModels:
             await child.changed.wait()
         return Endpoint(f"http://127.0.0.1:{process.port}/v1", Secret(process.api_key, "made for this run"))
 
-    def states(self) -> tuple[State, ...]:
-        """Return how each child is, in the order in which they were given."""
-        return tuple(child.state for child in self._children.values())
+    def states(self, weights: Iterable[Weights] | None = None) -> tuple[State, ...]:
+        """Return how each child is, in the order in which they were given; or only how those for `weights` are."""
+        asked = self._children if weights is None else dict.fromkeys(weights)
+        return tuple(self._children[each].state for each in asked)
 
     async def close(self) -> None:
         """End every child, and whatever is being installed; what was fetched is kept for the next start."""

@@ -22,6 +22,9 @@ class Kind(StrEnum):
     EMPTY = "empty"  # a whole reply with nothing in it
     NOT_READY = "not_ready"  # an embedded model that is still being installed
     BROKEN_CONTRACT = "broken_contract"  # an answer that the request's form forbids
+    BREAKER_OPEN = "breaker_open"  # not asked: too many calls to it have failed
+    STRAGGLER = "straggler"  # cancelled: a quorum had answered, and the grace was over
+    RETRYING = "retrying"  # cancelled: it was still being tried again when every other proposer had settled
 
 
 _RETRYABLE_KINDS = frozenset(

@@ -1,24 +1,29 @@
-"""The upstreams by name: lifecycle, concurrency limits, retries inside a deadline, and the panel's gathering."""
+"""The upstreams by name: lifecycle, calls with their retries, and a panel's gathering."""
 
 import asyncio
 import random as random_module
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, Protocol
 
 import structlog
 
 from config.settings import Model, Weights
-from upstream import backoff, wire
-from upstream.calls import Attempt, Call
+from upstream import attempts
+from upstream.assembly import Assembler
+from upstream.attempts import Route
+from upstream.breaker import Breaker, State, Status
+from upstream.budget import RetryBudget
+from upstream.calls import Call
 from upstream.client import Endpoint, Upstream
-from upstream.errors import CallError, Kind
+from upstream.errors import CallError
+from upstream.gathering import Gathering
+from upstream.retrying import Retrying
 
 _log = structlog.get_logger(__name__)
 
-Outcome = dict[str, Any] | CallError
-
-_SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
+_Chunk = dict[str, Any]
+_Key = tuple[str, str] | Weights
 
 
 class EmbeddedEndpoints(Protocol):
@@ -29,8 +34,12 @@ class EmbeddedEndpoints(Protocol):
         ...
 
 
+def _unheard() -> None:
+    """Be told of a retry, and make nothing of it."""
+
+
 class Pool:
-    """Every configured model's way out: one session per upstream, one limit per model.
+    """Every configured model's way out: a session and a retry budget per upstream, a limit and a breaker per model.
 
     Build it inside a running loop; `close()` ends every connection. `clock`, `sleep` and `random` are the loop's
     time, asyncio's sleep and a source of floats in [0, 1), replaceable for tests.
@@ -48,195 +57,101 @@ class Pool:
         self.clock = clock or asyncio.get_running_loop().time
         self._sleep = sleep
         self._random = random
-        self._upstreams: dict[tuple[str, str] | Weights, Upstream] = {}
-        self._by_model: dict[str, Upstream] = {}
-        self._slots: dict[str, asyncio.Semaphore] = {}
-        for model in models:
-            self._by_model[model.name] = self._upstream_of(model, embedded)
-            self._slots[model.name] = asyncio.Semaphore(model.max_concurrency)
+        self._upstreams: dict[_Key, tuple[Upstream, RetryBudget]] = {}
+        self._breakers: dict[tuple[_Key, str], Breaker] = {}
+        self._routes = {model.name: self._route(model, embedded) for model in models}
 
-    def _upstream_of(self, model: Model, embedded: EmbeddedEndpoints | None) -> Upstream:
-        key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
+    def _route(self, model: Model, embedded: EmbeddedEndpoints | None) -> Route:
+        key: _Key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
         if key not in self._upstreams:
-            self._upstreams[key] = Upstream(_locator(model, embedded), clock=self.clock)
-        return self._upstreams[key]
+            upstream = Upstream(_locator(model, embedded), clock=self.clock)
+            self._upstreams[key] = upstream, RetryBudget(self.clock)
+        if (key, model.model) not in self._breakers:
+            self._breakers[key, model.model] = Breaker(self.clock, _logged(model))
+        upstream, budget = self._upstreams[key]
+        slots = asyncio.Semaphore(model.max_concurrency)
+        return Route(upstream, slots, self._breakers[key, model.model], budget, self.clock)
 
     async def close(self) -> None:
         """Close every session. Calls still running fail; cancel them first."""
-        await asyncio.gather(*(upstream.close() for upstream in self._upstreams.values()))
+        await asyncio.gather(*(upstream.close() for upstream, _ in self._upstreams.values()))
 
-    async def gather(self, calls: Sequence[Call]) -> AsyncGenerator[tuple[Call, Outcome]]:
-        """Start all calls at once and yield each one's outcome as it settles: a checked completion or a CallError.
+    def breakers(self) -> Mapping[str, Status]:
+        """Return how each model's circuit breaker is now, by the model's configured name.
 
-        Closing the generator cancels the calls that still run, and waits until their connections are closed.
+        Names that stand for one model at one upstream share a breaker, and are equal here.
         """
-        tasks = {asyncio.create_task(self._settle(call)): call for call in calls}
-        try:
-            pending = set(tasks)
-            while pending:
-                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    yield tasks[task], task.result()
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        return {name: route.breaker.status() for name, route in self._routes.items()}
 
-    async def _settle(self, call: Call) -> Outcome:
-        try:
-            return await self.complete(call)
-        except CallError as error:
-            return error
+    def gather(self, calls: Sequence[Call]) -> Gathering:
+        """Return the context in which all these calls run at once; see there."""
+        return Gathering(calls, self.complete, self.clock)
 
-    async def complete(self, call: Call) -> dict[str, Any]:
+    async def complete(self, call: Call, *, on_retry: Callable[[], None] = _unheard) -> dict[str, Any]:
         """Return the checked completion of a call, after as many attempts as its model allows; CallError else.
 
-        An embedded model is asked for a stream, which stops when its reader leaves, and read to its end.
+        An embedded model is asked for a stream, which stops when its reader leaves, and read to its end. `on_retry`
+        hears that an attempt has failed and another one is to come.
         """
         if call.model.weights is not None:
-            return await self._assembled(call)
-        with _recorded(call, self.clock):
-            while True:
-                try:
-                    return await self._complete_once(call)
-                except CallError as error:
-                    pause_s = self._pause_before_retry(call, error)
-                await self._sleep(pause_s)
+            return await self._assembled(call, on_retry)
+        route = self._routes[call.model.name]
 
-    async def _assembled(self, call: Call) -> dict[str, Any]:
-        assembler = wire.Assembler()
-        async with aclosing(self.stream(call)) as chunks:
+        async def completed(*, hedge: bool) -> dict[str, Any]:
+            return await attempts.complete(route, call, hedge=hedge)
+
+        with _recorded(call, self.clock):
+            return await self._retrying(call, on_retry).first_good(completed, _forget)
+
+    async def _assembled(self, call: Call, on_retry: Callable[[], None]) -> dict[str, Any]:
+        assembler = Assembler()
+        async with aclosing(self.stream(call, on_retry=on_retry)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)
         return assembler.completion()
 
-    async def _complete_once(self, call: Call) -> dict[str, Any]:
-        async with self._slot(call):
-            with self._attempt(call) as attempt:
-                completion = await self._by_model[call.model.name].complete(
-                    _payload(call),
-                    _headers(call.model),
-                    timeout_s=self._timeout_s(call),
-                    attempt=attempt,
-                )
-                attempt.usage = completion.get("usage")
-                attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
-                return completion
-
-    async def stream(self, call: Call) -> AsyncGenerator[dict[str, Any]]:
+    async def stream(self, call: Call, *, on_retry: Callable[[], None] = _unheard) -> AsyncGenerator[_Chunk]:
         """Yield a call's checked chunks, among which is a finish_reason.
 
         An attempt that fails before its first content is retried as in `complete`; after it, CallError ends the
         stream. Close the generator (or cancel its reader) to close the connection.
         """
+        route = self._routes[call.model.name]
+
+        async def begun(*, hedge: bool) -> tuple[_Chunk, AsyncGenerator[_Chunk]]:
+            chunks = attempts.stream(route, call, hedge=hedge)
+            return await anext(chunks), chunks
+
         with _recorded(call, self.clock):
-            while True:
-                flowing = False
-                try:
-                    async with aclosing(self._stream_once(call)) as chunks:
-                        async for chunk in chunks:
-                            flowing = True
-                            yield chunk
-                except CallError as error:
-                    if flowing:
-                        raise
-                    pause_s = self._pause_before_retry(call, error)
-                else:
-                    return
-                await self._sleep(pause_s)
+            first, rest = await self._retrying(call, on_retry).first_good(begun, _close)
+            async with aclosing(rest):
+                yield first
+                async for chunk in rest:
+                    yield chunk
 
-    async def _stream_once(self, call: Call) -> AsyncGenerator[dict[str, Any]]:
-        """Yield one attempt's chunks, holding them back until the first with content, so that a retry is unseen."""
-        payload = {**_payload(call), "stream": True, "stream_options": {"include_usage": True}}
-        if call.model.weights is not None:
-            payload["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
-        held: list[dict[str, Any]] | None = []
-        finished = False
-        async with self._slot(call):
-            with self._attempt(call) as attempt:
-                upstream = self._by_model[call.model.name]
-                chunks = upstream.stream(
-                    payload,
-                    _headers(call.model),
-                    timeout_s=self._timeout_s(call),
-                    attempt=attempt,
-                )
-                async with aclosing(chunks):
-                    async for chunk in chunks:
-                        finished = _note(attempt, chunk) or finished
-                        if held is not None:
-                            held.append(chunk)
-                            if not wire.has_content(chunk):
-                                continue
-                            for early in held:
-                                yield early
-                            held = None
-                        else:
-                            yield chunk
-                if not finished:
-                    raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
-                for early in held or ():
-                    yield early
+    def _retrying(self, call: Call, on_retry: Callable[[], None]) -> Retrying:
+        return Retrying(self._routes[call.model.name], call, self._sleep, self._random, on_retry)
 
-    def _timeout_s(self, call: Call) -> float:
-        remaining_s = call.deadline - self.clock()
-        return max(_SHORTEST_S, min(call.model.timeout_s, remaining_s))
 
-    def _pause_before_retry(self, call: Call, error: CallError) -> float:
-        """Return the pause in seconds before the next attempt; raise `error` where there is to be none."""
-        failed = len(call.attempts)
-        if not error.retryable or failed > call.model.retries:
-            raise error
-        pause_s = backoff.pause_s(max(0, failed - 1), error.retry_after_s, self._random)
-        if self.clock() + pause_s >= call.deadline:
-            raise error
-        if call.attempts:
-            call.attempts[-1].pause_s = pause_s
-        return pause_s
+async def _forget(_completion: dict[str, Any]) -> None:
+    """Dispose of an answer that came second: there is nothing to close."""
 
-    @asynccontextmanager
-    async def _slot(self, call: Call) -> AsyncGenerator[None]:
-        """Hold one of the model's `max_concurrency` slots; CallError (timeout) where none gets free in time."""
-        slots = self._slots[call.model.name]
-        try:
-            async with asyncio.timeout(call.deadline - self.clock()):
-                await slots.acquire()
-        except TimeoutError:
-            raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
-        try:
-            yield
-        finally:
-            slots.release()
 
-    @contextmanager
-    def _attempt(self, call: Call) -> Iterator[Attempt]:
-        """Record one attempt of a call, whichever way it ends."""
-        attempt = Attempt(started=self.clock())
-        call.attempts.append(attempt)
-        try:
-            yield attempt
-        except CallError as error:
-            error.message = _redacted(error.message, call.model)
-            attempt.outcome, attempt.message = error.kind, error.message
-            attempt.status = error.status or attempt.status
-            raise
-        except (asyncio.CancelledError, GeneratorExit):
-            attempt.outcome = "cancelled"
-            raise
+async def _close(begun: tuple[_Chunk, AsyncGenerator[_Chunk]]) -> None:
+    await begun[1].aclose()
+
+
+def _logged(model: Model) -> Callable[[Status], None]:
+    """Return what writes each change of a model's breaker into the log."""
+
+    def log(status: Status) -> None:
+        facts = {"model": model.name, "upstream_model": model.model}
+        if status.state is State.OPEN:
+            _log.warning("breaker open", **facts, seconds=round(status.wait_s), reason=status.reason)
         else:
-            attempt.outcome = "ok"
-        finally:
-            attempt.ended = self.clock()
-            _log.debug(
-                "attempt",
-                model=call.model.name,
-                role=call.role,
-                number=len(call.attempts),
-                outcome=str(attempt.outcome),
-                status=attempt.status,
-                seconds=round(attempt.ended - attempt.started, 3),
-                cause=attempt.message or None,
-            )
+            _log.info(f"breaker {status.state.replace('_', ' ')}", **facts)
+
+    return log
 
 
 @contextmanager
@@ -255,34 +170,6 @@ def _recorded(call: Call, clock: Callable[[], float]) -> Iterator[None]:
         call.outcome = "ok"
     finally:
         call.ended = clock()
-
-
-def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
-    """Take down what a chunk says of usage and length; return whether it ends the answer."""
-    if chunk.get("usage"):
-        attempt.usage = chunk["usage"]
-    finished = False
-    for choice in chunk["choices"]:
-        attempt.received_chars += wire.n_chars(choice["delta"])
-        finished = finished or bool(choice.get("finish_reason"))
-    return finished
-
-
-def _payload(call: Call) -> dict[str, Any]:
-    params = wire.merge_params(call.params, {**call.model.params, **call.overrides})
-    return {"model": call.model.model, "messages": call.messages, **params}
-
-
-def _headers(model: Model) -> dict[str, str]:
-    return {name: secret.value for name, secret in model.headers.items()}
-
-
-def _redacted(message: str, model: Model) -> str:
-    """Take the model's own credentials out of what its upstream said."""
-    for secret in filter(None, (model.api_key, *model.headers.values())):
-        if secret.value:
-            message = message.replace(secret.value, "[redacted]")
-    return message
 
 
 def _locator(model: Model, embedded: EmbeddedEndpoints | None) -> Callable[[], Awaitable[Endpoint]]:

@@ -14,6 +14,8 @@ from upstream.errors import CallError, Kind, kind_of_status
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGE_CHARS = 400
 
+_UNSEEN = frozenset({"role", "index"})
+_REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
 _CONTEXT_LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
 _CONTEXT_LENGTH_WORDS = re.compile(
     r"maximum context length|context (?:window|length|size)|prompt is too long|too many (?:input )?tokens",
@@ -56,10 +58,11 @@ def check_completion(body: Any) -> dict[str, Any]:
     checked = _refuse_error(body)
     choices = checked.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        if isinstance(choices[0].get("message"), dict):
-            return checked
         if choices[0].get("error"):  # OpenRouter: a provider that failed half-way
             raise error_from_body(choices[0], 200)
+        if isinstance(choices[0].get("message"), dict):
+            _check_message(choices[0]["message"])
+            return checked
     raise CallError(Kind.UNPARSABLE, "the reply is JSON, but not a chat completion: it has no choices[0].message")
 
 
@@ -75,8 +78,36 @@ def check_chunk(event: Any) -> dict[str, Any]:
                 raise error_from_body(choice, 200)
             if not isinstance(choice.get("delta"), dict):
                 choice["delta"] = {}
+            _check_message(choice["delta"])
         return checked
     raise CallError(Kind.UNPARSABLE, "the stream holds JSON that is not a chat completion chunk")
+
+
+def _check_message(message: Mapping[str, Any]) -> None:
+    """Raise CallError unless the fields of a message or delta that are read have the types that reading expects."""
+    calls = message.get("tool_calls")
+    fits = [
+        message.get("content") is None or isinstance(message["content"], (str, list)),
+        calls is None or (isinstance(calls, list) and all(map(_is_call, calls))),
+        message.get("function_call") is None or isinstance(message["function_call"], dict),
+    ]
+    if not all(fits):
+        raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
+
+
+def _is_call(call: Any) -> bool:
+    if not isinstance(call, dict) or not isinstance(call.get("index", 0), int | None):
+        return False
+    function = call.get("function")
+    return function is None or (
+        isinstance(function, dict) and isinstance(function.get("arguments", ""), str | dict | None)
+    )
+
+
+def usage_of(body: Any) -> Mapping[str, Any] | None:
+    """Return the usage that a reply tells, whatever else is wrong with it."""
+    usage = body.get("usage") if isinstance(body, dict) else None
+    return usage if isinstance(usage, dict) else None
 
 
 def error_from_body(body: Any, status: int, retry_after_s: float | None = None) -> CallError:
@@ -85,18 +116,18 @@ def error_from_body(body: Any, status: int, retry_after_s: float | None = None) 
     if status < 400:  # noqa: PLR2004
         status = code if isinstance(code, int) and 400 <= code < 600 else 502  # noqa: PLR2004
     kind = kind_of_status(status)
-    says_context = code in _CONTEXT_LENGTH_CODES or _CONTEXT_LENGTH_WORDS.search(message)
+    says_context = (isinstance(code, str) and code in _CONTEXT_LENGTH_CODES) or _CONTEXT_LENGTH_WORDS.search(message)
     if says_context and status in (400, 413, 422):
         kind = Kind.CONTEXT_LENGTH
     if not message:
         message = f"HTTP {status}"
-    return CallError(kind, message[:MAX_MESSAGE_CHARS], status=status, retry_after_s=retry_after_s)
+    return CallError(kind, message, status=status, retry_after_s=retry_after_s)
 
 
 def _refuse_error(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise CallError(Kind.UNPARSABLE, f"the reply is JSON, but not an object: {type(body).__name__}")
-    if body.get("error"):
+    if body.get("error") or body.get("object") == "error":  # the second is vLLM's
         raise error_from_body(body, 200)
     return body
 
@@ -113,12 +144,12 @@ def _message_and_code(body: Any) -> tuple[str, Any]:
         return "", None
     message = next((error[key] for key in ("message", "detail") if isinstance(error.get(key), str)), "")
     codes = [error.get(key) for key in ("code", "type", "status")]
-    known = next((code for code in codes if code in _CONTEXT_LENGTH_CODES), None)
+    known = next((code for code in codes if isinstance(code, str) and code in _CONTEXT_LENGTH_CODES), None)
     return message, known or _as_status(codes[0])
 
 
 def _as_status(code: Any) -> Any:
-    return int(code) if isinstance(code, str) and code.isdecimal() else code
+    return int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
 
 
 def _describe(body: bytes | str) -> str:
@@ -129,89 +160,10 @@ def _describe(body: bytes | str) -> str:
     return f"{'a web page' if start[:1] == markup else 'other text'} of {len(body)} bytes"
 
 
-class Assembler:
-    """Puts the chunks of one stream together to the completion that the same call without streaming gives.
-
-    Only the first choice is read: the gateway never asks an upstream for more than one.
-    """
-
-    def __init__(self) -> None:
-        self._head: dict[str, Any] = {}
-        self._texts: dict[str, list[str]] = {
-            "content": [],
-            "reasoning_content": [],
-            "reasoning": [],
-            "refusal": [],
-        }
-        self._tool_calls: dict[int, dict[str, Any]] = {}
-        self._function_call: dict[str, Any] | None = None
-        self._logprobs: dict[str, list[Any]] = {}
-        self._usage: Any = None
-        self.finish_reason: str | None = None
-
-    def feed(self, chunk: Mapping[str, Any]) -> None:
-        """Take in one checked chunk."""
-        for key in ("id", "created", "model", "system_fingerprint", "service_tier"):
-            if chunk.get(key) is not None:
-                self._head.setdefault(key, chunk[key])
-        if chunk.get("usage"):
-            self._usage = chunk["usage"]
-        for choice in chunk["choices"]:
-            if choice.get("index") in (0, None):
-                self._feed_choice(choice)
-
-    def _feed_choice(self, choice: Mapping[str, Any]) -> None:
-        delta = choice["delta"]
-        for key, pieces in self._texts.items():
-            if isinstance(delta.get(key), str):
-                pieces.append(delta[key])
-        for position, piece in enumerate(delta.get("tool_calls") or ()):
-            self._feed_tool_call(position, piece)
-        if isinstance(delta.get("function_call"), dict):
-            self._function_call = _joined(self._function_call or {}, delta["function_call"])
-        if isinstance(choice.get("logprobs"), dict):
-            for key, values in choice["logprobs"].items():
-                self._logprobs.setdefault(key, []).extend(values or ())
-        self.finish_reason = choice.get("finish_reason") or self.finish_reason
-
-    def _feed_tool_call(self, position: int, piece: Mapping[str, Any]) -> None:
-        index = piece.get("index")
-        call = self._tool_calls.setdefault(position if index is None else index, {})
-        for key, value in piece.items():
-            if key == "function" and isinstance(value, dict):
-                call["function"] = _joined(call.get("function", {}), value)
-            elif key != "index" and value is not None:
-                call[key] = value
-
-    def completion(self) -> dict[str, Any]:
-        """Return the completion; CallError (truncated) where the stream gave no finish_reason."""
-        if self.finish_reason is None:
-            raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
-        message: dict[str, Any] = {"role": "assistant", "content": None}
-        message.update({key: "".join(pieces) for key, pieces in self._texts.items() if pieces})
-        if self._tool_calls:
-            message["tool_calls"] = [self._tool_calls[index] for index in sorted(self._tool_calls)]
-        if self._function_call:
-            message["function_call"] = self._function_call
-        choice = {"index": 0, "message": message, "finish_reason": self.finish_reason}
-        if self._logprobs:
-            choice["logprobs"] = self._logprobs
-        return {**self._head, "choices": [choice], "usage": self._usage}
-
-
-def _joined(function: Mapping[str, Any], piece: Mapping[str, Any]) -> dict[str, Any]:
-    joined = dict(function)
-    if piece.get("name"):
-        joined["name"] = piece["name"]
-    joined["arguments"] = joined.get("arguments", "") + (piece.get("arguments") or "")
-    return joined
-
-
-def has_content(chunk: Mapping[str, Any]) -> bool:
-    """Whether a checked chunk carries anything of the answer itself, beyond the role and an empty text."""
-    return any(
-        value for choice in chunk["choices"] for key, value in choice["delta"].items() if key not in ("role", "index")
-    )
+def has_content(chunk: Mapping[str, Any], *, reasoning: bool) -> bool:
+    """Whether a checked chunk carries anything of the answer that a client sees, with its reasoning or without."""
+    unseen = _UNSEEN if reasoning else _UNSEEN | _REASONING
+    return any(value for choice in chunk["choices"] for key, value in choice["delta"].items() if key not in unseen)
 
 
 def n_chars(message: Mapping[str, Any]) -> int:

@@ -1,5 +1,6 @@
 """One attempt at one upstream: what is sent, and what each fault is called."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.fakes import answer as fake_answer
 from tests.fakes.aioresponses_compat import MendedResponses
 from upstream import client
 from upstream.calls import Attempt
-from upstream.client import Endpoint, Upstream
+from upstream.client import Endpoint, Timeouts, Upstream
 from upstream.errors import CallError, Kind
 
 URL = "http://upstream.example/v1"
@@ -35,7 +36,7 @@ async def known() -> AsyncGenerator[Upstream]:
 
 
 async def complete(upstream: Upstream, attempt: Attempt | None = None) -> dict[str, Any]:
-    return await upstream.complete(PAYLOAD, {"X-Title": "mom"}, timeout_s=5, attempt=attempt or Attempt(0))
+    return await upstream.complete(PAYLOAD, {"X-Title": "mom"}, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
 
 
 async def test_key_and_headers_go_out_and_the_attempt_is_recorded(known: Upstream) -> None:
@@ -96,6 +97,20 @@ async def test_hostile_replies_are_bounded_and_named(
     assert says in caught.value.message
 
 
+async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> None:
+    """Finding out where it listens is bounded as well, and is no fault of an upstream."""
+
+    async def locate() -> Endpoint:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upstream = Upstream(locate, clock=lambda: 7.0)
+    with pytest.raises(CallError, match="not ready in time") as caught:
+        await upstream.complete(PAYLOAD, {}, timeouts=Timeouts(0.01), attempt=Attempt(0))
+    await upstream.close()
+    assert caught.value.kind is Kind.NOT_READY
+
+
 async def test_nobody_listens() -> None:
     """A refused connection."""
     with refusing() as base_url:
@@ -110,7 +125,7 @@ async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: Fa
     """JSON where a stream was asked for."""
     upstream.default = unstreamed(fake_answer("whole"))
     real = upstream_at(upstream.base_url)
-    chunks = [chunk async for chunk in real.stream(PAYLOAD, {}, timeout_s=5, attempt=Attempt(0))]
+    chunks = [chunk async for chunk in real.stream(PAYLOAD, {}, timeouts=Timeouts(5), attempt=Attempt(0))]
     await real.close()
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"

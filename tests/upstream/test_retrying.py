@@ -1,0 +1,255 @@
+"""Attempts after one another and side by side, over real sockets."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from config.settings import Model
+from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream, status
+from tests.running import model, no_pause
+from tests.upstream.calling import call_of, failure, outcomes, pooled, text
+from upstream.attempts import Route
+from upstream.breaker import Breaker
+from upstream.budget import RetryBudget
+from upstream.calls import Call
+from upstream.client import Endpoint, Upstream
+from upstream.errors import CallError, Kind
+from upstream.retrying import Retrying
+
+SOON_S, NEVER_S = 0.01, 60.0
+
+
+async def gone(upstream: FakeUpstream, position: int) -> None:
+    """Wait until the upstream has seen the close of one request's connection."""
+    await asyncio.wait_for(upstream.requests[position].disconnected.wait(), 30)
+
+
+async def test_a_hedge_that_is_first_wins(upstream: FakeUpstream) -> None:
+    """The second attempt's answer is taken while the first one hangs, whose connection is closed."""
+    upstream.script("a", hang(), answer("second"))
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        assert await text(pool, call) == "second"
+        await gone(upstream, 0)
+    assert outcomes(call) == [("cancelled", False), ("ok", True)]
+    assert call.outcome == "ok"
+    assert call.usage == call.attempts[1].usage is not None
+
+
+async def test_a_hedge_that_is_slower_loses(upstream: FakeUpstream) -> None:
+    """The first attempt answers after all, and the hedge's connection is closed."""
+    gate = asyncio.Event()
+    upstream.script("a", after(gate, answer("first")), hang())
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        answering = asyncio.create_task(text(pool, call))
+        await upstream.wait_for(2)
+        gate.set()
+        assert await answering == "first"
+        await gone(upstream, 1)
+    assert outcomes(call) == [("ok", False), ("cancelled", True)]
+
+
+async def test_a_hedge_that_fails_leaves_the_first_attempt_alone(upstream: FakeUpstream) -> None:
+    """A failure is no winner, whoever it is of: the other attempt is waited for, and nothing is tried again."""
+    gate = asyncio.Event()
+    upstream.script("a", after(gate, answer("first")), status(503))
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        answering = asyncio.create_task(text(pool, call))
+        await upstream.wait_for(2)
+        await upstream.requests[1].finished.wait()
+        gate.set()
+        assert await answering == "first"
+    assert outcomes(call) == [("ok", False), ("server_error", True)]
+
+
+async def test_when_both_fail_the_call_is_tried_again_without_a_hedge(upstream: FakeUpstream) -> None:
+    """One round counts as one attempt against `retries`, and a call is hedged once."""
+    gate = asyncio.Event()
+    upstream.script("a", after(gate, status(503)), status(500), after(asyncio.Event(), answer("lost")))
+    slow = model("a", upstream, hedge_after_s=SOON_S, retries=1, timeout_s=0.3)
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        answering = asyncio.create_task(pool.complete(call))
+        await upstream.wait_for(2)
+        await upstream.requests[1].finished.wait()
+        gate.set()
+        with pytest.raises(CallError):
+            await answering
+    assert outcomes(call) == [("server_error", False), ("server_error", True), ("timeout", False)]
+
+
+async def test_no_hedge_where_the_answer_is_fast(upstream: FakeUpstream) -> None:
+    """A hedge is for the slow."""
+    fast = model("a", upstream, hedge_after_s=NEVER_S)
+    async with pooled(fast) as pool:
+        await text(pool, call_of(pool, fast))
+    assert len(upstream.requests) == 1
+
+
+async def test_a_stream_is_hedged_before_its_first_content(upstream: FakeUpstream) -> None:
+    """Head and role are no content: the second attempt's stream is passed on, as a whole."""
+    upstream.script("a", stall_mid_stream(1), answer("second, whole"))
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        chunks = [chunk async for chunk in pool.stream(call)]
+        await gone(upstream, 0)
+    texts = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]]
+    assert "".join(texts) == "second, whole"
+    assert outcomes(call) == [("cancelled", False), ("ok", True)]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_caller_that_leaves_cancels_both(upstream: FakeUpstream, *, stream: bool) -> None:
+    """No attempt outlives its call."""
+    upstream.default = hang()
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        answering = asyncio.create_task(anext(pool.stream(call)) if stream else pool.complete(call))
+        await upstream.wait_for(2)
+        answering.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await answering
+        await gone(upstream, 0)
+        await gone(upstream, 1)
+    assert outcomes(call) == [("cancelled", False), ("cancelled", True)]
+    assert call.outcome == "cancelled"
+
+
+async def test_hedges_stay_within_the_budget(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three hedges are the floor; the next slow call waits for its one attempt."""
+    refused = asyncio.Event()
+    spend = RetryBudget.spend
+
+    def watched(budget: RetryBudget) -> bool:
+        allowed = spend(budget)
+        if not allowed:
+            refused.set()
+        return allowed
+
+    monkeypatch.setattr(RetryBudget, "spend", watched)
+    upstream.script("a", *[hang(), answer("hedge")] * 3, after(refused, answer("patience")))
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    async with pooled(slow) as pool:
+        said = [await text(pool, call_of(pool, slow)) for _ in range(4)]
+    assert said == ["hedge", "hedge", "hedge", "patience"]
+    assert len(upstream.requests) == 7
+
+
+async def test_the_budget_stops_retries(upstream: FakeUpstream) -> None:
+    """Three on top of a single call, however many its model may have; and the failure says why there are no more."""
+    upstream.default = status(503)
+    eager = model("a", upstream, retries=10)
+    async with pooled(eager) as pool:
+        call = call_of(pool, eager)
+        with pytest.raises(CallError) as caught:
+            await pool.complete(call)
+    assert "says 503" in caught.value.message
+    assert "retry budget is spent" in caught.value.message
+    assert call.attempts[-1].message == caught.value.message
+    assert len(upstream.requests) == 4
+
+
+async def test_the_budget_is_the_upstream_s(upstream: FakeUpstream) -> None:
+    """Models of one upstream share it; another upstream has its own."""
+    upstream.default = status(503)
+    async with FakeUpstream(status(503)) as other:
+        models = [model("a", upstream, retries=10), model("b", upstream, retries=10), model("c", other, retries=10)]
+        async with pooled(*models) as pool:
+            for each in models:
+                await failure(pool, each)
+        counts = [len(upstream.requests_for("a")), len(upstream.requests_for("b")), len(other.requests)]
+    assert counts == [4, 1, 4]
+
+
+async def test_a_retry_after_beyond_the_deadline_fails_at_once(upstream: FakeUpstream) -> None:
+    """Nobody waits for what can't be in time, and no budget is spent on it."""
+    upstream.default = status(429, retry_after=30)
+    limited = model("a", upstream, retries=10)
+    async with pooled(limited) as pool:
+        assert (await failure(pool, limited, deadline_s=20)).kind is Kind.RATE_LIMITED
+        await failure(pool, limited, deadline_s=200)
+    assert len(upstream.requests) == 1 + 4
+
+
+def retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Upstream]:
+    """Return the attempts at a call that goes nowhere: what one attempt does is the test's."""
+
+    async def nowhere() -> Endpoint:
+        raise AssertionError
+
+    clock = asyncio.get_running_loop().time
+    upstream = Upstream(nowhere, clock=clock)
+    route = Route(upstream, asyncio.Semaphore(9), Breaker(clock), RetryBudget(clock), clock)
+    call = Call(clocked, "proposer", [], {}, clock() + 60)
+    return Retrying(route, call, no_pause, lambda: 0.0, on_retry), upstream
+
+
+async def test_a_result_that_comes_second_is_disposed_of() -> None:
+    """Where both attempts are good in the same instant the first one counts, and the other's stream is closed."""
+    both = asyncio.Event()
+    discarded: list[str] = []
+
+    async def attempting(*, hedge: bool) -> str:
+        if hedge:
+            asyncio.get_running_loop().call_soon(both.set)
+        await both.wait()
+        return "hedge" if hedge else "first"
+
+    async def discard(result: str) -> None:
+        discarded.append(result)
+
+    attempts, upstream = retrying(model("a", "http://unused", hedge_after_s=SOON_S))
+    winner = await attempts.first_good(attempting, discard)
+    await upstream.close()
+    assert (winner, discarded) == ("first", ["hedge"])
+
+
+async def test_a_fault_of_our_own_is_not_taken_for_a_failed_attempt() -> None:
+    """It comes out at once, and the other attempt is cancelled."""
+    cancelled = asyncio.Event()
+
+    async def attempting(*, hedge: bool) -> str:
+        if hedge:
+            raise ZeroDivisionError
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+        return ""
+
+    async def discard(_: str) -> None:
+        raise AssertionError
+
+    attempts, upstream = retrying(model("a", "http://unused", hedge_after_s=SOON_S))
+    with pytest.raises(ZeroDivisionError):
+        await attempts.first_good(attempting, discard)
+    await upstream.close()
+    assert cancelled.is_set()
+
+
+async def test_each_retry_is_told_of() -> None:
+    """Before its pause, and the call remembers the first."""
+    told: list[float | None] = []
+
+    def on_retry() -> None:
+        told.append(attempts.call.retrying_since)
+
+    async def attempting(*, hedge: bool) -> str:
+        raise CallError(Kind.TIMEOUT, "slow")
+
+    async def discard(_: str) -> None:
+        raise AssertionError
+
+    attempts, upstream = retrying(model("a", "http://unused", retries=2), on_retry)
+    with pytest.raises(CallError, match="slow"):
+        await attempts.first_good(attempting, discard)
+    await upstream.close()
+    assert told == [attempts.call.retrying_since] * 2 != [None] * 2

@@ -1,0 +1,218 @@
+"""One attempt at a call: leave to start, its record, what is sent, and what the breaker learns of it."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from config.settings import Model
+from upstream import wire
+from upstream.breaker import Breaker
+from upstream.budget import RetryBudget
+from upstream.calls import Attempt, Call
+from upstream.client import Timeouts, Upstream
+from upstream.errors import CallError, Kind
+
+_log = structlog.get_logger(__name__)
+
+_AFTERWORD_S = 2.0
+_MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
+_SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A model's way out, and what bounds the traffic on it.
+
+    All models of one upstream share its session and its budget, those that have one id there also the breaker.
+    """
+
+    upstream: Upstream
+    slots: asyncio.Semaphore
+    breaker: Breaker
+    budget: RetryBudget
+    clock: Callable[[], float]
+
+
+async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
+    """Return the checked completion of one attempt; CallError for whatever goes wrong."""
+    async with _attempting(route, call, hedge=hedge) as attempt:
+        completion = await route.upstream.complete(
+            _payload(call),
+            _headers(call.model),
+            timeouts=_timeouts(route, call),
+            attempt=attempt,
+        )
+        attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
+        return completion
+
+
+async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGenerator[dict[str, Any]]:
+    """Yield one attempt's checked chunks, holding them back until the first with content; CallError as above.
+
+    So nothing is out before there is content, and until then another attempt may take its place unseen.
+    """
+    limits = _timeouts(route, call, streamed=True)
+    payload = {**_payload(call), "stream": True, "stream_options": {"include_usage": True}}
+    if call.model.weights is not None:
+        payload["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
+    held: list[dict[str, Any]] | None = []
+    finished = False
+    async with _attempting(route, call, hedge=hedge) as attempt:
+        chunks = route.upstream.stream(payload, _headers(call.model), timeouts=limits, attempt=attempt)
+        async with aclosing(chunks):
+            while (chunk := await _next(chunks, finished=finished)) is not None:
+                finished = _note(attempt, chunk) or finished
+                if held is not None:
+                    held.append(chunk)
+                    if not wire.has_content(chunk, reasoning=call.shows_reasoning):
+                        continue
+                    for early in held:
+                        yield early
+                    held = None
+                else:
+                    yield chunk
+        if not finished:
+            raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
+        for early in held or ():
+            yield early
+
+
+async def _next(chunks: AsyncGenerator[dict[str, Any]], *, finished: bool) -> dict[str, Any] | None:
+    """Return the next chunk, None at the end.
+
+    An answer that is finished is whole, however its connection ends: only its usage may still come, and soon.
+    """
+    if not finished:
+        return await anext(chunks, None)
+    try:
+        async with asyncio.timeout(_AFTERWORD_S):
+            return await anext(chunks, None)
+    except (TimeoutError, CallError):
+        return None
+
+
+@asynccontextmanager
+async def _attempting(route: Route, call: Call, *, hedge: bool) -> AsyncGenerator[Attempt]:
+    """Hold a slot, and the breaker's leave; CallError at once (breaker_open) or at the deadline where there is none."""
+    route.breaker.check()  # before the wait for a slot, which may be long
+    async with _slot(route, call):
+        ticket = route.breaker.admit()
+        if not call.attempts:
+            route.budget.count_call()
+        attempt = Attempt(started=route.clock(), hedge=hedge)
+        call.attempts.append(attempt)
+        try:
+            with _recorded(route, call, attempt):
+                yield attempt
+        except CallError as error:
+            route.breaker.failed(ticket, error.kind, _blame(error, call.model))
+            raise
+        except BaseException:
+            route.breaker.abandoned(ticket)
+            raise
+        else:
+            route.breaker.succeeded(ticket)
+
+
+@asynccontextmanager
+async def _slot(route: Route, call: Call) -> AsyncGenerator[None]:
+    """Hold one of the model's `max_concurrency` slots; CallError (timeout) where none gets free in time."""
+    try:
+        async with asyncio.timeout(call.deadline - route.clock()):
+            await route.slots.acquire()
+    except TimeoutError:
+        raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
+    try:
+        yield
+    finally:
+        route.slots.release()
+
+
+@contextmanager
+def _recorded(route: Route, call: Call, attempt: Attempt) -> Iterator[None]:
+    """Write down how an attempt ended, whichever way."""
+    try:
+        yield
+    except CallError as error:
+        error.message = _redacted(error.message, call.model)[: wire.MAX_MESSAGE_CHARS]
+        attempt.outcome, attempt.message = error.kind, error.message
+        attempt.status = error.status or attempt.status
+        raise
+    except (asyncio.CancelledError, GeneratorExit):
+        attempt.outcome = "cancelled"
+        raise
+    except Exception as error:
+        # Whatever an upstream sends must cost its own answer alone; if the fault is ours, the log has it.
+        _log.warning("a reply could not be read", model=call.model.name, exc_info=True)
+        attempt.outcome, attempt.message = Kind.UNPARSABLE, "the reply has a shape that cannot be read"
+        raise CallError(Kind.UNPARSABLE, attempt.message) from error
+    else:
+        attempt.outcome = "ok"
+    finally:
+        attempt.ended = route.clock()
+        _log.debug(
+            "attempt",
+            model=call.model.name,
+            role=call.role,
+            number=len(call.attempts),
+            hedge=attempt.hedge or None,
+            outcome=str(attempt.outcome),
+            status=attempt.status,
+            seconds=round(attempt.ended - attempt.started, 3),
+            cause=attempt.message or None,
+        )
+
+
+def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
+    """Take down what a chunk says of usage and length; return whether it ends the answer."""
+    if chunk.get("usage"):
+        attempt.usage = chunk["usage"]
+    finished = False
+    for choice in chunk["choices"]:
+        attempt.received_chars += wire.n_chars(choice["delta"])
+        finished = finished or bool(choice.get("finish_reason"))
+    return finished
+
+
+def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
+    """Return the limits of one attempt: `timeout_s` bounds a whole reply, and of a stream each silence."""
+    model = call.model
+    remaining_s = max(_SHORTEST_S, call.deadline - route.clock())
+    silence_s = model.timeout_s if streamed else None
+    return Timeouts(
+        total_s=remaining_s if streamed else min(model.timeout_s, remaining_s),
+        connect_s=model.connect_timeout_s,
+        first_byte_s=model.first_byte_timeout_s or silence_s,
+        idle_s=model.idle_timeout_s or silence_s,
+    )
+
+
+def _payload(call: Call) -> dict[str, Any]:
+    params = wire.merge_params(call.params, {**call.model.params, **call.overrides})
+    return {"model": call.model.model, "messages": call.messages, **params}
+
+
+def _headers(model: Model) -> dict[str, str]:
+    return {name: secret.value for name, secret in model.headers.items()}
+
+
+def _redacted(message: str, model: Model) -> str:
+    """Take the model's own credentials out of what its upstream said."""
+    for secret in filter(None, (model.api_key, *model.headers.values())):
+        if len(secret.value) >= _MIN_SECRET_CHARS:
+            message = message.replace(secret.value, "[redacted]")
+    return message
+
+
+def _blame(error: CallError, model: Model) -> str:
+    """Return what a breaker gives as its reason; of a refused key it says where that came from."""
+    if error.kind is not Kind.AUTH:
+        return error.message
+    secrets = [model.api_key] if model.api_key else [*model.headers.values()]
+    sources = ", ".join(dict.fromkeys(secret.source for secret in secrets))
+    whose = f"the key from {sources} was refused" if sources else "a key is wanted, and none is configured"
+    return f"{whose} (HTTP {error.status}: {error.message})"

@@ -1,0 +1,151 @@
+"""The circuit breaker: whether a model may be asked now. A pure state machine on a given clock.
+
+The pattern is Michael Nygard's ("Release It!", 2007). Closed, every attempt goes out. Failures open it, and then none
+does, until the pause is over: half-open, a single attempt probes. If it succeeds the breaker closes, if it fails the
+next pause is twice as long.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+from upstream.errors import CallError, Kind
+
+FAILURES_IN_A_ROW = 5
+ERROR_RATE = 0.5
+LEAST_ATTEMPTS = 20
+WINDOW_S = 30.0
+FIRST_PAUSE_S = 15.0
+LONGEST_PAUSE_S = 120.0
+
+COUNTED = frozenset(
+    {Kind.CONNECT, Kind.DISCONNECTED, Kind.TIMEOUT, Kind.SERVER_ERROR, Kind.UNPARSABLE, Kind.TRUNCATED},
+)
+"""Failures that speak against the model as a whole. A rate limit, a refused request, a conversation that is too long
+and a client that leaves say nothing about its health, neither good nor bad."""
+
+Ticket = NewType("Ticket", int)
+"""What an admitted attempt hands back with its outcome."""
+
+
+class State(StrEnum):
+    """What a breaker does with attempts."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a breaker is: why it is not closed, and for how many more seconds it lets nothing through."""
+
+    state: State
+    reason: str = ""
+    wait_s: float = 0.0
+
+
+class Breaker:
+    """Guards one model at one upstream.
+
+    Every `admit` is followed by exactly one of `succeeded`, `failed` and `abandoned`, with its ticket. An outcome
+    counts only in the state in which its attempt began: what was sent before the breaker opened neither closes it nor
+    opens it again. `clock` gives seconds; `on_change` hears each new state.
+    """
+
+    def __init__(self, clock: Callable[[], float], on_change: Callable[[Status], None] = lambda _: None) -> None:
+        self._clock = clock
+        self._on_change = on_change
+        self._state = State.CLOSED
+        self._reason = ""
+        self._failures_in_a_row = 0
+        self._outcomes: deque[tuple[float, bool]] = deque()  # (when, failed)
+        self._pause_s = FIRST_PAUSE_S
+        self._opened = 0.0
+        self._probing = False
+        self._ticket = Ticket(0)  # of the present state; each change of it makes the older ones void
+
+    def status(self) -> Status:
+        """Return how it is now."""
+        if self._state is State.OPEN and self._clock() >= self._opened + self._pause_s:
+            self._enter(State.HALF_OPEN, self._reason)
+        return self._status()
+
+    def check(self) -> None:
+        """Raise CallError (breaker_open) where no attempt may start now."""
+        status = self.status()
+        if status.state is State.OPEN:
+            message = f"not asked, for another {status.wait_s:.0f} s: {status.reason}"
+            raise CallError(Kind.BREAKER_OPEN, message, retry_after_s=status.wait_s)
+        if status.state is State.HALF_OPEN and self._probing:
+            raise CallError(Kind.BREAKER_OPEN, f"not asked, while another call tries whether it works: {status.reason}")
+
+    def admit(self) -> Ticket:
+        """Let an attempt start, as the probe where half-open; CallError as in `check`."""
+        self.check()
+        self._probing = self._state is State.HALF_OPEN
+        return self._ticket
+
+    def succeeded(self, ticket: Ticket) -> None:
+        """Take in that an attempt ended well."""
+        if ticket != self._ticket:
+            return
+        if self._state is State.HALF_OPEN:
+            self._enter(State.CLOSED, "")
+            return
+        self._failures_in_a_row = 0
+        self._note(failed=False)
+
+    def failed(self, ticket: Ticket, kind: Kind, message: str) -> None:
+        """Take in that an attempt failed. `message` may be shown: for an `auth` failure it says which key to see to."""
+        if kind is not Kind.AUTH and kind not in COUNTED:
+            self.abandoned(ticket)
+            return
+        if ticket != self._ticket:
+            return
+        self._failures_in_a_row += 1
+        self._note(failed=True)
+        at_once = kind is Kind.AUTH or self._state is State.HALF_OPEN
+        reason = message if at_once else self._verdict(message)
+        if reason is not None:
+            self._enter(State.OPEN, reason)
+
+    def abandoned(self, ticket: Ticket) -> None:
+        """Take in that an attempt was cancelled, or ended in a way that tells nothing of the model's health."""
+        if ticket == self._ticket:
+            self._probing = False
+
+    def _verdict(self, message: str) -> str | None:
+        """Return why the breaker opens, None where the failures so far are no reason."""
+        if self._failures_in_a_row >= FAILURES_IN_A_ROW:
+            return f"{self._failures_in_a_row} failures in a row, the last: {message}"
+        n_attempts = len(self._outcomes)
+        n_failed = sum(failed for _, failed in self._outcomes)
+        if n_attempts >= LEAST_ATTEMPTS and n_failed >= ERROR_RATE * n_attempts:
+            return f"{n_failed} of {n_attempts} attempts failed in {WINDOW_S:.0f} s, the last: {message}"
+        return None
+
+    def _note(self, *, failed: bool) -> None:
+        now = self._clock()
+        self._outcomes.append((now, failed))
+        while self._outcomes[0][0] <= now - WINDOW_S:
+            self._outcomes.popleft()
+
+    def _enter(self, state: State, reason: str) -> None:
+        if state is State.OPEN:
+            again = self._state is State.HALF_OPEN
+            self._pause_s = min(LONGEST_PAUSE_S, 2 * self._pause_s) if again else FIRST_PAUSE_S
+            self._opened = self._clock()
+        elif state is State.CLOSED:
+            self._failures_in_a_row = 0
+            self._outcomes.clear()
+        self._state, self._reason, self._probing = state, reason, False
+        self._ticket = Ticket(self._ticket + 1)
+        self._on_change(self._status())
+
+    def _status(self) -> Status:
+        is_open = self._state is State.OPEN
+        wait_s = max(0.0, self._opened + self._pause_s - self._clock()) if is_open else 0.0
+        return Status(self._state, self._reason, wait_s)
