@@ -11,6 +11,7 @@ from config.settings import Model
 from synth.contract import Contract, Form
 from synth.critic import with_block
 from synth.request import ChatRequest, Message
+from synth.tool_calls import offered
 
 TOOL_FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
 
@@ -22,6 +23,10 @@ which tool to call with which arguments and why, or the answer itself where no t
 {tools}"""
 
 _JSON_IN_WORDS = "---\nReply with one JSON {kind} and nothing else: no fence, no words around it.{schema}"
+
+_TO_BE_SEEN = frozenset(
+    {"image", "image_url", "input_image", "audio", "input_audio", "file", "input_file", "document", "video"}
+)
 
 Adapted = tuple[Sequence[Message], Mapping[str, Any]]
 
@@ -38,15 +43,22 @@ def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adap
     return _in_json_words(messages, params, contract, model)
 
 
-def for_author(messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model) -> Adapted:
-    """Return the messages and params for the model that writes the answer."""
+def for_author(
+    messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model, *, passed_through: bool = False
+) -> Adapted:
+    """Return the messages and params for the model that writes the answer; the client's own where passed through."""
+    if passed_through:
+        return messages, request.params
     if "vision" not in model.capabilities:
         messages = _without_pictures(messages)
-    return _in_json_words(messages, request.params, contract, model)
+    params = request.params
+    if "tools" not in model.capabilities:
+        params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
+    return _in_json_words(messages, params, contract, model)
 
 
 def needs_vision(messages: Sequence[Message]) -> bool:
-    """Whether a conversation has parts other than text."""
+    """Whether a conversation has parts that are to be seen or heard."""
     return any(not _is_text(part) for message in messages for part in _parts(message))
 
 
@@ -65,13 +77,11 @@ def _in_json_words(messages: Sequence[Message], params: Mapping[str, Any], contr
 
 
 def _described(params: Mapping[str, Any], contract: Contract) -> str:
-    offered = [tool.get(tool.get("type") or "function") for tool in params.get("tools") or ()]
-    offered += params.get("functions") or ()
     return "\n\n".join(
         f"{tool['name']}: {tool.get('description') or 'no description'}\n"
         f"arguments: {json.dumps(tool.get('parameters') or tool.get('format') or {}, ensure_ascii=False)}"
-        for tool in offered
-        if isinstance(tool, dict) and tool.get("name") in contract.tools
+        for tool in offered(params)
+        if tool["name"] in contract.tools
     )
 
 
@@ -98,4 +108,4 @@ def _parts(message: Message) -> Sequence[Mapping[str, Any]]:
 
 
 def _is_text(part: Mapping[str, Any]) -> bool:
-    return part["type"] in ("text", "refusal", "input_text", "output_text", "thinking")
+    return part["type"] not in _TO_BE_SEEN

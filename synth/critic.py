@@ -29,6 +29,10 @@ Now write the reply to the conversation yourself, the best that can be made of t
 """
 
 
+WITH_TOOLS = """
+The tools are yours to call, and where a call is the right reply, call: the drafts' authors could only describe it."""
+
+
 def shuffled(n_candidates: int, seed: int) -> tuple[int, ...]:
     """Return the order in which candidates become A, B, C…: positions, the same for the same seed."""
     order = list(range(n_candidates))

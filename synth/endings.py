@@ -3,14 +3,16 @@
 No answer that was paid for is lost: SynthesisError is raised only where nobody has one.
 """
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from config.settings import Mixture
 from synth import critic
-from synth.contract import Contract, finding
+from synth.contract import Form
 from synth.events import Answered, Cause, DecidedBy, Event, ReasoningDelta, SynthesisError, TextDelta, pieces
+from synth.fitting import n_fitting
+from synth.normalize import Completion
 from synth.panel import Candidate, Panel
 from synth.preflight import authors_of
 from synth.run import Run
@@ -27,7 +29,6 @@ class Case:
 
     run: Run
     mixture: Mixture
-    contract: Contract
     panel: Panel
     choice: int = 0
 
@@ -35,71 +36,123 @@ class Case:
 Mode = Callable[[Case], AsyncGenerator[Event]]
 
 
-async def stands(case: Case, candidate: Candidate, decided_by: DecidedBy) -> AsyncGenerator[Event]:
+def stands(case: Case, candidate: Candidate, decided_by: DecidedBy) -> AsyncGenerator[Event]:
     """Let a candidate be the answer, byte for byte."""
-    completion = candidate.completion
+    return whole(case, candidate.completion, candidate.model, decided_by)
+
+
+async def whole(case: Case, completion: Completion, author: str, decided_by: DecidedBy) -> AsyncGenerator[Event]:
+    """Give an answer that is there as a whole."""
     if case.run.incremental:
         if completion.reasoning:
             yield ReasoningDelta(completion.reasoning, case.choice)
         for piece in pieces(completion.text):
             yield TextDelta(piece, case.choice)
-    yield Answered(completion, decided_by, candidate.model, case.choice)
+    yield Answered(completion, decided_by, author, case.choice)
 
 
 async def critic_alone(case: Case) -> AsyncGenerator[Event]:
     """Let the critic answer the conversation as it is, without candidates."""
-    run, settings = case.run, case.mixture.critic
+    run = case.run
     hopeless = {cause.model for cause in case.panel.failures if cause.error.kind in _LASTING}
-    authors = [name for name in authors_of(case.mixture, run.models, case.contract) if name not in hopeless]
-    task = Task(run.request.messages, "critic", case.contract, settings.params, choice=case.choice)
+    authors = [name for name in authors_of(case.mixture, run.models, case.run.contract) if name not in hopeless]
     try:
-        async with aclosing(write(run, task, authors)) as events:
+        async with aclosing(write(run, _task(case, ()), authors)) as events:
             async for event in events:
-                yield _answered(event, DecidedBy.CRITIC_ALONE, case.choice)
+                yield answered(event, DecidedBy.CRITIC_ALONE, case.choice)
     except SynthesisError as error:
-        raise SynthesisError([*case.panel.failures, *error.causes], interrupted=error.interrupted) from error
+        rest = _as_it_is(case, error)
+        if rest is None:
+            raise SynthesisError([*case.panel.failures, *error.causes], interrupted=error.interrupted) from error
+        async with aclosing(rest) as events:
+            async for event in events:
+                yield event
 
 
 async def criticised(case: Case) -> AsyncGenerator[Event]:
-    """Let the critic write one answer out of all candidates; where none can, the best valid candidate stands."""
+    """Let the critic write one answer out of all candidates; where none can, the best valid candidate stands.
+
+    Candidates that do not fit the critic's context are dropped, the worst-ranked first; if it turns out to be too
+    small all the same, one more is, once.
+    """
+    authors = authors_of(case.mixture, case.run.models, case.run.contract)
+    candidates = fitting(case, authors[0], case.panel.candidates)
+    failure = SynthesisError([])
+    for shown in (candidates, candidates[:-1]):
+        if len(shown) < 2 and case.run.contract.form is not Form.TOOLS:  # noqa: PLR2004 -- one needs no critic
+            break
+        try:
+            async with aclosing(write(case.run, _task(case, shown), authors)) as events:
+                async for event in events:
+                    yield answered(event, DecidedBy.CRITIC, case.choice)
+        except SynthesisError as error:
+            failure = error
+            if error.interrupted or any(cause.error.kind is not Kind.CONTEXT_LENGTH for cause in error.causes):
+                break
+        else:
+            return
+    async with aclosing(_without_critic(case, failure)) as events:
+        async for event in events:
+            yield event
+
+
+def fitting(case: Case, author: str, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the best-ranked candidates that fit the author's context beside the conversation."""
+    texts = [candidate.completion.text for candidate in candidates]
+    return list(candidates[: n_fitting(case.run.models[author], case.run.request.messages, texts)])
+
+
+def _task(case: Case, candidates: Sequence[Candidate]) -> Task:
+    """Return the critic's task: the conversation, and the candidates in shuffled order behind it."""
     run, settings = case.run, case.mixture.critic
+    if not candidates:
+        return Task(run.request.messages, "critic", run.contract, settings.params, choice=case.choice)
     seed = run.rng.getrandbits(32)
-    candidates = case.panel.candidates
     shown = [candidates[position] for position in critic.shuffled(len(candidates), seed)]
     texts = [candidate.completion.text for candidate in shown]
     nonce = critic.fresh_nonce(texts, run.draw_nonce)
     block = critic.closing_block(critic.last_request(run.request.messages), texts, nonce, settings.prompt)
-    task = Task(
+    if run.contract.form is Form.TOOLS:
+        block += critic.WITH_TOOLS
+    return Task(
         messages=critic.with_block(run.request.messages, block),
         role="critic",
-        contract=case.contract,
+        contract=run.contract,
         overrides=settings.params,
         seed=seed,
         letters=tuple(candidate.model for candidate in shown),
         nonce=nonce,
         choice=case.choice,
     )
-    try:
-        async with aclosing(write(run, task, authors_of(case.mixture, run.models, case.contract))) as events:
-            async for event in events:
-                yield _answered(event, DecidedBy.CRITIC, case.choice)
-    except SynthesisError as error:
-        best = case.panel.best(case.contract)
-        if error.interrupted or best is None:
-            causes = [*case.panel.failures, *_broken(case), *error.causes]
-            raise SynthesisError(causes, interrupted=error.interrupted) from error
-        async with aclosing(stands(case, best, DecidedBy.BEST_CANDIDATE)) as rest:
-            async for event in rest:
-                yield event
+
+
+def _without_critic(case: Case, failure: SynthesisError) -> AsyncGenerator[Event]:
+    """Let the best valid candidate stand; SynthesisError where there is none."""
+    best = None if failure.interrupted else case.panel.best()
+    rest = _as_it_is(case, failure) if best is None else stands(case, best, DecidedBy.BEST_CANDIDATE)
+    if rest is None:
+        causes = [*case.panel.failures, *_broken(case), *failure.causes]
+        raise SynthesisError(causes, interrupted=failure.interrupted) from failure
+    return rest
+
+
+def _as_it_is(case: Case, error: SynthesisError) -> AsyncGenerator[Event] | None:
+    """Let a broken edit be the answer where there is none better: its tool says what is wrong, and asks again."""
+    if error.interrupted or case.run.contract.form not in (Form.EDITS, Form.CODE):
+        return None
+    if case.panel.candidates:
+        return stands(case, case.panel.candidates[0], DecidedBy.BEST_CANDIDATE)
+    return None if error.draft is None else whole(case, *error.draft, DecidedBy.CRITIC_ALONE)
 
 
 def _broken(case: Case) -> list[Cause]:
     """Return why the candidates could not stand in."""
-    findings = [(each.model, finding(case.contract, each.completion)) for each in case.panel.candidates]
+    findings = [(each.model, each.finding) for each in case.panel.candidates]
     return [Cause(model, CallError(Kind.BROKEN_CONTRACT, problem)) for model, problem in findings if problem]
 
 
-def _answered(event: Event | Written, decided_by: DecidedBy, choice: int) -> Event:
+def answered(event: Event | Written, decided_by: DecidedBy, choice: int) -> Event:
+    """Return the event as the mixture's reader sees it: Answered where an author has delivered."""
     if isinstance(event, Written):
         return Answered(event.completion, decided_by, event.author, choice)
     return event

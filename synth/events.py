@@ -13,20 +13,25 @@ from upstream.errors import CallError
 class DecidedBy(StrEnum):
     """How the answer came about."""
 
-    CRITIC = "critic"
+    CRITIC = "critic"  # it wrote the answer
+    CHOSEN = "chosen"  # the critic chose a candidate, or hunks of several
+    PANEL_ORDER = "panel_order"  # the critic contradicted itself, so the best-ranked candidate stands
+    FIRST = "first"  # the first valid candidate
     ONLY_CANDIDATE = "only_candidate"
     EQUAL_CANDIDATES = "equal_candidates"
     BEST_CANDIDATE = "best_candidate"  # every critic failed
     CRITIC_ALONE = "critic_alone"  # every proposer failed, or none was asked
+    BYPASS = "bypass"  # a request that needs no panel
     MODEL = "model"  # the client asked for one model by its name
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateArrived:
-    """A proposer gave a usable answer."""
+    """A proposer gave a usable answer; `finding` is how it breaks the contract, if it does."""
 
     call: Call
     completion: Completion
+    finding: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,14 @@ class PanelSettled:
     n_candidates: int
     n_asked: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModeChosen:
+    """It is settled how the answer will be made; `bypass` names the rule by which no panel was asked."""
+
+    mode: str
+    bypass: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +129,7 @@ Event = (
     | CandidateFailed
     | ProposerLeftOut
     | PanelSettled
+    | ModeChosen
     | AuthorStarted
     | AuthorFailed
     | TextDelta
@@ -134,12 +148,18 @@ class Cause:
 
 
 class SynthesisError(Exception):
-    """No answer can be given, for these causes. `interrupted` where part of one has gone out already."""
+    """No answer can be given, for these causes. `interrupted` where part of one has gone out already.
 
-    def __init__(self, causes: Sequence[Cause], *, interrupted: bool = False) -> None:
+    `draft` is the last answer that was whole but broke its contract, with its author.
+    """
+
+    def __init__(
+        self, causes: Sequence[Cause], *, interrupted: bool = False, draft: tuple[Completion, str] | None = None
+    ) -> None:
         super().__init__("; ".join(f"{cause.model}: {cause.error.message}" for cause in causes))
         self.causes = tuple(causes)
         self.interrupted = interrupted
+        self.draft = draft
 
 
 def pieces(text: str, size: int = 48) -> list[str]:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from synth.contract import Form, all_equal, finding
+from synth.contract import Form
 from synth.endings import Case, critic_alone, criticised, stands
 from synth.events import DecidedBy, Event
 from synth.panel import Candidate
@@ -29,10 +29,10 @@ async def fuse(case: Case) -> AsyncGenerator[Event]:
 
 def _standing(case: Case) -> tuple[Candidate, DecidedBy] | None:
     """Return the candidate that needs no critic, if there is one."""
-    completions = [candidate.completion for candidate in case.panel.candidates]
-    if case.contract.form is Form.TOOLS or any(finding(case.contract, completion) for completion in completions):
+    candidates = case.panel.candidates
+    if case.run.contract.form is Form.TOOLS or any(candidate.finding for candidate in candidates):
         return None
-    best = case.panel.best(case.contract)
-    if best is None or not all_equal(case.contract, completions):
+    best = case.panel.best()
+    if best is None or len({candidate.outcome for candidate in candidates}) > 1:
         return None
-    return best, DecidedBy.EQUAL_CANDIDATES if len(completions) > 1 else DecidedBy.ONLY_CANDIDATE
+    return best, DecidedBy.EQUAL_CANDIDATES if len(candidates) > 1 else DecidedBy.ONLY_CANDIDATE

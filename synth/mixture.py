@@ -3,35 +3,35 @@
 Close the generator, or cancel its reader, and every call upstream is cancelled before that returns.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 
-from config.settings import Mixture
+from config.settings import BypassRule, Mixture
+from synth import bypass
 from synth import panel as panels
 from synth.choices import interleaved
-from synth.contract import contract_of
-from synth.endings import Case, Mode
-from synth.events import Answered, DecidedBy, Event, Finished, PanelSettled
+from synth.contract import Contract, Form
+from synth.edits import code_block
+from synth.endings import Case, Mode, answered, critic_alone
+from synth.events import Answered, DecidedBy, Event, Finished, ModeChosen, PanelSettled
+from synth.first import first
 from synth.fuse import fuse
-from synth.request import ChatRequest
+from synth.request import ChatRequest, answers_a_tool
 from synth.run import Run
-from synth.writing import Task, Written, write
+from synth.select import select
+from synth.writing import Task, write
 
-MODES: dict[str, Mode] = {"fuse": fuse}
+MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": critic_alone}
+"""How an answer is made of a panel's candidates. A new mode is a function in a file of its own, and a line here."""
+
+_CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
 
 
 async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     """Yield the events of a mixture's run, the last of which is Finished; SynthesisError where there is no answer."""
-    panel = panels.Panel()
-    contract = contract_of(run.request)
-    if mixture.tools_fan_out == "new_turns" and _answers_a_tool(run.request):
-        yield PanelSettled(0, 0, run.elapsed_s())
-    else:
-        async with aclosing(panels.ask(run, mixture, contract, panel)) as asked:
-            async for event in asked:
-                yield event
-    mode = MODES[mixture.mode]
-    made = interleaved(run.request.n, lambda choice: mode(Case(run, mixture, contract, panel, choice)))
+    rule = bypass.matching(run.request, _rules(mixture))
+    made = _by_panel(run, mixture) if rule is None else _bypassed(run, mixture, rule)
     async with aclosing(_finished(run, made)) as events:
         async for event in events:
             yield event
@@ -39,34 +39,83 @@ async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
 
 async def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
     """Yield the events of one model's run, asked for by its own name: no panel, no critic, no check of its answer."""
-    made = interleaved(run.request.n, lambda choice: _direct(run, model, choice))
+    made = interleaved(run.request.n, lambda choice: _direct(run, model, choice), spare=not run.incremental)
     async with aclosing(_finished(run, made)) as events:
         async for event in events:
             yield event
 
 
+async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
+    panel = panels.Panel()
+    if _needs_no_panel(run.request, mixture):
+        yield PanelSettled(0, 0, run.elapsed_s())
+    else:
+        patient = replace(mixture, quorum=1, grace_s=0, grace_ratio=None) if mixture.mode == "first" else mixture
+        async with aclosing(panels.ask(run, patient, panel)) as asked:
+            async for event in asked:
+                yield event
+    name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
+    yield ModeChosen(name)
+    mode = MODES[name]
+    cases = [Case(run, mixture, panel, choice) for choice in range(run.request.n)]
+    made = interleaved(len(cases), lambda choice: mode(cases[choice]), spare=not run.incremental)
+    async with aclosing(made) as events:
+        async for event in events:
+            yield event
+
+
+def _suitable_mode(contract: Contract, panel: panels.Panel) -> str:
+    """Return `select` where the answer's bytes matter, because a rewritten edit breaks; `fuse` for prose and tools."""
+    if contract.form in _CHOOSING:
+        return "select"
+    texts = [candidate.completion.text for candidate in panel.candidates]
+    is_code = contract.form is Form.PLAIN and len(texts) > 1 and all(code_block(text) for text in texts)
+    return "select" if is_code else "fuse"
+
+
+def _rules(mixture: Mixture) -> tuple[BypassRule, ...]:
+    return mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ())
+
+
+async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenerator[Event]:
+    """One model answers; the mixture's critics step in where it fails."""
+    yield ModeChosen("direct", rule.name)
+    critics = (mixture.critic.model, *mixture.critic.fallbacks)
+    authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
+
+    async def made(choice: int) -> AsyncGenerator[Event]:
+        task = Task(run.request.messages, "critic", run.contract, choice=choice)
+        async with aclosing(write(run, task, authors)) as events:
+            async for event in events:
+                yield answered(event, DecidedBy.BYPASS, choice)
+
+    async with aclosing(interleaved(run.request.n, made, spare=not run.incremental)) as events:
+        async for event in events:
+            yield event
+
+
 async def _direct(run: Run, model: str, choice: int) -> AsyncGenerator[Event]:
-    task = Task(run.request.messages, "direct", choice=choice)
+    task = Task(run.request.messages, "direct", choice=choice, checked=False)
     async with aclosing(write(run, task, [model])) as events:
         async for event in events:
-            if isinstance(event, Written):
-                yield Answered(event.completion, DecidedBy.MODEL, event.author, choice)
-            else:
-                yield event
+            yield answered(event, DecidedBy.MODEL, choice)
 
 
 async def _finished(run: Run, made: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
     """Pass the events on, and add Finished with all answers in their order."""
-    started_s = run.elapsed_s()
+    settled_s = 0.0
     answers: list[Answered] = []
     async with aclosing(made) as events:
         async for event in events:
             if isinstance(event, Answered):
                 answers.append(event)
+            elif isinstance(event, PanelSettled):
+                settled_s = event.seconds
             yield event
-    yield Finished(tuple(sorted(answers, key=lambda each: each.choice)), run.elapsed_s() - started_s)
+    yield Finished(tuple(sorted(answers, key=lambda each: each.choice)), run.elapsed_s() - settled_s)
 
 
-def _answers_a_tool(request: ChatRequest) -> bool:
-    """Whether this turn hands the model what a tool said: the work goes on, and there is nothing to propose."""
-    return request.messages[-1].get("role") in ("tool", "function")
+def _needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
+    """Whether the critic's model answers alone: asked to, amid work with tools, or as the only one on the panel."""
+    goes_on = mixture.tools_fan_out == "new_turns" and answers_a_tool(request)
+    return mixture.mode == "direct" or goes_on or mixture.panel == (mixture.critic.model,)

@@ -3,6 +3,7 @@
 The answer's text is never tidied: splitting off reasoning is all that happens to it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,10 +24,14 @@ _FINISH_REASONS = {
     "content_filter": "content_filter",
     "safety": "content_filter",
 }
+_BROKEN_OFF = frozenset({"error", "insufficient_system_resource", "malformed_function_call", "other_error"})
 _READ_FIELDS = frozenset(
-    {"role", "content", "reasoning", "reasoning_content", "reasoning_details", "tool_calls", "function_call", "refusal"}
+    {"role", "content", "reasoning", "reasoning_content", "tool_calls", "function_call", "refusal", "index"}
 )
+_READ_AT_TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "timings"})
+_COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
 _OPEN, _CLOSE = "<think>", "</think>"
+_MAX_LEAD_CHARS = 1000  # white space; a model that writes more than that does not think, it is stuck
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Completion:
     """A usable answer.
 
     `text` is what a person reads, `reasoning` what the model thought before. `extra` holds message fields that the
-    gateway has no word for. `prompt_tokens` and `completion_tokens` are the upstream's count, None where it gave none.
+    gateway has no word for, `beside` those of the completion itself, `usage_details` those of its usage.
+    `prompt_tokens` and `completion_tokens` are the upstream's count, None where it gave none.
     """
 
     text: str
@@ -45,14 +51,18 @@ class Completion:
     finish_reason: str = "stop"
     logprobs: Any = None
     extra: Mapping[str, Any] = field(default_factory=dict)
+    beside: Mapping[str, Any] = field(default_factory=dict)
+    usage_details: Mapping[str, Any] = field(default_factory=dict)
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
 def normalized(raw: Mapping[str, Any]) -> Completion:
-    """Return the one shape of a checked completion; CallError (empty) where nothing is in it."""
+    """Return the one shape of a checked completion; CallError (empty, truncated) where it is no whole answer."""
     choice = raw["choices"][0]
     message = choice["message"]
+    if str(choice.get("finish_reason")).lower() in _BROKEN_OFF:
+        raise CallError(Kind.TRUNCATED, f"the model broke off: finish_reason {choice['finish_reason']}")
     text, reasoning = _content(message.get("content"))
     split = ThinkSplitter()
     pieces = [split.feed(text), split.end()]
@@ -67,7 +77,9 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
         refusal=message.get("refusal") or None,
         finish_reason=_finish_reason(choice.get("finish_reason"), message),
         logprobs=choice.get("logprobs"),
-        extra={key: value for key, value in message.items() if key not in _READ_FIELDS and value is not None},
+        extra=_rest(message, _READ_FIELDS),
+        beside=_rest(raw, _READ_AT_TOP),
+        usage_details=_rest(usage, _COUNTS),
         prompt_tokens=count(usage, "prompt_tokens"),
         completion_tokens=count(usage, "completion_tokens"),
     )
@@ -77,12 +89,18 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
     return completion
 
 
+def _rest(value: Any, read: frozenset[str]) -> dict[str, Any]:
+    """Return the fields of an object that are not read, nulls left out."""
+    found = value if isinstance(value, dict) else {}
+    return {key: each for key, each in found.items() if key not in read and each is not None}
+
+
 def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool call whose arguments are at least `{}`: some models send "" for none, which no client can read."""
+    """Return a tool call whose arguments are JSON text: some models send "" for none, some upstreams an object."""
     function = call.get("function")
-    if isinstance(function, dict) and not function.get("arguments"):
-        return {**call, "function": {**function, "arguments": "{}"}}
-    return call
+    if not isinstance(function, dict) or (isinstance(function.get("arguments"), str) and function["arguments"]):
+        return call
+    return {**call, "function": {**function, "arguments": json.dumps(function.get("arguments") or {})}}
 
 
 def count(usage: Any, name: str) -> int | None:
@@ -97,11 +115,12 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 
 
 def _finish_reason(stated: Any, message: Mapping[str, Any]) -> str:
+    reason = _FINISH_REASONS.get(str(stated).lower(), "stop")
+    if reason == "length":
+        return reason
     if message.get("tool_calls"):
         return "tool_calls"  # some upstreams say "stop", and agents would stop there
-    if message.get("function_call"):
-        return "function_call"
-    return _FINISH_REASONS.get(str(stated).lower(), "stop")
+    return "function_call" if message.get("function_call") else reason
 
 
 def _content(content: Any) -> tuple[str, str]:
@@ -162,7 +181,7 @@ class ThinkSplitter:
         start = self._held.lstrip()
         if start.startswith(_OPEN):
             self._state, self._held = "thinking", start[len(_OPEN) :]
-        elif not _OPEN.startswith(start):
+        elif not _OPEN.startswith(start) or len(self._held) > _MAX_LEAD_CHARS:
             self._state = "text"
 
     def _take_thought(self) -> str:

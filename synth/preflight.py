@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from config.settings import Mixture, Model
 from synth.adapt import needs_vision
-from synth.contract import Contract, Form, contract_of
-from synth.request import ChatRequest
+from synth.contract import Contract, Form
+from synth.request import ChatRequest, answers_a_tool
 from synth.schemas import schema_problem
 
 
@@ -18,25 +18,40 @@ class Impossible:
     message: str
 
 
-def schema_fault(request: ChatRequest) -> Impossible | None:
+def schema_fault(contract: Contract) -> Impossible | None:
     """Return what is wrong with the JSON Schema that a request gives for its answer."""
-    schema = contract_of(request).schema
+    schema = contract.schema
     problem = None if schema is None else schema_problem(schema)
     return None if problem is None else Impossible("response_format.json_schema.schema", problem)
 
 
-def impossible(request: ChatRequest, mixture: Mixture, models: Mapping[str, Model]) -> Impossible | None:
+def impossible_alone(request: ChatRequest, contract: Contract, model: Model) -> Impossible | None:
+    """Return why a single model, asked for by its name, cannot meet a request, None where it can."""
+    if contract.form is Form.TOOLS and "tools" not in model.capabilities:
+        return Impossible("tools", f"{model.name} cannot call tools")
+    if needs_vision(request.messages) and "vision" not in model.capabilities:
+        return Impossible("messages", f"{model.name} cannot see images or other parts")
+    return schema_fault(contract)
+
+
+def impossible(
+    request: ChatRequest, contract: Contract, mixture: Mixture, models: Mapping[str, Model]
+) -> Impossible | None:
     """Return why a mixture cannot meet a request, None where it can."""
-    contract = contract_of(request)
     if request.params.get("logprobs") and len(mixture.panel) > 1:
         members = ", ".join(mixture.panel)
         return Impossible("logprobs", f"is not for a mixture's answer, which has several authors; ask for {members}")
     if contract.form is Form.TOOLS and not tool_authors(mixture, models):
         message = f"no critic of {mixture.name} can call tools; give it one whose capabilities include tools"
         return Impossible("tools", message)
-    if needs_vision(request.messages) and not any("vision" in models[name].capabilities for name in mixture.panel):
+    asks_panel = not answers_a_tool(request) or mixture.tools_fan_out == "every_turn"
+    if (
+        asks_panel
+        and needs_vision(request.messages)
+        and not any("vision" in models[name].capabilities for name in mixture.panel)
+    ):
         return Impossible("messages", f"no model on the panel of {mixture.name} can see images or other parts")
-    return schema_fault(request)
+    return schema_fault(contract)
 
 
 def tool_authors(mixture: Mixture, models: Mapping[str, Model]) -> tuple[str, ...]:

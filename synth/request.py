@@ -29,3 +29,8 @@ def text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
     return content if isinstance(content, str) else ""
+
+
+def answers_a_tool(request: ChatRequest) -> bool:
+    """Whether this turn hands the model what a tool said: the work goes on, and there is nothing to propose."""
+    return request.messages[-1].get("role") in ("tool", "function")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from config.settings import Model
+from synth.contract import Contract
 from synth.ledger import Ledger
 from synth.request import ChatRequest, Message
 from upstream.calls import Call, Role
@@ -15,19 +16,23 @@ from upstream.pool import Pool
 
 @dataclass(slots=True)
 class Run:
-    """One request's run. `models` are all configured ones by name; `deadline` is on the pool's clock.
+    """One request's run.
 
-    `incremental` asks for the answer's text as it is written, for a client that streams; else it comes whole.
-    `rng` draws the candidates' order, `draw_nonce` their fence.
+    `contract` is what its answer must keep, `models` are all configured ones by name, `deadline` is on the pool's
+    clock. `incremental` asks for the answer's text as it is written, for a client that streams; else it comes whole.
+    What the author thinks is of interest where the run `shows_reasoning`. `rng` draws the
+    candidates' order, `draw_nonce` their fence.
     """
 
     request: ChatRequest
+    contract: Contract
     models: Mapping[str, Model]
     pool: Pool
     ledger: Ledger
     started: float
     deadline: float
     incremental: bool = False
+    shows_reasoning: bool = False
     rng: random.Random = field(default_factory=random.Random)
     draw_nonce: Callable[[], str] = lambda: secrets.token_hex(8)
 
@@ -54,5 +59,6 @@ class Run:
                 params=params,
                 deadline=self.deadline if deadline is None else deadline,
                 overrides=overrides or {},
+                shows_reasoning=self.shows_reasoning,
             )
         )

@@ -1,13 +1,13 @@
 """Having the answer written: one author after the other is asked, until one delivers what the contract demands."""
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from synth import adapt
-from synth.contract import Contract, Form, cleaned, finding
+from synth.contract import Contract, Form, Reading
 from synth.events import (
     AuthorFailed,
     AuthorStarted,
@@ -21,9 +21,10 @@ from synth.events import (
 from synth.normalize import Completion, DeltaReader, Split, normalized
 from synth.request import Message
 from synth.run import Run
+from synth.tool_calls import called
+from upstream.assembly import Assembler
 from upstream.calls import Call, Role
 from upstream.errors import CallError, Kind
-from upstream.wire import Assembler
 
 _REVISION = """\
 Your reply cannot be used: {finding}.
@@ -43,7 +44,7 @@ class Task:
     """What the author is to answer, and the form to keep.
 
     `seed`, `letters` and `nonce` tell of the candidates inside `messages`, if any; `overrides` are params of the
-    critic's own.
+    critic's own. What is not `checked` passes as it comes.
     """
 
     messages: Sequence[Message]
@@ -54,24 +55,29 @@ class Task:
     letters: tuple[str, ...] = ()
     nonce: str = ""
     choice: int = 0
+    checked: bool = True
 
-    def finding(self, draft: Completion) -> str | None:
-        """Return what makes a draft unusable: it breaks the contract, or copies the candidates with their fences."""
+    async def read(self, draft: Completion) -> Reading:
+        """Read a draft. One that copies the candidates with their fences cannot be used, whatever the contract."""
+        if not self.checked:
+            return Reading(draft, None, None)
         if self.nonce and self.nonce in draft.text:
-            return "it repeats the drafts instead of replying"
-        return finding(self.contract, draft)
+            return Reading(draft, "it repeats the drafts instead of replying", None)
+        return await self.contract.read_aside(draft)
 
 
 async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[Event | Written]:
-    """Ask the authors in turn; yield their events, then Written.
+    """Ask the authors in turn; yield their events, then Written, whose text is what a client that streams has seen.
 
     A draft that breaks the contract goes back to its author once, with the finding; then it is the next author's
-    turn. SynthesisError where all fail, or where a stream breaks after text of it has gone out (`interrupted`).
+    turn. Once text has gone out only tool calls can follow it. SynthesisError where all fail, and `interrupted` where
+    text has gone out by then.
     """
     causes: list[Cause] = []
-    text_is_out = False
+    out: list[str] = []
+    broken: tuple[Completion, str] | None = None
     for author in authors:
-        drafting = _Drafting(run, task, author, text_is_out=text_is_out)
+        drafting = _Drafting(run, task, author, out)
         try:
             async with aclosing(drafting.events()) as events:
                 async for event in events:
@@ -80,28 +86,29 @@ async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[
             drafting.call.outcome = error.kind
             causes.append(Cause(author, error))
             yield AuthorFailed(drafting.call, error, task.choice)
+            broken = (drafting.broken, author) if drafting.broken else broken
             if drafting.flowing:
-                raise SynthesisError(causes, interrupted=True) from error
+                break
         else:
             return
-        text_is_out = drafting.text_is_out
-    raise SynthesisError(causes)
+    raise SynthesisError(causes, interrupted=bool(out), draft=broken)
 
 
 class _Drafting:
-    """One author at work: a draft, and its revision where one is needed.
+    """One author at work: a draft, and its revision where one is needed. `out` is the text that has gone out."""
 
-    Once text has gone out to a client that streams, nothing but tool calls can be added to it.
-    """
-
-    def __init__(self, run: Run, task: Task, author: str, *, text_is_out: bool) -> None:
+    def __init__(self, run: Run, task: Task, author: str, out: list[str]) -> None:
         self._run = run
         self._task = task
         self._author = author
-        messages, self._params = adapt.for_author(task.messages, run.request, task.contract, run.models[author])
+        self._out = out
+        self._lead = ""
+        messages, self._params = adapt.for_author(
+            task.messages, run.request, task.contract, run.models[author], passed_through=not task.checked
+        )
         self.call = self._new_call(messages)
-        self.text_is_out = text_is_out
         self.flowing = False
+        self.broken: Completion | None = None
 
     def _new_call(self, messages: Sequence[Message]) -> Call:
         task = self._task
@@ -112,35 +119,52 @@ class _Drafting:
 
     async def events(self) -> AsyncGenerator[Event | Written]:
         """Yield the author's events, then Written; CallError where no answer comes that keeps the contract."""
-        contract = self._task.contract
         yield self._started()
-        draft: Completion | None = None
-        async with aclosing(self._streamed() if self._may_stream() else self._whole()) as events:
+        draft: Reading | None = None
+        streams = self._may_stream()
+        async with aclosing(self._streamed() if streams else self._whole()) as events:
             async for event in events:
                 if isinstance(event, Completion):
-                    draft = cleaned(contract, event)
+                    draft = await self._task.read(event)
                 else:
                     yield event
         assert draft is not None  # noqa: S101 -- both ways of asking end with a Completion or raise
-        problem = self._task.finding(draft)
-        if problem is not None and self.text_is_out and contract.form is not Form.TOOLS:
-            self.flowing = True  # it can't be taken back
-            raise CallError(Kind.BROKEN_CONTRACT, problem)
-        if problem is not None:
-            self.call = self._new_call(_with_finding(self.call.messages, draft, problem))
+        if draft.finding is not None:
+            error = CallError(Kind.BROKEN_CONTRACT, draft.finding)
+            if self._out and self._task.contract.form is not Form.TOOLS:
+                self.flowing = True  # it can't be taken back
+                raise error
+            self.call.outcome = error.kind
+            yield AuthorFailed(self.call, error, self._task.choice)
+            self.call = self._new_call(_with_finding(self.call.messages, draft.completion, draft.finding))
             yield self._started()
-            draft = cleaned(contract, normalized(await self._run.pool.complete(self.call)))
-            problem = self._task.finding(draft)
-        if problem is not None:
-            raise CallError(Kind.BROKEN_CONTRACT, problem)
-        if self._run.incremental and not self.text_is_out:
-            for piece in pieces(draft.text):
-                yield TextDelta(piece, self._task.choice)
-        yield Written(draft, self._author)
+            draft, streams = await self._task.read(normalized(await self._run.pool.complete(self.call))), False
+        self._check(draft, streamed=streams)
+        if self._run.incremental and not self._out:
+            for piece in self._pieces(draft.completion, with_reasoning=not streams):
+                yield piece
+        shown = "".join(self._out)
+        yield Written(replace(draft.completion, text=shown) if shown else draft.completion, self._author)
+
+    def _check(self, draft: Reading, *, streamed: bool) -> None:
+        """Raise where a draft can't be the answer: it breaks the contract, or its words come after other words."""
+        if draft.finding is not None:
+            self.broken = draft.completion
+            raise CallError(Kind.BROKEN_CONTRACT, draft.finding)
+        if self._out and not streamed and not called(draft.completion):
+            raise CallError(Kind.BROKEN_CONTRACT, "it answers in words, where other words have gone out")
+
+    def _pieces(self, completion: Completion, *, with_reasoning: bool) -> Iterator[Event]:
+        if completion.reasoning and with_reasoning:
+            yield ReasoningDelta(completion.reasoning, self._task.choice)
+        for piece in pieces(completion.text):
+            self._out.append(piece)
+            yield TextDelta(piece, self._task.choice)
 
     def _may_stream(self) -> bool:
-        """JSON is checked as a whole before any of it goes out."""
-        return self._run.incremental and not self.text_is_out and not self._task.contract.json
+        """Say whether text may go out as it comes: JSON and edits are checked as a whole before any of it does."""
+        held = self._task.contract.json or self._task.contract.form is Form.EDITS
+        return self._run.incremental and not self._out and not held
 
     async def _whole(self) -> AsyncGenerator[Event | Completion]:
         yield normalized(await self._run.pool.complete(self.call))
@@ -158,11 +182,17 @@ class _Drafting:
         self.flowing = False
 
     def _deltas(self, split: Split) -> list[Event]:
+        """Return what may go out; white space waits for the first word, for it may be all there is."""
         choice = self._task.choice
         deltas: list[Event] = [ReasoningDelta(split.reasoning, choice)] if split.reasoning else []
-        if split.text:
-            self.text_is_out = self.flowing = True
-            deltas.append(TextDelta(split.text, choice))
+        text = self._lead + split.text
+        if not self._out and not text.strip():
+            self._lead = text
+        elif text:
+            self._lead = ""
+            self.flowing = True
+            self._out.append(text)
+            deltas.append(TextDelta(text, choice))
         return deltas
 
 

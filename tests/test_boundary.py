@@ -28,7 +28,7 @@ async def test_an_unexpected_exception_is_logged_and_not_echoed(
     upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """500 in OpenAI's shape; the traceback is in the log, under the request's id."""
-    monkeypatch.setitem(mixture.MODES, "fuse", _broken)
+    monkeypatch.setattr(mixture, "MODES", {"fuse": _broken})
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.chat(headers={"x-request-id": "find-me"})
     assert (reply.status, reply.error["code"]) == (500, "internal_error")
@@ -42,7 +42,7 @@ async def test_after_the_first_byte_it_is_an_event(
     upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A second response is never spliced into a stream."""
-    monkeypatch.setitem(mixture.MODES, "fuse", _broken_later)
+    monkeypatch.setattr(mixture, "MODES", {"fuse": _broken_later})
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.chat(ask(stream=True))
     assert reply.status == 200

@@ -20,7 +20,7 @@ def config(upstream: FakeUpstream, *critic: Any, **mixture: Any) -> Settings:
     upstream.script("b", answer('{"n": 2}'))
     upstream.script("c", *critic)
     models = [model(name, upstream, retries=0) for name in "abc"]
-    return settings(models, **{"panel": ("a", "b"), "critic": Critic("c"), **mixture})
+    return settings(models, **{"panel": ("a", "b"), "critic": Critic("c"), "mode": "fuse", **mixture})
 
 
 @pytest.mark.parametrize("stream", [False, True])

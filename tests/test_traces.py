@@ -47,7 +47,7 @@ async def test_a_trace_tells_the_whole_story(upstream: FakeUpstream, tmp_path: P
 async def test_a_failed_request_is_traced(upstream: FakeUpstream, tmp_path: Path) -> None:
     """With each cause; also one that was no request at all."""
     upstream.default = status(400)
-    async with running(settings([model("a", upstream)]), trace_dir=tmp_path) as gateway:
+    async with running(settings([model(name, upstream) for name in "ab"]), trace_dir=tmp_path) as gateway:
         await gateway.chat()
         await gateway.chat({"messages": []})
     failed, refused = traces(tmp_path)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.contract import Contract, Form, all_equal, cleaned, contract_of, finding
+from synth.contract import Contract, Form, contract_of
 from synth.normalize import Completion
 from synth.request import ChatRequest
 from synth.schemas import mismatch, schema_problem
@@ -19,6 +19,18 @@ ALLOWED = {
     "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]},
 }
 COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def finding(contract: Contract, completion: Completion) -> str | None:
+    return contract.read(completion).finding
+
+
+def cleaned(contract: Contract, completion: Completion) -> Completion:
+    return contract.read(completion).completion
+
+
+def all_equal(contract: Contract, completions: list[Completion]) -> bool:
+    return len({contract.read(completion).outcome for completion in completions}) == 1
 
 
 def request(**params: Any) -> ChatRequest:
@@ -142,6 +154,49 @@ def test_a_tool_whose_schema_is_none_is_not_checked_by_it() -> None:
     contract = Contract(tools={"f": {"type": "nonsense"}, "g": None})
     for name in ("f", "g"):
         assert finding(contract, Completion("", tool_calls=(call(name),))) is None
+
+
+def test_a_pattern_that_could_explode_is_skipped() -> None:
+    """One request must not hold up all others; simple patterns still count."""
+    assert mismatch("a" * 40 + "!", {"pattern": "^(a+)+$"}) is None
+    assert mismatch({"a" * 40 + "!": 1}, {"patternProperties": {"^(a|a)*$": {"type": "string"}}}) is None
+    assert mismatch("x", {"pattern": "^[a-c]+$"}) is not None
+
+
+@pytest.mark.parametrize("schema", [{"$schema": []}, {"type": 7}, {"items": 5}, 5, None])
+def test_what_is_no_schema_is_said_to_be_none(schema: Any) -> None:
+    """Whatever it is instead."""
+    assert schema_problem(schema) is not None
+
+
+def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
+    """Checking it would need more stack than there is."""
+    schema: dict[str, Any] = {}
+    for _ in range(2000):
+        schema = {"items": schema}
+    assert schema_problem(schema) == "is nested too deeply"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("```json\n{}\n```", "{}"),
+        ("```\n{}\n```", "{}"),
+        ("  ```JSON\n{}```  \n", "{}"),
+        ("```json\n{}\n", None),
+        ("```json {}```", None),
+        ("see ```json\n{}\n```", None),
+        ("```json\n" + " " * 100_000, None),
+    ],
+)
+def test_only_a_fence_around_the_whole_goes(text: str, inside: str | None) -> None:
+    """In time that grows with the text, not with its square."""
+    assert cleaned(Contract(json=True), Completion(text)).text == (text if inside is None else inside)
+
+
+def test_a_call_that_nobody_may_make_is_a_finding() -> None:
+    """Without tools, and where tool_choice forbids them."""
+    assert "none may be called" in str(finding(Contract(), Completion("", tool_calls=(call("f"),))))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,158 @@
+"""Reading SEARCH/REPLACE blocks out of an answer, by the rules of aider's `diff` and `diff-fenced`. Pure."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import PurePosixPath
+
+from synth.edits.fences import TICKS, Fence
+from synth.edits.hunks import MalformedError
+
+_HEAD = re.compile(r"<{5,9} SEARCH>?\s*$")
+_DIVIDER = re.compile(r"={5,9}\s*$")
+_END = re.compile(r">{5,9} REPLACE\s*$")
+_SHELLS = ("bash", "sh", "cmd", "batch", "powershell", "ps1", "zsh", "fish", "ksh", "csh", "tcsh")
+_SHELL_FENCES = tuple(TICKS + shell for shell in _SHELLS)
+_LINES_ABOVE = 3
+_NAME_SIMILARITY = 0.8
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One SEARCH/REPLACE block.
+
+    `text` is its source with its file name and fences, `named`, `opened` and `closed` tell which of them are there.
+    """
+
+    path: str
+    search: str
+    replace: str
+    text: str
+    named: bool
+    opened: bool
+    closed: bool
+
+
+def blocks(text: str, fence: Fence, names: Sequence[str]) -> list[Block]:
+    """Return the blocks of an answer. `names` are the files that may be meant, which a name may miss by a little.
+
+    MalformedError where one does not end or has no file name: the tool then takes none of them.
+    """
+    return _Reader(text, fence, names).read()
+
+
+class _Reader:
+    """Goes through the lines of one answer."""
+
+    def __init__(self, text: str, fence: Fence, names: Sequence[str]) -> None:
+        self._lines = text.splitlines(keepends=True)
+        self._fence = fence
+        self._names = names
+        self._position = 0
+        self._taken = 0  # the lines before belong to earlier blocks
+        self._last_path = ""
+
+    def read(self) -> list[Block]:
+        found = []
+        while self._position < len(self._lines):
+            if self._begins_shell_commands():
+                self._skip_shell_commands()
+            elif self._at(_HEAD, self._position):
+                found.append(self._block())
+            else:
+                self._position += 1
+        return found
+
+    def _at(self, mark: re.Pattern[str], position: int) -> bool:
+        return position < len(self._lines) and mark.match(self._lines[position].strip()) is not None
+
+    def _begins_shell_commands(self) -> bool:
+        """Whether a block of commands to run begins here; a block of edits to a script may look alike."""
+        fenced = self._lines[self._position].strip().startswith(_SHELL_FENCES)
+        return fenced and not any(self._at(_HEAD, self._position + ahead) for ahead in (1, 2))
+
+    def _skip_shell_commands(self) -> None:
+        self._position += 1
+        while self._position < len(self._lines) and not self._lines[self._position].strip().startswith(TICKS):
+            self._position += 1
+        self._position += 1
+
+    def _block(self) -> Block:
+        head = self._position
+        above = self._lines[max(0, head - _LINES_ABOVE) : head]
+        creates = self._at(_DIVIDER, head + 1)  # then no file that was shown is meant, however alike its name
+        names = () if creates else self._names
+        path = _file_name(above, self._fence, names) or self._last_path
+        if not path:
+            raise MalformedError("a SEARCH/REPLACE block has no file name on the line above it")
+        self._last_path = path
+        divider = self._next(head + 1, (_DIVIDER,))
+        end = None if divider is None else self._next(divider + 1, (_END, _DIVIDER))
+        if divider is None or end is None:
+            raise MalformedError(f"truncated: the last SEARCH/REPLACE block, for {path}, does not end")
+        start = self._start(head, path, names)
+        closed = end + 1 < len(self._lines) and self._fence.ends(self._lines[end + 1])
+        self._position = end + 1
+        self._taken = end + 2 if closed else end + 1
+        return Block(
+            path=path,
+            search="".join(self._lines[head + 1 : divider]),
+            replace="".join(self._lines[divider + 1 : end]),
+            text="".join(self._lines[start : self._taken]).rstrip("\r\n"),
+            named=_file_name(self._lines[start:head], self._fence, names) == path,
+            opened=any(self._fence.starts(line) for line in self._lines[start:head]),
+            closed=closed,
+        )
+
+    def _next(self, position: int, marks: Collection[re.Pattern[str]]) -> int | None:
+        rest = range(position, len(self._lines))
+        return next((at for at in rest if any(self._at(mark, at) for mark in marks)), None)
+
+    def _start(self, head: int, path: str, names: Sequence[str]) -> int:
+        """Return the first line that belongs to the block which begins at `head`: its file name, or its fence."""
+        start = head
+        while start > max(self._taken, head - _LINES_ABOVE) and self._fence.starts(self._lines[start - 1]):
+            start -= 1
+        if start == max(self._taken, head - _LINES_ABOVE):
+            return start
+        if _file_name(self._lines[start:head], self._fence, names) == path:
+            return start
+        if _file_name(self._lines[start - 1 : head], self._fence, names) != path:
+            return start
+        start -= 1
+        fence_above = start > self._taken and self._fence.starts(self._lines[start - 1])
+        return start - 1 if fence_above and start == head - 1 else start
+
+
+def _file_name(above: Sequence[str], fence: Fence, names: Sequence[str]) -> str | None:
+    """Return the file that the lines above a block name, the nearest of `names` if it is near enough."""
+    found = []
+    for line in reversed(above):
+        if name := _stripped(line, fence):
+            found.append(name)
+        if not fence.starts(line):
+            break
+    exact = next((name for name in found if name in names), None)
+    if exact is not None:
+        return exact
+    for name in found:
+        by_base_name = next((known for known in names if PurePosixPath(known).name == name), None)
+        if by_base_name is not None:
+            return by_base_name
+    for name in found:
+        if close := get_close_matches(name, names, n=1, cutoff=_NAME_SIMILARITY):
+            return close[0]
+    return next((name for name in found if "." in name), found[0] if found else None)
+
+
+def _stripped(line: str, fence: Fence) -> str | None:
+    """Return the name in a line, without the markup that models put around names; None for a line without one."""
+    line = line.strip()
+    for opening in (fence.opening, TICKS):
+        if line.startswith(opening):
+            behind = line[len(opening) :]
+            return behind if "." in behind or "/" in behind else None
+    if line == "...":
+        return None
+    return line.rstrip(":").lstrip("#").strip().strip("`").strip("*") or None

@@ -1,0 +1,117 @@
+"""Applying patches between `*** Begin Patch` and `*** End Patch`. Pure."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+from synth.edits.hunks import Draft, Hunk, MalformedError, Region
+from synth.edits.patch_syntax import UPDATE, Action, FilePatch, Section, patch
+from synth.edits.workspace import Workspace
+
+Change = tuple[int, Sequence[str], Sequence[str]]
+
+
+def patch_applied(workspace: Workspace, text: str) -> Draft:
+    """Return what an answer's patch comes to. A patch of which any part does not apply leaves every file as it was."""
+    draft = Draft.of(workspace.files)
+    try:
+        parsed = patch(text)
+    except MalformedError as malformed:
+        draft.findings.append(str(malformed))
+        return draft
+    changes: dict[str, list[Change]] = {}
+    actions: dict[str, FilePatch] = {}
+    for file in parsed.files:
+        path = workspace.located(file.path)
+        draft.findings += _problems(file, actions.get(path), path, workspace)
+        if path not in actions or file.move_to:
+            actions[path] = file
+        changes.setdefault(path, []).extend(_planned(draft, file, path))
+    if not draft.findings:
+        for path, file in actions.items():
+            _apply(draft, file, path, sorted(changes[path], key=lambda change: change[0]))
+    if draft.findings:
+        draft.files = dict(workspace.files)
+    if parsed.truncated:
+        draft.findings.append("truncated: the patch has no *** End Patch")
+    return draft
+
+
+def _problems(file: FilePatch, earlier: FilePatch | None, path: str, workspace: Workspace) -> Iterator[str]:
+    """Yield why what a patch does to a file cannot be done, be its lines found or not."""
+    if path in workspace.read_only:
+        yield f"{path} was shown read-only"
+    elif file.action is not Action.ADD and path not in workspace.files:
+        yield f"{path} was not shown"
+    elif file.action is Action.ADD and path in workspace.files:
+        yield f"{path} is to be added, but exists"
+    if earlier and (earlier.action is not file.action or file.action is Action.ADD):
+        yield f"the patch does two things to {path}"
+
+
+def _planned(draft: Draft, file: FilePatch, path: str) -> Iterator[Change]:
+    """Yield where an update changes which lines, and note its hunks."""
+    if file.action is not Action.UPDATE or file.move_to:
+        draft.hunks.append(Hunk(len(draft.hunks), path, None, file.text))
+    lines = draft.files.get(path, "").splitlines()
+    position: int | None = 0
+    for section in file.sections:
+        found = None if position is None else _place(lines, section, position)
+        changes = [] if found is None else [(found + at, old, new) for at, old, new in section.changes]
+        if not file.move_to:
+            region = None if found is None else _region(found, changes)
+            draft.hunks.append(Hunk(len(draft.hunks), path, region, section.text, f"{UPDATE}{file.path}\n"))
+        if found is None and position is not None and path in draft.files:
+            draft.findings.append(f"the lines of a section were not found in {path}")
+        position = None if found is None else found + len(section.expected)
+        yield from changes
+
+
+def _region(found: int, changes: Sequence[Change]) -> Region:
+    if not changes:
+        return Region(found, found)
+    (first, _, _), (last, old, _) = changes[0], changes[-1]
+    return Region(first, last + len(old))
+
+
+def _place(lines: Sequence[str], section: Section, position: int) -> int | None:
+    """Return where a section's expected lines are, from `position` on and below its scopes."""
+    if section.scopes:
+        scopes = [scope.strip() for scope in section.scopes]
+        above = _find(lines, scopes, position, str.strip)
+        if above is None:
+            return None
+        position = above + len(scopes)
+    if not section.expected:
+        return len(lines) if section.at_end else position
+    last = len(lines) - len(section.expected)
+    for start in (last, position) if section.at_end and last >= 0 else (position,):
+        for norm in (str, str.rstrip, str.strip):
+            found = _find(lines, section.expected, start, norm)
+            if found is not None:
+                return found
+    return None
+
+
+def _find(lines: Sequence[str], wanted: Sequence[str], start: int, norm: Callable[[str], str]) -> int | None:
+    size = len(wanted)
+    normal, sought = [norm(line) for line in lines], [norm(line) for line in wanted]
+    starts = (at for at in range(start, len(lines) - size + 1) if normal[at] == sought[0])
+    return next((at for at in starts if normal[at : at + size] == sought), None)
+
+
+def _apply(draft: Draft, file: FilePatch, path: str, changes: Sequence[Change]) -> None:
+    if file.action is Action.ADD:
+        draft.files[path] = file.content
+        return
+    lines = draft.files.pop(path).splitlines()
+    if file.action is Action.DELETE:
+        return
+    edited: list[str] = []
+    taken = 0
+    for at, old, new in changes:
+        if at < taken:
+            draft.findings.append(f"the patch changes the same lines of {path} twice")
+            return
+        edited += [*lines[taken:at], *new]
+        taken = at + len(old)
+    edited += lines[taken:]
+    draft.files[file.move_to or path] = "\n".join(edited) + "\n" if edited or lines else ""

@@ -1,0 +1,170 @@
+"""Reading patches between `*** Begin Patch` and `*** End Patch` out of an answer, by the rules of aider. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from synth.edits.hunks import MalformedError
+
+BEGIN, END = "*** Begin Patch", "*** End Patch"
+UPDATE, ADD, DELETE, MOVE = "*** Update File: ", "*** Add File: ", "*** Delete File: ", "*** Move to: "
+_SCOPE, _END_OF_FILE = "@@", "*** End of File"
+_ACTION_MARKS = (END, UPDATE.rstrip(), DELETE.rstrip(), ADD.rstrip())
+
+
+class Action(Enum):
+    """What a patch does to a file; the value is the mark that says so."""
+
+    UPDATE = UPDATE
+    ADD = ADD
+    DELETE = DELETE
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Changes close together: below the `scopes`, the `expected` lines, of which each change (at, old, new) is one."""
+
+    scopes: Sequence[str]
+    expected: Sequence[str]
+    changes: Sequence[tuple[int, Sequence[str], Sequence[str]]]
+    at_end: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FilePatch:
+    """What a patch does to one file. `text` is its source with the marking line; `content` is that of a new file."""
+
+    action: Action
+    path: str
+    text: str
+    content: str = ""
+    move_to: str | None = None
+    sections: Sequence[Section] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """A patch. `truncated`: its end is not marked."""
+
+    files: Sequence[FilePatch]
+    truncated: bool
+
+
+def patch(text: str) -> Patch:
+    """Return the patch in an answer, an empty one where there is none.
+
+    MalformedError where any line of it is amiss, talk before it included: the tool then takes none of it.
+    """
+    lines = text.splitlines()
+    sources = text.splitlines(keepends=True)
+    begins = len(lines) > 1 and lines[0].startswith(BEGIN)
+    if begins or any(line.startswith((_SCOPE, *_ACTION_MARKS[1:])) for line in lines):
+        return _Reader(lines, sources, 1 if begins else 0).read()
+    return Patch((), truncated=False)
+
+
+class _Reader:
+    """Goes through the lines of one patch."""
+
+    def __init__(self, lines: Sequence[str], sources: Sequence[str], position: int) -> None:
+        self._lines = lines
+        self._sources = sources
+        self._position = position
+
+    @property
+    def _line(self) -> str:
+        return self._lines[self._position]
+
+    @property
+    def _inside(self) -> bool:
+        """Whether the file at hand has more lines."""
+        return self._position < len(self._lines) and not self._line.startswith(_ACTION_MARKS)
+
+    def read(self) -> Patch:
+        files: list[FilePatch] = []
+        while self._position < len(self._lines):
+            line = self._line
+            if line == END:
+                return Patch(files, truncated=False)
+            action = next((action for action in Action if line.startswith(action.value)), None)
+            if action is not None:
+                files.append(self._file(action))
+            elif line.strip():
+                raise MalformedError(f"line {self._position + 1} belongs to no file of the patch: {line[:80]!r}")
+            else:
+                self._position += 1
+        return Patch(files, truncated=True)
+
+    def _file(self, action: Action) -> FilePatch:
+        start = self._position
+        path = self._line[len(action.value) :].strip()
+        if not path:
+            raise MalformedError(f"line {start + 1} of the patch names no file")
+        self._position += 1
+        move_to, content, sections = None, "", list[Section]()
+        if action is Action.ADD:
+            content = self._added()
+        elif action is Action.UPDATE:
+            move_to = self._moved()
+            while self._inside:
+                sections.append(self._section())
+        return FilePatch(action, path, self._source(start), content, move_to, sections)
+
+    def _source(self, start: int) -> str:
+        return "".join(self._sources[start : self._position]).removesuffix("\n").removesuffix("\r")
+
+    def _moved(self) -> str | None:
+        if self._position == len(self._lines) or not self._line.startswith(MOVE):
+            return None
+        target = self._line[len(MOVE) :].strip()
+        if not target:
+            raise MalformedError(f"line {self._position + 1} of the patch names no file")
+        self._position += 1
+        return target
+
+    def _added(self) -> str:
+        added = []
+        while self._inside:
+            if self._line.strip() and not self._line.startswith("+"):
+                raise MalformedError(f"line {self._position + 1} of the patch lacks its +: {self._line[:80]!r}")
+            added.append(self._line[1:] if self._line.startswith("+") else "")
+            self._position += 1
+        content = "\n".join(added)
+        return content if content.endswith("\n") else content + "\n"
+
+    def _section(self) -> Section:
+        start = self._position
+        scopes = []
+        while self._inside and self._line.startswith(_SCOPE):
+            if scope := self._line[len(_SCOPE) :].strip():
+                scopes.append(scope)
+            self._position += 1
+        expected, changes = self._changes()
+        at_end = self._inside and self._line == _END_OF_FILE
+        self._position += at_end
+        return Section(scopes, expected, changes, at_end, self._source(start))
+
+    def _changes(self) -> tuple[list[str], list[tuple[int, list[str], list[str]]]]:
+        expected: list[str] = []
+        changes: list[tuple[int, list[str], list[str]]] = []
+        start, previous = self._position, " "
+        while self._inside and not self._line.startswith((_SCOPE, "***")):
+            line = self._line if self._line.strip() or self._line.startswith(" ") else " "
+            sign, rest = line[0], line[1:]
+            if sign not in " +-":
+                raise MalformedError(f"line {self._position + 1} of the patch has no sign: {self._line[:80]!r}")
+            if sign != " " and previous == " ":
+                changes.append((len(expected), [], []))
+            if sign != " ":
+                _, old, new = changes[-1]
+                (old if sign == "-" else new).append(rest)
+            if sign != "+":
+                expected.append(rest)
+            previous = sign
+            self._position += 1
+        if self._inside and self._line.startswith("***") and self._line not in ("***", _END_OF_FILE):
+            raise MalformedError(f"line {self._position + 1} of the patch is no mark: {self._line[:80]!r}")
+        if self._position == start and not (self._inside and self._line.startswith(_END_OF_FILE)):
+            raise MalformedError(f"an empty section ends at line {start} of the patch")
+        return expected, changes

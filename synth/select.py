@@ -1,0 +1,226 @@
+"""The mode `select`: a critic chooses, and the chosen candidate is the answer byte for byte.
+
+For code and edits picking beats rewriting, because a rewritten edit block breaks (arXiv 2603.20324, 2503.15838). A
+critic that changes its mind with the order of the candidates has said nothing: then the panel's own order decides, so
+a weak critic never costs the user the best member's answer.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Hashable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from synth import critic, verdict
+from synth.contract import Form
+from synth.edits import Hunk, applied, assembled, clash, code_block
+from synth.endings import Case, critic_alone, criticised, fitting, stands, whole
+from synth.events import AuthorFailed, AuthorStarted, DecidedBy, Event
+from synth.fuse import fuse
+from synth.normalize import Completion, normalized
+from synth.panel import Candidate
+from synth.preflight import authors_of
+from upstream.calls import Call
+from upstream.errors import CallError, Kind
+from upstream.wire import TOKEN_LIMITS
+
+_TOP_LOGPROBS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """One order in which the candidates are put to the critic."""
+
+    shown: tuple[Candidate, ...]
+    messages: Sequence[Any]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a critic's word comes to: an answer, and whose it is."""
+
+    completion: Completion
+    author: str
+    outcome: Hashable
+    written: bool = False
+
+
+async def select(case: Case) -> AsyncGenerator[Event]:
+    """Yield the events of one answer.
+
+    Candidates that break the contract are out; of those with the same outcome the best-ranked is shown. One outcome
+    left: no critic. None left: the critic writes. With tools, which the critic alone can call, as in `fuse`.
+    """
+    clusters = _clusters(case)
+    if case.run.contract.form is Form.TOOLS:
+        made = fuse(case)
+    elif not case.panel.candidates:
+        made = critic_alone(case)
+    elif not clusters:
+        made = criticised(case)
+    elif len(clusters) == 1:
+        alone = len(case.panel.candidates) == 1
+        made = stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
+    else:
+        made = _elected(case, clusters)
+    async with aclosing(made) as events:
+        async for event in events:
+            yield event
+
+
+def _clusters(case: Case) -> list[Candidate]:
+    """Return the best-ranked candidate of each outcome, best first; truncated or refusing ones for want of others."""
+    valid = [candidate for candidate in case.panel.candidates if candidate.finding is None]
+    sound = [candidate for candidate in valid if not _is_weak(candidate.completion)]
+    by_outcome: dict[Hashable, Candidate] = {}
+    for candidate in sound or valid:
+        by_outcome.setdefault(_outcome(case, candidate), candidate)
+    return list(by_outcome.values())
+
+
+def _outcome(case: Case, candidate: Candidate) -> Hashable:
+    """Return what a candidate comes to: where nothing demanded code but it is code, that code."""
+    if case.run.contract.form is Form.PLAIN and (block := code_block(candidate.completion.text)) is not None:
+        return block.outcome
+    return candidate.outcome
+
+
+def _is_weak(completion: Completion) -> bool:
+    return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
+
+
+async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[Event]:
+    """Put the candidates to the critics in turn, each time in all orders at once, until one has spoken."""
+    authors = authors_of(case.mixture, case.run.models, case.run.contract)
+    shown = fitting(case, authors[0], clusters)
+    ballots = _ballots(case, shown) if len(shown) > 1 else []
+    for author in authors if ballots else ():
+        calls = [_call(case, author, ballot) for ballot in ballots]
+        for call, ballot in zip(calls, ballots, strict=True):
+            letters = tuple(candidate.model for candidate in ballot.shown)
+            yield AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice)
+        said = await _asked(case, calls)
+        failed = [(call, word) for call, word in zip(calls, said, strict=True) if isinstance(word, CallError)]
+        for call, error in failed:
+            yield AuthorFailed(call, error, case.choice)
+        if not failed:
+            words = [word for word in said if isinstance(word, Completion)]
+            choices = [await _choice(case, author, *each) for each in zip(ballots, words, strict=True)]
+            async with aclosing(_settled(case, clusters, choices)) as events:
+                async for event in events:
+                    yield event
+            return
+    async with aclosing(stands(case, clusters[0], DecidedBy.BEST_CANDIDATE)) as events:
+        async for event in events:
+            yield event
+
+
+def _ballots(case: Case, clusters: Sequence[Candidate]) -> list[Ballot]:
+    seed = case.run.rng.getrandbits(32)
+    order = critic.shuffled(len(clusters), seed)
+    texts = [candidate.completion.text for candidate in clusters]
+    nonce = critic.fresh_nonce(texts, case.run.draw_nonce)
+    template = verdict.PROMPT.replace("{hunks}", verdict.HUNKS if case.run.contract.form is Form.EDITS else "")
+    request = critic.last_request(case.run.request.messages)
+
+    def ballot(positions: Sequence[int]) -> Ballot:
+        shown = tuple(clusters[position] for position in positions)
+        block = critic.closing_block(request, [each.completion.text for each in shown], nonce, template)
+        return Ballot(shown, critic.with_block(case.run.request.messages, block), seed)
+
+    return [ballot(order), ballot(order[::-1])][: case.mixture.orders]
+
+
+def _call(case: Case, author: str, ballot: Ballot) -> Call:
+    """Return the call for a verdict: a few tokens, and none of the client's params, which are about its answer."""
+    model = case.run.models[author]
+    configured = next((name for name in TOKEN_LIMITS if name in model.params), None)
+    limit = configured or ("max_completion_tokens" if model.provider == "openai" else "max_tokens")
+    params: dict[str, Any] = {limit: case.mixture.verdict_max_tokens}
+    if "logprobs" in model.capabilities:
+        params |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
+    return case.run.call(author, "critic", ballot.messages, params=params, overrides=case.mixture.critic.params)
+
+
+async def _asked(case: Case, calls: Sequence[Call]) -> list[Completion | CallError]:
+    tasks = [asyncio.create_task(_word(case, call)) for call in calls]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _word(case: Case, call: Call) -> Completion | CallError:
+    """Return what the critic says; a second time without logprobs where the upstream will not give them."""
+    try:
+        try:
+            return normalized(await case.run.pool.complete(call))
+        except CallError as error:
+            if error.kind is not Kind.REJECTED or "logprobs" not in call.params:
+                raise
+            plain = {name: value for name, value in call.params.items() if "logprobs" not in name}
+            again = case.run.call(call.model.name, "critic", call.messages, params=plain, overrides=call.overrides)
+            return normalized(await case.run.pool.complete(again))
+    except CallError as error:
+        call.outcome = error.kind
+        return error
+
+
+async def _choice(case: Case, author: str, ballot: Ballot, said: Completion) -> Choice | None:
+    """Return what a critic's word comes to, None where it names nobody and is no answer of its own."""
+    likeliest = verdict.likeliest(said.logprobs, len(ballot.shown))
+    named = verdict.picks(said.text, len(ballot.shown))
+    if len(named) > 1 or (named and named[0].hunk is not None):
+        return await asyncio.to_thread(_assembled, case, ballot, named)
+    position = named[0].position if named else likeliest
+    if named and likeliest is not None:
+        position = likeliest
+    if position is not None:
+        chosen = ballot.shown[position]
+        return Choice(chosen.completion, chosen.model, _outcome(case, chosen))
+    written = await case.run.contract.read_aside(said)
+    checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
+    if not checked or written.finding is not None or _is_weak(said):
+        return None
+    return Choice(written.completion, author, written.outcome, written=True)
+
+
+def _assembled(case: Case, ballot: Ballot, named: Sequence[verdict.Pick]) -> Choice | None:
+    """Return the answer that is made of the named hunks, each verbatim; None where they are none or clash."""
+    contract = case.run.contract
+    if contract.edits is None:
+        return None
+    groups: dict[int, list[Hunk]] = {}
+    order: list[Hunk] = []
+    for pick in named:
+        text = ballot.shown[pick.position].completion.text
+        hunks = {hunk.index + 1: hunk for hunk in applied(contract.edits, contract.workspace, text).hunks}
+        if pick.hunk not in hunks:
+            return None
+        order.append(hunks[pick.hunk])
+        groups.setdefault(pick.position, []).append(hunks[pick.hunk])
+    if clash(contract.edits, contract.workspace, list(groups.values())) is not None:
+        return None
+    reading = contract.read(Completion(assembled(contract.edits, order)))
+    if reading.finding is not None:
+        return None
+    authors = dict.fromkeys(ballot.shown[position].model for position in groups)
+    return Choice(reading.completion, "+".join(authors), reading.outcome)
+
+
+async def _settled(
+    case: Case, clusters: Sequence[Candidate], choices: Sequence[Choice | None]
+) -> AsyncGenerator[Event]:
+    """Yield the choice that holds in every order, else the panel's first."""
+    first = choices[0]
+    if first is not None and all(choice is not None and choice.outcome == first.outcome for choice in choices):
+        decided_by = DecidedBy.CRITIC if first.written else DecidedBy.CHOSEN
+    else:
+        best = clusters[0]
+        first, decided_by = Choice(best.completion, best.model, None), DecidedBy.PANEL_ORDER
+    async with aclosing(whole(case, first.completion, first.author, decided_by)) as events:
+        async for event in events:
+            yield event

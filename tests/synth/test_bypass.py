@@ -1,0 +1,70 @@
+"""Which requests need no panel."""
+
+from typing import Any
+
+import pytest
+
+from config.settings import BypassRule
+from synth import bypass
+from synth.request import ChatRequest
+
+
+def request(*messages: tuple[str, str], **params: Any) -> ChatRequest:
+    return ChatRequest(None, [{"role": role, "content": content} for role, content in messages], params)
+
+
+@pytest.mark.parametrize(
+    ("instructions", "rule"),
+    [
+        ("You write one-line Git commit messages based on the diffs you are given.", "commit-message"),
+        ("Generate a commit message for these changes:", "commit-message"),
+        ("*Briefly* summarize this partial conversation about programming.", "chat-summary"),
+        ("You are a title generator. You output ONLY a thread title.", "title"),
+        ("Generate a concise, 3-5 word title summarizing the chat history.", "title"),
+        ("### Task:\nSuggest 3-5 relevant follow-up questions", "chat-tags"),
+    ],
+)
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_chores_are_recognised_by_their_instructions(instructions: str, rule: str, role: str) -> None:
+    """In a system prompt, or in an only message."""
+    messages = [(role, instructions)] + ([("user", "here")] if role == "system" else [])
+    found = bypass.matching(request(*messages), bypass.BUILT_IN)
+    assert found is not None
+    assert found.name == rule
+
+
+@pytest.mark.parametrize(
+    "chat",
+    [
+        request(("user", "Reverse a string in Python")),
+        request(("system", "You are a coding assistant."), ("user", "Write a commit message for my changes")),
+        request(("system", "You write commit messages for diffs."), ("user", "x"), ("assistant", "y"), ("user", "z")),
+        request(("system", "You write commit messages for diffs."), ("user", "x"), tools=[{"type": "function"}]),
+        request(("user", "hello"), ("user", "Generate a commit message for these changes")),
+    ],
+)
+def test_work_is_not_a_chore(chat: ChatRequest) -> None:
+    """A conversation, tools, or words that stand elsewhere."""
+    assert bypass.matching(chat, bypass.BUILT_IN) is None
+
+
+@pytest.mark.parametrize(
+    ("rule", "met"),
+    [
+        (BypassRule("r", max_prompt_chars=5), True),
+        (BypassRule("r", max_prompt_chars=4), False),
+        (BypassRule("r", max_tokens_below=33), True),
+        (BypassRule("r", max_tokens_below=32), False),
+        (BypassRule("r", max_prompt_chars=5, max_tokens_below=32), False),
+        (BypassRule("r", system="^hel", max_tokens_below=33), True),
+    ],
+)
+def test_a_rule_holds_where_all_of_it_is_met(rule: BypassRule, met: bool) -> None:
+    """Size of the prompt in characters, tokens asked for, instructions."""
+    chat = request(("user", "hello"), max_tokens=32, max_completion_tokens=64)
+    assert (bypass.matching(chat, [rule]) is not None) == met
+
+
+def test_without_a_limit_no_limit_is_below() -> None:
+    """A request that states none asks for everything."""
+    assert bypass.matching(request(("user", "hello")), [BypassRule("r", max_tokens_below=10**9)]) is None
