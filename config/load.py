@@ -1,7 +1,6 @@
 """A configuration file to `Settings`, or to everything that is wrong with it."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 
 from config.document import Entries, Items, Scalar, read
@@ -10,7 +9,8 @@ from config.models import model
 from config.problems import ConfigError, Problems
 from config.reader import Names, Place, Record, keys
 from config.schema import ROOT
-from config.settings import Server, Settings
+from config.servers import server
+from config.settings import Settings
 
 MAX_BYTES = 1 << 20
 
@@ -36,13 +36,9 @@ def load(path: Path, environ: Mapping[str, str], *, host: str | None = None, por
 
 
 def _settings(record: Record, path: Path, host: str | None, port: int | None) -> Settings:
-    given: Record | None = record.values.get("server")
-    server = Server(**given.values) if given else Server()
-    if given and given.has("port") and "port" not in given.values:
-        server = replace(server, port=0)  # unreadable: no model's URL can be blamed for leading there
-    server = replace(server, host=host or server.host, port=server.port if port is None else port)
-    models = tuple(model(entry, server, path.parent) for entry in record.values.get("models", ()))
-    return Settings(path, server, models, mixtures(record, record.place.names))
+    listening = server(record, host, port)
+    models = tuple(model(entry, listening, path.parent) for entry in record.values.get("models", ()))
+    return Settings(path, listening, models, mixtures(record, record.place.names))
 
 
 def _text(path: Path) -> str:

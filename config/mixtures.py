@@ -2,12 +2,25 @@
 
 from typing import Any
 
-from config.reader import Names, Record
-from config.settings import Critic, Mixture
+from config.document import Items
+from config.reader import Names, Record, shown
+from config.settings import Bypass, BypassRule, Critic, Mixture
 
 DEFAULT_NAME = "mom"
 
-_AS_GIVEN = ("name", "mode", "deadline_s", "critic_reserve_s", "show_reasoning", "show_work")
+_AS_GIVEN = (
+    "name",
+    "mode",
+    "orders",
+    "verdict_max_tokens",
+    "deadline_s",
+    "critic_reserve_s",
+    "quorum",
+    "grace_s",
+    "retry_grace_s",
+    "show_reasoning",
+    "show_work",
+)
 
 
 def mixtures(root: Record, names: Names) -> tuple[Mixture, ...]:
@@ -28,8 +41,37 @@ def _mixture(record: Record, root: Record, every_model: tuple[str, ...]) -> Mixt
     tools: Record | None = record.values.get("tools")
     if tools and "fan_out" in tools.values:
         values["tools_fan_out"] = tools.values["fan_out"]
+    bypass: Record | None = record.values.get("bypass")
+    if bypass:
+        values["bypass"] = _bypass(bypass)
+    if "grace" in record.values:
+        values["grace_ratio"] = record.values["grace"]
+    _check_patience(record, panel)
     critic = _critic(record.values.get("critic"), root, panel)
     return Mixture(**{"name": "", **values}, panel=panel, critic=critic)
+
+
+def _bypass(record: Record) -> Bypass:
+    rules: tuple[Record, ...] = tuple(record.values.get("rules", ()))
+    for rule in rules:
+        if len(rule.values) == 1:
+            rule.place.refuse("must say which requests it is for: system, max_prompt_chars or max_tokens_below")
+    read = tuple(BypassRule(**{"name": "", **rule.values}) for rule in rules)
+    return Bypass(**{**record.values, "rules": read})
+
+
+def _check_patience(record: Record, panel: tuple[str, ...]) -> None:
+    """Note a quorum that the panel cannot reach, and a grace that is for nothing or given twice."""
+    written = record.at("panel").node
+    size = len(written.nodes) if isinstance(written, Items) else len(panel)
+    quorum = record.at("quorum")
+    if record.values.get("quorum", 0) > size > 0:
+        quorum.refuse(f"must be at most {size}, the size of the panel, {shown(quorum)}")
+    if record.has("grace") and record.has("grace_s"):
+        record.at("grace").refuse("is given twice: here, and as grace_s")
+    for key in ("grace_s", "grace"):
+        if record.has(key) and not record.has("quorum"):
+            record.at(key).refuse("has no meaning without a quorum")
 
 
 def _critic(own: Record | None, root: Record, panel: tuple[str, ...]) -> Critic:

@@ -11,7 +11,17 @@ from config.values import is_from_environment, is_same_address
 _ONLY_EMBEDDED = ("path", "threads", "slots")
 _NEVER_EMBEDDED = ("base_url", "api_key", "headers")
 _KEY_HEADERS = frozenset({"authorization", "x-api-key", "api-key", "x-goog-api-key"})
-_AS_GIVEN = ("params", "headers", "timeout_s", "retries", "max_concurrency", "context_tokens")
+_AS_GIVEN = (
+    "params",
+    "headers",
+    "timeout_s",
+    "connect_timeout_s",
+    "first_byte_timeout_s",
+    "idle_timeout_s",
+    "retries",
+    "max_concurrency",
+    "context_tokens",
+)
 
 
 def model(record: Record, server: Server, folder: Path) -> Model:
@@ -34,6 +44,7 @@ def model(record: Record, server: Server, folder: Path) -> Model:
         base_url, model_id = _base_url(record, provider, server), _model_id(record, provider_name)
         _check_credentials(record, provider_name, base_url)
     default_capabilities = provider.capabilities if provider else ALL_CAPABILITIES
+    hedge: Record | None = values.get("hedge")
     return Model(
         name=name,
         base_url=base_url,
@@ -42,6 +53,7 @@ def model(record: Record, server: Server, folder: Path) -> Model:
         model=model_id,
         capabilities=frozenset(values.get("capabilities", default_capabilities)),
         weights=weights,
+        hedge_after_s=hedge.values.get("after_s") if hedge else None,
         **as_given,
     )
 

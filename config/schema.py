@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from config.addresses import host_name, origin
 from config.document import Scalar
 from config.providers import PROVIDERS
 from config.reader import Keys, Place, Record, each, flag, keys, number, one_of, text, whole
@@ -12,10 +13,18 @@ from config.values import (
     critic_prompt,
     headers,
     model_reference,
+    multiple,
     new_mixture_name,
     new_model_name,
     params,
+    pattern,
 )
+
+API_KEY: Keys = {
+    "name": text,
+    "key": api_key,
+    "rate_per_minute": whole(1),
+}
 
 SERVER: Keys = {
     "host": text,
@@ -26,6 +35,17 @@ SERVER: Keys = {
     "streaming": one_of("allow", "reject"),
     "stream_heartbeat_s": number(least=0),
     "json_heartbeat_s": number(least=0),
+    "api_keys": each(keys(API_KEY, required=["name", "key"]), least=1),
+    "allowed_hosts": each(host_name, unique=True),
+    "allowed_origins": each(origin, unique=True),
+    "max_concurrent_requests": whole(1),
+    "max_queued_requests": whole(0),
+    "max_queue_wait_s": number(above=0),
+    "watch": flag,
+}
+
+HEDGE: Keys = {
+    "after_s": number(above=0),
 }
 
 MODEL: Keys = {
@@ -37,7 +57,11 @@ MODEL: Keys = {
     "params": params,
     "headers": headers,
     "timeout_s": number(above=0),
+    "connect_timeout_s": number(above=0),
+    "first_byte_timeout_s": number(above=0),
+    "idle_timeout_s": number(above=0),
     "retries": whole(0, 10),
+    "hedge": keys(HEDGE, required=["after_s"]),
     "max_concurrency": whole(1, 10_000),
     "capabilities": each(one_of(*get_args(Capability)), unique=True),
     "context_tokens": whole(256),
@@ -68,13 +92,33 @@ TOOLS: Keys = {
     "fan_out": one_of("new_turns", "every_turn"),
 }
 
+BYPASS_RULE: Keys = {
+    "name": text,
+    "system": pattern,
+    "max_prompt_chars": whole(1),
+    "max_tokens_below": whole(1),
+}
+
+BYPASS: Keys = {
+    "model": model_reference,
+    "built_in": flag,
+    "rules": each(keys(BYPASS_RULE, required=["name"])),
+}
+
 MIXTURE: Keys = {
     "name": new_mixture_name,
     "panel": each(model_reference, unique=True, least=1),
     "critic": critic,
     "mode": one_of(*get_args(Mode)),
+    "orders": whole(1, 2),
+    "verdict_max_tokens": whole(1),
+    "bypass": keys(BYPASS),
     "deadline_s": number(above=0),
     "critic_reserve_s": number(least=0),
+    "quorum": whole(1),
+    "grace_s": number(least=0),
+    "grace": multiple,
+    "retry_grace_s": number(least=0),
     "show_reasoning": flag,
     "show_work": flag,
     "tools": keys(TOOLS),
@@ -90,9 +134,13 @@ ROOT: Keys = {  # in the order of reading: the models come before what refers to
 TABLES: dict[str, Keys] = {
     "": ROOT,
     "server": SERVER,
+    "server.api_keys": API_KEY,
     "models": MODEL,
+    "models.hedge": HEDGE,
     "critic": CRITIC,
     "mixtures": MIXTURE,
+    "mixtures.bypass": BYPASS,
+    "mixtures.bypass.rules": BYPASS_RULE,
     "mixtures.tools": TOOLS,
 }
 """Every table of the schema, by the path that leads to it."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 Capability = Literal["vision", "tools", "json_object", "json_schema", "logprobs"]
-Mode = Literal["fuse"]
+Mode = Literal["auto", "fuse", "select", "first", "direct"]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,8 +28,22 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key that a client may show, under the name that the log has for it; None is no limit of its rate."""
+
+    name: str
+    key: Secret
+    rate_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Server:
-    """How the gateway listens and replies."""
+    """How the gateway listens and replies, and to whom.
+
+    Without `api_keys` nobody is asked for one. `allowed_hosts` are names without a port, `allowed_origins` as browsers
+    send them, both in lower case. Beyond `max_concurrent_requests` chat requests, `max_queued_requests` wait for at
+    most `max_queue_wait_s`. `watch` reads the file again whenever it changes.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -39,6 +53,13 @@ class Server:
     streaming: Literal["allow", "reject"] = "allow"
     stream_heartbeat_s: float = 10.0
     json_heartbeat_s: float = 240.0
+    api_keys: tuple[ApiKey, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    allowed_origins: tuple[str, ...] = ()
+    max_concurrent_requests: int = 256
+    max_queued_requests: int = 256
+    max_queue_wait_s: float = 10.0
+    watch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +82,10 @@ class Model:
     """One entry under `models:`: an upstream, a model id there, its parameters.
 
     `base_url` has no trailing slash, and is "" for an embedded model, whose child process chooses its port.
-    `timeout_s` bounds one attempt; `retries` counts further attempts after the first.
+    `timeout_s` bounds one attempt as a whole; within it `connect_timeout_s` bounds DNS, TCP and TLS,
+    `first_byte_timeout_s` the time from its start to the first byte of a reply, `idle_timeout_s` every silence after
+    that; None is no bound. `retries` counts further attempts after the first; `hedge_after_s` is when a second one
+    starts beside an attempt that is still running, None for never.
     `context_tokens` is the context window where config.yaml gives it (for embedded models: always).
     """
 
@@ -73,7 +97,11 @@ class Model:
     params: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, Secret] = field(default_factory=dict)
     timeout_s: float = 120.0
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float | None = None
+    idle_timeout_s: float | None = None
     retries: int = 2
+    hedge_after_s: float | None = None
     max_concurrency: int = 32
     capabilities: frozenset[Capability] = frozenset()
     context_tokens: int | None = None
@@ -91,19 +119,52 @@ class Critic:
 
 
 @dataclass(frozen=True, slots=True)
+class BypassRule:
+    """Which requests need no panel: those that meet everything that is given here.
+
+    `system` is a regular expression for the beginning of the instructions.
+    """
+
+    name: str
+    system: str | None = None
+    max_prompt_chars: int | None = None
+    max_tokens_below: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bypass:
+    """Who answers requests that need no panel (None: the critic's model), and which they are."""
+
+    model: str | None = None
+    built_in: bool = True
+    rules: tuple[BypassRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Mixture:
     """What a client asks for by name. `panel` is the operator's ranking, best first.
 
     `critic_reserve_s` of `deadline_s` is kept for the critic: the panel's own deadline is that much earlier,
     but never earlier than half of `deadline_s`.
+    Once `quorum` valid candidates are in (None: all of the panel), the others have `grace_s` more, or, where it is
+    set, `grace_ratio` times what the quorum took. Once only proposers that are being tried again are left, they have
+    `retry_grace_s`, if there is a candidate by then.
+    A critic that chooses is asked in `orders` orders of the candidates, each time for `verdict_max_tokens` at most.
     """
 
     name: str
     panel: tuple[str, ...]
     critic: Critic
-    mode: Mode = "fuse"
+    mode: Mode = "auto"
+    orders: int = 2
+    verdict_max_tokens: int = 400
+    bypass: Bypass = field(default_factory=Bypass)
     deadline_s: float = 300.0
     critic_reserve_s: float = 60.0
+    quorum: int | None = None
+    grace_s: float = 5.0
+    grace_ratio: float | None = None
+    retry_grace_s: float = 2.0
     show_reasoning: bool = False
     show_work: bool = False
     tools_fan_out: Literal["new_turns", "every_turn"] = "new_turns"

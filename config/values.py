@@ -12,6 +12,7 @@ from config.settings import Secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_MULTIPLE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _HEADERS_OF_THE_CONNECTION = frozenset(  # RFC 9110, 7.6.1, and what an HTTP client sets itself
     [
@@ -196,6 +197,25 @@ def _json(place: Place) -> Any:
     if isinstance(node.value, float | int) and not is_finite(node.value):
         place.refuse(f"must be a JSON value, {shown(place)}")
     return node.value
+
+
+def pattern(place: Place) -> str:
+    """Read a regular expression."""
+    found = text(place)
+    try:
+        re.compile(found)
+    except re.error as error:
+        place.refuse(f"must be a regular expression: {error.msg}")
+    return found
+
+
+def multiple(place: Place) -> float:
+    """Read how many times as long as something else: `0.5x`."""
+    rule = "must be a multiple, such as 0.5x or 2x"
+    found = _MULTIPLE.fullmatch(scalar(place, rule).text)
+    if found is None:
+        raise Refused(f"{rule}, {shown(place)}")
+    return float(found[1])
 
 
 def critic_prompt(place: Place) -> str:

@@ -16,14 +16,14 @@ ROWS: dict[str, str] = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \|", PAGE
 
 
 def test_there_are_complete_examples() -> None:
-    """The shortest file, and the three that are promised."""
-    assert len(COMPLETE) == 4
+    """The shortest file, keys for clients, and the three that are promised."""
+    assert len(COMPLETE) == 5
 
 
 @pytest.mark.parametrize(("variables", "text"), COMPLETE)
 def test_complete_examples_load(tmp_path: Path, variables: str, text: str) -> None:
     """What is marked as complete can be copied as it stands, with the variables that it says."""
-    assert settings_of(tmp_path, text, dict.fromkeys(variables.split(), "key")).models
+    assert settings_of(tmp_path, text, {name: f"the-{name}" for name in variables.split()}).models
 
 
 @pytest.mark.parametrize(("path", "key"), [(path, key) for path, table in TABLES.items() for key in table])

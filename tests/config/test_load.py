@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,11 +27,15 @@ def test_defaults_and_path(tmp_path: Path) -> None:
 def test_server(tmp_path: Path) -> None:
     """Every key of the server arrives."""
     text = (
-        "server: {host: 0.0.0.0, port: 0, max_body_mb: 1.5, shutdown_timeout_s: 1, usage: total, "
-        "streaming: reject, stream_heartbeat_s: 0, json_heartbeat_s: 5}\n"
+        "server: {host: 127.0.0.2, port: 0, max_body_mb: 1.5, shutdown_timeout_s: 1, usage: total, "
+        "streaming: reject, stream_heartbeat_s: 0, json_heartbeat_s: 5, max_concurrent_requests: 1, "
+        "max_queued_requests: 0, max_queue_wait_s: 0.5, watch: true}\n"
     )
     read = settings_of(tmp_path, text + MODEL)
-    assert read.server == Server("0.0.0.0", 0, 1.5, 1.0, "total", "reject", 0.0, 5.0)
+    expected = Server("127.0.0.2", 0, 1.5, 1.0, "total", "reject", 0.0, 5.0)
+    assert read.server == replace(
+        expected, max_concurrent_requests=1, max_queued_requests=0, max_queue_wait_s=0.5, watch=True
+    )
 
 
 def test_host_and_port_of_the_caller_go_first(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_every_key(tmp_path: Path) -> None:
     text = (
         "mixtures: [{name: m, panel: [c, b], critic: {model: a, fallbacks: [b, c], params: {seed: 1}, "
         "prompt: 'Do {candidates}'}, mode: fuse, deadline_s: 9, critic_reserve_s: 0, show_reasoning: true, "
+        "quorum: 2, grace_s: 1, retry_grace_s: 0, "
         "show_work: true, tools: {fan_out: every_turn}}]"
     )
     assert mixtures_of(tmp_path, text) == (
@@ -35,6 +36,9 @@ def test_every_key(tmp_path: Path) -> None:
             mode="fuse",
             deadline_s=9.0,
             critic_reserve_s=0.0,
+            quorum=2,
+            grace_s=1.0,
+            retry_grace_s=0.0,
             show_reasoning=True,
             show_work=True,
             tools_fan_out="every_turn",
@@ -64,6 +68,13 @@ TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"
 def test_critics_complete_one_another(tmp_path: Path, text: str, critic: Critic) -> None:
     """A mixture's critic, then the top-level one, then the panel's first; nobody is their own fallback."""
     assert mixtures_of(tmp_path, text)[0].critic == critic
+
+
+@pytest.mark.parametrize(("written", "ratio"), [("0.5x", 0.5), ("2x", 2.0), ("0x", 0.0)])
+def test_a_grace_may_be_a_multiple(tmp_path: Path, written: str, ratio: float) -> None:
+    """Of the time that the quorum took."""
+    (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, quorum: 3, grace: {written}}}]")
+    assert (mixture.quorum, mixture.grace_ratio) == (3, ratio)
 
 
 def test_settings_by_name(tmp_path: Path) -> None:

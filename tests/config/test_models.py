@@ -40,7 +40,11 @@ def test_every_key(tmp_path: Path) -> None:
         params: {temperature: 0.7, stop: [a, null], logit_bias: {50256: -100}, seed: "${SEED}"}
         headers: {X-Title: mom, X-Key: "a ${KEY}"}
         timeout_s: 7
+        connect_timeout_s: 1
+        first_byte_timeout_s: 2.5
+        idle_timeout_s: 3
         retries: 0
+        hedge: {after_s: 8}
         max_concurrency: 3
         capabilities: [tools, vision]
         context_tokens: 200000
@@ -55,7 +59,11 @@ def test_every_key(tmp_path: Path) -> None:
         params={"temperature": 0.7, "stop": ["a", None], "logit_bias": {"50256": -100}, "seed": "7"},
         headers={"X-Title": Secret("mom", f"{tmp_path}/config.yaml:8"), "X-Key": Secret("a 123", "KEY")},
         timeout_s=7.0,
+        connect_timeout_s=1.0,
+        first_byte_timeout_s=2.5,
+        idle_timeout_s=3.0,
         retries=0,
+        hedge_after_s=8.0,
         max_concurrency=3,
         capabilities=frozenset(["tools", "vision"]),
         context_tokens=200_000,

@@ -1,0 +1,101 @@
+"""`server`: who may be let in, and where the gateway may listen."""
+
+from pathlib import Path
+
+import pytest
+
+from config import ConfigError, load
+from config.settings import ApiKey, Secret
+from tests.config.loading import problems_of, settings_of
+
+MODEL = "models: [{name: a, base_url: 'http://h'}]\n"
+CANARY = "sk-canary-0123456789"
+
+
+def test_keys_of_clients_arrive(tmp_path: Path) -> None:
+    """Named, secret, from the environment, with their rates."""
+    keys = '[{name: laptop, key: "${LAPTOP}"}, {name: ci, key: plainly-written, rate_per_minute: 30}]'
+    read = settings_of(tmp_path, f"server: {{api_keys: {keys}}}\n{MODEL}", {"LAPTOP": CANARY})
+    laptop, ci = read.server.api_keys
+    assert laptop == ApiKey("laptop", Secret(CANARY, "LAPTOP"))
+    assert (ci.name, ci.key.value, ci.rate_per_minute) == ("ci", "plainly-written", 30)
+    assert CANARY not in repr(read)
+
+
+def test_hosts_and_origins_arrive(tmp_path: Path) -> None:
+    """In lower case, an IPv6 address without its brackets."""
+    text = (
+        "server: {allowed_hosts: [Box.local, '[fe80::1]', 10.0.0.2], allowed_origins: ['HTTPS://Chat.example:8443']}\n"
+    )
+    server = settings_of(tmp_path, text + MODEL).server
+    assert server.allowed_hosts == ("box.local", "fe80::1", "10.0.0.2")
+    assert server.allowed_origins == ("https://chat.example:8443",)
+
+
+@pytest.mark.parametrize(
+    ("server", "problem"),
+    [
+        ("{api_keys: []}", "server.api_keys: must not be empty"),
+        ("{api_keys: [{name: a}]}", "server.api_keys[0].key: is missing"),
+        ("{api_keys: [{key: a}]}", "server.api_keys[0].name: is missing"),
+        ('{api_keys: [{name: a, key: "${EMPTY}"}]}', "server.api_keys[0].key: must not be empty"),
+        ("{api_keys: [{name: a, key: k, rate_per_minute: 0}]}", "rate_per_minute: must be at least 1"),
+        (
+            "{api_keys: [{name: a, key: k}, {name: a, key: l}]}",
+            'api_keys[1].name: is "a", which is the name of another',
+        ),
+        (
+            '{api_keys: [{name: a, key: "${KEY}"}, {name: b, key: "${KEY}"}]}',
+            "api_keys[1].key: is the same key as that",
+        ),
+        (
+            "{allowed_hosts: ['http://box']}",
+            "server.allowed_hosts[0]: must be a host name or an address, without scheme",
+        ),
+        ("{allowed_hosts: ['box:80']}", "server.allowed_hosts[0]: must be a host name"),
+        ("{allowed_hosts: ['*.box']}", "server.allowed_hosts[0]: must be a host name"),
+        ("{allowed_origins: ['*']}", "server.allowed_origins[0]: must be an origin like"),
+        ("{allowed_origins: ['null']}", "server.allowed_origins[0]: must be an origin like"),
+        ("{allowed_origins: ['http://box/chat']}", "server.allowed_origins[0]: must be an origin like"),
+        (
+            "{host: 0.0.0.0}",
+            'server.host: is "0.0.0.0", where others than this machine reach the gateway: write server.',
+        ),
+        ("{host: '::'}", 'server.host: is "::", where others'),
+        ("{host: box.local}", 'server.host: is "box.local", where others'),
+        ('{host: "${KEY}"}', "server.host: is the value of ${KEY}, where others"),
+    ],
+)
+def test_problems(tmp_path: Path, server: str, problem: str) -> None:
+    """Each is told with its place; no key is shown."""
+    found = problems_of(tmp_path, f"server: {server}\n{MODEL}", {"KEY": CANARY, "EMPTY": ""})
+    assert len(found) == 1
+    assert problem in found[0]
+    assert CANARY not in found[0]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "::1"])
+def test_loopback_needs_no_keys(tmp_path: Path, host: str) -> None:
+    """Nobody else gets there."""
+    assert settings_of(tmp_path, f"server: {{host: '{host}'}}\n{MODEL}").server.host == host
+
+
+def test_others_may_come_where_keys_are_asked_for(tmp_path: Path) -> None:
+    """The remedy that the message names is one."""
+    text = "server: {host: 0.0.0.0, api_keys: [{name: a, key: k}]}\n"
+    assert settings_of(tmp_path, text + MODEL).server.host == "0.0.0.0"
+
+
+def test_a_broken_key_is_told_once(tmp_path: Path) -> None:
+    """Who has written keys is not told to write some."""
+    (problem,) = problems_of(tmp_path, "server: {host: 0.0.0.0, api_keys: [{name: a, key: 'a b'}]}\n" + MODEL)
+    assert "api_keys[0].key: must be of printable ASCII" in problem
+
+
+@pytest.mark.parametrize("text", [MODEL, f"# a comment\nserver: {{port: 8000}}\n{MODEL}"])
+def test_the_command_line_is_held_to_it_too(tmp_path: Path, text: str) -> None:
+    """The message names the option."""
+    path = tmp_path / "config.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=r":[12]: server\.host: is 0\.0\.0\.0 by --host, where others"):
+        load(path, {}, host="0.0.0.0")
