@@ -3,32 +3,33 @@
 import argparse
 import asyncio
 import os
-import signal
 import sys
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
 from aiohttp import web
-from dotenv import load_dotenv
+from dotenv import dotenv_values, load_dotenv
 
 from config import ConfigError, load
-from config.settings import Settings
+from config.settings import Settings, Weights
 from handlers import logs, routes
-from handlers.state import STATE, State
+from handlers.admission import ADMISSION
+from handlers.generations import GENERATIONS, Generations
+from handlers.reloading import Reloading
+from handlers.serving import Signals, StartError, beside, listening
+from handlers.state import State
 from handlers.trace_store import TraceStore
 from upstream.pool import Pool
 
 if TYPE_CHECKING:
     from upstream.embedded import EmbeddedModels
 
-_log = structlog.get_logger(__name__)
-
 _BAR_CHARS = 30
+_LOOK_EVERY_S = 0.1
 EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG = 0, 1, 2
-
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -38,51 +39,101 @@ def make_app(
 ) -> web.Application:
     """Return the whole gateway as an application; what it needs lives from its start-up to its clean-up.
 
-    `sleep` is how retries pause, in seconds.
+    `sleep` is how retries pause, in seconds. StartError at start-up where traces cannot be written to `trace_dir`.
     """
     app = web.Application(client_max_size=int(settings.server.max_body_mb * 2**20))
-    app.cleanup_ctx.append(_running(settings, models_dir, trace_dir, sleep))
+    app[HOUSE] = _House(models_dir, sleep)
+    app.cleanup_ctx.append(_running(settings, trace_dir))
     routes.add_to(app)
     return app
 
 
-def _running(
-    settings: Settings, models_dir: Path, trace_dir: Path | None, sleep: Sleep
-) -> Callable[[web.Application], AsyncGenerator[None]]:
+class _House:
+    """Makes the state of each configuration, and holds what outlives one: the children, and the traces."""
+
+    def __init__(self, models_dir: Path, sleep: Sleep) -> None:
+        self._models_dir = models_dir
+        self._sleep = sleep
+        self._embedded: EmbeddedModels | None = None
+        self._traces: TraceStore | None = None
+
+    async def open(self, trace_dir: Path | None) -> None:
+        if trace_dir is None:
+            return
+        store = TraceStore(trace_dir)
+        try:
+            await asyncio.to_thread(store.open)
+        except OSError as error:
+            raise StartError(
+                f"cannot write traces to {trace_dir}: {error.strerror}; name another folder with --debug-requests DIR"
+            ) from error
+        self._traces = store
+
+    async def state(self, settings: Settings, *others: State) -> State:
+        """Return the state of new settings; the embedded models of `others` are kept beside its own."""
+        if self._traces is not None:
+            self._traces.hide(_secrets(settings))
+        await self.keep(settings, *(other.settings for other in others))
+        pool = Pool(settings.models, embedded=self._embedded, sleep=self._sleep)
+        return State(settings, pool, partial(self._reasons, _weights(settings)), time.time, self._traces)
+
+    async def keep(self, *in_use: Settings) -> None:
+        """Have the embedded models of these settings running, and no others."""
+        weights = [each for settings in in_use for each in _weights(settings)]
+        if weights and self._embedded is None:
+            from upstream.embedded import EmbeddedModels  # noqa: PLC0415 -- a gateway of hosted models starts without
+
+            self._embedded = EmbeddedModels(
+                (), models_dir=self._models_dir, environ=os.environ, on_progress=_progress_bar()
+            )
+        if self._embedded is not None:
+            await self._embedded.keep(weights)
+
+    async def close(self) -> None:
+        await self.keep()
+        if self._traces is not None:
+            await asyncio.to_thread(self._traces.close)
+
+    def _reasons(self, weights: Sequence[Weights]) -> list[str]:
+        states = self._embedded.states(weights) if self._embedded else ()
+        return [state.reason for state in states if state.phase != "ready"]
+
+
+HOUSE = web.AppKey("house", _House)
+
+
+def _running(settings: Settings, trace_dir: Path | None) -> Callable[[web.Application], AsyncGenerator[None]]:
     async def running(app: web.Application) -> AsyncGenerator[None]:
-        embedded = _embedded(settings, models_dir)
-        pool = Pool(settings.models, embedded=embedded, sleep=sleep)
-        traces = await _opened(trace_dir, settings)
-        app[STATE] = State(settings, pool, lambda: _reasons(embedded), time.time, traces)
-        if embedded is not None:
-            await embedded.start()
+        house = app[HOUSE]
+
+        async def end(state: State) -> None:
+            await state.pool.close()
+            await house.keep(*(other.settings for other in generations.alive))
+
+        await house.open(trace_dir)
+        app[GENERATIONS] = generations = Generations(await house.state(settings), end)
         yield
-        await pool.close()
-        if embedded is not None:
-            await embedded.close()
-        if traces is not None:
-            await asyncio.to_thread(traces.close)
+        await generations.close()
+        await house.close()
 
     return running
 
 
-async def _opened(folder: Path | None, settings: Settings) -> TraceStore | None:
-    if folder is None:
-        return None
+async def reconfigure(app: web.Application, settings: Settings) -> None:
+    """Put settings in force for new requests of a running application; those that run keep theirs."""
+    generations = app[GENERATIONS]
+    generations.replace(await app[HOUSE].state(settings, *generations.alive))
+    app[ADMISSION].fill()
+
+
+def _weights(settings: Settings) -> list[Weights]:
+    return [model.weights for model in settings.models if model.weights is not None]
+
+
+def _secrets(settings: Settings) -> list[str]:
     keys = [model.api_key.value for model in settings.models if model.api_key]
     headers = [secret.value for model in settings.models for secret in model.headers.values()]
-    store = TraceStore(folder, secrets=keys + headers)
-    await asyncio.to_thread(store.open)
-    return store
-
-
-def _embedded(settings: Settings, models_dir: Path) -> "EmbeddedModels | None":
-    weights = [model.weights for model in settings.models if model.weights is not None]
-    if not weights:
-        return None
-    from upstream.embedded import EmbeddedModels  # noqa: PLC0415 -- a gateway of hosted models starts without it
-
-    return EmbeddedModels(weights, models_dir=models_dir, environ=os.environ, on_progress=_progress_bar())
+    return [*keys, *headers, *(client.key.value for client in settings.server.api_keys)]
 
 
 def _progress_bar() -> Callable[[str, int, int], None] | None:
@@ -99,55 +150,36 @@ def _progress_bar() -> Callable[[str, int, int], None] | None:
     return draw
 
 
-def _reasons(embedded: "EmbeddedModels | None") -> list[str]:
-    return [state.reason for state in embedded.states() if state.phase != "ready"] if embedded else []
+async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir: Path, trace_dir: Path | None) -> int:
+    """Serve until SIGINT or SIGTERM; return the process's exit code.
 
-
-async def serve(settings: Settings, *, models_dir: Path, trace_dir: Path | None) -> int:
-    """Serve until SIGINT or SIGTERM; return the process's exit code."""
+    On SIGHUP, and with `server.watch` on every change of the file, `read` gives the settings anew (in a thread).
+    """
     app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir)
-    server = settings.server
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=server.shutdown_timeout_s)
-    await runner.setup()
+    signals = Signals()
+    reloading = Reloading(settings, read, partial(reconfigure, app))
     try:
-        site = web.TCPSite(runner, server.host, server.port)
-        try:
-            await site.start()
-        except OSError as error:
-            print(f"cannot listen on {server.host}:{server.port}: {error.strerror}; {_REMEDY}", file=sys.stderr)
-            return EXIT_FAILED
-        print(banner(settings, runner.addresses[0][1]), flush=True)
-        announcing = asyncio.create_task(_announce_readiness(app[STATE]))
-        await _stopped()
-        announcing.cancel()
-    finally:
-        await runner.cleanup()
+        with signals.obeyed():
+            async with listening(app, settings.server) as port:
+                print(banner(settings, port), flush=True)
+                async with beside(
+                    _announce_readiness(app[GENERATIONS]), reloading.on(signals.hangup), reloading.watch()
+                ):
+                    await signals.stop.wait()
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
     return EXIT_OK
 
 
-async def _announce_readiness(state: State) -> None:
+async def _announce_readiness(generations: Generations) -> None:
     """Tell when the embedded models can be asked, where there are any to wait for."""
-    if not state.not_ready():
+    if not generations.current.not_ready():
         return
     print("Getting the embedded models ready; GET /readyz tells how far they are.", flush=True)
-    while state.not_ready():  # noqa: ASYNC110 -- a printed word is not worth an event in every child
+    while generations.current.not_ready():  # noqa: ASYNC110 -- a printed word is not worth an event in every child
         await asyncio.sleep(_LOOK_EVERY_S)
     print("Ready.", flush=True)
-
-
-_LOOK_EVERY_S = 0.1
-_REMEDY = "is another gateway running? Choose a port with --port N"
-
-
-async def _stopped() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-    for number in (signal.SIGINT, signal.SIGTERM):  # a second one ends the process at once
-        loop.remove_signal_handler(number)
-    _log.info("stopping")
 
 
 def banner(settings: Settings, port: int) -> str:
@@ -170,9 +202,15 @@ def banner(settings: Settings, port: int) -> str:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
-    load_dotenv(options.config.parent / ".env", override=False)
+    environ = dict(os.environ)
+    dotenv = options.config.parent / ".env"
+    load_dotenv(dotenv, override=False)  # for the rest of the process, and what it starts
+
+    def read() -> Settings:
+        return load(options.config, _with_dotenv(dotenv, environ), host=options.host, port=options.port)
+
     try:
-        settings = load(options.config, os.environ, host=options.host, port=options.port)
+        settings = read()
     except ConfigError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_CONFIG
@@ -180,7 +218,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(banner(settings, settings.server.port))
         return EXIT_OK
     logs.configure(debug=options.debug)
-    return asyncio.run(serve(settings, models_dir=_models_dir(), trace_dir=options.debug_requests))
+    return asyncio.run(serve(settings, read=read, models_dir=_models_dir(), trace_dir=options.debug_requests))
+
+
+def _with_dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment as the process was given it, and what the file has beyond it by now."""
+    return {**{name: value for name, value in dotenv_values(path).items() if value is not None}, **environ}
 
 
 def _models_dir() -> Path:

@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast, get_args
 
 import structlog
 from aiohttp import web
 
-from config.settings import Mixture
+from config.settings import Mixture, Mode
 from handlers import errors
 from handlers.errors import ApiError
 from handlers.middleware import RECORD, REQUEST_ID, TRACE
@@ -17,10 +17,12 @@ from handlers.record import RequestRecord
 from handlers.replies import ChunkWriter, Envelope, ShownWork, json_body, usage_of
 from handlers.sending import JsonReply, SseReply, heartbeat
 from handlers.state import STATE, State
+from handlers.stopping import STOPPING, Stopping
 from handlers.trace import Trace
 from synth import mixture as mixtures
+from synth.contract import contract_of
 from synth.events import Event, Finished, SynthesisError
-from synth.preflight import impossible, schema_fault
+from synth.preflight import impossible, impossible_alone
 from synth.request import ChatRequest
 from synth.run import Run
 
@@ -31,11 +33,13 @@ _R = TypeVar("_R", JsonReply, SseReply)
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """Answer one chat request by a mixture, or by a single configured model."""
-    state = request.app[STATE]
+    state = request[STATE]
     record = request[RECORD]
     trace = _trace(request, state, record)
     content_type = request.content_type if "Content-Type" in request.headers else None
-    chat = parse(await request.read(), content_type)
+    async with request.app[STOPPING].bounded():
+        body = await request.read()
+    chat = parse(body, content_type)
     trace.request = chat
     if chat.stream and state.settings.server.streaming == "reject":
         raise ApiError(
@@ -44,9 +48,9 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
             param="stream",
             code="unsupported_value",
         )
-    events = _started(state, record, chat)
+    events = _started(state, record, chat, request.headers.get("x-mom-mode"))
     envelope = Envelope(record.reply_id, int(state.unix_time()), chat.model or str(record.mixture))
-    answering = _Answering(state, record, trace, chat, events, envelope)
+    answering = _Answering(state, record, trace, chat, events, envelope, request.app[STOPPING])
     return await (answering.as_stream(request) if chat.stream else answering.as_json(request))
 
 
@@ -56,7 +60,7 @@ def _trace(request: web.Request, state: State, record: RequestRecord) -> Trace:
     return trace
 
 
-def _started(state: State, record: RequestRecord, chat: ChatRequest) -> AsyncGenerator[Event]:
+def _started(state: State, record: RequestRecord, chat: ChatRequest, mode: str | None) -> AsyncGenerator[Event]:
     """Find who is to answer, and return the run's events; ApiError (404) where there is no such name."""
     settings = state.settings
     models = {model.name: model for model in settings.models}
@@ -66,18 +70,43 @@ def _started(state: State, record: RequestRecord, chat: ChatRequest) -> AsyncGen
     if mixture is None and name not in models:
         there_is = ", ".join([*by_name, *models])
         raise ApiError(404, f"there is no model {name!r}; there is {there_is}", param="model", code="model_not_found")
-    problem = schema_fault(chat) if mixture is None else impossible(chat, mixture, models)
+    if mixture is not None and mode is not None:
+        mixture = replace(mixture, mode=_known_mode(mode))
+    contract = contract_of(chat)
+    problem = (
+        impossible_alone(chat, contract, models[name])
+        if mixture is None
+        else impossible(chat, contract, mixture, models)
+    )
     if problem is not None:
         raise ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
     deadline_s = mixture.deadline_s if mixture else settings.mixtures[0].deadline_s
     started = state.pool.clock()
-    run = Run(chat, models, state.pool, record.ledger, started, started + deadline_s, incremental=chat.stream)
+    run = Run(
+        chat,
+        contract,
+        models,
+        state.pool,
+        record.ledger,
+        started,
+        started + deadline_s,
+        incremental=chat.stream,
+        shows_reasoning=mixture is None or mixture.show_reasoning,
+    )
     record.stream = chat.stream
     if mixture is None:
         record.mode = "direct"
         return mixtures.answer_directly(run, name)
     record.mixture, record.mode = mixture.name, mixture.mode
     return mixtures.answer(run, mixture)
+
+
+def _known_mode(name: str) -> Mode:
+    for mode in get_args(Mode):
+        if mode == name:
+            return cast("Mode", mode)
+    modes = ", ".join(get_args(Mode))
+    raise ApiError(400, f"x-mom-mode: must be one of {modes}", param="x-mom-mode", code="invalid_value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +119,7 @@ class _Answering:
     chat: ChatRequest
     events: AsyncGenerator[Event]
     envelope: Envelope
+    stopping: Stopping
 
     async def as_json(self, request: web.Request) -> web.StreamResponse:
         """Reply with one JSON body."""
@@ -101,10 +131,12 @@ class _Answering:
 
     async def _reply(self, reply: _R, fill: Callable[[_R], Awaitable[None]], heartbeat_s: float) -> web.StreamResponse:
         try:
-            async with heartbeat(heartbeat_s, reply.beat):
+            async with self.stopping.bounded(), heartbeat(heartbeat_s, reply):
                 await fill(reply)
         except SynthesisError as error:
             api_error = errors.from_synthesis(error)
+        except ApiError as error:
+            api_error = error
         except Exception:
             if not reply.committed:
                 raise

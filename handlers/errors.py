@@ -39,7 +39,7 @@ class ApiError(Exception):
     def body(self) -> dict[str, Any]:
         """Return the error in OpenAI's shape, with each upstream's cause where there is any."""
         error: dict[str, Any] = {
-            "message": _tame(self.message) if self.status == HTTPStatus.BAD_REQUEST else self.message,
+            "message": self._said(self.message),
             "type": _type_of(self.status),
             "param": self.param,
             "code": self.code,
@@ -50,11 +50,14 @@ class ApiError(Exception):
                     "model": cause.model,
                     "kind": str(cause.error.kind),
                     "status": cause.error.status,
-                    "message": cause.error.message,
+                    "message": self._said(cause.error.message),
                 }
                 for cause in self.causes
             ]
         return {"error": error}
+
+    def _said(self, message: str) -> str:
+        return _tame(message) if self.status == HTTPStatus.BAD_REQUEST else message
 
     def response(self) -> web.Response:
         """Return the JSON reply."""

@@ -1,17 +1,22 @@
-"""Around every request: its id, its one log line, the error boundary, its trace."""
+"""Around every request: its state and id, its log line and trace, the error boundary, and whether it may come in."""
 
 import asyncio
 import re
 import secrets
+from functools import wraps
 from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from handlers import errors
+from config.settings import ApiKey
+from handlers import access, errors
+from handlers.admission import ADMISSION
+from handlers.generations import GENERATIONS
+from handlers.rate import RateLimits
 from handlers.record import RequestRecord
-from handlers.state import STATE
+from handlers.state import STATE, State
 from handlers.trace import Trace
 
 _log = structlog.get_logger("request")
@@ -19,16 +24,23 @@ _log = structlog.get_logger("request")
 RECORD = web.RequestKey("record", RequestRecord)
 TRACE = web.RequestKey("trace", Trace)
 REQUEST_ID = web.RequestKey("request_id", str)
+API_KEY = web.RequestKey("api_key", ApiKey)
+
+RATE_LIMITS = web.AppKey("rate_limits", RateLimits)
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that left; it goes to the log alone
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
-_PROBES = frozenset({"/healthz", "/readyz"})
 
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its id and record; afterwards write its log line and its trace, whichever way it ended."""
-    state = request.app[STATE]
+    """Give the request its state, id and record; afterwards write its log line and trace, whichever way it ended."""
+    with request.app[GENERATIONS].lease() as state:
+        request[STATE] = state
+        return await _observed(request, handler, state)
+
+
+async def _observed(request: web.Request, handler: Handler, state: State) -> web.StreamResponse:
     stated = request.headers.get("x-request-id", "")
     request[REQUEST_ID] = stated if _SANE_ID.fullmatch(stated) else f"req-{secrets.token_hex(8)}"
     record = request[RECORD] = RequestRecord(reply_id=new_reply_id(state.unix_time()))
@@ -64,9 +76,43 @@ async def _bounded(request: web.Request, handler: Handler, record: RequestRecord
     return api_error.response()
 
 
+@web.middleware
+async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn away web pages that are not allowed, strange host names, and whoever shows no key where one is asked for."""
+    server = request[STATE].settings.server
+    access.check_host(request.headers, server)
+    access.check_origin(request.headers, server)
+    if access.is_preflight(request.method, request.headers):  # has no key: browsers send it before they send any
+        return web.Response(status=204, headers=access.preflight(request.headers))
+    if server.api_keys and request.path not in access.PROBES:
+        request[API_KEY] = access.key_of(request.headers, server.api_keys)
+        request[RECORD].client = request[API_KEY].name
+    return await handler(request)
+
+
+def admitted(handler: Handler) -> Handler:
+    """Let the handler run when the client's rate and the gateway's load allow it; its body is not read before."""
+
+    @wraps(handler)
+    async def waiting(request: web.Request) -> web.StreamResponse:
+        if request.content_length is not None and request.content_length > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length)
+        if API_KEY in request:
+            await request.app[RATE_LIMITS].take(request[API_KEY])
+        clock = request[STATE].pool.clock
+        arrived = clock()
+        async with request.app[ADMISSION].place() as waited:
+            request[RECORD].queued_s = clock() - arrived if waited else None
+            return await handler(request)
+
+    return waiting
+
+
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Put what every reply carries into its headers, just before they go out."""
     response.headers["Server"] = "mom-gateway"
+    if STATE in request:
+        response.headers.update(access.shared(request.headers, request[STATE].settings.server))
     if REQUEST_ID in request:
         response.headers["x-request-id"] = request[REQUEST_ID]
         response.headers.update(request[RECORD].headers())
@@ -88,7 +134,7 @@ def _write_line(request: web.Request, record: RequestRecord, status: int, second
     }
     if status >= 500:  # noqa: PLR2004
         _log.error("request", **facts)
-    elif request.path in _PROBES:
+    elif request.path in access.PROBES:
         _log.debug("request", **facts)
     else:
         _log.info("request", **facts)

@@ -11,12 +11,12 @@ from handlers.state import STATE
 
 async def list_models(request: web.Request) -> web.Response:
     """List what `model` may name: mixtures first, then the configured models."""
-    return web.json_response({"object": "list", "data": list(_entries(request.app[STATE].settings).values())})
+    return web.json_response({"object": "list", "data": list(_entries(request[STATE].settings).values())})
 
 
 async def show_model(request: web.Request) -> web.Response:
     """Show one entry of the list; 404 naming what there is."""
-    entries = _entries(request.app[STATE].settings)
+    entries = _entries(request[STATE].settings)
     name = request.match_info["id"]
     if name not in entries:
         message = f"there is no model {name!r}; there is {', '.join(entries)}"
@@ -32,6 +32,8 @@ def _entries(settings: Settings) -> dict[str, dict[str, Any]]:
 def _mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:
     members = [settings.model(name) for name in {*mixture.panel, mixture.critic.model}]
     capabilities = set(settings.model(mixture.critic.model).capabilities)
+    if not any("vision" in settings.model(name).capabilities for name in mixture.panel):
+        capabilities.discard("vision")
     windows = [member.context_tokens for member in members if member.context_tokens is not None]
     return {
         **_entry(mixture.name, "mom", capabilities, min(windows, default=None)),

@@ -6,6 +6,8 @@ from typing import Any, NoReturn
 
 from handlers.errors import ApiError
 from synth.request import ChatRequest
+from synth.schemas import json_value
+from upstream.wire import TOKEN_LIMITS
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
@@ -42,20 +44,25 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
     return ChatRequest(
         model=fields.get("model") or None,
         messages=fields["messages"],
-        params={name: value for name, value in fields.items() if name not in _OWN_FIELDS},
+        params={
+            name: value for name, value in fields.items() if name not in _OWN_FIELDS and not _no_limit(name, value)
+        },
         n=fields.get("n") or 1,
         stream=fields.get("stream") or False,
         include_usage=bool(stream_options.get("include_usage")),
     )
 
 
+def _no_limit(name: str, value: Any) -> bool:
+    """Whether a token limit is the -1 by which some local clients say that there is none."""
+    return name in TOKEN_LIMITS and value == -1
+
+
 def _object(body: bytes) -> dict[str, Any]:
     if not body.strip():
         raise ApiError(400, "the body is empty; it must be a JSON object with `messages`", code="invalid_json")
     try:
-        value = json.loads(body, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ApiError(400, "the body is nested too deeply", code="invalid_json") from None
+        value = json_value(body)
     except json.JSONDecodeError as error:
         message = f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
         raise ApiError(400, message, code="invalid_json") from None
@@ -64,10 +71,6 @@ def _object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ApiError(400, f"the body must be a JSON object, not {_name(value)}", code="invalid_json")
     return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON value")
 
 
 def _check_messages(messages: Any, *, present: bool) -> None:
@@ -145,6 +148,40 @@ def _objects(path: str, value: Any) -> None:
             _refuse(f"{path}[{position}]", f"must be an object, is {_name(item)}")
 
 
+def _tools(path: str, value: Any) -> None:
+    _objects(path, value)
+    for position, tool in enumerate(value):
+        at = f"{path}[{position}]"
+        kind = tool.get("type", "function")
+        _is(str)(f"{at}.type", kind)
+        if kind in ("function", "custom"):
+            _is(dict)(f"{at}.{kind}", tool.get(kind))
+            _is(str)(f"{at}.{kind}.name", tool[kind].get("name"))
+
+
+def _functions(path: str, value: Any) -> None:
+    _objects(path, value)
+    for position, function in enumerate(value):
+        _is(str)(f"{path}[{position}].name", function.get("name"))
+
+
+def _choice(path: str, value: Any) -> None:
+    """Check a choice of tool: a word, or an object that names one, or several allowed ones."""
+    if isinstance(value, str):
+        return
+    if not isinstance(value, dict):
+        _refuse(path, f"must be a string or an object, is {_name(value)}")
+    kind = value.get("type", "function")
+    _is(str)(f"{path}.type", kind)
+    if kind in value:
+        _is(dict)(f"{path}.{kind}", value[kind])
+    if kind == "allowed_tools":
+        allowed = value.get("allowed_tools") or {}
+        _tools(f"{path}.allowed_tools.tools", allowed.get("tools") or [])
+        return
+    _is(str)(f"{path}.{kind}.name", (value.get(kind) or value).get("name"))
+
+
 def _response_format(path: str, value: Any) -> None:
     _is(dict)(path, value)
     if not isinstance(value.get("type"), str):
@@ -161,16 +198,19 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "stream": _is(bool),
     "stream_options": _is(dict),
     "n": _integer(1, MAX_CHOICES),
-    "max_tokens": _integer(1),
-    "max_completion_tokens": _integer(1),
+    "max_tokens": _integer(-1),
+    "max_completion_tokens": _integer(-1),
     "temperature": _is(int, float),
     "top_p": _is(int, float),
     "presence_penalty": _is(int, float),
     "frequency_penalty": _is(int, float),
     "seed": _is(int),
     "stop": _stop,
-    "tools": _objects,
-    "functions": _objects,
+    "tools": _tools,
+    "functions": _functions,
+    "tool_choice": _choice,
+    "function_call": _choice,
+    "parallel_tool_calls": _is(bool),
     "response_format": _response_format,
     "logprobs": _is(bool),
     "logit_bias": _is(dict),

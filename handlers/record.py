@@ -4,19 +4,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from synth.events import Answered, CandidateArrived, CandidateFailed, Event, Finished, PanelSettled, ProposerLeftOut
+from synth.events import (
+    Answered,
+    CandidateArrived,
+    CandidateFailed,
+    Event,
+    Finished,
+    ModeChosen,
+    PanelSettled,
+    ProposerLeftOut,
+)
 from synth.ledger import Ledger
 
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One chat request's facts, filled in while it runs; also when it fails or its client leaves."""
+    """One chat request's facts, filled in while it runs; also when it fails or its client leaves.
+
+    `client` is the name of the key that it showed; `queued_s` how long it waited to be let in, None where it did not.
+    """
 
     reply_id: str = ""
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
     error: Mapping[str, Any] | None = None
+    client: str | None = None
+    queued_s: float | None = None
     mixture: str | None = None
     mode: str | None = None
+    bypass: str | None = None
     stream: bool = False
     ledger: Ledger = field(default_factory=Ledger)
     n_candidates: int = 0
@@ -38,6 +53,8 @@ class RequestRecord:
                 self.panel[model] = "left_out"
             case PanelSettled():
                 self.n_candidates, self.n_asked, self.panel_s = event.n_candidates, event.n_asked, event.seconds
+            case ModeChosen(mode=mode, bypass=bypass):
+                self.mode, self.bypass = mode, bypass
             case Answered():
                 self.decided_by, self.author = str(event.decided_by), event.author
             case Finished(critic_s=critic_s):
@@ -50,6 +67,8 @@ class RequestRecord:
         headers: dict[str, str] = {}
         if self.mode is not None:
             headers["x-mom-mode"] = self.mode
+        if self.bypass is not None:
+            headers["x-mom-bypass"] = self.bypass
         if self.panel_s is not None:
             headers["x-mom-candidates"] = f"{self.n_candidates}/{self.n_asked}"
         if self.decided_by is not None:
@@ -62,20 +81,27 @@ class RequestRecord:
 
     def facts(self) -> dict[str, Any]:
         """Return what the log line tells of the run. No prompt text is among it."""
-        if self.mode is None:
-            return {}
-        total = self.ledger.total()
         facts = {
+            "client": self.client,
+            "queued_s": _rounded(self.queued_s),
+            "error": self.error["code"] if self.error else None,
+            **(self._facts_of_run() if self.mode is not None else {}),
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+    def _facts_of_run(self) -> dict[str, Any]:
+        total = self.ledger.total()
+        return {
             "outcome": self.outcome,
             "reply": self.reply_id,
             "mixture": self.mixture,
             "mode": self.mode,
+            "bypass": self.bypass,
             "stream": self.stream or None,
             "candidates": f"{self.n_candidates}/{self.n_asked}" if self.panel_s is not None else None,
             "panel": self.panel or None,
             "decided_by": self.decided_by,
             "author": self.author,
-            "error": self.error["code"] if self.error else None,
             "calls": len(self.ledger.calls),
             "attempts": sum(len(call.attempts) for call in self.ledger.calls),
             "prompt_tokens": total.prompt,
@@ -84,7 +110,6 @@ class RequestRecord:
             "panel_s": _rounded(self.panel_s),
             "critic_s": _rounded(self.critic_s),
         }
-        return {name: value for name, value in facts.items() if value is not None}
 
 
 def _rounded(seconds: float | None) -> float | None:

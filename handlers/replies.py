@@ -11,6 +11,7 @@ from synth.events import (
     AuthorStarted,
     CandidateArrived,
     CandidateFailed,
+    DecidedBy,
     Event,
     Finished,
     ProposerLeftOut,
@@ -79,6 +80,7 @@ def _took_s(call: Call) -> float:
 def json_body(envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork) -> dict[str, Any]:
     """Return the `chat.completion` object."""
     return {
+        **_beside(finished),
         "id": envelope.reply_id,
         "object": "chat.completion",
         "created": envelope.created,
@@ -88,13 +90,25 @@ def json_body(envelope: Envelope, finished: Finished, usage: Mapping[str, Any], 
     }
 
 
+def _beside(finished: Finished) -> Mapping[str, Any]:
+    """Return what a single model's upstream said beside its answer; a mixture's answer has several authors."""
+    first = finished.answers[0]
+    return first.completion.beside if first.decided_by is DecidedBy.MODEL else {}
+
+
+def _extra(answer: Answered) -> dict[str, Any]:
+    """Return the message fields that the gateway has no word for; a mixture shows no reasoning by the way."""
+    hidden = () if answer.decided_by is DecidedBy.MODEL else ("reasoning_details",)
+    return {name: value for name, value in answer.completion.extra.items() if name not in hidden}
+
+
 def _choice(answer: Answered, reasoning: str) -> dict[str, Any]:
     completion = answer.completion
     message: dict[str, Any] = {
         "role": "assistant",
         "content": _content(completion),
         "refusal": completion.refusal,
-        **completion.extra,
+        **_extra(answer),
     }
     if reasoning:
         message["reasoning_content"] = reasoning
@@ -127,7 +141,9 @@ def usage_of(
     top = total if on_top == "total" else Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished))
     models = {name: {"calls": n_calls, **_counts(tokens)} for name, (n_calls, tokens) in ledger.by_model().items()}
     whole = {"calls": len(ledger.calls), **_counts(total), "estimated": total.estimated, "models": models}
-    return {**_counts(top), "mom": whole}
+    first = finished.answers[0]
+    details = first.completion.usage_details if first.decided_by is DecidedBy.MODEL else {}
+    return {**details, **_counts(top), "mom": whole}
 
 
 def _counts(tokens: Tokens) -> dict[str, int]:
@@ -190,14 +206,14 @@ class ChunkWriter:
 
     def _ending(self, answer: Answered) -> bytes:
         completion = answer.completion
-        delta: dict[str, Any] = dict(completion.extra)
+        delta: dict[str, Any] = _extra(answer)
         if completion.refusal:
             delta["refusal"] = completion.refusal
         if completion.tool_calls:
             delta["tool_calls"] = [{**call, "index": n} for n, call in enumerate(completion.tool_calls)]
         if completion.function_call:
             delta["function_call"] = completion.function_call
-        said = self._chunk(answer.choice, delta) if delta else b""
+        said = self._chunk(answer.choice, delta, logprobs=completion.logprobs) if delta or completion.logprobs else b""
         return said + self._chunk(answer.choice, {}, completion.finish_reason)
 
     def usage(self, usage: Mapping[str, Any]) -> bytes:
@@ -208,6 +224,10 @@ class ChunkWriter:
         """Return the event that ends a whole stream."""
         return b"data: [DONE]\n\n"
 
-    def _chunk(self, choice: int, delta: Mapping[str, Any], finish_reason: str | None = None) -> bytes:
-        choices: Sequence[Any] = [{"index": choice, "delta": delta, "logprobs": None, "finish_reason": finish_reason}]
+    def _chunk(
+        self, choice: int, delta: Mapping[str, Any], finish_reason: str | None = None, logprobs: Any = None
+    ) -> bytes:
+        choices: Sequence[Any] = [
+            {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
+        ]
         return f'data: {self._head}, "choices": {json.dumps(choices)}}}\n\n'.encode("ascii")

@@ -3,15 +3,27 @@
 from aiohttp import web
 
 from handlers import chat, health, models
-from handlers.middleware import observe, stamp
+from handlers.admission import ADMISSION, Admission
+from handlers.generations import GENERATIONS
+from handlers.middleware import RATE_LIMITS, admitted, guard, observe, stamp
+from handlers.rate import RateLimits
+from handlers.stopping import STOPPING, Stopping
 
 
 def add_to(app: web.Application) -> None:
-    """Add every route, and what goes with every reply, to an application that has its STATE."""
-    app.middlewares.append(observe)
+    """Add every route, and what goes around every request, to an application that has GENERATIONS when it runs."""
+    app[ADMISSION] = Admission(lambda: app[GENERATIONS].current.settings.server)
+    app[RATE_LIMITS] = RateLimits()
+    app[STOPPING] = Stopping(app[ADMISSION])
+    app.on_shutdown.append(_cut)
+    app.middlewares.extend([observe, guard])
     app.on_response_prepare.append(stamp)
-    app.router.add_post("/v1/chat/completions", chat.chat_completions)
+    app.router.add_post("/v1/chat/completions", admitted(chat.chat_completions))
     app.router.add_get("/v1/models", models.list_models)
     app.router.add_get("/v1/models/{id:.+}", models.show_model)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
+
+
+async def _cut(app: web.Application) -> None:
+    app[STOPPING].cut()

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,10 @@ class JsonReply:
     def committed(self) -> bool:
         """Whether status and headers have gone out."""
         return self._response is not None
+
+    def silent_s(self) -> float | None:
+        """Return for how many seconds nothing has gone out; None where that is not known."""
+        return None
 
     async def beat(self) -> None:
         """Send white space, which JSON readers skip, so that the client does not give up."""
@@ -57,18 +61,21 @@ class SseReply:
     def __init__(self, request: web.Request) -> None:
         self._request = request
         self._response: web.StreamResponse | None = None
-        self._quiet = True
+        self._clock = asyncio.get_running_loop().time
+        self._last_write: float | None = None
 
     @property
     def committed(self) -> bool:
         """Whether status and headers have gone out."""
         return self._response is not None
 
+    def silent_s(self) -> float | None:
+        """Return for how many seconds nothing has gone out; None where nothing has yet."""
+        return None if self._last_write is None else self._clock() - self._last_write
+
     async def beat(self) -> None:
-        """Send a comment, unless something was sent since the last beat."""
-        if self._quiet:
-            await self.write(b": keep-alive\n\n")
-        self._quiet = True
+        """Send a comment, which readers of events skip, so that the client does not give up."""
+        await self.write(b": keep-alive\n\n")
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client reads more slowly than we write."""
@@ -82,7 +89,7 @@ class SseReply:
             )
             await response.prepare(self._request)
             self._response = response
-        self._quiet = False
+        self._last_write = self._clock()
         await self._response.write(data)
 
     async def end(self) -> web.StreamResponse:
@@ -101,13 +108,16 @@ class SseReply:
 
 
 @asynccontextmanager
-async def heartbeat(interval_s: float, beat: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
-    """Call `beat` every `interval_s` seconds (0: never) while the block runs; its end waits for a running beat."""
+async def heartbeat(interval_s: float, reply: JsonReply | SseReply) -> AsyncGenerator[None]:
+    """Let the reply beat whenever it was silent for `interval_s` seconds (0: never) while the block runs.
+
+    The end of the block waits for a beat that is under way.
+    """
     if not interval_s:
         yield
         return
     beating = asyncio.Lock()
-    task = asyncio.create_task(_beat(interval_s, beat, beating))
+    task = asyncio.create_task(_beat(interval_s, reply, beating))
     try:
         yield
     finally:
@@ -116,8 +126,13 @@ async def heartbeat(interval_s: float, beat: Callable[[], Awaitable[None]]) -> A
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _beat(interval_s: float, beat: Callable[[], Awaitable[None]], beating: asyncio.Lock) -> None:
+async def _beat(interval_s: float, reply: JsonReply | SseReply, beating: asyncio.Lock) -> None:
+    pause_s = interval_s
     while True:
-        await asyncio.sleep(interval_s)
-        async with beating:
-            await beat()
+        await asyncio.sleep(pause_s)
+        silent_s = reply.silent_s()
+        pause_s = interval_s - (silent_s or 0.0)
+        if silent_s is None or pause_s <= 0:
+            async with beating:
+                await reply.beat()
+            pause_s = interval_s

@@ -1,4 +1,4 @@
-"""What the handlers share: one typed key on the application."""
+"""What the handlers share: the running gateway under one configuration, which a request keeps to its end."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,4 +30,5 @@ class State:
     traces: TraceStore | None = None
 
 
-STATE = web.AppKey("state", State)
+STATE = web.RequestKey("state", State)
+"""The state that a request began with: a configuration that is reloaded meanwhile is for later ones."""

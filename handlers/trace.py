@@ -69,6 +69,7 @@ class Trace:
             "id": record.reply_id,
             "time": datetime.fromtimestamp(self.unix_time, UTC).isoformat(timespec="milliseconds"),
             "request_id": self.request_id,
+            "client": record.client,
             "outcome": record.outcome,
             "status": status,
             "mixture": record.mixture,
@@ -76,6 +77,7 @@ class Trace:
             "decided_by": record.decided_by,
             "timings": {
                 "total_s": round(ended - self.started, 4),
+                "queued_s": record.queued_s,
                 "panel_s": record.panel_s,
                 "critic_s": record.critic_s,
             },

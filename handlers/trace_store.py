@@ -30,18 +30,27 @@ class TraceStore:
     def __init__(self, folder: Path, *, keep: int = 1000, secrets: Sequence[str] = ()) -> None:
         self.folder = folder
         self._keep = keep
-        self._secrets = tuple(secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS)
+        self._secrets: tuple[str, ...] = ()
+        self.hide(secrets)
         self._names: deque[str] = deque()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="traces")
         self._room = threading.BoundedSemaphore(MAX_PENDING)
 
     def open(self) -> None:
-        """Make the folder, drop what a killed process left unfinished; OSError where that can't be done."""
+        """Make the folder, try it, drop what a killed process left unfinished; OSError where that can't be done."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        probe = self.folder / ".chatcmpl-probe.part"
+        probe.touch(mode=0o600)
+        probe.unlink()
         for unfinished in self.folder.glob(".chatcmpl-*.part"):
             unfinished.unlink(missing_ok=True)
         self._names.extend(sorted(path.stem for path in self.folder.glob("chatcmpl-*.json")))
         self._delete_oldest()
+
+    def hide(self, secrets: Sequence[str]) -> None:
+        """Take these out of every text that is written from now on, as well."""
+        long_enough = (secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS)
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *long_enough)))
 
     def add(self, document: Mapping[str, Any]) -> None:
         """Have a trace written soon. Never blocks, never raises."""

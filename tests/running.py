@@ -90,11 +90,11 @@ class Gateway:
 
     def __init__(self, url: str, session: ClientSession) -> None:
         self.url = url
-        self._session = session
+        self.session = session
 
     def open(self, body: Any, **options: Any) -> Any:
         """Return the context manager of a chat request whose reply the test reads itself."""
-        return self._session.post(f"{self.url}/v1/chat/completions", json=body, **options)
+        return self.session.post(f"{self.url}/v1/chat/completions", json=body, **options)
 
     async def chat(self, body: Any = None, **options: Any) -> Reply:
         """Return the reply to a chat request."""
@@ -103,7 +103,7 @@ class Gateway:
 
     async def request(self, method: str, path: str, **options: Any) -> Reply:
         """Return the reply to any request."""
-        async with self._session.request(method, f"{self.url}{path}", **options) as response:
+        async with self.session.request(method, f"{self.url}{path}", **options) as response:
             return await _read(response)
 
 

@@ -2,57 +2,22 @@
 
 import asyncio
 import json
-import os
 import re
 import signal
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from aiohttp import ClientError, ClientSession
+from aiohttp import ClientError
 
 from tests.fakes import FakeUpstream, answer, hang
-from tests.running import KEY, Gateway, ask
+from tests.processes import process, served
+from tests.running import KEY, ask
 
-ROOT = Path(__file__).parent.parent
 CONFIG = """
 models:
   - {{name: a, base_url: "{url}", api_key: "${{FAKE_API_KEY}}"}}
   - {{name: b, base_url: "{url}"}}
 """
-
-
-@asynccontextmanager
-async def process(*arguments: str, env: dict[str, str] | None = None) -> AsyncGenerator[Process]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "gateway.py"),
-        *arguments,
-        stdout=PIPE,
-        stderr=PIPE,
-        env={**os.environ, **(env or {})},
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
-
-
-@asynccontextmanager
-async def served(config: Path, *arguments: str) -> AsyncGenerator[tuple[Process, Gateway]]:
-    options = ("--config", str(config), "--port", "0", *arguments)
-    async with process(*options, env={"FAKE_API_KEY": KEY}) as child:
-        assert child.stdout is not None
-        first = (await asyncio.wait_for(child.stdout.readline(), 60)).decode()
-        found = re.search(r"http://[\d.]+:\d+", first)
-        assert found, first
-        async with ClientSession() as session:
-            yield child, Gateway(found[0], session)
 
 
 def written(folder: Path, upstream: FakeUpstream) -> Path:
@@ -71,7 +36,7 @@ async def test_it_serves_until_it_is_told_to_stop(upstream: FakeUpstream, tmp_pa
         child.send_signal(signal.SIGTERM)
         out, err = await asyncio.wait_for(child.communicate(), 60)
     assert child.returncode == 0
-    assert "mom: panel a, b; critic a; mode fuse" in out.decode()
+    assert "mom: panel a, b; critic a; mode auto" in out.decode()
     assert re.search(r"http :\d+/v1/chat/completions model=mom messages:='", out.decode())
     lines = [json.loads(line) for line in err.decode().splitlines()]
     (line,) = [line for line in lines if line["event"] == "request" and line.get("request_id") == "mine"]
@@ -107,6 +72,29 @@ async def test_a_taken_port_is_told_with_the_remedy(upstream: FakeUpstream, tmp_
     assert f"cannot listen on 127.0.0.1:{port}" in err.decode()
     assert "--port N" in err.decode()
     assert "Traceback" not in err.decode()
+
+
+async def test_a_trace_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """Exit code 1 and a sentence, no traceback, before the port is opened."""
+    path = tmp_path / "config.yaml"
+    path.write_text('models: [{name: a, base_url: "http://127.0.0.1:1/v1"}]')
+    async with process("--config", str(path), "--port", "0", "--debug-requests", str(path)) as child:
+        out, err = await child.communicate()
+    assert (child.returncode, out) == (1, b"")
+    assert err.decode().startswith(f"cannot write traces to {path}: ")
+    assert "--debug-requests DIR" in err.decode()
+    assert "Traceback" not in err.decode()
+
+
+async def test_others_are_not_let_in_without_keys(tmp_path: Path) -> None:
+    """Exit code 2 for --host as for server.host, with the remedy."""
+    path = tmp_path / "config.yaml"
+    path.write_text('models: [{name: a, base_url: "http://127.0.0.1:1/v1"}]')
+    async with process("--config", str(path), "--host", "0.0.0.0") as child:
+        _, err = await child.communicate()
+    assert child.returncode == 2
+    assert "config.yaml:1: server.host: is 0.0.0.0 by --host" in err.decode()
+    assert "write server.api_keys" in err.decode()
 
 
 async def test_check_reads_the_config_and_exits(upstream: FakeUpstream, tmp_path: Path) -> None:

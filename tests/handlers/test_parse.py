@@ -48,7 +48,17 @@ def test_known_fields_are_read_and_all_others_kept() -> None:
         ({"temperature": True}, "temperature", "must be a number, is a boolean"),
         ({"n": 9}, "n", "from 1 to 8"),
         ({"n": 0}, "n", "from 1 to 8"),
-        ({"max_tokens": 0}, "max_tokens", "at least 1"),
+        ({"max_tokens": -2}, "max_tokens", "at least -1"),
+        ({"temperature": "1"}, "temperature", "must be a number"),
+        ({"tools": [{"type": ["x"]}]}, "tools[0].type", "must be a string"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function", "is null"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "is null"),
+        ({"functions": [{}]}, "functions[0].name", "is null"),
+        ({"tool_choice": 5}, "tool_choice", "must be a string or an object"),
+        ({"tool_choice": {"type": ["a"]}}, "tool_choice.type", "must be a string"),
+        ({"tool_choice": {"type": "function", "function": {"name": ["a"]}}}, "tool_choice.function.name", "a string"),
+        ({"tool_choice": {"type": "allowed_tools", "allowed_tools": "x"}}, "tool_choice.allowed_tools", "an object"),
+        ({"function_call": 7}, "function_call", "must be a string or an object"),
         ({"stop": [1]}, "stop", "array of strings"),
         ({"tools": {}}, "tools", "must be an array, is an object"),
         ({"tools": ["x"]}, "tools[0]", "must be an object"),
@@ -73,6 +83,7 @@ def test_a_refusal_names_the_path(fields: dict[str, Any], param: str, says: str)
         (b"{", "at line 1 column 2"),
         (b"[]", "must be a JSON object, not an array"),
         (b'{"messages": NaN}', "NaN is not a JSON value"),
+        (b'{"temperature": 1e999}', "1e999 is not a JSON value"),
         (b"\xff\xfe\x00", "is not valid JSON"),
         (b"[" * 200_000, "nested too deeply"),
         (b'{"n": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
@@ -121,3 +132,9 @@ def test_any_json_is_a_request_or_a_refusal(body: Any) -> None:
         assert 400 <= error.status < 500  # noqa: PT017 -- either outcome is right
     else:
         assert chat.messages == body["messages"]
+
+
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+def test_minus_one_is_no_limit(name: str) -> None:
+    """Some local clients say so."""
+    assert parse(json.dumps({"messages": HI, name: -1}).encode(), None).params == {}

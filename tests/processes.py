@@ -1,0 +1,67 @@
+"""The gateway as a process: started, waited for, and gone when the test is."""
+
+import asyncio
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from aiohttp import ClientSession
+
+from tests.running import KEY, Gateway
+
+ROOT = Path(__file__).parent.parent
+PATIENCE_S = 60.0
+
+
+@asynccontextmanager
+async def process(*arguments: str, env: dict[str, str] | None = None) -> AsyncGenerator[Process]:
+    """Run `gateway.py` with these arguments; whoever leaves before it ended kills it."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(ROOT / "gateway.py"),
+        *arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, **(env or {})},
+    )
+    try:
+        yield child
+    finally:
+        if child.returncode is None:
+            child.kill()
+        await child.communicate()
+
+
+@asynccontextmanager
+async def served(config: Path, *arguments: str) -> AsyncGenerator[tuple[Process, Gateway]]:
+    """Run the gateway at a port of its own, and give it with a client."""
+    options = ("--config", str(config), "--port", "0", *arguments)
+    async with process(*options, env={"FAKE_API_KEY": KEY}) as child:
+        assert child.stdout is not None
+        first = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode()
+        found = re.search(r"http://[\d.]+:\d+", first)
+        assert found, first
+        async with ClientSession() as session:
+            yield child, Gateway(found[0], session)
+
+
+async def logged(child: Process, event: str) -> str:
+    """Return the next line of the log that holds this text; TimeoutError instead of a test that hangs."""
+    assert child.stderr is not None
+    async with asyncio.timeout(PATIENCE_S):
+        while line := (await child.stderr.readline()).decode():
+            if event in line:
+                return line
+    raise AssertionError(f"the log ended without {event!r}")
+
+
+async def loaded(gateway: Gateway, **load: int) -> None:
+    """Wait until so many requests are `running`, or `waiting` for their place."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not load.items() <= (await gateway.request("GET", "/readyz")).json["requests"].items():  # noqa: ASYNC110 -- asked
+            await asyncio.sleep(0.01)
