@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _BAR_CHARS = 30
 _LOOK_EVERY_S = 0.1
+_LAST_PORT = 65535
 EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG = 0, 1, 2
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -230,11 +231,17 @@ def _models_dir() -> Path:
     return Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_LAST_PORT}, is {text!r}")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gateway.py", description="Mixture-of-Models Gateway")
     parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.yaml", metavar="F")
     parser.add_argument("--host", metavar="H", help="address to listen on, instead of server.host")
-    parser.add_argument("--port", type=int, metavar="P", help="port to listen on, instead of server.port; 0: any")
+    parser.add_argument("--port", type=_port, metavar="P", help="port to listen on, instead of server.port; 0: any")
     parser.add_argument("--debug", action="store_true", help="log attempts, and what the embedded models say")
     parser.add_argument(
         "--debug-requests",

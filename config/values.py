@@ -32,6 +32,7 @@ _HEADERS_OF_THE_CONNECTION = frozenset(  # RFC 9110, 7.6.1, and what an HTTP cli
 _PARAMS_OF_THE_GATEWAY = {
     "model": "the gateway sets it: write the model's id under `model`",
     "messages": "they are the client's, and never rewritten",
+    "n": "the gateway asks each model for one answer, and as often as it takes",
     "stream": "the gateway chooses how it asks an upstream",
 }
 

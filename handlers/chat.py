@@ -38,7 +38,7 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     trace = _trace(request, state, record)
     content_type = request.content_type if "Content-Type" in request.headers else None
     async with request.app[STOPPING].bounded():
-        body = await request.read()
+        body = trace.body = await _body(request)
     chat = parse(body, content_type)
     trace.request = chat
     if chat.stream and state.settings.server.streaming == "reject":
@@ -52,6 +52,15 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     envelope = Envelope(record.reply_id, int(state.unix_time()), chat.model or str(record.mixture))
     answering = _Answering(state, record, trace, chat, events, envelope, request.app[STOPPING])
     return await (answering.as_stream(request) if chat.stream else answering.as_json(request))
+
+
+async def _body(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.RequestPayloadError as error:
+        request.content.feed_eof()  # else the server would read on, and log the same error as its own
+        message = "the body cannot be read: it is not what its Content-Encoding or its length says"
+        raise ApiError(400, message, code="invalid_encoding", headers={"Connection": "close"}) from error
 
 
 def _trace(request: web.Request, state: State, record: RequestRecord) -> Trace:

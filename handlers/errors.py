@@ -89,6 +89,7 @@ _VERDICTS: Mapping[Kind, tuple[int, str]] = {
     Kind.TIMEOUT: (504, "upstream_timeout"),
     Kind.NOT_READY: (503, "model_not_ready"),
     Kind.BROKEN_CONTRACT: (502, "invalid_answer"),
+    Kind.BREAKER_OPEN: (503, "upstream_unavailable"),
 }
 
 

@@ -132,9 +132,9 @@ def _write_line(request: web.Request, record: RequestRecord, status: int, second
         "seconds": round(seconds, 4),
         **record.facts(),
     }
-    if status >= 500:  # noqa: PLR2004
-        _log.error("request", **facts)
-    elif request.path in access.PROBES:
+    if request.path in access.PROBES:  # a 503 of /readyz is its answer, not a fault
         _log.debug("request", **facts)
+    elif status >= 500:  # noqa: PLR2004
+        _log.error("request", **facts)
     else:
         _log.info("request", **facts)

@@ -83,7 +83,7 @@ class RequestRecord:
         """Return what the log line tells of the run. No prompt text is among it."""
         facts = {
             "client": self.client,
-            "queued_s": _rounded(self.queued_s),
+            "queued_s": rounded(self.queued_s),
             "error": self.error["code"] if self.error else None,
             **(self._facts_of_run() if self.mode is not None else {}),
         }
@@ -107,10 +107,11 @@ class RequestRecord:
             "prompt_tokens": total.prompt,
             "completion_tokens": total.completion,
             "tokens_estimated": total.estimated or None,
-            "panel_s": _rounded(self.panel_s),
-            "critic_s": _rounded(self.critic_s),
+            "panel_s": rounded(self.panel_s),
+            "critic_s": rounded(self.critic_s),
         }
 
 
-def _rounded(seconds: float | None) -> float | None:
+def rounded(seconds: float | None) -> float | None:
+    """Return a duration to the millisecond."""
     return None if seconds is None else round(seconds, 3)

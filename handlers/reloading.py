@@ -38,6 +38,7 @@ class Reloading:
         async with self._one_at_a_time:
             try:
                 settings = carried_over(self._settings, await asyncio.to_thread(self._read))
+                await self._apply(settings)
             except ConfigError as error:
                 for problem in error.problems:
                     _log.error("configuration problem", problem=problem)
@@ -45,7 +46,6 @@ class Reloading:
             except Exception:  # noqa: BLE001 -- the next try is worth having, and so is the gateway
                 _log.exception("the configuration could not be read again", file=str(self._settings.path))
             else:
-                await self._apply(settings)
                 self._settings = settings
                 _log.info("configuration reloaded", file=str(settings.path))
 

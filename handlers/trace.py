@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.record import RequestRecord
+from handlers.record import RequestRecord, rounded
 from synth.critic import letter
 from synth.events import (
     Answered,
@@ -21,6 +21,7 @@ from synth.normalize import Completion
 from synth.request import ChatRequest
 from upstream.calls import Attempt, Call
 
+_MAX_BODY_BYTES = 100_000
 REDACTED = "[redacted]"
 _SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
 
@@ -29,7 +30,7 @@ _SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password"
 class Trace:
     """Collects what the trace of one request tells.
 
-    `started` is on the monotonic clock, `unix_time` in seconds; `request` stays None where the body was none.
+    `started` is on the monotonic clock, `unix_time` in seconds; `request` stays None where the `body` holds none.
     """
 
     request_id: str
@@ -37,6 +38,7 @@ class Trace:
     record: RequestRecord
     started: float
     unix_time: float
+    body: bytes = b""
     request: ChatRequest | None = None
     _candidates: list[dict[str, Any]] = field(default_factory=list)
     _failures: list[dict[str, Any]] = field(default_factory=list)
@@ -78,10 +80,10 @@ class Trace:
             "timings": {
                 "total_s": round(ended - self.started, 4),
                 "queued_s": record.queued_s,
-                "panel_s": record.panel_s,
-                "critic_s": record.critic_s,
+                "panel_s": rounded(record.panel_s),
+                "critic_s": rounded(record.critic_s),
             },
-            "request": {"headers": redacted_headers(self.headers), **_request(self.request)},
+            "request": {"headers": redacted_headers(self.headers), **_request(self.request, self.body)},
             "candidates": self._candidates,
             "failures": self._failures,
             "authors": list(self._authors.values()),
@@ -113,6 +115,7 @@ class Trace:
     def _attempt(self, attempt: Attempt) -> dict[str, Any]:
         return {
             "outcome": str(attempt.outcome),
+            "hedge": attempt.hedge,
             "status": attempt.status,
             "message": attempt.message or None,
             "started_s": self._since_start(attempt.started),
@@ -134,9 +137,9 @@ def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _request(request: ChatRequest | None) -> dict[str, Any]:
+def _request(request: ChatRequest | None, body: bytes) -> dict[str, Any]:
     if request is None:
-        return {}
+        return {"body": body[:_MAX_BODY_BYTES].decode(errors="backslashreplace")}
     return {
         "model": request.model,
         "n": request.n,

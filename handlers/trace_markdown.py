@@ -10,7 +10,7 @@ def markdown(trace: Mapping[str, Any]) -> str:
         f"# {trace['id']}",
         _facts(trace),
         "## Request",
-        *_messages(trace["request"].get("messages", ())),
+        *_asked(trace["request"]),
         "## Calls",
         _calls(trace["calls"]),
         "## Candidates",
@@ -38,12 +38,16 @@ def _facts(trace: Mapping[str, Any]) -> str:
     facts = {
         "time": trace["time"],
         "outcome": f"{trace['outcome']} (HTTP {trace['status']})" if trace["status"] else trace["outcome"],
-        "mixture, mode": f"{trace['mixture']}, {trace['mode']}",
+        "mixture, mode": f"{trace['mixture'] or '-'}, {trace['mode'] or '-'}",
         "seconds": ", ".join(f"{name[:-2]} {value}" for name, value in timings.items() if value is not None),
         "tokens": f"{ledger['prompt_tokens']} in, {ledger['completion_tokens']} out"
         + (" (partly estimated)" if ledger["estimated"] else ""),
     }
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _asked(request: Mapping[str, Any]) -> list[str]:
+    return _messages(request["messages"]) if "messages" in request else [fenced(request.get("body", ""))]
 
 
 def _messages(messages: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,13 +18,13 @@ PATIENCE_S = 60.0
 
 
 @asynccontextmanager
-async def process(*arguments: str, env: dict[str, str] | None = None) -> AsyncGenerator[Process]:
+async def process(*arguments: str, env: dict[str, str] | None = None, stdin: int = DEVNULL) -> AsyncGenerator[Process]:
     """Run `gateway.py` with these arguments; whoever leaves before it ended kills it."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         str(ROOT / "gateway.py"),
         *arguments,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=stdin,
         stdout=PIPE,
         stderr=PIPE,
         env={**os.environ, **(env or {})},
@@ -38,10 +38,10 @@ async def process(*arguments: str, env: dict[str, str] | None = None) -> AsyncGe
 
 
 @asynccontextmanager
-async def served(config: Path, *arguments: str) -> AsyncGenerator[tuple[Process, Gateway]]:
+async def served(config: Path, *arguments: str, stdin: int = DEVNULL) -> AsyncGenerator[tuple[Process, Gateway]]:
     """Run the gateway at a port of its own, and give it with a client."""
     options = ("--config", str(config), "--port", "0", *arguments)
-    async with process(*options, env={"FAKE_API_KEY": KEY}) as child:
+    async with process(*options, env={"FAKE_API_KEY": KEY}, stdin=stdin) as child:
         assert child.stdout is not None
         first = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode()
         found = re.search(r"http://[\d.]+:\d+", first)

@@ -139,3 +139,12 @@ async def test_help_names_every_option() -> None:
         out, _ = await child.communicate()
     for option in ("--config", "--host", "--port", "--debug", "--debug-requests", "--check"):
         assert option in out.decode()
+
+
+@pytest.mark.parametrize("port", ["99999", "-5", "http"])
+async def test_a_port_that_is_none_is_refused(port: str) -> None:
+    """Exit code 2, with the range."""
+    async with process(f"--port={port}") as child:
+        _, err = await child.communicate()
+    assert child.returncode == 2
+    assert "from 0 to 65535" in err.decode()

@@ -325,6 +325,7 @@ async def test_refusals_are_in_one_shape(upstream: FakeUpstream) -> None:
             "too large": (await gateway.chat(ask("x" * 2000)), 413),
             "not JSON": (await post(gateway, data=b"{", headers={"Content-Type": "application/json"}), 400),
             "a form": (await post(gateway, data={"model": "mom"}), 415),
+            "not its encoding": (await post(gateway, data=b"{}", headers={**JSON, "Content-Encoding": "gzip"}), 400),
             "unknown model": (await gateway.chat(ask(model="gpt-9")), 404),
             "no messages": (await gateway.chat({}), 400),
         }

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import pty
 import signal
 from asyncio.subprocess import Process
 from pathlib import Path
@@ -12,7 +14,7 @@ from aiohttp import ClientConnectionError, ClientError, ClientSession
 
 from config.settings import Server
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream
-from tests.processes import loaded, served
+from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, running, settings
 
 
@@ -134,6 +136,23 @@ async def test_a_second_word_ends_it_at_once(upstream: FakeUpstream, tmp_path: P
             await asking
         assert child.stderr is not None
         assert b"Traceback" not in await child.stderr.read()
+
+
+async def test_a_closed_terminal_ends_it(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """SIGHUP means to read the configuration again, save where the terminal is gone from which the gateway was run."""
+    outer, inner = pty.openpty()
+    try:
+        async with served(written(tmp_path, upstream), stdin=inner) as (child, _):
+            os.close(inner)
+            child.send_signal(signal.SIGHUP)
+            await logged(child, "configuration reloaded")
+            os.close(outer)
+            outer = -1
+            child.send_signal(signal.SIGHUP)
+            assert await code(child) == 0
+    finally:
+        if outer >= 0:
+            os.close(outer)
 
 
 async def test_the_application_alone_ends_its_streams(upstream: FakeUpstream) -> None:

@@ -55,6 +55,7 @@ async def test_a_failed_request_is_traced(upstream: FakeUpstream, tmp_path: Path
     assert failed["failures"][0]["kind"] == "rejected"
     assert refused["error"]["param"] == "messages"
     assert refused["status"] == 400
+    assert json.loads(refused["request"]["body"]) == {"messages": []}
 
 
 async def test_a_cancelled_request_is_traced(upstream: FakeUpstream, tmp_path: Path) -> None:
