@@ -36,25 +36,32 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 def make_app(
-    settings: Settings, *, models_dir: Path, trace_dir: Path | None = None, sleep: Sleep = asyncio.sleep
+    settings: Settings,
+    *,
+    models_dir: Path,
+    trace_dir: Path | None = None,
+    sleep: Sleep = asyncio.sleep,
+    unix_time: Callable[[], float] = time.time,
 ) -> web.Application:
     """Return the whole gateway as an application; what it needs lives from its start-up to its clean-up.
 
-    `sleep` is how retries pause, in seconds. StartError at start-up where traces cannot be written to `trace_dir`.
+    `sleep` is how retries pause, `unix_time` the time of day since the epoch, both in seconds. StartError at start-up
+    where traces cannot be written to `trace_dir`.
     """
     app = web.Application(client_max_size=int(settings.server.max_body_mb * 2**20))
-    app[HOUSE] = _House(models_dir, sleep)
+    app[HOUSE] = _House(models_dir, sleep, unix_time)
     app.cleanup_ctx.append(_running(settings, trace_dir))
-    routes.add_to(app)
+    routes.add_to(app, unix_time)
     return app
 
 
 class _House:
     """Makes the state of each configuration, and holds what outlives one: the children, and the traces."""
 
-    def __init__(self, models_dir: Path, sleep: Sleep) -> None:
+    def __init__(self, models_dir: Path, sleep: Sleep, unix_time: Callable[[], float]) -> None:
         self._models_dir = models_dir
         self._sleep = sleep
+        self._unix_time = unix_time
         self._embedded: EmbeddedModels | None = None
         self._traces: TraceStore | None = None
 
@@ -76,7 +83,7 @@ class _House:
             self._traces.hide(_secrets(settings))
         await self.keep(settings, *(other.settings for other in others))
         pool = Pool(settings.models, embedded=self._embedded, sleep=self._sleep)
-        return State(settings, pool, partial(self._reasons, _weights(settings)), time.time, self._traces)
+        return State(settings, pool, partial(self._reasons, _weights(settings)), self._unix_time, self._traces)
 
     async def keep(self, *in_use: Settings) -> None:
         """Have the embedded models of these settings running, and no others."""
@@ -188,7 +195,7 @@ def banner(settings: Settings, port: int) -> str:
     host = settings.server.host
     lines = [f"Mixture-of-Models Gateway on http://{host}:{port}/v1"]
     for mixture in settings.mixtures:
-        panel = ", ".join(mixture.panel)
+        panel = ", ".join(proposer.name for proposer in mixture.panel)
         lines.append(f"  {mixture.name}: panel {panel}; critic {mixture.critic.model}; mode {mixture.mode}")
     if any(model.weights is not None for model in settings.models):
         lines.append(

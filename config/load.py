@@ -6,6 +6,7 @@ from pathlib import Path
 from config.document import Entries, Items, Scalar, read
 from config.mixtures import mixtures
 from config.models import model
+from config.money import check_limits
 from config.problems import ConfigError, Problems
 from config.reader import Names, Place, Record, keys
 from config.schema import ROOT
@@ -38,7 +39,9 @@ def load(path: Path, environ: Mapping[str, str], *, host: str | None = None, por
 def _settings(record: Record, path: Path, host: str | None, port: int | None) -> Settings:
     listening = server(record, host, port)
     models = tuple(model(entry, listening, path.parent) for entry in record.values.get("models", ()))
-    return Settings(path, listening, models, mixtures(record, record.place.names))
+    asked_for = mixtures(record, record.place.names)
+    check_limits(record, models, asked_for)
+    return Settings(path, listening, models, asked_for)
 
 
 def _text(path: Path) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from config.money import price
 from config.providers import ALL_CAPABILITIES, EMBEDDED, PROVIDERS, WEIGHT_NAMES, Provider
 from config.reader import Record, meant
 from config.settings import Model, Server, Weights
@@ -53,6 +54,7 @@ def model(record: Record, server: Server, folder: Path) -> Model:
         model=model_id,
         capabilities=frozenset(values.get("capabilities", default_capabilities)),
         weights=weights,
+        price=price(record, provider_name),
         hedge_after_s=hedge.values.get("after_s") if hedge else None,
         **as_given,
     )

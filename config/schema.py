@@ -5,9 +5,10 @@ from typing import get_args
 from config.addresses import host_name, origin
 from config.document import Scalar
 from config.providers import PROVIDERS
-from config.reader import Keys, Place, Record, each, flag, keys, number, one_of, text, whole
+from config.reader import Check, Keys, Place, Record, each, flag, keys, number, one_of, text, whole
 from config.settings import Capability, Mode
 from config.values import (
+    amount,
     api_key,
     base_url,
     critic_prompt,
@@ -24,6 +25,8 @@ API_KEY: Keys = {
     "name": text,
     "key": api_key,
     "rate_per_minute": whole(1),
+    "tokens_per_day": whole(1),
+    "cost_per_day": amount(above=0),
 }
 
 SERVER: Keys = {
@@ -42,10 +45,18 @@ SERVER: Keys = {
     "max_queued_requests": whole(0),
     "max_queue_wait_s": number(above=0),
     "watch": flag,
+    "currency": text,
+    "max_cost_per_day": amount(above=0),
 }
 
 HEDGE: Keys = {
     "after_s": number(above=0),
+}
+
+PRICE: Keys = {
+    "input": amount(least=0),
+    "output": amount(least=0),
+    "cached_input": amount(least=0),
 }
 
 MODEL: Keys = {
@@ -65,6 +76,7 @@ MODEL: Keys = {
     "max_concurrency": whole(1, 10_000),
     "capabilities": each(one_of(*get_args(Capability)), unique=True),
     "context_tokens": whole(256),
+    "price": keys(PRICE, required=["input", "output"]),
     "path": text,
     "threads": whole(1),
     "slots": whole(1, 64),
@@ -105,11 +117,36 @@ BYPASS: Keys = {
     "rules": each(keys(BYPASS_RULE, required=["name"])),
 }
 
+PROPOSER: Keys = {
+    "model": model_reference,
+    "samples": whole(1, 16),
+    "params": params,
+}
+
+VERIFY: Keys = {
+    "model": model_reference,
+    "params": params,
+}
+
+
+def naming(table: Keys) -> Check[Record]:
+    """Read a mapping that names a model, or no more than the model's name."""
+
+    def check(place: Place) -> Record:
+        if isinstance(place.node, Scalar):
+            return Record(place, {"model": model_reference(place)})
+        return keys(table, required=["model"])(place)
+
+    return check
+
+
 MIXTURE: Keys = {
     "name": new_mixture_name,
-    "panel": each(model_reference, unique=True, least=1),
+    "panel": each(naming(PROPOSER), least=1),
     "critic": critic,
     "mode": one_of(*get_args(Mode)),
+    "layers": whole(1, 3),
+    "verify": naming(VERIFY),
     "orders": whole(1, 2),
     "verdict_max_tokens": whole(1),
     "bypass": keys(BYPASS),
@@ -119,6 +156,7 @@ MIXTURE: Keys = {
     "grace_s": number(least=0),
     "grace": multiple,
     "retry_grace_s": number(least=0),
+    "max_cost": amount(above=0),
     "show_reasoning": flag,
     "show_work": flag,
     "tools": keys(TOOLS),
@@ -137,8 +175,11 @@ TABLES: dict[str, Keys] = {
     "server.api_keys": API_KEY,
     "models": MODEL,
     "models.hedge": HEDGE,
+    "models.price": PRICE,
     "critic": CRITIC,
     "mixtures": MIXTURE,
+    "mixtures.panel": PROPOSER,
+    "mixtures.verify": VERIFY,
     "mixtures.bypass": BYPASS,
     "mixtures.bypass.rules": BYPASS_RULE,
     "mixtures.tools": TOOLS,

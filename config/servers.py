@@ -28,6 +28,7 @@ def server(root: Record, host: str | None, port: int | None) -> Server:
 
 def _api_keys(records: Sequence[Record]) -> tuple[ApiKey, ...]:
     """Return the keys that are whole; note those that cannot be told apart."""
+    limits = ("rate_per_minute", "tokens_per_day", "cost_per_day")
     found: list[ApiKey] = []
     for record in records:
         name, secret = record.values.get("name"), record.values.get("key")
@@ -37,7 +38,7 @@ def _api_keys(records: Sequence[Record]) -> tuple[ApiKey, ...]:
             if secret and secret.value == other.key.value:
                 record.at("key").refuse(f"is the same key as that of {other.name}: give each client its own")
         if name and secret:
-            found.append(ApiKey(name, secret, record.values.get("rate_per_minute")))
+            found.append(ApiKey(name, secret, **{key: record.values.get(key) for key in limits}))
     return tuple(found)
 
 

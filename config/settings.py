@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
@@ -29,11 +30,13 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that a client may show, under the name that the log has for it; None is no limit of its rate."""
+    """A key that a client may show, under the name that the log has for it; None is no limit."""
 
     name: str
     key: Secret
     rate_per_minute: int | None = None
+    tokens_per_day: int | None = None
+    cost_per_day: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,7 @@ class Server:
     Without `api_keys` nobody is asked for one. `allowed_hosts` are names without a port, `allowed_origins` as browsers
     send them, both in lower case. Beyond `max_concurrent_requests` chat requests, `max_queued_requests` wait for at
     most `max_queue_wait_s`. `watch` reads the file again whenever it changes.
+    `currency` is a label of all money; once `max_cost_per_day` of it is spent, no request begins until midnight UTC.
     """
 
     host: str = "127.0.0.1"
@@ -60,6 +64,8 @@ class Server:
     max_queued_requests: int = 256
     max_queue_wait_s: float = 10.0
     watch: bool = False
+    currency: str = "USD"
+    max_cost_per_day: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,15 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
+class Price:
+    """What a million tokens cost, in the server's currency; `cached_input` None is as much as `input`."""
+
+    input: Decimal
+    output: Decimal
+    cached_input: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """One entry under `models:`: an upstream, a model id there, its parameters.
 
@@ -87,6 +102,7 @@ class Model:
     that; None is no bound. `retries` counts further attempts after the first; `hedge_after_s` is when a second one
     starts beside an attempt that is still running, None for never.
     `context_tokens` is the context window where config.yaml gives it (for embedded models: always).
+    `price` is None where config.yaml gives none (for embedded models: nothing is to be paid).
     """
 
     name: str
@@ -106,6 +122,7 @@ class Model:
     capabilities: frozenset[Capability] = frozenset()
     context_tokens: int | None = None
     weights: Weights | None = None
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +158,30 @@ class Bypass:
 
 
 @dataclass(frozen=True, slots=True)
+class Proposer:
+    """A place on a panel: a model, and params laid over the model's. One of several for the same model has a number."""
+
+    model: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    sample: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What events, traces and logs call it: `qwen`, or `qwen#2`; no model's name has a # in it."""
+        return self.model if self.sample is None else f"{self.model}#{self.sample}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verify:
+    """The model that looks for defects in an answer that was written, and parameters for its calls."""
+
+    model: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Mixture:
-    """What a client asks for by name. `panel` is the operator's ranking, best first.
+    """What a client asks for by name. `panel` is the operator's ranking, best first, asked in `layers` rounds at most.
 
     `critic_reserve_s` of `deadline_s` is kept for the critic: the panel's own deadline is that much earlier,
     but never earlier than half of `deadline_s`.
@@ -150,12 +189,15 @@ class Mixture:
     set, `grace_ratio` times what the quorum took. Once only proposers that are being tried again are left, they have
     `retry_grace_s`, if there is a candidate by then.
     A critic that chooses is asked in `orders` orders of the candidates, each time for `verdict_max_tokens` at most.
+    A request that may cost more than `max_cost`, by an estimate beforehand, is not begun.
     """
 
     name: str
-    panel: tuple[str, ...]
+    panel: tuple[Proposer, ...]
     critic: Critic
     mode: Mode = "auto"
+    layers: int = 1
+    verify: Verify | None = None
     orders: int = 2
     verdict_max_tokens: int = 400
     bypass: Bypass = field(default_factory=Bypass)
@@ -165,9 +207,15 @@ class Mixture:
     grace_s: float = 5.0
     grace_ratio: float | None = None
     retry_grace_s: float = 2.0
+    max_cost: Decimal | None = None
     show_reasoning: bool = False
     show_work: bool = False
     tools_fan_out: Literal["new_turns", "every_turn"] = "new_turns"
+
+    @property
+    def panel_models(self) -> tuple[str, ...]:
+        """The names of the panel's models, each once."""
+        return tuple(dict.fromkeys(proposer.model for proposer in self.panel))
 
 
 @dataclass(frozen=True, slots=True)

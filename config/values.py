@@ -3,11 +3,12 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from config.document import Entries, Items, Node, Scalar, join
-from config.reader import Place, Refused, is_finite, meant, scalar, shown, text
+from config.reader import Check, Place, Refused, is_finite, meant, number, scalar, shown, text
 from config.settings import Secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
@@ -217,6 +218,16 @@ def multiple(place: Place) -> float:
     if found is None:
         raise Refused(f"{rule}, {shown(place)}")
     return float(found[1])
+
+
+def amount(*, above: float | None = None, least: float | None = None) -> Check[Decimal]:
+    """Read an amount of money greater than `above`, or not less than `least`, to the digit as it is written."""
+    read = number(above=above, least=least)
+
+    def check(place: Place) -> Decimal:
+        return Decimal(repr(read(place)))
+
+    return check
 
 
 def critic_prompt(place: Place) -> str:

@@ -11,15 +11,17 @@ from aiohttp import web
 from config.settings import Mixture, Mode
 from handlers import errors
 from handlers.errors import ApiError
-from handlers.middleware import RECORD, REQUEST_ID, TRACE
+from handlers.middleware import API_KEY, RECORD, REQUEST_ID, TRACE
 from handlers.parse import parse
 from handlers.record import RequestRecord
 from handlers.replies import ChunkWriter, Envelope, ShownWork, json_body, usage_of
 from handlers.sending import JsonReply, SseReply, heartbeat
+from handlers.spending import SPENDING, budgets_of, check_quote
 from handlers.state import STATE, State
 from handlers.stopping import STOPPING, Stopping
 from handlers.trace import Trace
 from synth import mixture as mixtures
+from synth import quote
 from synth.contract import contract_of
 from synth.events import Event, Finished, SynthesisError
 from synth.preflight import impossible, impossible_alone
@@ -51,7 +53,9 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
     events = _started(state, record, chat, request.headers.get("x-mom-mode"))
     envelope = Envelope(record.reply_id, int(state.unix_time()), chat.model or str(record.mixture))
     answering = _Answering(state, record, trace, chat, events, envelope, request.app[STOPPING])
-    return await (answering.as_stream(request) if chat.stream else answering.as_json(request))
+    budgets = budgets_of(state.settings.server, request.get(API_KEY))
+    with request.app[SPENDING].charged(budgets, record.expected, record.ledger):
+        return await (answering.as_stream(request) if chat.stream else answering.as_json(request))
 
 
 async def _body(request: web.Request) -> bytes:
@@ -102,11 +106,13 @@ def _started(state: State, record: RequestRecord, chat: ChatRequest, mode: str |
         incremental=chat.stream,
         shows_reasoning=mixture is None or mixture.show_reasoning,
     )
-    record.stream = chat.stream
+    record.stream, record.currency = chat.stream, settings.server.currency
     if mixture is None:
-        record.mode = "direct"
+        record.mode, record.expected = "direct", quote.of_model(chat, models[name])
         return mixtures.answer_directly(run, name)
     record.mixture, record.mode = mixture.name, mixture.mode
+    record.expected = quote.of_mixture(chat, mixture, models)
+    check_quote(record.expected, mixture, record.currency)
     return mixtures.answer(run, mixture)
 
 
@@ -183,7 +189,7 @@ class _Answering:
                 yield event
 
     def _usage(self, finished: Finished) -> dict[str, Any]:
-        return usage_of(finished, self.record.ledger, self.chat, self.state.settings.server.usage)
+        return usage_of(finished, self.record.ledger, self.chat, self.state.settings.server)
 
     def _mixture(self) -> Mixture | None:
         return None if self.record.mixture is None else self.state.settings.mixture(self.record.mixture)

@@ -12,6 +12,7 @@ from synth.events import Cause, SynthesisError
 from upstream.errors import Kind
 
 MAX_RETRY_AFTER_S = 60
+INSUFFICIENT_QUOTA = "insufficient_quota"  # OpenAI's word for it, as code and as type
 _CONTEXT_WORDS = "This model's maximum context length is"
 
 
@@ -40,7 +41,7 @@ class ApiError(Exception):
         """Return the error in OpenAI's shape, with each upstream's cause where there is any."""
         error: dict[str, Any] = {
             "message": self._said(self.message),
-            "type": _type_of(self.status),
+            "type": INSUFFICIENT_QUOTA if self.code == INSUFFICIENT_QUOTA else _type_of(self.status),
             "param": self.param,
             "code": self.code,
         }

@@ -30,14 +30,14 @@ def _entries(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:
-    members = [settings.model(name) for name in {*mixture.panel, mixture.critic.model}]
+    members = [settings.model(name) for name in {*mixture.panel_models, mixture.critic.model}]
     capabilities = set(settings.model(mixture.critic.model).capabilities)
-    if not any("vision" in settings.model(name).capabilities for name in mixture.panel):
+    if not any("vision" in settings.model(name).capabilities for name in mixture.panel_models):
         capabilities.discard("vision")
     windows = [member.context_tokens for member in members if member.context_tokens is not None]
     return {
         **_entry(mixture.name, "mom", capabilities, min(windows, default=None)),
-        "panel": list(mixture.panel),
+        "panel": [proposer.name for proposer in mixture.panel],
         "critic": mixture.critic.model,
         "mode": mixture.mode,
     }

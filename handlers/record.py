@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, Literal
 
 from synth.events import (
@@ -13,15 +14,21 @@ from synth.events import (
     ModeChosen,
     PanelSettled,
     ProposerLeftOut,
+    Revised,
+    VerificationFailed,
+    Verified,
 )
-from synth.ledger import Ledger
+from synth.ledger import Ledger, Spent
 
 
 @dataclass(slots=True)
 class RequestRecord:
     """One chat request's facts, filled in while it runs; also when it fails or its client leaves.
 
-    `client` is the name of the key that it showed; `queued_s` how long it waited to be let in, None where it did not.
+    `client` is the name of the key that it showed; `queued_s` how long it waited to be let in, None where it did not;
+    `expected` what it may use, by an estimate beforehand.
+    `panel` has each proposer's fate, by its name, in further layers with the layer's number. `n_defects` are those that
+    a verifier has found, None where none was asked; `revised` is whether the answer was then written anew.
     """
 
     reply_id: str = ""
@@ -34,6 +41,8 @@ class RequestRecord:
     bypass: str | None = None
     stream: bool = False
     ledger: Ledger = field(default_factory=Ledger)
+    expected: Spent = field(default_factory=Spent)
+    currency: str = "USD"
     n_candidates: int = 0
     n_asked: int = 0
     panel: dict[str, str] = field(default_factory=dict)
@@ -41,20 +50,25 @@ class RequestRecord:
     critic_s: float | None = None
     decided_by: str | None = None
     author: str | None = None
+    n_defects: int | None = None
+    revised: bool = False
+    verification_failed: str | None = None
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
         match event:
-            case CandidateArrived(call=call):
-                self.panel[call.model.name] = "ok"
-            case CandidateFailed(call=call, error=error):
-                self.panel[call.model.name] = str(error.kind)
-            case ProposerLeftOut(model=model):
-                self.panel[model] = "left_out"
+            case CandidateArrived() | CandidateFailed() | ProposerLeftOut():
+                self.panel.update([_fate(event)])
             case PanelSettled():
                 self.n_candidates, self.n_asked, self.panel_s = event.n_candidates, event.n_asked, event.seconds
             case ModeChosen(mode=mode, bypass=bypass):
                 self.mode, self.bypass = mode, bypass
+            case Verified(defects=defects):
+                self.n_defects = (self.n_defects or 0) + len(defects)
+            case VerificationFailed(error=error):
+                self.verification_failed = str(error.kind)
+            case Revised(worse=worse):
+                self.revised = self.revised or worse is None
             case Answered():
                 self.decided_by, self.author = str(event.decided_by), event.author
             case Finished(critic_s=critic_s):
@@ -90,7 +104,7 @@ class RequestRecord:
         return {name: value for name, value in facts.items() if value is not None}
 
     def _facts_of_run(self) -> dict[str, Any]:
-        total = self.ledger.total()
+        total, cost = self.ledger.total(), self.ledger.cost()
         return {
             "outcome": self.outcome,
             "reply": self.reply_id,
@@ -102,14 +116,33 @@ class RequestRecord:
             "panel": self.panel or None,
             "decided_by": self.decided_by,
             "author": self.author,
+            "defects": self.n_defects,
+            "revised": self.revised if self.n_defects else None,
+            "verification_failed": self.verification_failed,
             "calls": len(self.ledger.calls),
             "attempts": sum(len(call.attempts) for call in self.ledger.calls),
             "prompt_tokens": total.prompt,
             "completion_tokens": total.completion,
             "tokens_estimated": total.estimated or None,
+            "cost": as_number(cost),
+            "currency": self.currency if cost is not None else None,
             "panel_s": rounded(self.panel_s),
             "critic_s": rounded(self.critic_s),
         }
+
+
+def as_number(cost: Decimal | None) -> float | None:
+    """Return money as JSON has it, None where it is not known."""
+    return None if cost is None else float(cost)
+
+
+def _fate(event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> tuple[str, str]:
+    """Return who it was, and what came of asking."""
+    name = event.name if isinstance(event, ProposerLeftOut) else event.call.name
+    place = name if event.layer == 1 else f"{name} (layer {event.layer})"
+    if isinstance(event, ProposerLeftOut):
+        return place, "left_out"
+    return place, "ok" if isinstance(event, CandidateArrived) else str(event.error.kind)
 
 
 def rounded(seconds: float | None) -> float | None:

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any
 
-from config.settings import Mixture
+from config.settings import Mixture, Server
+from handlers.record import as_number
 from synth.events import (
     Answered,
     AuthorStarted,
@@ -14,9 +16,12 @@ from synth.events import (
     DecidedBy,
     Event,
     Finished,
+    LayerStarted,
     ProposerLeftOut,
     ReasoningDelta,
     TextDelta,
+    VerificationFailed,
+    Verified,
 )
 from synth.ledger import Ledger, Tokens, estimated, estimated_prompt
 from synth.normalize import Completion, count
@@ -61,16 +66,28 @@ class ShownWork:
 
 def _work_note(event: Event) -> str:
     match event:
-        case CandidateArrived(call=call):
-            return f"{call.model.name} has answered ({_took_s(call):.1f} s).\n"
-        case CandidateFailed(call=call, error=error):
-            return f"{call.model.name} has failed: {error.kind} ({_took_s(call):.1f} s).\n"
-        case ProposerLeftOut(model=model, reason=reason):
-            return f"{model} was not asked: {reason}.\n"
+        case LayerStarted() | CandidateArrived() | CandidateFailed() | ProposerLeftOut():
+            return _panel_note(event)
         case AuthorStarted(call=call, choice=0):
             return f"{call.model.name} writes the answer.\n"
+        case Verified(call=call, defects=defects, choice=0):
+            return f"{call.name} has found {len(defects) or 'no'} {'defect' if len(defects) == 1 else 'defects'}.\n"
+        case VerificationFailed(model=model, error=error, choice=0):
+            return f"{model} was to look for defects, and has failed: {error.kind}.\n"
         case _:
             return ""
+
+
+def _panel_note(event: LayerStarted | CandidateArrived | CandidateFailed | ProposerLeftOut) -> str:
+    match event:
+        case LayerStarted(layer=layer, letters=letters):
+            return f"The panel is asked again, with its {len(letters)} answers (layer {layer}).\n"
+        case CandidateArrived(call=call):
+            return f"{call.name} has answered ({_took_s(call):.1f} s).\n"
+        case CandidateFailed(call=call, error=error):
+            return f"{call.name} has failed: {error.kind} ({_took_s(call):.1f} s).\n"
+        case ProposerLeftOut(name=name, reason=reason):
+            return f"{name} was not asked: {reason}.\n"
 
 
 def _took_s(call: Call) -> float:
@@ -129,18 +146,21 @@ def _content(completion: Completion) -> str | None:
     return completion.text or (None if has_calls else "")
 
 
-def usage_of(
-    finished: Finished, ledger: Ledger, request: ChatRequest, on_top: Literal["answer", "total"]
-) -> dict[str, Any]:
+def usage_of(finished: Finished, ledger: Ledger, request: ChatRequest, server: Server) -> dict[str, Any]:
     """Return `usage`: on top what the client's context accounting needs, under `mom` what was really spent.
 
     On top: the conversation's prompt tokens as the best-ranked member of the panel counted them, and the answer's
-    completion tokens; or, with `on_top="total"`, the sums of all calls.
+    completion tokens; or, with `usage: total`, the sums of all calls. What was spent has a `cost` only where all of its
+    tokens have a price.
     """
     total = ledger.total()
-    top = total if on_top == "total" else Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished))
-    models = {name: {"calls": n_calls, **_counts(tokens)} for name, (n_calls, tokens) in ledger.by_model().items()}
-    whole = {"calls": len(ledger.calls), **_counts(total), "estimated": total.estimated, "models": models}
+    top = total if server.usage == "total" else Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished))
+    models = {
+        name: {"calls": n_calls, **_counts(tokens), **_cost(ledger.cost(name))}
+        for name, (n_calls, tokens) in ledger.by_model().items()
+    }
+    cost = _cost(ledger.cost(), currency=server.currency)
+    whole = {"calls": len(ledger.calls), **_counts(total), "estimated": total.estimated, **cost, "models": models}
     first = finished.answers[0]
     details = first.completion.usage_details if first.decided_by is DecidedBy.MODEL else {}
     return {**details, **_counts(top), "mom": whole}
@@ -154,10 +174,14 @@ def _counts(tokens: Tokens) -> dict[str, int]:
     }
 
 
+def _cost(cost: Decimal | None, **beside: str) -> dict[str, Any]:
+    return {} if cost is None else {"cost": as_number(cost), **beside}
+
+
 def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
     for call in ledger.calls:
         counted = count(call.usage, "prompt_tokens")
-        if counted is not None and (call.role != "critic" or call.messages is request.messages):
+        if counted is not None and (call.role not in ("critic", "verifier") or call.messages is request.messages):
             return counted
     return estimated_prompt(request.messages)
 

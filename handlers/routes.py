@@ -1,19 +1,23 @@
 """Which path leads to which handler, and what stands around all of them."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
-from handlers import chat, health, models
+from handlers import chat, health, models, openapi
 from handlers.admission import ADMISSION, Admission
 from handlers.generations import GENERATIONS
 from handlers.middleware import RATE_LIMITS, admitted, guard, observe, stamp
 from handlers.rate import RateLimits
+from handlers.spending import SPENDING, Spending
 from handlers.stopping import STOPPING, Stopping
 
 
-def add_to(app: web.Application) -> None:
+def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     """Add every route, and what goes around every request, to an application that has GENERATIONS when it runs."""
     app[ADMISSION] = Admission(lambda: app[GENERATIONS].current.settings.server)
     app[RATE_LIMITS] = RateLimits()
+    app[SPENDING] = Spending(unix_time)
     app[STOPPING] = Stopping(app[ADMISSION])
     app.on_shutdown.append(_cut)
     app.middlewares.extend([observe, guard])
@@ -23,6 +27,7 @@ def add_to(app: web.Application) -> None:
     app.router.add_get("/v1/models/{id:.+}", models.show_model)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/openapi.json", openapi.openapi)
 
 
 async def _cut(app: web.Application) -> None:

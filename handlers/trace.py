@@ -1,11 +1,11 @@
 """One request's whole story as a document: a reader of its events. Writing it to disk is trace_store.py's part."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.record import RequestRecord, rounded
+from handlers.record import RequestRecord, as_number, rounded
 from synth.critic import letter
 from synth.events import (
     Answered,
@@ -14,12 +14,17 @@ from synth.events import (
     CandidateArrived,
     CandidateFailed,
     Event,
+    LayerStarted,
     ProposerLeftOut,
+    Revised,
+    VerificationFailed,
+    Verified,
 )
-from synth.ledger import tokens_of
+from synth.ledger import cost_of, tokens_of
 from synth.normalize import Completion
 from synth.request import ChatRequest
 from upstream.calls import Attempt, Call
+from upstream.errors import CallError
 
 _MAX_BODY_BYTES = 100_000
 REDACTED = "[redacted]"
@@ -43,21 +48,30 @@ class Trace:
     _candidates: list[dict[str, Any]] = field(default_factory=list)
     _failures: list[dict[str, Any]] = field(default_factory=list)
     _authors: dict[int, dict[str, Any]] = field(default_factory=dict)
+    _layers: list[dict[str, Any]] = field(default_factory=list)
+    _verifications: list[dict[str, Any]] = field(default_factory=list)
     _answers: list[dict[str, Any]] = field(default_factory=list)
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
         match event:
-            case CandidateArrived(call=call, completion=completion):
-                self._candidates.append({"model": call.model.name, **_completion(completion)})
-            case CandidateFailed(call=call, error=error):
-                self._failures.append({"model": call.model.name, "kind": str(error.kind), "message": error.message})
-            case ProposerLeftOut(model=model, reason=reason):
-                self._failures.append({"model": model, "kind": "left_out", "message": reason})
+            case LayerStarted():
+                self._layers.append({"layer": event.layer, "seed": event.seed, "letters": _lettered(event.letters)})
+            case CandidateArrived(call=call, completion=completion, layer=layer):
+                self._candidates.append({"model": call.name, "layer": layer, **_completion(completion)})
+            case CandidateFailed(call=call, error=error, layer=layer):
+                self._failures.append({"model": call.name, "layer": layer, **_failure(error)})
+            case ProposerLeftOut(name=name, reason=reason, layer=layer):
+                self._failures.append({"model": name, "layer": layer, "kind": "left_out", "message": reason})
             case AuthorStarted():
                 self._authors[id(event.call)] = _author(event)
             case AuthorFailed(call=call, error=error):
-                self._authors[id(call)]["failure"] = {"kind": str(error.kind), "message": error.message}
+                self._authors[id(call)]["failure"] = _failure(error)
+            case Verified() | VerificationFailed():
+                self._verifications.append(_verification(event))
+            case Revised(worse=worse, choice=choice):
+                last = next(each for each in reversed(self._verifications) if each["choice"] == choice)
+                last |= {"revised": worse is None, "worse": worse}
             case Answered():
                 answer = {"choice": event.choice, "decided_by": str(event.decided_by), "author": event.author}
                 self._answers.append({**answer, **_completion(event.completion)})
@@ -84,9 +98,11 @@ class Trace:
                 "critic_s": rounded(record.critic_s),
             },
             "request": {"headers": redacted_headers(self.headers), **_request(self.request, self.body)},
+            "layers": self._layers,
             "candidates": self._candidates,
             "failures": self._failures,
             "authors": list(self._authors.values()),
+            "verifications": self._verifications,
             "answers": self._answers,
             "error": record.error,
             "calls": [self._call(call) for call in record.ledger.calls],
@@ -94,6 +110,8 @@ class Trace:
                 "prompt_tokens": total.prompt,
                 "completion_tokens": total.completion,
                 "estimated": total.estimated,
+                "cost": as_number(record.ledger.cost()),
+                "currency": record.currency,
             },
         }
 
@@ -101,7 +119,7 @@ class Trace:
         tokens = tokens_of(call)
         return {
             "role": call.role,
-            "model": call.model.name,
+            "model": call.name,
             "upstream_model": call.model.model,
             "outcome": str(call.outcome),
             "started_s": self._since_start(call.started),
@@ -109,6 +127,7 @@ class Trace:
             "prompt_tokens": tokens.prompt,
             "completion_tokens": tokens.completion,
             "estimated": tokens.estimated,
+            "cost": as_number(cost_of([call])),
             "attempts": [self._attempt(attempt) for attempt in call.attempts],
         }
 
@@ -155,9 +174,25 @@ def _author(event: AuthorStarted) -> dict[str, Any]:
         "role": event.call.role,
         "choice": event.choice,
         "seed": event.seed,
-        "letters": {letter(position): model for position, model in enumerate(event.letters)},
+        "letters": _lettered(event.letters),
         "messages": list(event.messages),
     }
+
+
+def _lettered(names: Sequence[str]) -> dict[str, str]:
+    return {letter(position): name for position, name in enumerate(names)}
+
+
+def _failure(error: CallError) -> dict[str, str]:
+    return {"kind": str(error.kind), "message": error.message}
+
+
+def _verification(event: Verified | VerificationFailed) -> dict[str, Any]:
+    if isinstance(event, VerificationFailed):
+        return {"choice": event.choice, "model": event.model, "failure": _failure(event.error)}
+    listed = [{"kind": each.kind, "quote": each.quote, "problem": each.problem} for each in event.defects]
+    found = {"defects": listed, "n_dismissed": event.n_dismissed}
+    return {"choice": event.choice, "model": event.call.name, **found}
 
 
 def _completion(completion: Completion) -> dict[str, Any]:

@@ -18,6 +18,8 @@ def markdown(trace: Mapping[str, Any]) -> str:
     ]
     for author in trace["authors"]:
         parts += [f"## {author['role'].capitalize()}: {author['model']}", *_author(author)]
+    for verification in trace["verifications"]:
+        parts += [f"## Verifier: {verification['model']}", _verification(verification)]
     for answer in trace["answers"]:
         parts += [f"## Answer (by {answer['author']}, {answer['decided_by']})", fenced(answer["text"])]
     if trace["error"]:
@@ -43,7 +45,13 @@ def _facts(trace: Mapping[str, Any]) -> str:
         "tokens": f"{ledger['prompt_tokens']} in, {ledger['completion_tokens']} out"
         + (" (partly estimated)" if ledger["estimated"] else ""),
     }
+    if ledger["cost"] is not None:
+        facts["cost"] = f"{_money(ledger['cost'])} {ledger['currency']}"
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _money(cost: float | None) -> str:
+    return "-" if cost is None else f"{cost:.6f}"
 
 
 def _asked(request: Mapping[str, Any]) -> list[str]:
@@ -60,35 +68,56 @@ def _messages(messages: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _calls(calls: Sequence[Mapping[str, Any]]) -> str:
     rows = [
-        "| role | model | outcome | start s | end s | tokens in | out | cause |",
-        "|---|---|---|---|---|---|---|---|",
+        "| role | model | outcome | start s | end s | tokens in | out | cost | cause |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for call in calls:
-        rows.append(_row(call, call["role"], call["prompt_tokens"], call["completion_tokens"]))
+        used = [call["prompt_tokens"], call["completion_tokens"], _money(call["cost"])]
+        rows.append(_row(call, call["role"], used))
         if len(call["attempts"]) > 1 or call["outcome"] != "ok":
-            rows += [_row({**call, **attempt}, "· attempt", "", "") for attempt in call["attempts"]]
+            rows += [_row({**call, **attempt}, "· attempt", ["", "", ""]) for attempt in call["attempts"]]
     return "\n".join(rows)
 
 
-def _row(facts: Mapping[str, Any], role: str, tokens_in: Any, tokens_out: Any) -> str:
+def _row(facts: Mapping[str, Any], role: str, used: Sequence[Any]) -> str:
     cause = str(facts.get("message") or "").replace("|", "\\|").replace("\n", " ")
-    cells = [role, facts["model"], facts["outcome"], facts["started_s"], facts["ended_s"], tokens_in, tokens_out, cause]
+    cells = [role, facts["model"], facts["outcome"], facts["started_s"], facts["ended_s"], *used, cause]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
 def _candidates(trace: Mapping[str, Any]) -> list[str]:
     parts: list[str] = []
     for candidate in trace["candidates"]:
-        parts += [f"### {candidate['model']} ({candidate['finish_reason']})", fenced(candidate["text"])]
-    parts += [f"### {failure['model']}: {failure['kind']}\n\n{failure['message']}" for failure in trace["failures"]]
+        parts += [f"### {_place(candidate)} ({candidate['finish_reason']})", fenced(candidate["text"])]
+    parts += [f"### {_place(failure)}: {failure['kind']}\n\n{failure['message']}" for failure in trace["failures"]]
+    parts += [f"Shown to layer {layer['layer']} in this order {_order(layer)}" for layer in trace["layers"]]
     return parts
+
+
+def _place(proposer: Mapping[str, Any]) -> str:
+    return str(proposer["model"]) + (f", layer {proposer['layer']}" if proposer["layer"] > 1 else "")
+
+
+def _order(shown: Mapping[str, Any]) -> str:
+    order = ", ".join(f"{letter} is {model}" for letter, model in shown["letters"].items())
+    return f"(seed {shown['seed']}): {order}."
+
+
+def _verification(verification: Mapping[str, Any]) -> str:
+    if "failure" in verification:
+        return f"Failed: {verification['failure']['kind']}: {verification['failure']['message']}"
+    lines = [f"{each['kind']}: {each['problem']}\n\n{fenced(each['quote'])}" for each in verification["defects"]]
+    if verification["n_dismissed"]:
+        lines.append(f"Not counted, for they quote what is not there: {verification['n_dismissed']}.")
+    if verification.get("worse"):
+        lines.append(f"The revision was thrown away: {verification['worse']}.")
+    return "\n\n".join(lines) or "No defect."
 
 
 def _author(author: Mapping[str, Any]) -> list[str]:
     parts: list[str] = []
     if author["letters"]:
-        order = ", ".join(f"{letter} is {model}" for letter, model in author["letters"].items())
-        parts += [f"Order (seed {author['seed']}): {order}.", *_messages(author["messages"][-1:])]
+        parts += [f"Order {_order(author)}", *_messages(author["messages"][-1:])]
     if author.get("failure"):
         parts.append(f"Failed: {author['failure']['kind']}: {author['failure']['message']}")
     return parts

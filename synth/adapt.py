@@ -49,12 +49,16 @@ def for_author(
     """Return the messages and params for the model that writes the answer; the client's own where passed through."""
     if passed_through:
         return messages, request.params
-    if "vision" not in model.capabilities:
-        messages = _without_pictures(messages)
+    messages = for_reader(messages, model)
     params = request.params
     if "tools" not in model.capabilities:
         params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
     return _in_json_words(messages, params, contract, model)
+
+
+def for_reader(messages: Sequence[Message], model: Model) -> Sequence[Message]:
+    """Return the messages as a model can read them: to one that cannot see, pictures are told of in words."""
+    return messages if "vision" in model.capabilities else _without_pictures(messages)
 
 
 def needs_vision(messages: Sequence[Message]) -> bool:

@@ -10,10 +10,8 @@ from typing import Any
 from synth.edits import EditForm, Edits, Workspace, applied, edit_form, workspace
 from synth.normalize import Completion
 from synth.request import ChatRequest
-from synth.schemas import MAX_FINDING_CHARS, json_value, mismatch
+from synth.schemas import MAX_FINDING_CHARS, json_value, mismatch, unfenced
 from synth.tool_calls import called, calls_finding, choosable
-
-_FENCE = "```"
 
 
 class Form(StrEnum):
@@ -97,7 +95,7 @@ class Contract:
         return calls_finding(self.tools, called(completion))
 
     def _read_json(self, completion: Completion) -> Reading:
-        cleaned = replace(completion, text=_unfenced(completion.text))
+        cleaned = replace(completion, text=unfenced(completion.text))
         try:
             value = json_value(cleaned.text)
         except ValueError as error:
@@ -132,16 +130,6 @@ def contract_of(request: ChatRequest) -> Contract:
         edits=edits,
         workspace=workspace(request.messages) if edits is not None else Workspace(),
     )
-
-
-def _unfenced(text: str) -> str:
-    """Return what is inside of a fence around a whole text, and any other text as it is."""
-    stripped = text.strip()
-    opening, newline, rest = stripped.partition("\n")
-    fenced = opening.startswith(_FENCE) and opening.strip("`").strip().isalnum() | (not opening.strip("` \t"))
-    if not newline or not fenced or not rest.endswith(_FENCE) or _FENCE in opening[len(_FENCE) :]:
-        return text
-    return rest.removesuffix(_FENCE).rstrip(" \t").removesuffix("\n")
 
 
 def _as_said(completion: Completion) -> Hashable:

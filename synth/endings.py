@@ -10,17 +10,15 @@ from dataclasses import dataclass
 from config.settings import Mixture
 from synth import critic
 from synth.contract import Form
-from synth.events import Answered, Cause, DecidedBy, Event, ReasoningDelta, SynthesisError, TextDelta, pieces
+from synth.events import Answered, Cause, DecidedBy, Event, SynthesisError, deltas
 from synth.fitting import n_fitting
 from synth.normalize import Completion
 from synth.panel import Candidate, Panel
 from synth.preflight import authors_of
 from synth.run import Run
-from synth.writing import Task, Written, write
+from synth.verifying import write_verified
+from synth.writing import Task, Written
 from upstream.errors import CallError, Kind
-
-# What a model says to these it says again a moment later.
-_LASTING = frozenset({Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,26 +36,24 @@ Mode = Callable[[Case], AsyncGenerator[Event]]
 
 def stands(case: Case, candidate: Candidate, decided_by: DecidedBy) -> AsyncGenerator[Event]:
     """Let a candidate be the answer, byte for byte."""
-    return whole(case, candidate.completion, candidate.model, decided_by)
+    return whole(case, candidate.completion, candidate.name, decided_by)
 
 
 async def whole(case: Case, completion: Completion, author: str, decided_by: DecidedBy) -> AsyncGenerator[Event]:
     """Give an answer that is there as a whole."""
     if case.run.incremental:
-        if completion.reasoning:
-            yield ReasoningDelta(completion.reasoning, case.choice)
-        for piece in pieces(completion.text):
-            yield TextDelta(piece, case.choice)
+        for delta in deltas(completion, case.choice):
+            yield delta
     yield Answered(completion, decided_by, author, case.choice)
 
 
 async def critic_alone(case: Case) -> AsyncGenerator[Event]:
     """Let the critic answer the conversation as it is, without candidates."""
     run = case.run
-    hopeless = {cause.model for cause in case.panel.failures if cause.error.kind in _LASTING}
-    authors = [name for name in authors_of(case.mixture, run.models, case.run.contract) if name not in hopeless]
+    able = authors_of(case.mixture, run.models, case.run.contract)
+    authors = [name for name in able if name not in case.panel.hopeless]
     try:
-        async with aclosing(write(run, _task(case, ()), authors)) as events:
+        async with aclosing(write_verified(run, _task(case, ()), authors, case.mixture.verify)) as events:
             async for event in events:
                 yield answered(event, DecidedBy.CRITIC_ALONE, case.choice)
     except SynthesisError as error:
@@ -82,7 +78,7 @@ async def criticised(case: Case) -> AsyncGenerator[Event]:
         if len(shown) < 2 and case.run.contract.form is not Form.TOOLS:  # noqa: PLR2004 -- one needs no critic
             break
         try:
-            async with aclosing(write(case.run, _task(case, shown), authors)) as events:
+            async with aclosing(write_verified(case.run, _task(case, shown), authors, case.mixture.verify)) as events:
                 async for event in events:
                     yield answered(event, DecidedBy.CRITIC, case.choice)
         except SynthesisError as error:
@@ -120,7 +116,7 @@ def _task(case: Case, candidates: Sequence[Candidate]) -> Task:
         contract=run.contract,
         overrides=settings.params,
         seed=seed,
-        letters=tuple(candidate.model for candidate in shown),
+        letters=tuple(candidate.name for candidate in shown),
         nonce=nonce,
         choice=case.choice,
     )
@@ -147,7 +143,7 @@ def _as_it_is(case: Case, error: SynthesisError) -> AsyncGenerator[Event] | None
 
 def _broken(case: Case) -> list[Cause]:
     """Return why the candidates could not stand in."""
-    findings = [(each.model, each.finding) for each in case.panel.candidates]
+    findings = [(each.name, each.finding) for each in case.panel.candidates]
     return [Cause(model, CallError(Kind.BROKEN_CONTRACT, problem)) for model, problem in findings if problem]
 
 

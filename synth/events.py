@@ -1,9 +1,10 @@
 """What happens while a request is answered. Replies, traces, logs and headers all read these events, and only these."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from synth.defects import Defect
 from synth.normalize import Completion
 from synth.request import Message
 from upstream.calls import Call
@@ -26,12 +27,25 @@ class DecidedBy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LayerStarted:
+    """The panel is asked again, with the candidates of the layer before.
+
+    `letters` are the proposers that A, B, C… are from, in an order drawn from `seed`.
+    """
+
+    layer: int
+    seed: int
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CandidateArrived:
     """A proposer gave a usable answer; `finding` is how it breaks the contract, if it does."""
 
     call: Call
     completion: Completion
     finding: str | None = None
+    layer: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +54,21 @@ class CandidateFailed:
 
     call: Call
     error: CallError
+    layer: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ProposerLeftOut:
     """A member of the panel was not asked, because it could not take this request."""
 
-    model: str
+    name: str
     reason: str
+    layer: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class PanelSettled:
-    """No more candidates will come. `n_candidates` of `n_asked` are usable."""
+    """No more candidates will come. `n_candidates` of `n_asked` are usable, in the last layer that gave any."""
 
     n_candidates: int
     n_asked: int
@@ -91,6 +107,34 @@ class AuthorFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class Verified:
+    """A second model has looked a draft over: `defects` in it, and `n_dismissed` more that quote what is not there."""
+
+    call: Call
+    defects: tuple[Defect, ...]
+    n_dismissed: int = 0
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationFailed:
+    """The model that should have looked a draft over could not; the draft stands."""
+
+    model: str
+    error: CallError
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Revised:
+    """The author has gone over the defects. `worse` is why the draft stands all the same, None where it gives way."""
+
+    call: Call
+    worse: str | None
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TextDelta:
     """The next piece of the answer's text."""
 
@@ -125,13 +169,17 @@ class Finished:
 
 
 Event = (
-    CandidateArrived
+    LayerStarted
+    | CandidateArrived
     | CandidateFailed
     | ProposerLeftOut
     | PanelSettled
     | ModeChosen
     | AuthorStarted
     | AuthorFailed
+    | Verified
+    | VerificationFailed
+    | Revised
     | TextDelta
     | ReasoningDelta
     | Answered
@@ -160,6 +208,14 @@ class SynthesisError(Exception):
         self.causes = tuple(causes)
         self.interrupted = interrupted
         self.draft = draft
+
+
+def deltas(completion: Completion, choice: int) -> Iterator[Event]:
+    """Yield an answer that is there as a whole for a client that streams."""
+    if completion.reasoning:
+        yield ReasoningDelta(completion.reasoning, choice)
+    for piece in pieces(completion.text):
+        yield TextDelta(piece, choice)
 
 
 def pieces(text: str, size: int = 48) -> list[str]:

@@ -7,9 +7,8 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 
-from config.settings import BypassRule, Mixture
-from synth import bypass
-from synth import panel as panels
+from config.settings import BypassRule, Mixture, Proposer
+from synth import bypass, layers
 from synth.choices import interleaved
 from synth.contract import Contract, Form
 from synth.edits import code_block
@@ -17,6 +16,7 @@ from synth.endings import Case, Mode, answered, critic_alone
 from synth.events import Answered, DecidedBy, Event, Finished, ModeChosen, PanelSettled
 from synth.first import first
 from synth.fuse import fuse
+from synth.panel import Panel
 from synth.request import ChatRequest, answers_a_tool
 from synth.run import Run
 from synth.select import select
@@ -30,7 +30,7 @@ _CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
 
 async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     """Yield the events of a mixture's run, the last of which is Finished; SynthesisError where there is no answer."""
-    rule = bypass.matching(run.request, _rules(mixture))
+    rule = bypassing(run.request, mixture)
     made = _by_panel(run, mixture) if rule is None else _bypassed(run, mixture, rule)
     async with aclosing(_finished(run, made)) as events:
         async for event in events:
@@ -39,6 +39,7 @@ async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
 
 async def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
     """Yield the events of one model's run, asked for by its own name: no panel, no critic, no check of its answer."""
+    yield PanelSettled(0, 0, run.elapsed_s())
     made = interleaved(run.request.n, lambda choice: _direct(run, model, choice), spare=not run.incremental)
     async with aclosing(_finished(run, made)) as events:
         async for event in events:
@@ -46,12 +47,12 @@ async def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
 
 
 async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
-    panel = panels.Panel()
-    if _needs_no_panel(run.request, mixture):
+    panel = Panel()
+    if needs_no_panel(run.request, mixture):
         yield PanelSettled(0, 0, run.elapsed_s())
     else:
-        patient = replace(mixture, quorum=1, grace_s=0, grace_ratio=None) if mixture.mode == "first" else mixture
-        async with aclosing(panels.ask(run, patient, panel)) as asked:
+        hasty = replace(mixture, quorum=1, grace_s=0, grace_ratio=None, layers=1)
+        async with aclosing(layers.ask(run, hasty if mixture.mode == "first" else mixture, panel)) as asked:
             async for event in asked:
                 yield event
     name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
@@ -64,7 +65,7 @@ async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
             yield event
 
 
-def _suitable_mode(contract: Contract, panel: panels.Panel) -> str:
+def _suitable_mode(contract: Contract, panel: Panel) -> str:
     """Return `select` where the answer's bytes matter, because a rewritten edit breaks; `fuse` for prose and tools."""
     if contract.form in _CHOOSING:
         return "select"
@@ -73,12 +74,14 @@ def _suitable_mode(contract: Contract, panel: panels.Panel) -> str:
     return "select" if is_code else "fuse"
 
 
-def _rules(mixture: Mixture) -> tuple[BypassRule, ...]:
-    return mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ())
+def bypassing(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
+    """Return the rule by which a request needs no panel, None where there is none."""
+    return bypass.matching(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
 
 async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenerator[Event]:
     """One model answers; the mixture's critics step in where it fails."""
+    yield PanelSettled(0, 0, run.elapsed_s())
     yield ModeChosen("direct", rule.name)
     critics = (mixture.critic.model, *mixture.critic.fallbacks)
     authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
@@ -115,7 +118,7 @@ async def _finished(run: Run, made: AsyncGenerator[Event]) -> AsyncGenerator[Eve
     yield Finished(tuple(sorted(answers, key=lambda each: each.choice)), run.elapsed_s() - settled_s)
 
 
-def _needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
+def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
     """Whether the critic's model answers alone: asked to, amid work with tools, or as the only one on the panel."""
     goes_on = mixture.tools_fan_out == "new_turns" and answers_a_tool(request)
-    return mixture.mode == "direct" or goes_on or mixture.panel == (mixture.critic.model,)
+    return mixture.mode == "direct" or goes_on or mixture.panel == (Proposer(mixture.critic.model),)

@@ -4,18 +4,22 @@ import json
 from collections.abc import AsyncGenerator, Hashable
 from dataclasses import dataclass, field, replace
 
-from config.settings import Mixture, Model
+from config.settings import Mixture, Proposer
 from synth import adapt
-from synth.contract import Contract
-from synth.events import CandidateArrived, CandidateFailed, Cause, Event, PanelSettled, ProposerLeftOut
+from synth.contract import Contract, Reading
+from synth.events import CandidateArrived, CandidateFailed, Cause, Event, ProposerLeftOut
 from synth.fitting import holds
 from synth.normalize import Completion, normalized
 from synth.patience import Patience, given_up
+from synth.request import ChatRequest
 from synth.run import Run
 from synth.tool_calls import called
 from upstream.calls import Call
-from upstream.errors import CallError
+from upstream.errors import CallError, Kind
 from upstream.gathering import Outcome
+
+# What a model says to these it says again a moment later.
+_LASTING = frozenset({Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +35,30 @@ class Candidate:
     outcome: Hashable
 
     @property
-    def model(self) -> str:
-        """The proposer's configured name."""
-        return self.call.model.name
+    def name(self) -> str:
+        """The proposer's name."""
+        return self.call.name
 
 
 @dataclass(slots=True)
 class Panel:
-    """What came of asking: candidates in the order of the panel, which is the operator's ranking, and failures."""
+    """What came of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
+
+    `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again.
+    """
 
     candidates: list[Candidate] = field(default_factory=list)
     failures: list[Cause] = field(default_factory=list)
+    hopeless: frozenset[str] = frozenset()
+    n_asked: int = 0
+
+    def take(self, later: "Panel") -> None:
+        """Take in what a later layer came to; what there is stays where that is no candidate, or only broken ones."""
+        self.failures += later.failures
+        self.hopeless |= later.hopeless
+        stays = not later.candidates or (later.best() is None and self.best() is not None)
+        if not self.candidates or not stays:
+            self.candidates, self.n_asked = later.candidates, later.n_asked
 
     def best(self) -> Candidate | None:
         """Return the best-ranked candidate that keeps the contract, a truncated one last; None where none does."""
@@ -50,57 +67,92 @@ class Panel:
         return next(iter(whole or valid), None)
 
 
-async def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]:
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What a layer of proposers is asked, and until when.
+
+    `request` is the client's, with the fenced candidates of the layer before at its end, where there is one: then
+    `nonce` is the mark of their fences.
+    """
+
+    request: ChatRequest
+    deadline: float
+    layer: int = 1
+    nonce: str = ""
+
+
+async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> AsyncGenerator[Event]:
     """Ask every proposer at once, and fill `panel` as they settle; those that cannot take the request are left out.
 
-    The panel's deadline leaves `critic_reserve_s` of the run's, but is never before its half. A proposer that is waited
-    for no longer (see synth/patience.py) is cancelled, and its connection is closed before it counts as a failure.
+    A proposer that is waited for no longer (see synth/patience.py) is cancelled, and its connection is closed before it
+    counts as a failure.
     """
-    time_s = run.deadline - run.started
-    deadline = max(run.deadline - mixture.critic_reserve_s, run.started + time_s / 2)
     calls: list[Call] = []
-    for name in mixture.panel:
-        unfit = _unfit(run, run.models[name])
+    for proposer in mixture.panel:
+        unfit = _unfit(run, asking, proposer, panel.hopeless)
         if unfit is not None:
-            yield ProposerLeftOut(name, unfit)
-            continue
-        messages, params = adapt.for_proposer(run.request, run.contract, run.models[name])
-        calls.append(run.call(name, "proposer", messages, params=params, deadline=deadline))
+            yield ProposerLeftOut(proposer.name, unfit, asking.layer)
+        else:
+            calls.append(_call(run, asking, proposer))
+    panel.n_asked = len(calls)
     patience = Patience(mixture, run.pool.clock())
     async with run.pool.gather(calls) as gathering:
         while (settled := await gathering.next(patience.limit)) is not None:
-            event = await _taken(panel, run.contract, *settled)
+            event = await _taken(panel, run.contract, asking, *settled)
             usable = isinstance(event, CandidateArrived)
             valid = usable and panel.candidates[-1].finding is None
             patience.note(run.pool.clock(), usable=usable, valid=valid)
             yield event
         late = gathering.pending
     for call in late:
-        yield _failed(panel, call, given_up(call))
-    rank = {name: position for position, name in enumerate(mixture.panel)}
-    panel.candidates.sort(key=lambda candidate: rank[candidate.model])
-    yield PanelSettled(len(panel.candidates), len(calls), run.elapsed_s())
+        yield _failed(panel, asking, call, given_up(call))
+    rank = {proposer.name: position for position, proposer in enumerate(mixture.panel)}
+    panel.candidates.sort(key=lambda candidate: rank[candidate.name])
 
 
-def _unfit(run: Run, model: Model) -> str | None:
+def _call(run: Run, asking: Asking, proposer: Proposer) -> Call:
+    messages, params = adapt.for_proposer(asking.request, run.contract, run.models[proposer.model])
+    return run.call(
+        proposer.model,
+        "proposer",
+        messages,
+        params=params,
+        overrides=proposer.params,
+        deadline=asking.deadline,
+        alias=proposer.name,
+    )
+
+
+def _unfit(run: Run, asking: Asking, proposer: Proposer, hopeless: frozenset[str]) -> str | None:
     """Return why a proposer cannot take the request, None where it can."""
+    model = run.models[proposer.model]
+    if proposer.model in hopeless:
+        return "it has failed in a way that lasts"
     if adapt.needs_vision(run.request.messages) and "vision" not in model.capabilities:
         return "it lacks the capability vision"
-    if not holds(model, run.request.messages):
+    if not holds(model, asking.request.messages):
         return f"the conversation does not fit its {model.context_tokens} tokens of context"
     return None
 
 
-async def _taken(panel: Panel, contract: Contract, call: Call, outcome: Outcome) -> Event:
+async def _taken(panel: Panel, contract: Contract, asking: Asking, call: Call, outcome: Outcome) -> Event:
     try:
-        if isinstance(outcome, CallError):
-            raise outcome
-        reading = await contract.read_aside(_advice(contract, normalized(outcome)))
+        reading = await _read(contract, asking, outcome)
     except CallError as error:
         call.outcome = error.kind
-        return _failed(panel, call, error)
+        return _failed(panel, asking, call, error)
     panel.candidates.append(Candidate(call, reading.completion, reading.finding, reading.outcome))
-    return CandidateArrived(call, reading.completion, reading.finding)
+    return CandidateArrived(call, reading.completion, reading.finding, asking.layer)
+
+
+async def _read(contract: Contract, asking: Asking, outcome: Outcome) -> Reading:
+    """Read a proposer's answer; CallError where there is none, or one that copies the drafts with their fences."""
+    if isinstance(outcome, CallError):
+        raise outcome
+    completion = normalized(outcome)
+    if asking.nonce and asking.nonce in completion.text:
+        raise CallError(Kind.BROKEN_CONTRACT, "it repeats the drafts instead of replying")
+    return await contract.read_aside(_advice(contract, completion))
 
 
 def _advice(contract: Contract, completion: Completion) -> Completion:
@@ -112,6 +164,8 @@ def _advice(contract: Contract, completion: Completion) -> Completion:
     return replace(completion, text=text, tool_calls=(), function_call=None, finish_reason="stop")
 
 
-def _failed(panel: Panel, call: Call, error: CallError) -> CandidateFailed:
-    panel.failures.append(Cause(call.model.name, error))
-    return CandidateFailed(call, error)
+def _failed(panel: Panel, asking: Asking, call: Call, error: CallError) -> CandidateFailed:
+    panel.failures.append(Cause(call.name, error))
+    if error.kind in _LASTING:
+        panel.hopeless |= {call.model.name}
+    return CandidateFailed(call, error, asking.layer)

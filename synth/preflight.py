@@ -39,7 +39,7 @@ def impossible(
 ) -> Impossible | None:
     """Return why a mixture cannot meet a request, None where it can."""
     if request.params.get("logprobs") and len(mixture.panel) > 1:
-        members = ", ".join(mixture.panel)
+        members = ", ".join(mixture.panel_models)
         return Impossible("logprobs", f"is not for a mixture's answer, which has several authors; ask for {members}")
     if contract.form is Form.TOOLS and not tool_authors(mixture, models):
         message = f"no critic of {mixture.name} can call tools; give it one whose capabilities include tools"
@@ -48,7 +48,7 @@ def impossible(
     if (
         asks_panel
         and needs_vision(request.messages)
-        and not any("vision" in models[name].capabilities for name in mixture.panel)
+        and not any("vision" in models[name].capabilities for name in mixture.panel_models)
     ):
         return Impossible("messages", f"no model on the panel of {mixture.name} can see images or other parts")
     return schema_fault(contract)

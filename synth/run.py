@@ -3,7 +3,7 @@
 import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Model
@@ -12,6 +12,8 @@ from synth.ledger import Ledger
 from synth.request import ChatRequest, Message
 from upstream.calls import Call, Role
 from upstream.pool import Pool
+
+_RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because seeding costs
 
 
 @dataclass(slots=True)
@@ -33,7 +35,7 @@ class Run:
     deadline: float
     incremental: bool = False
     shows_reasoning: bool = False
-    rng: random.Random = field(default_factory=random.Random)
+    rng: random.Random = _RNG
     draw_nonce: Callable[[], str] = lambda: secrets.token_hex(8)
 
     def elapsed_s(self) -> float:
@@ -49,6 +51,7 @@ class Run:
         params: Mapping[str, Any],
         deadline: float | None = None,
         overrides: Mapping[str, Any] | None = None,
+        alias: str | None = None,
     ) -> Call:
         """Return a new call, on the ledger already. `overrides` beat both `params` and the model's own."""
         return self.ledger.add(
@@ -60,5 +63,6 @@ class Run:
                 deadline=self.deadline if deadline is None else deadline,
                 overrides=overrides or {},
                 shows_reasoning=self.shows_reasoning,
+                alias=alias,
             )
         )

@@ -16,6 +16,7 @@ from referencing.exceptions import Unresolvable
 MAX_FINDING_CHARS = 300
 Keyword = Callable[[Any, Any, Any, Any], Any]
 
+_FENCE = "```"
 _WITH_PATTERNS = ("pattern", "patternProperties")
 _REPEATED_GROUP = re.compile(r"\)(?:[+*]|\{\d*,)")
 _REPEATS = re.compile(r"[+*|]|\{\d*,")
@@ -69,6 +70,16 @@ def _skipping(keyword: Keyword) -> Keyword:
 def _may_explode(pattern: str) -> bool:
     """Whether a pattern repeats a group that repeats or branches inside: then matching may take exponential time."""
     return _REPEATED_GROUP.search(pattern) is not None and len(_REPEATS.findall(pattern)) > 1
+
+
+def unfenced(text: str) -> str:
+    """Return what is inside of a fence around a whole text, and any other text as it is."""
+    stripped = text.strip()
+    opening, newline, rest = stripped.partition("\n")
+    fenced = opening.startswith(_FENCE) and opening.strip("`").strip().isalnum() | (not opening.strip("` \t"))
+    if not newline or not fenced or not rest.endswith(_FENCE) or _FENCE in opening[len(_FENCE) :]:
+        return text
+    return rest.removesuffix(_FENCE).rstrip(" \t").removesuffix("\n")
 
 
 def json_value(text: str | bytes) -> Any:

@@ -98,7 +98,7 @@ async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[
     for author in authors if ballots else ():
         calls = [_call(case, author, ballot) for ballot in ballots]
         for call, ballot in zip(calls, ballots, strict=True):
-            letters = tuple(candidate.model for candidate in ballot.shown)
+            letters = tuple(candidate.name for candidate in ballot.shown)
             yield AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice)
         said = await _asked(case, calls)
         failed = [(call, word) for call, word in zip(calls, said, strict=True) if isinstance(word, CallError)]
@@ -180,7 +180,7 @@ async def _choice(case: Case, author: str, ballot: Ballot, said: Completion) -> 
         position = likeliest
     if position is not None:
         chosen = ballot.shown[position]
-        return Choice(chosen.completion, chosen.model, _outcome(case, chosen))
+        return Choice(chosen.completion, chosen.name, _outcome(case, chosen))
     written = await case.run.contract.read_aside(said)
     checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
     if not checked or written.finding is not None or _is_weak(said):
@@ -207,7 +207,7 @@ def _assembled(case: Case, ballot: Ballot, named: Sequence[verdict.Pick]) -> Cho
     reading = contract.read(Completion(assembled(contract.edits, order)))
     if reading.finding is not None:
         return None
-    authors = dict.fromkeys(ballot.shown[position].model for position in groups)
+    authors = dict.fromkeys(ballot.shown[position].name for position in groups)
     return Choice(reading.completion, "+".join(authors), reading.outcome)
 
 
@@ -220,7 +220,7 @@ async def _settled(
         decided_by = DecidedBy.CRITIC if first.written else DecidedBy.CHOSEN
     else:
         best = clusters[0]
-        first, decided_by = Choice(best.completion, best.model, None), DecidedBy.PANEL_ORDER
+        first, decided_by = Choice(best.completion, best.name, None), DecidedBy.PANEL_ORDER
     async with aclosing(whole(case, first.completion, first.author, decided_by)) as events:
         async for event in events:
             yield event

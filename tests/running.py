@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientResponse, ClientSession, web
 
-from config.settings import Capability, Critic, Mixture, Model, Secret, Server, Settings
+from config.settings import Capability, Critic, Mixture, Model, Proposer, Secret, Server, Settings
 from gateway import make_app
 from tests.fakes import FakeUpstream
 
@@ -31,11 +31,20 @@ def model(name: str, upstream: FakeUpstream | str, **fields: Any) -> Model:
     return Model(name=name, base_url=base_url, **{**defaults, **fields})
 
 
+def panel_of(*members: str | Proposer) -> tuple[Proposer, ...]:
+    """Return a panel of models, by name alone, and of proposers."""
+    return tuple(Proposer(member) if isinstance(member, str) else member for member in members)
+
+
 def settings(models: Sequence[Model], *, server: Server | None = None, **mixture: Any) -> Settings:
-    """Return settings with one mixture, `mom`, whose panel is all models and whose critic is the first."""
+    """Return settings with one mixture, `mom`, whose panel is all models and whose critic is the first.
+
+    A panel may be given by its models' names.
+    """
     names = tuple(model.name for model in models)
     defaults: dict[str, Any] = {"name": "mom", "panel": names, "critic": Critic(names[0]), "deadline_s": 60.0}
-    mixtures = (Mixture(**{**defaults, **mixture}),)
+    given = {**defaults, **mixture}
+    mixtures = (Mixture(**{**given, "panel": panel_of(*given["panel"])}),)
     return Settings(Path("config.yaml"), server or Server(port=0), tuple(models), mixtures)
 
 
@@ -86,11 +95,12 @@ class Reply:
 
 
 class Gateway:
-    """A client of one running gateway."""
+    """A client of one running gateway; `app` is the gateway itself where it runs in this process."""
 
-    def __init__(self, url: str, session: ClientSession) -> None:
+    def __init__(self, url: str, session: ClientSession, app: web.Application | None = None) -> None:
         self.url = url
         self.session = session
+        self.app = app
 
     def open(self, body: Any, **options: Any) -> Any:
         """Return the context manager of a chat request whose reply the test reads itself."""
@@ -128,6 +138,6 @@ async def running(config: Settings, **options: Any) -> AsyncGenerator[Gateway]:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
         async with ClientSession() as session:
-            yield Gateway(f"http://127.0.0.1:{runner.addresses[0][1]}", session)
+            yield Gateway(f"http://127.0.0.1:{runner.addresses[0][1]}", session, app)
     finally:
         await runner.cleanup()

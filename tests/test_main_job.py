@@ -293,6 +293,7 @@ async def test_one_configured_model_answers_by_its_own_name(upstream: FakeUpstre
         reply = await gateway.chat(ask(model="b"))
     assert reply.json["model"] == "b"
     assert reply.headers["x-mom-mode"] == "direct"
+    assert reply.headers["x-mom-candidates"] == "0/0"
     assert [request.model for request in upstream.requests] == ["b"]
 
 

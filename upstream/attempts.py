@@ -121,9 +121,13 @@ async def _attempting(route: Route, call: Call, *, hedge: bool) -> AsyncGenerato
 @asynccontextmanager
 async def _slot(route: Route, call: Call) -> AsyncGenerator[None]:
     """Hold one of the model's `max_concurrency` slots; CallError (timeout) where none gets free in time."""
+    remaining_s = call.deadline - route.clock()
     try:
-        async with asyncio.timeout(call.deadline - route.clock()):
-            await route.slots.acquire()
+        if remaining_s > 0 and not route.slots.locked():
+            await route.slots.acquire()  # at once
+        else:
+            async with asyncio.timeout(remaining_s):
+                await route.slots.acquire()
     except TimeoutError:
         raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
     try:
@@ -169,8 +173,7 @@ def _recorded(route: Route, call: Call, attempt: Attempt) -> Iterator[None]:
 
 def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
     """Take down what a chunk says of usage and length; return whether it ends the answer."""
-    if chunk.get("usage"):
-        attempt.usage = chunk["usage"]
+    attempt.usage = wire.usage_of(chunk) or attempt.usage
     finished = False
     for choice in chunk["choices"]:
         attempt.received_chars += wire.n_chars(choice["delta"])

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from config.settings import Model
 
-Role = Literal["proposer", "critic", "direct"]
+Role = Literal["proposer", "critic", "verifier", "direct"]
 
 
 @dataclass(slots=True)
@@ -39,6 +39,7 @@ class Call:
     `deadline` is an instant on the monotonic clock that no attempt outlives. The record below it is filled in
     while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is the instant at which an
     attempt had failed and another one was to come, for the first time.
+    `alias` is what this place of the model's is called, where it has several on a panel.
     """
 
     model: Model
@@ -48,12 +49,18 @@ class Call:
     deadline: float
     overrides: Mapping[str, Any] = field(default_factory=dict)
     shows_reasoning: bool = True
+    alias: str | None = None
 
     attempts: list[Attempt] = field(default_factory=list)
     started: float | None = None
     ended: float | None = None
     outcome: str = "running"
     retrying_since: float | None = None
+
+    @property
+    def name(self) -> str:
+        """Who was asked, as events, traces and logs tell it: the alias, or the model's configured name."""
+        return self.alias or self.model.name
 
     @property
     def usage(self) -> Mapping[str, Any] | None:

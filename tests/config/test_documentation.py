@@ -16,8 +16,8 @@ ROWS: dict[str, str] = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \|", PAGE
 
 
 def test_there_are_complete_examples() -> None:
-    """The shortest file, keys for clients, and the three that are promised."""
-    assert len(COMPLETE) == 5
+    """The shortest file, keys for clients, limits of money, and the three that are promised."""
+    assert len(COMPLETE) == 6
 
 
 @pytest.mark.parametrize(("variables", "text"), COMPLETE)

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from config.settings import Critic, Mixture
+from config.settings import Critic, Mixture, Proposer, Verify
 from tests.config.loading import settings_of
+from tests.running import panel_of
 
 MODELS = "models: [{name: a, base_url: 'http://h'}, {name: b, base_url: 'http://h'}, {name: c, base_url: 'http://h'}]"
 
@@ -17,7 +18,7 @@ def mixtures_of(folder: Path, text: str) -> tuple[Mixture, ...]:
 
 def test_default_mixture(tmp_path: Path) -> None:
     """Without any, there is `mom`, with every model, and the first as critic."""
-    assert mixtures_of(tmp_path, "") == (Mixture(name="mom", panel=("a", "b", "c"), critic=Critic("a")),)
+    assert mixtures_of(tmp_path, "") == (Mixture(name="mom", panel=panel_of("a", "b", "c"), critic=Critic("a")),)
 
 
 def test_every_key(tmp_path: Path) -> None:
@@ -31,7 +32,7 @@ def test_every_key(tmp_path: Path) -> None:
     assert mixtures_of(tmp_path, text) == (
         Mixture(
             name="m",
-            panel=("c", "b"),
+            panel=panel_of("c", "b"),
             critic=Critic("a", fallbacks=("b", "c"), params={"seed": 1}, prompt="Do {candidates}"),
             mode="fuse",
             deadline_s=9.0,
@@ -44,6 +45,23 @@ def test_every_key(tmp_path: Path) -> None:
             tools_fan_out="every_turn",
         ),
     )
+
+
+def test_a_panel_may_have_samples(tmp_path: Path) -> None:
+    """As many proposers as samples, in their place of the ranking; one sample has the model's plain name."""
+    panel = "[{model: b, samples: 2, params: {temperature: 0.9}}, {model: c, samples: 1}, a]"
+    (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, panel: {panel}, quorum: 4, layers: 3, verify: c}}]")
+    warm = {"temperature": 0.9}
+    assert mixture.panel == (Proposer("b", warm, 1), Proposer("b", warm, 2), Proposer("c"), Proposer("a"))
+    assert [proposer.name for proposer in mixture.panel] == ["b#1", "b#2", "c", "a"]
+    assert mixture.panel_models == ("b", "c", "a")
+    assert (mixture.critic, mixture.layers, mixture.verify) == (Critic("b"), 3, Verify("c"))
+
+
+def test_a_verifier_may_have_params(tmp_path: Path) -> None:
+    """As a mapping."""
+    (mixture,) = mixtures_of(tmp_path, "mixtures: [{name: m, verify: {model: b, params: {max_tokens: 300}}}]")
+    assert mixture.verify == Verify("b", {"max_tokens": 300})
 
 
 TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"

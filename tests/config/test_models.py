@@ -1,11 +1,12 @@
 """What an entry under `models` becomes."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from config.providers import ALL_CAPABILITIES, PROVIDERS, WEIGHT_NAMES
-from config.settings import Model, Secret, Weights
+from config.settings import Model, Price, Secret, Weights
 from tests.config.loading import problems_of, settings_of
 
 
@@ -136,6 +137,7 @@ def test_embedded_by_name(tmp_path: Path, name: str) -> None:
         capabilities=frozenset(["json_object", "json_schema", "logprobs"]),
         context_tokens=8192,
         weights=Weights(name=name),
+        price=Price(Decimal(0), Decimal(0)),
     )
 
 

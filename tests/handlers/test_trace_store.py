@@ -24,12 +24,14 @@ def document(name: str, text: str = "hi") -> dict[str, Any]:
         "timings": {"total_s": 1.0, "panel_s": None, "critic_s": None},
         "request": {"messages": [{"role": "user", "content": text}]},
         "calls": [],
+        "layers": [],
         "candidates": [],
         "failures": [],
         "authors": [],
+        "verifications": [],
         "answers": [],
         "error": None,
-        "ledger": {"prompt_tokens": 0, "completion_tokens": 0, "estimated": False},
+        "ledger": {"prompt_tokens": 0, "completion_tokens": 0, "estimated": False, "cost": None, "currency": "USD"},
     }
 
 

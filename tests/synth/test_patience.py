@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import Critic, Mixture
+from config.settings import Critic, Mixture, Proposer
 from synth.patience import Patience, given_up
 from tests.running import model
 from upstream.calls import Attempt, Call
@@ -16,7 +16,7 @@ ASKED = 100.0
 
 
 def patience(**fields: Any) -> Patience:
-    return Patience(Mixture("mom", ("a",), Critic("a"), **fields), ASKED)
+    return Patience(Mixture("mom", (Proposer("a"),), Critic("a"), **fields), ASKED)
 
 
 def call(retrying_since: float | None = None, message: str = "") -> Call:

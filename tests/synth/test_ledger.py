@@ -1,0 +1,127 @@
+"""What calls used, and what that cost."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import Model, Price
+from synth.ledger import Ledger, Spent, cost_of, spent, tokens_of
+from upstream.calls import Attempt, Call
+from upstream.errors import Kind
+
+PRICE = Price(Decimal(3), Decimal(15), Decimal("0.3"))
+SAID = [{"role": "user", "content": "x" * 4000}]
+
+amounts = st.decimals(0, 1000, places=6)
+prices = st.builds(lambda low, more, output: Price(low + more, output, low), amounts, amounts, amounts)
+counts = st.integers(0, 10**7)
+usages = st.one_of(
+    st.none(),
+    st.builds(
+        lambda prompt, completion, cached: {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "prompt_tokens_details": {"cached_tokens": cached},
+        },
+        counts,
+        counts,
+        counts,
+    ),
+)
+outcomes = st.sampled_from(["ok", "cancelled", "running", *Kind])
+attempts = st.builds(
+    lambda outcome, usage, sent, chars: Attempt(0.0, outcome=outcome, usage=usage, sent=sent, received_chars=chars),
+    outcomes,
+    usages,
+    st.booleans(),
+    st.integers(0, 10**6),
+)
+
+
+def call(*tried: Attempt, price: Price | None = PRICE, name: str = "a") -> Call:
+    """Return a call with these attempts, of a model with this price."""
+    asked = Call(Model(name, "http://h", None, None, name, price=price), "proposer", SAID, {}, 60.0)
+    asked.attempts.extend(tried)
+    return asked
+
+
+def stated(prompt: Any, completion: Any, cached: Any = None, **fields: Any) -> Attempt:
+    """Return an attempt whose upstream said what it used."""
+    usage = {"prompt_tokens": prompt, "completion_tokens": completion}
+    details = {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
+    return Attempt(0.0, outcome="ok", sent=True, usage={**usage, **details}, **fields)
+
+
+@pytest.mark.parametrize(
+    ("tried", "cost"),
+    [
+        (stated(1_000_000, 0), "3"),
+        (stated(1000, 100), "0.0045"),
+        (stated(1000, 100, cached=1000), "0.0018"),
+        (stated(1000, 100, cached=5000), "0.0018"),
+        (stated(1000, 100, cached="many"), "0.0045"),
+        (stated(1000, 100, cached=-5), "0.0045"),
+        (stated(10**300, 100, received_chars=400), "0.0045"),
+    ],
+)
+def test_what_an_upstream_says_is_priced(tried: Attempt, cost: str) -> None:
+    """To the digit; cached tokens at their own price, and never more of them than the prompt has."""
+    assert cost_of([call(tried)]) == Decimal(cost)
+
+
+def test_cached_tokens_cost_like_others_where_no_price_is_given() -> None:
+    """A discount is not made up."""
+    assert cost_of([call(stated(1000, 0, cached=900), price=Price(Decimal(3), Decimal(15)))]) == Decimal("0.003")
+
+
+def test_failed_and_cancelled_attempts_are_priced() -> None:
+    """By what was sent and what had come, marked as estimated; what was refused at once cost nothing."""
+    cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=400)
+    refused = Attempt(0.0, outcome=Kind.RATE_LIMITED, sent=True)
+    asked = call(refused, cancelled)
+    assert tokens_of(asked).estimated
+    assert cost_of([asked]) == Decimal("0.0045")
+    assert cost_of([call(refused)]) == 0
+
+
+def test_no_cost_is_told_where_a_price_is_missing() -> None:
+    """But where its model used nothing, none is missing; and what is known can be summed by itself."""
+    known, unknown = call(stated(1000, 100)), call(stated(10, 10), price=None, name="b")
+    idle = call(Attempt(0.0, outcome=Kind.CONNECT), price=None, name="c")
+    ledger = Ledger([known, unknown, idle])
+    assert ledger.cost() is None
+    assert [ledger.cost(name) for name in "abc"] == [Decimal("0.0045"), None, Decimal(0)]
+    assert ledger.spent() == Spent(1120, Decimal("0.0045"))
+    assert Ledger([known, idle]).cost() == Decimal("0.0045")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(attempts, max_size=4)), max_size=6), prices)
+def test_costs_add_up_and_are_never_negative(calls: list[tuple[str, list[Attempt]]], price: Price) -> None:
+    """The sum over models, over calls and over attempts is the same, to the last digit."""
+    ledger = Ledger([call(*tried, price=price, name=name) for name, tried in calls])
+    whole = ledger.cost()
+    assert whole is not None
+    assert whole >= 0
+    parts = [cost_of([each]) for each in ledger.calls]
+    single = [cost_of([call(attempt, price=price)]) for _, tried in calls for attempt in tried]
+    by_model = [ledger.cost(name) for name in ledger.by_model()]
+    assert sum(filter(None, parts)) == sum(filter(None, single)) == sum(filter(None, by_model)) == whole
+    assert ledger.spent().cost == whole
+
+
+@given(st.integers(0, 10**6), st.integers(0, 10**6), prices)
+def test_a_cancelled_call_costs_no_more_than_the_whole_one(some: int, more: int, price: Price) -> None:
+    """It has read as much, and written less."""
+    cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=some)
+    whole = Attempt(0.0, outcome="ok", sent=True, received_chars=some + more)
+    assert (cost_of([call(cancelled, price=price)]) or 0) <= (cost_of([call(whole, price=price)]) or 0)
+
+
+@given(counts, counts, counts, prices)
+def test_a_cache_never_makes_it_dearer(prompt: int, completion: int, cached: int, price: Price) -> None:
+    """Whatever the upstream says of it."""
+    plain, discounted = (tokens_of(call(stated(prompt, completion, found))) for found in (None, cached))
+    assert spent(discounted, price).cost <= spent(plain, price).cost
