@@ -14,6 +14,7 @@ from config.settings import ApiKey
 from handlers import access, errors
 from handlers.admission import ADMISSION
 from handlers.generations import GENERATIONS
+from handlers.metrics import METRICS
 from handlers.rate import RateLimits
 from handlers.record import RequestRecord
 from handlers.state import STATE, State
@@ -56,6 +57,7 @@ async def _observed(request: web.Request, handler: Handler, state: State) -> web
     finally:
         ended = state.pool.clock()
         _write_line(request, record, status, ended - started)
+        request.app[METRICS].note(record, ended - started)
         if state.traces is not None and TRACE in request:
             state.traces.add(request[TRACE].document(status, ended))
     return response

@@ -236,6 +236,16 @@ DOCUMENT: dict[str, Any] = {
                 },
             }
         },
+        "/metrics": {
+            "get": {
+                "summary": "Show counters and times for Prometheus",
+                "operationId": "metrics",
+                "responses": {
+                    "200": {"description": "they are these", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                    **_REFUSED,
+                },
+            }
+        },
         "/openapi.json": {
             "get": {
                 "summary": "This document",

@@ -7,6 +7,7 @@ from aiohttp import web
 from handlers import chat, health, models, openapi
 from handlers.admission import ADMISSION, Admission
 from handlers.generations import GENERATIONS
+from handlers.metrics import METRICS, Metrics, metrics
 from handlers.middleware import RATE_LIMITS, admitted, guard, observe, stamp
 from handlers.rate import RateLimits
 from handlers.spending import SPENDING, Spending
@@ -19,6 +20,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app[RATE_LIMITS] = RateLimits()
     app[SPENDING] = Spending(unix_time)
     app[STOPPING] = Stopping(app[ADMISSION])
+    app[METRICS] = Metrics(app)
     app.on_shutdown.append(_cut)
     app.middlewares.extend([observe, guard])
     app.on_response_prepare.append(stamp)
@@ -27,6 +29,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app.router.add_get("/v1/models/{id:.+}", models.show_model)
     app.router.add_get("/healthz", health.healthz)
     app.router.add_get("/readyz", health.readyz)
+    app.router.add_get("/metrics", metrics)
     app.router.add_get("/openapi.json", openapi.openapi)
 
 

@@ -13,7 +13,7 @@ from synth.contract import Form
 from synth.events import Answered, Cause, DecidedBy, Event, SynthesisError, deltas
 from synth.fitting import n_fitting
 from synth.normalize import Completion
-from synth.panel import Candidate, Panel
+from synth.panel import Candidate, Panel, sound
 from synth.preflight import authors_of
 from synth.run import Run
 from synth.verifying import write_verified
@@ -68,11 +68,11 @@ async def critic_alone(case: Case) -> AsyncGenerator[Event]:
 async def criticised(case: Case) -> AsyncGenerator[Event]:
     """Let the critic write one answer out of all candidates; where none can, the best valid candidate stands.
 
-    Candidates that do not fit the critic's context are dropped, the worst-ranked first; if it turns out to be too
-    small all the same, one more is, once.
+    Truncated candidates and refusals are shown only for want of others. Candidates that do not fit the critic's context
+    are dropped, the worst-ranked first; if it turns out to be too small all the same, one more is, once.
     """
     authors = authors_of(case.mixture, case.run.models, case.run.contract)
-    candidates = fitting(case, authors[0], case.panel.candidates)
+    candidates = fitting(case, authors[0], sound(case.panel.candidates))
     failure = SynthesisError([])
     for shown in (candidates, candidates[:-1]):
         if len(shown) < 2 and case.run.contract.form is not Form.TOOLS:  # noqa: PLR2004 -- one needs no critic

@@ -6,7 +6,7 @@ from contextlib import aclosing
 from synth.contract import Form
 from synth.endings import Case, critic_alone, criticised, stands
 from synth.events import DecidedBy, Event
-from synth.panel import Candidate
+from synth.panel import Candidate, sound
 
 
 async def fuse(case: Case) -> AsyncGenerator[Event]:
@@ -29,7 +29,7 @@ async def fuse(case: Case) -> AsyncGenerator[Event]:
 
 def _standing(case: Case) -> tuple[Candidate, DecidedBy] | None:
     """Return the candidate that needs no critic, if there is one."""
-    candidates = case.panel.candidates
+    candidates = sound(case.panel.candidates)
     if case.run.contract.form is Form.TOOLS or any(candidate.finding for candidate in candidates):
         return None
     best = case.panel.best()

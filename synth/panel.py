@@ -1,7 +1,7 @@
 """Asking the panel: all proposers at once, each a candidate or a failure."""
 
 import json
-from collections.abc import AsyncGenerator, Hashable
+from collections.abc import AsyncGenerator, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from config.settings import Mixture, Proposer
@@ -61,10 +61,19 @@ class Panel:
             self.candidates, self.n_asked = later.candidates, later.n_asked
 
     def best(self) -> Candidate | None:
-        """Return the best-ranked candidate that keeps the contract, a truncated one last; None where none does."""
-        valid = [candidate for candidate in self.candidates if candidate.finding is None]
-        whole = [candidate for candidate in valid if candidate.completion.finish_reason != "length"]
-        return next(iter(whole or valid), None)
+        """Return the best-ranked candidate that keeps the contract, a weak one last; None where none does."""
+        return next(iter(sound([candidate for candidate in self.candidates if candidate.finding is None])), None)
+
+
+def sound(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that are neither truncated nor a refusal; all of them where there are no others."""
+    strong = [candidate for candidate in candidates if not is_weak(candidate.completion)]
+    return strong or list(candidates)
+
+
+def is_weak(completion: Completion) -> bool:
+    """Whether an answer broke off, or declines."""
+    return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from synth.endings import Case, critic_alone, criticised, fitting, stands, whole
 from synth.events import AuthorFailed, AuthorStarted, DecidedBy, Event
 from synth.fuse import fuse
 from synth.normalize import Completion, normalized
-from synth.panel import Candidate
+from synth.panel import Candidate, is_weak, sound
 from synth.preflight import authors_of
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
@@ -72,9 +72,8 @@ async def select(case: Case) -> AsyncGenerator[Event]:
 def _clusters(case: Case) -> list[Candidate]:
     """Return the best-ranked candidate of each outcome, best first; truncated or refusing ones for want of others."""
     valid = [candidate for candidate in case.panel.candidates if candidate.finding is None]
-    sound = [candidate for candidate in valid if not _is_weak(candidate.completion)]
     by_outcome: dict[Hashable, Candidate] = {}
-    for candidate in sound or valid:
+    for candidate in sound(valid):
         by_outcome.setdefault(_outcome(case, candidate), candidate)
     return list(by_outcome.values())
 
@@ -84,10 +83,6 @@ def _outcome(case: Case, candidate: Candidate) -> Hashable:
     if case.run.contract.form is Form.PLAIN and (block := code_block(candidate.completion.text)) is not None:
         return block.outcome
     return candidate.outcome
-
-
-def _is_weak(completion: Completion) -> bool:
-    return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
 
 
 async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[Event]:
@@ -183,7 +178,7 @@ async def _choice(case: Case, author: str, ballot: Ballot, said: Completion) -> 
         return Choice(chosen.completion, chosen.name, _outcome(case, chosen))
     written = await case.run.contract.read_aside(said)
     checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
-    if not checked or written.finding is not None or _is_weak(said):
+    if not checked or written.finding is not None or is_weak(said):
         return None
     return Choice(written.completion, author, written.outcome, written=True)
 

@@ -191,8 +191,9 @@ async def test_when_every_critic_fails_the_best_candidate_stands(upstream: FakeU
     upstream.script("a", answer("cut off", finish_reason="length"))
     upstream.script("b", answer("second, but whole"))
     upstream.script("c", fault)
-    models = [model(name, upstream, retries=0) for name in "abc"]
-    async with running(settings(models, panel=("a", "b"), critic=Critic("c"))) as gateway:
+    upstream.script("d", answer("third"))
+    models = [model(name, upstream, retries=0) for name in "abcd"]
+    async with running(settings(models, panel=("a", "b", "d"), critic=Critic("c"))) as gateway:
         reply = await gateway.chat()
     assert reply.status == 200
     assert reply.text == "second, but whole"
