@@ -82,9 +82,55 @@ CASES: dict[str, tuple[tuple[str | Step, str | Step, str | Step], str | Step, st
 }
 
 
+def _whole(*pairs: tuple[str, str]) -> str:
+    return f"{NAME}\n{FENCE}\n{after(*pairs)}{FENCE}\n"
+
+
+def _diff_fenced(*pairs: tuple[str, str]) -> str:
+    return "\n".join(
+        f"{FENCE}python\n{NAME}\n<<<<<<< SEARCH\n{search}=======\n{replace}>>>>>>> REPLACE\n{FENCE}\n"
+        for search, replace in pairs
+    )
+
+
+def _udiff(*pairs: tuple[str, str]) -> str:
+    hunks = "".join(f"@@ ... @@\n-{search}+{replace}" for search, replace in pairs)
+    return f"{FENCE}diff\n--- {NAME}\n+++ {NAME}\n{hunks}{FENCE}\n"
+
+
+def _patch(*pairs: tuple[str, str]) -> str:
+    hunks = "".join(f"@@\n-{search}+{replace}" for search, replace in pairs)
+    return f"*** Begin Patch\n*** Update File: {NAME}\n{hunks}*** End Patch\n"
+
+
+FORMS = {"whole": _whole, "diff-fenced": _diff_fenced, "udiff": _udiff, "patch": _patch}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_every_form_of_aider_is_chosen_among(stage: Stage, tmp_path: Path, form: str) -> None:
+    """A candidate whose edit does not apply is out, and of the others the critic's choice is what aider writes."""
+    render = FORMS[form]
+    lost = "I would rather not." if form == "whole" else render(LOST)
+    await check_file(stage, tmp_path, form, (render(WRONG), render(SQUARE, CUBE), lost), prefers("edge**3"))
+    shown_to_critic = shown(stage.asked()[0])
+    assert all("nothing like it" not in draft for draft in shown_to_critic.values())
+
+
 @pytest.mark.parametrize("case", CASES)
 async def test_the_file_is_the_chosen_one(stage: Stage, tmp_path: Path, case: str) -> None:
     """All valid, one, none; equal, truncated, clashing, hostile candidates; critics that are of no help."""
+    drafts, verdict, expected = CASES[case]
+    await check_file(stage, tmp_path, "diff", drafts, verdict, expected)
+
+
+async def check_file(
+    stage: Stage,
+    tmp_path: Path,
+    form: str,
+    drafts: tuple[str | Step, str | Step, str | Step],
+    verdict: str | Step,
+    expected: str = after(SQUARE, CUBE),
+) -> None:
     program("aider")
     file = tmp_path / NAME
     file.write_text(BEFORE, encoding="utf-8")
@@ -92,10 +138,9 @@ async def test_the_file_is_the_chosen_one(stage: Stage, tmp_path: Path, case: st
         await run("git", *arguments, home=tmp_path)
     await run("git", "add", NAME, home=tmp_path)
     await run("git", "commit", "--quiet", "--message", "start", home=tmp_path)
-    drafts, verdict, expected = CASES[case]
     commit = Scene(SUBJECT, (SUBJECT, SUBJECT, SUBJECT), cue="commit message")
     stage.play(commit, Scene(verdict, drafts))
-    options = ("--no-stream", "--edit-format", "diff", "--message", "Compute the areas.", NAME)
+    options = ("--no-stream", "--edit-format", form, "--message", "Compute the areas.", NAME)
     ended = await aider(stage, tmp_path, *options)
     assert file.read_text(encoding="utf-8") == expected, ended.stdout
     assert SUBJECT in (await run("git", "log", "--format=%s", home=tmp_path)).stdout
