@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check clients lint format types coverage clean
+.PHONY: help run test soak check clients eval lint format types coverage clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -15,6 +15,10 @@ run: $(VENV)/.run  ## Serve on 127.0.0.1:8000 (ARGS="--port 9000 --debug-request
 
 test: $(VENV)/.dev  ## Run the tests in parallel (ARGS="-k name")
 	$(BIN)/pytest -n auto $(ARGS)
+
+SECONDS ?= 600
+soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak)
+	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
 check: lint types coverage  ## Lint, types, tests with coverage: what CI runs
 
@@ -33,6 +37,9 @@ clients: $(VENV)/.dev  ## Drive aider, SDKs and other real clients; needs git, n
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
+
+eval: $(VENV)/.eval  ## Measure a mixture against its members (ARGS="--suite humaneval --limit 30")
+	$(BIN)/python -m eval $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style and format
 	$(BIN)/ruff check .
@@ -62,4 +69,9 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.eval: eval/requirements-eval.txt requirements.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r eval/requirements-eval.txt
 	@touch $@ $(VENV)/.run

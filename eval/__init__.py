@@ -1,0 +1,1 @@
+"""Measures a mixture against its own members and against what it is made of."""

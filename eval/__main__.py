@@ -1,0 +1,152 @@
+"""`make eval`: measure a mixture, and write down what was found. Composition only."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from dotenv import dotenv_values
+from tqdm import tqdm
+
+from config import ConfigError, load
+from config.settings import Mixture, Settings
+from eval import edit_suite, humaneval
+from eval.arms import SAMPLES, Arm, arms_of
+from eval.asking import Conditions
+from eval.items import Item
+from eval.measuring import Measuring, Result
+from eval.plot import svg
+from eval.record import Record, RecordedPool, digest
+from eval.report import deciders, lines, table
+from eval.sandbox import Isolation, isolation
+from handlers import logs
+from upstream.embedded import EmbeddedModels
+
+SUITES: Mapping[str, Callable[[], list[Item]]] = {humaneval.SUITE: humaneval.items, edit_suite.SUITE: edit_suite.items}
+_LOOK_EVERY_S = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit code."""
+    options = _parser().parse_args(arguments)
+    environ = {name: value for name, value in dotenv_values(options.config.parent / ".env").items() if value}
+    try:
+        settings = load(options.config, {**environ, **os.environ})
+        mixture = settings.mixture(options.mixture) if options.mixture else settings.mixtures[0]
+        arms = _chosen(arms_of(mixture, options.seed), options.arms)
+        items = SUITES[options.suite]()[: options.limit]
+    except (ConfigError, KeyError, ValueError, PackageNotFoundError) as error:
+        print(f"cannot measure: {error}", file=sys.stderr)
+        return 2
+    if isolation() is Isolation.LIMITS:
+        print(f"The answers' code runs under {isolation()}.", file=sys.stderr)
+    logs.configure(debug=False)
+    return asyncio.run(_measure(options, settings, mixture, arms, items))
+
+
+def _chosen(arms: Mapping[str, Arm], names: str | None) -> list[Arm]:
+    """Return the arms that are named, or else all but the dearest; ValueError for a name that none has."""
+    wanted = names.split(",") if names else [name for name in arms if name != SAMPLES]
+    unknown = [name for name in wanted if name not in arms]
+    if unknown:
+        raise ValueError(f"no arm {', '.join(unknown)}; there are: {', '.join(arms)}")
+    return [arms[name] for name in wanted]
+
+
+async def _measure(
+    options: argparse.Namespace, settings: Settings, mixture: Mixture, arms: Sequence[Arm], items: Sequence[Item]
+) -> int:
+    record = Record(options.out / "record.jsonl")
+    provenance = {
+        "seed": options.seed,
+        "config": digest(options.config.read_text(encoding="utf-8")),
+        "runtime": f"xllamacpp {version('xllamacpp')}",
+    }
+    stop = time.monotonic() + options.minutes * 60
+    conditions = Conditions(options.seed, options.max_tokens)
+    async with _pool(settings, record, provenance, asks=not options.offline) as pool:
+        measuring = Measuring(pool, settings, mixture, conditions)
+        found: list[Result] = []
+        n_items = 0
+        with tqdm(total=len(items), unit="item", desc=options.suite) as bar:
+            async for results in measuring.results(arms, items, goes_on=lambda: time.monotonic() < stop):
+                found += results
+                n_items += bool(results)
+                bar.update()
+    if not found:
+        print("nothing was measured: no item has all of its calls recorded", file=sys.stderr)
+        return 1
+    print(_written(options, found, mixture.panel_models, record, n_items))
+    return 0
+
+
+def _written(
+    options: argparse.Namespace, results: Sequence[Result], members: Sequence[str], record: Record, n_items: int
+) -> str:
+    """Write the report and the plot; return the report."""
+    found = lines(results, members, seed=options.seed)
+    facts = [
+        f"Suite {options.suite}, N = {n_items}, seed {options.seed}, at most {options.max_tokens} tokens an answer.",
+        f"Answers ran in {isolation()}.",
+        *(f"Recorded with {_told(provenance)}." for provenance in record.provenances()),
+    ]
+    report = "\n".join([table(found), "", "Decided by:", "", deciders(results), "", *facts, ""])
+    (options.out / f"{options.suite}.md").write_text(report, encoding="utf-8")
+    title = f"{options.suite}: pass rate with its 95 % interval, {n_items} items"
+    (options.out / f"{options.suite}.svg").write_text(svg(title, found), encoding="utf-8")
+    return report
+
+
+def _told(provenance: Mapping[str, Any]) -> str:
+    return f"seed {provenance['seed']}, configuration {provenance['config'][:12]}, {provenance['runtime']}"
+
+
+@asynccontextmanager
+async def _pool(
+    settings: Settings, record: Record, provenance: Mapping[str, Any], *, asks: bool
+) -> AsyncGenerator[RecordedPool]:
+    """Run the embedded models, if any call may be made, and give the pool that records."""
+    weights = [model.weights for model in settings.models if model.weights is not None]
+    embedded = EmbeddedModels(weights if asks else (), models_dir=_models_dir(), environ=os.environ)
+    await embedded.start()
+    pool = RecordedPool(settings.models, record, provenance=provenance, embedded=embedded, asks=asks)
+    try:
+        said: list[str] = []
+        while waiting := [state.reason for state in embedded.states() if state.phase != "ready"]:
+            if waiting != said:
+                print("; ".join(waiting), file=sys.stderr)
+                said = waiting
+            await asyncio.sleep(_LOOK_EVERY_S)
+        yield pool
+    finally:
+        await pool.close()
+        await embedded.close()
+
+
+def _models_dir() -> Path:
+    return Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="make eval ARGS=", description="Measure a mixture against its own members")
+    parser.add_argument("--suite", choices=list(SUITES), default=edit_suite.SUITE)
+    parser.add_argument("--limit", type=int, metavar="N", help="only the N shortest items")
+    parser.add_argument("--arms", metavar="A,B", help="only these, by name; an unknown name lists them all")
+    parser.add_argument("--mixture", metavar="NAME", help="default: the first")
+    parser.add_argument("--config", type=Path, default=Path("config.yaml"), metavar="F")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--max-tokens", type=int, default=512, metavar="N", help="of an answer")
+    parser.add_argument("--minutes", type=float, default=float("inf"), metavar="M", help="begin no item after so long")
+    parser.add_argument("--offline", action="store_true", help="make no call: only items that are recorded whole")
+    parser.add_argument("--out", type=Path, default=Path("eval-results"), metavar="DIR", help="record, report and plot")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

