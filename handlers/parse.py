@@ -141,6 +141,12 @@ def _stop(path: str, value: Any) -> None:
     _refuse(path, f"must be a string or an array of strings, is {_name(value)}")
 
 
+def _stream_options(path: str, value: Any) -> None:
+    _is(dict)(path, value)
+    if value.get("include_usage") is not None:
+        _is(bool)(f"{path}.include_usage", value["include_usage"])
+
+
 def _objects(path: str, value: Any) -> None:
     _is(list)(path, value)
     for position, item in enumerate(value):
@@ -196,7 +202,7 @@ def _response_format(path: str, value: Any) -> None:
 _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "model": _is(str),
     "stream": _is(bool),
-    "stream_options": _is(dict),
+    "stream_options": _stream_options,
     "n": _integer(1, MAX_CHOICES),
     "max_tokens": _integer(-1),
     "max_completion_tokens": _integer(-1),

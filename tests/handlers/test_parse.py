@@ -66,6 +66,7 @@ def test_known_fields_are_read_and_all_others_kept() -> None:
         ({"response_format": {}}, "response_format.type", "is null"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", "is null"),
         ({"stream_options": []}, "stream_options", "must be an object"),
+        ({"stream_options": {"include_usage": "false"}}, "stream_options.include_usage", "must be a boolean"),
     ],
 )
 def test_a_refusal_names_the_path(fields: dict[str, Any], param: str, says: str) -> None:

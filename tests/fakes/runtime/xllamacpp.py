@@ -1,8 +1,8 @@
 """What the child program uses of xllamacpp, without llama.cpp: the "GGUF" says what becomes of it.
 
-`GGUF serve` answers every GET with its settings, `GGUF refuse` fails to load as llama.cpp does, `GGUF die` ends
-without a word, and `GGUF hold` loads for ever and holds the interpreter's lock. All hold a lock on `<path>.alive`
-for as long as they live.
+`GGUF serve` answers every GET with its settings, and no POST, though `<path>.asked` tells that there was one.
+`GGUF refuse` fails to load as llama.cpp does, `GGUF die` ends without a word, and `GGUF hold` loads for ever and holds
+the interpreter's lock. All hold a lock on `<path>.alive` for as long as they live.
 """
 
 import ctypes
@@ -11,7 +11,7 @@ import json
 import os
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,6 +56,10 @@ def _serve(params: Any) -> str:
             self.end_headers()
             self.wfile.write(body)
 
-    server = HTTPServer((params.hostnames[0], params.port), Handler)
+        def do_POST(self) -> None:
+            Path(f"{params.model.path}.asked").touch()
+            threading.Event().wait()
+
+    server = ThreadingHTTPServer((params.hostnames[0], params.port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return f"http://{params.hostnames[0]}:{server.server_address[1]}"
