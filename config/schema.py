@@ -33,6 +33,7 @@ SERVER: Keys = {
     "host": text,
     "port": whole(0, 65535),
     "max_body_mb": number(above=0),
+    "max_reply_mb": number(above=0),
     "shutdown_timeout_s": number(above=0),
     "usage": one_of("answer", "total"),
     "streaming": one_of("allow", "reject"),

@@ -66,6 +66,7 @@ class Server:
     watch: bool = False
     currency: str = "USD"
     max_cost_per_day: Decimal | None = None
+    max_reply_mb: float = 32.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,6 +90,7 @@ class Trace:
             "status": status,
             "mixture": record.mixture,
             "mode": record.mode,
+            "bypass": record.bypass,
             "decided_by": record.decided_by,
             "timings": {
                 "total_s": round(ended - self.started, 4),

@@ -86,26 +86,34 @@ def _outcome(case: Case, candidate: Candidate) -> Hashable:
 
 
 async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[Event]:
-    """Put the candidates to the critics in turn, each time in all orders at once, until one has spoken."""
+    """Put the candidates to the critics in turn, each time in all orders at once, until one has spoken.
+
+    Candidates that do not fit the critic's context are dropped, the worst-ranked first; if it turns out to be too
+    small all the same, one more is, once.
+    """
     authors = authors_of(case.mixture, case.run.models, case.run.contract)
-    shown = fitting(case, authors[0], clusters)
-    ballots = _ballots(case, shown) if len(shown) > 1 else []
-    for author in authors if ballots else ():
-        calls = [_call(case, author, ballot) for ballot in ballots]
-        for call, ballot in zip(calls, ballots, strict=True):
-            letters = tuple(candidate.name for candidate in ballot.shown)
-            yield AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice)
-        said = await _asked(case, calls)
-        failed = [(call, word) for call, word in zip(calls, said, strict=True) if isinstance(word, CallError)]
-        for call, error in failed:
-            yield AuthorFailed(call, error, case.choice)
-        if not failed:
+    fit = fitting(case, authors[0], clusters)
+    for shown in (fit, fit[:-1]):
+        errors: list[CallError] = []
+        ballots = _ballots(case, shown) if len(shown) > 1 else []
+        for author in authors if ballots else ():
+            calls = [_call(case, author, ballot) for ballot in ballots]
+            for call, ballot in zip(calls, ballots, strict=True):
+                letters = tuple(candidate.name for candidate in ballot.shown)
+                yield AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice)
+            said = await _asked(case, calls)
             words = [word for word in said if isinstance(word, Completion)]
-            choices = [await _choice(case, author, *each) for each in zip(ballots, words, strict=True)]
-            async with aclosing(_settled(case, clusters, choices)) as events:
-                async for event in events:
-                    yield event
-            return
+            if len(words) == len(calls):
+                async with aclosing(_decided(case, author, clusters, ballots, words)) as events:
+                    async for event in events:
+                        yield event
+                return
+            for call, word in zip(calls, said, strict=True):
+                if isinstance(word, CallError):
+                    errors.append(word)
+                    yield AuthorFailed(call, word, case.choice)
+        if any(error.kind is not Kind.CONTEXT_LENGTH for error in errors):
+            break
     async with aclosing(stands(case, clusters[0], DecidedBy.BEST_CANDIDATE)) as events:
         async for event in events:
             yield event
@@ -206,10 +214,15 @@ def _assembled(case: Case, ballot: Ballot, named: Sequence[verdict.Pick]) -> Cho
     return Choice(reading.completion, "+".join(authors), reading.outcome)
 
 
-async def _settled(
-    case: Case, clusters: Sequence[Candidate], choices: Sequence[Choice | None]
+async def _decided(
+    case: Case,
+    author: str,
+    clusters: Sequence[Candidate],
+    ballots: Sequence[Ballot],
+    words: Sequence[Completion],
 ) -> AsyncGenerator[Event]:
     """Yield the choice that holds in every order, else the panel's first."""
+    choices = [await _choice(case, author, *each) for each in zip(ballots, words, strict=True)]
     first = choices[0]
     if first is not None and all(choice is not None and choice.outcome == first.outcome for choice in choices):
         decided_by = DecidedBy.CRITIC if first.written else DecidedBy.CHOSEN

@@ -47,3 +47,16 @@ async def test_an_overflow_that_was_not_foreseen_drops_one_more_once(upstream: F
         reply = await gateway.chat()
     assert (reply.text, reply.headers["x-mom-decided-by"]) == ("a", "best_candidate")
     assert len(upstream.requests_for("critic")) == 4
+
+
+async def test_a_choice_among_too_many_is_asked_for_once_more(upstream: FakeUpstream) -> None:
+    """With one candidate less; then the panel's order decides."""
+    for name in "abc":
+        upstream.script(name, answer(f'{{"n": "{name}"}}'))
+    upstream.script("critic", from_request(lambda body: context_length() if n_shown(body) > 2 else "A"))
+    models = [model(name, upstream) for name in ("a", "b", "c", "critic")]
+    setting = settings(models, panel=tuple("abc"), critic=Critic("critic"), mode="select", orders=1)
+    async with running(setting) as gateway:
+        reply = await gateway.chat(ask(response_format={"type": "json_object"}))
+    assert reply.headers["x-mom-decided-by"] == "chosen"
+    assert [n_shown(request.body) for request in upstream.requests_for("critic")] == [3, 2]

@@ -12,8 +12,8 @@ from tests.running import Gateway, ask, running
 
 CONFIG = """
 models:
-  - {name: careful, provider: embedded, model: smollm2-135m, params: {max_tokens: 48, temperature: 0}}
-  - {name: wild, provider: embedded, model: smollm2-135m, params: {max_tokens: 48, temperature: 1.5, seed: 7}}
+  - {name: careful, provider: embedded, model: smollm2-135m, params: {max_tokens: 24, temperature: 0}}
+  - {name: wild, provider: embedded, model: smollm2-135m, params: {max_tokens: 24, temperature: 1.5, seed: 7}}
 mixtures:
   - {name: mom, panel: [careful, wild], critic: careful}
 """
@@ -35,7 +35,7 @@ async def test_a_real_panel_and_a_real_critic_answer(tmp_path: Path) -> None:
     path.write_text(CONFIG)
     async with running(load(path, os.environ), models_dir=models_dir, trace_dir=tmp_path / "traces") as gateway:
         await ready(gateway)
-        reply = await gateway.chat(ask("Name three colours.", model="mom"))
+        reply = await gateway.chat(ask("Tell me a long story about the sea.", model="mom"))  # longer than both limits
         assert reply.status == 200, reply.raw
         assert reply.text.strip()
         assert reply.headers["x-mom-candidates"] == "2/2"

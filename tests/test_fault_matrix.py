@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import structlog.testing
 
-from config.settings import Critic, Model, Secret, Settings
+from config.settings import Critic, Model, Secret, Server, Settings
 from handlers.generations import GENERATIONS
 from tests.fakes import FakeUpstream, answer, refusing, unanswering
 from tests.faults import (
@@ -39,8 +39,7 @@ WAIT_S = 30.0
 
 @pytest.fixture(autouse=True)
 def low_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have what is too large be soon sent."""
-    monkeypatch.setattr(client, "MAX_REPLY_BYTES", MAX_REPLY_BYTES)
+    """Have an event that is too large be soon sent."""
     monkeypatch.setattr(client, "MAX_EVENT_BYTES", MAX_EVENT_BYTES)
 
 
@@ -94,7 +93,9 @@ def _settings(fault: Fault, place: Place, upstream: FakeUpstream, address: str |
         step = fault.at if name in place.faulty and not isinstance(fault.at, str) else answer(text_of(name))
         upstream.script(name, step)
     models = [_model(name, upstream, address, fault if name in place.faulty else None) for name in EVERYONE]
-    return settings(models, panel=PANEL, critic=Critic(AUTHORS[0], fallbacks=AUTHORS[1:]), retry_grace_s=WAIT_S)
+    critic = Critic(AUTHORS[0], fallbacks=AUTHORS[1:])
+    server = Server(port=0, max_reply_mb=MAX_REPLY_BYTES / 2**20)  # what is too large is soon sent
+    return settings(models, server=server, panel=PANEL, critic=critic, retry_grace_s=WAIT_S)
 
 
 def _model(name: str, upstream: FakeUpstream, address: str | None, fault: Fault | None) -> Model:

@@ -1,10 +1,14 @@
 """Choosing instead of writing: what the client gets is a candidate, byte for byte."""
 
+import asyncio
 import json
 import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from config.settings import Bypass, Critic, Settings
 from tests.fakes import FakeUpstream, Step, answer, from_request, status
@@ -202,3 +206,16 @@ async def test_a_chore_goes_to_one_model(upstream: FakeUpstream) -> None:
     assert [request.model for request in upstream.requests] == ["d", "c"]
     async with running(config(upstream, answer("A"), bypass=Bypass(built_in=False))) as gateway:
         assert "x-mom-bypass" not in (await gateway.chat(chore)).headers
+
+
+async def said_by(word: str) -> str:
+    async with FakeUpstream() as upstream, running(config(upstream, answer(word))) as gateway:
+        reply = await gateway.chat(ask(**WANTS_JSON))
+        return reply.text
+
+
+@given(st.text(min_size=1).filter(str.strip))
+@hypothesis_settings(max_examples=30)
+def test_whatever_a_critic_says_the_answer_is_a_candidate(word: str) -> None:
+    """Byte for byte; or an object of the critic's own, which text that was drawn by chance is not."""
+    assert asyncio.run(said_by(word)) in ('{"n": 1}', '{ "n":2 }', word)

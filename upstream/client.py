@@ -50,12 +50,20 @@ class Upstream:
     """An HTTP service that speaks OpenAI chat completions, behind one keep-alive connection pool.
 
     `locate` gives the endpoint for each attempt: a constant for hosted services, the child's port for embedded
-    models. Close it with `close()`; cancelling an attempt closes its connection, so that the upstream sees it.
+    models. A reply may have `max_reply_bytes`, unpacked. Close it with `close()`; cancelling an attempt closes its
+    connection, so that the upstream sees it.
     """
 
-    def __init__(self, locate: Callable[[], Awaitable[Endpoint]], *, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        locate: Callable[[], Awaitable[Endpoint]],
+        *,
+        clock: Callable[[], float],
+        max_reply_bytes: int = MAX_REPLY_BYTES,
+    ) -> None:
         self._locate = locate
         self._clock = clock
+        self._max_reply_bytes = max_reply_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -77,7 +85,7 @@ class Upstream:
     ) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""
         async with self._reply(payload, headers, timeouts, attempt) as reply:
-            body = wire.decode(await _read(reply, MAX_REPLY_BYTES, timeouts.idle_s))
+            body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s))
             attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
             return wire.check_completion(body)
 
@@ -92,11 +100,11 @@ class Upstream:
         """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
         async with self._reply(payload, headers, timeouts, attempt) as reply:
             if reply.content_type == "application/json":  # an upstream that ignores `stream`
-                body = await _read(reply, MAX_REPLY_BYTES, timeouts.idle_s)
+                body = await _read(reply, self._max_reply_bytes, timeouts.idle_s)
                 yield _as_chunk(wire.check_completion(wire.decode(body)))
                 return
             reader = EventReader(MAX_EVENT_BYTES)
-            async for chunk in _bounded(reply, MAX_REPLY_BYTES, timeouts.idle_s):
+            async for chunk in _bounded(reply, self._max_reply_bytes, timeouts.idle_s):
                 for data in reader.feed(chunk):
                     if data.strip() == b"[DONE]":
                         return

@@ -15,7 +15,7 @@ from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
 from upstream.budget import RetryBudget
 from upstream.calls import Call
-from upstream.client import Endpoint, Upstream
+from upstream.client import MAX_REPLY_BYTES, Endpoint, Upstream
 from upstream.errors import CallError
 from upstream.gathering import Gathering
 from upstream.retrying import Retrying
@@ -50,6 +50,7 @@ class Pool:
         models: Iterable[Model],
         *,
         embedded: EmbeddedEndpoints | None = None,
+        max_reply_bytes: int = MAX_REPLY_BYTES,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
@@ -57,6 +58,7 @@ class Pool:
         self.clock = clock or asyncio.get_running_loop().time
         self._sleep = sleep
         self._random = random
+        self._max_reply_bytes = max_reply_bytes
         self._upstreams: dict[_Key, tuple[Upstream, RetryBudget]] = {}
         self._breakers: dict[tuple[_Key, str], Breaker] = {}
         self._routes = {model.name: self._route(model, embedded) for model in models}
@@ -64,7 +66,8 @@ class Pool:
     def _route(self, model: Model, embedded: EmbeddedEndpoints | None) -> Route:
         key: _Key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
         if key not in self._upstreams:
-            upstream = Upstream(_locator(model, embedded), clock=self.clock)
+            locate = _locator(model, embedded)
+            upstream = Upstream(locate, clock=self.clock, max_reply_bytes=self._max_reply_bytes)
             self._upstreams[key] = upstream, RetryBudget(self.clock)
         if (key, model.model) not in self._breakers:
             self._breakers[key, model.model] = Breaker(self.clock, _logged(model))

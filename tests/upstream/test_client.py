@@ -11,7 +11,6 @@ from config.settings import Secret
 from tests.fakes import FakeUpstream, gzip_bomb, header_bomb, oversized, redirect, refusing, status, unstreamed
 from tests.fakes import answer as fake_answer
 from tests.fakes.aioresponses_compat import MendedResponses
-from upstream import client
 from upstream.calls import Attempt
 from upstream.client import Endpoint, Timeouts, Upstream
 from upstream.errors import CallError, Kind
@@ -21,11 +20,11 @@ GOOD = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_
 PAYLOAD = {"model": "m", "messages": []}
 
 
-def upstream_at(base_url: str) -> Upstream:
+def upstream_at(base_url: str, **options: Any) -> Upstream:
     async def locate() -> Endpoint:
         return Endpoint(base_url, Secret("k-123", "KEY"))
 
-    return Upstream(locate, clock=lambda: 7.0)
+    return Upstream(locate, clock=lambda: 7.0, **options)
 
 
 @pytest.fixture
@@ -83,13 +82,10 @@ async def test_aiohttp_s_exceptions_become_ours(known: Upstream, exception: Exce
         (status(503, retry_after=3), Kind.SERVER_ERROR, "says 503"),
     ],
 )
-async def test_hostile_replies_are_bounded_and_named(
-    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, step: Any, kind: Kind, says: str
-) -> None:
+async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, step: Any, kind: Kind, says: str) -> None:
     """Over real sockets: no more is read than the bound, and the failure has a name."""
-    monkeypatch.setattr(client, "MAX_REPLY_BYTES", 100_000)
     upstream.default = step
-    real = upstream_at(upstream.base_url)
+    real = upstream_at(upstream.base_url, max_reply_bytes=100_000)
     with pytest.raises(CallError) as caught:
         await complete(real)
     await real.close()
