@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.clients import driving
-from tests.clients.stage import CALL, VERDICT, Scene, Stage
+from tests.clients.stage import CALL, PANEL, VERDICT, Scene, Stage
 from tests.fakes import answer, drop_mid_stream, status
 
 pytestmark = pytest.mark.clients
@@ -65,11 +65,11 @@ async def test_the_stream_helper(stage: Stage, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", ["parse", "parse_stream"])
 async def test_a_pydantic_model_is_filled(stage: Stage, tmp_path: Path, case: str) -> None:
-    """The critic's fence is taken off, and the panel is held to the schema as well."""
+    """The critic's fence is taken off, and the panel is held to the schema."""
     drafts = tuple(f'{{"steps": ["{name}"], "value": 41}}' for name in "abc")
     stage.play(Scene('```json\n{"steps": ["think"], "value": 42}\n```', (drafts[0], drafts[1], drafts[2])))
     assert await driving.openai_python(stage, case, tmp_path) == {"steps": ["think"], "value": 42}
-    for name in ("a", "critic"):
+    for name in PANEL:
         assert stage.asked(name)[0]["response_format"]["json_schema"]["name"] == "Answer"
 
 
