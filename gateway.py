@@ -82,8 +82,13 @@ class _House:
         if self._traces is not None:
             self._traces.hide(_secrets(settings))
         await self.keep(settings, *(other.settings for other in others))
-        limit = int(settings.server.max_reply_mb * 2**20)
-        pool = Pool(settings.models, embedded=self._embedded, max_reply_bytes=limit, sleep=self._sleep)
+        pool = Pool(
+            settings.models,
+            embedded=self._embedded,
+            max_reply_bytes=int(settings.server.max_reply_mb * 2**20),
+            max_upstream_concurrency=settings.server.max_upstream_concurrency,
+            sleep=self._sleep,
+        )
         return State(settings, pool, partial(self._reasons, _weights(settings)), self._unix_time, self._traces)
 
     async def keep(self, *in_use: Settings) -> None:

@@ -34,6 +34,7 @@ SERVER: Keys = {
     "port": whole(0, 65535),
     "max_body_mb": number(above=0),
     "max_reply_mb": number(above=0),
+    "max_upstream_concurrency": whole(1, 100_000),
     "shutdown_timeout_s": number(above=0),
     "usage": one_of("answer", "total"),
     "streaming": one_of("allow", "reject"),

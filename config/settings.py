@@ -67,6 +67,7 @@ class Server:
     currency: str = "USD"
     max_cost_per_day: Decimal | None = None
     max_reply_mb: float = 32.0
+    max_upstream_concurrency: int = 256
 
 
 @dataclass(frozen=True, slots=True)

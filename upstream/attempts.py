@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,11 +27,13 @@ _SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
 class Route:
     """A model's way out, and what bounds the traffic on it.
 
-    All models of one upstream share its session and its budget, those that have one id there also the breaker.
+    All models of one upstream share its session, its slots and its budget, those that have one id there also the
+    breaker.
     """
 
     upstream: Upstream
     slots: asyncio.Semaphore
+    upstream_slots: asyncio.Semaphore
     breaker: Breaker
     budget: RetryBudget
     clock: Callable[[], float]
@@ -95,6 +97,11 @@ async def _next(chunks: AsyncGenerator[dict[str, Any]], *, finished: bool) -> di
         return None
 
 
+def is_full(route: Route) -> bool:
+    """Whether an attempt would have to wait for a slot."""
+    return route.slots.locked() or route.upstream_slots.locked()
+
+
 @asynccontextmanager
 async def _attempting(route: Route, call: Call, *, hedge: bool) -> AsyncGenerator[Attempt]:
     """Hold a slot, and the breaker's leave; CallError at once (breaker_open) or at the deadline where there is none."""
@@ -120,20 +127,26 @@ async def _attempting(route: Route, call: Call, *, hedge: bool) -> AsyncGenerato
 
 @asynccontextmanager
 async def _slot(route: Route, call: Call) -> AsyncGenerator[None]:
-    """Hold one of the model's `max_concurrency` slots; CallError (timeout) where none gets free in time."""
-    remaining_s = call.deadline - route.clock()
+    """Hold one of the model's slots and one of its upstream's; CallError (timeout) where none gets free in time.
+
+    First come, first served: a model that queues for its own slot takes none of the upstream's from the others.
+    """
+    async with AsyncExitStack() as held:
+        for slots in (route.slots, route.upstream_slots):
+            await _acquire(slots, call.deadline - route.clock())
+            held.callback(slots.release)
+        yield
+
+
+async def _acquire(slots: asyncio.Semaphore, remaining_s: float) -> None:
     try:
-        if remaining_s > 0 and not route.slots.locked():
-            await route.slots.acquire()  # at once
+        if remaining_s > 0 and not slots.locked():
+            await slots.acquire()  # at once
         else:
             async with asyncio.timeout(remaining_s):
-                await route.slots.acquire()
+                await slots.acquire()
     except TimeoutError:
         raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
-    try:
-        yield
-    finally:
-        route.slots.release()
 
 
 @contextmanager

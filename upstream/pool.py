@@ -22,6 +22,7 @@ from upstream.retrying import Retrying
 
 _log = structlog.get_logger(__name__)
 
+MAX_UPSTREAM_CONCURRENCY = 256
 _Chunk = dict[str, Any]
 _Key = tuple[str, str] | Weights
 
@@ -51,6 +52,7 @@ class Pool:
         *,
         embedded: EmbeddedEndpoints | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        max_upstream_concurrency: int = MAX_UPSTREAM_CONCURRENCY,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
@@ -59,7 +61,8 @@ class Pool:
         self._sleep = sleep
         self._random = random
         self._max_reply_bytes = max_reply_bytes
-        self._upstreams: dict[_Key, tuple[Upstream, RetryBudget]] = {}
+        self._max_upstream_concurrency = max_upstream_concurrency
+        self._upstreams: dict[_Key, tuple[Upstream, asyncio.Semaphore, RetryBudget]] = {}
         self._breakers: dict[tuple[_Key, str], Breaker] = {}
         self._routes = {model.name: self._route(model, embedded) for model in models}
 
@@ -68,16 +71,17 @@ class Pool:
         if key not in self._upstreams:
             locate = _locator(model, embedded)
             upstream = Upstream(locate, clock=self.clock, max_reply_bytes=self._max_reply_bytes)
-            self._upstreams[key] = upstream, RetryBudget(self.clock)
+            shared = asyncio.Semaphore(self._max_upstream_concurrency)
+            self._upstreams[key] = upstream, shared, RetryBudget(self.clock)
         if (key, model.model) not in self._breakers:
             self._breakers[key, model.model] = Breaker(self.clock, _logged(model))
-        upstream, budget = self._upstreams[key]
+        upstream, shared, budget = self._upstreams[key]
         slots = asyncio.Semaphore(model.max_concurrency)
-        return Route(upstream, slots, self._breakers[key, model.model], budget, self.clock)
+        return Route(upstream, slots, shared, self._breakers[key, model.model], budget, self.clock)
 
     async def close(self) -> None:
         """Close every session. Calls still running fail; cancel them first."""
-        await asyncio.gather(*(upstream.close() for upstream, _ in self._upstreams.values()))
+        await asyncio.gather(*(upstream.close() for upstream, _, _ in self._upstreams.values()))
 
     def breakers(self) -> Mapping[str, Status]:
         """Return how each model's circuit breaker is now, by the model's configured name.

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import structlog
 
 from upstream import backoff
-from upstream.attempts import Route
+from upstream.attempts import Route, is_full
 from upstream.breaker import State
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
@@ -100,7 +100,7 @@ class Retrying:
     def _may_hedge(self) -> bool:
         """Whether a second attempt can start at once, and the budget pays for it."""
         route = self.route
-        return not route.slots.locked() and route.breaker.status().state is State.CLOSED and route.budget.spend()
+        return not is_full(route) and route.breaker.status().state is State.CLOSED and route.budget.spend()
 
 
 async def _first_good(tasks: Sequence[asyncio.Task[T]]) -> asyncio.Task[T]:

@@ -312,3 +312,21 @@ async def test_a_gathering_asks_again_when_a_call_is_retried(upstream: FakeUpstr
         async with pool.gather([call]) as gathering:
             assert await gathering.next(lambda pending: pending[0].retrying_since) is None
         assert call.retrying_since is not None
+
+
+async def test_all_models_of_an_upstream_share_its_limit(upstream: FakeUpstream) -> None:
+    """However many each may ask for itself; who waits is served in turn."""
+    gate = asyncio.Event()
+    upstream.default = after(gate, answer("done"))
+    models = [model(name, upstream) for name in "ab"]
+    async with pooled(*models, max_upstream_concurrency=2) as pool:
+        calls = [call_of(pool, each) for each in models for _ in range(3)]
+        asking = [asyncio.create_task(pool.complete(call)) for call in calls]
+        await upstream.wait_for(2)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert upstream.in_flight == 2
+        gate.set()
+        await asyncio.gather(*asking)
+    assert upstream.max_in_flight == 2
+    assert len(upstream.requests) == 6
