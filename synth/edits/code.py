@@ -2,6 +2,7 @@
 
 import ast
 import re
+import textwrap
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 
@@ -27,9 +28,14 @@ class CodeBlock:
         if self.language not in _PYTHON:
             return as_text
         try:
-            return ("python", ast.dump(python_tree(self.code)))
+            return ("python", ast.dump(python_tree(self.unindented)))
         except (SyntaxError, RecursionError):
             return as_text
+
+    @property
+    def unindented(self) -> str:
+        """The code without the margin that all its lines share: asked for a function's body, models indent it."""
+        return textwrap.dedent(self.code)
 
 
 def code_block(text: str) -> CodeBlock | None:
@@ -64,4 +70,4 @@ def code_findings(blocks: list[CodeBlock]) -> list[str]:
     if len(blocks) > 1:
         return [f"the answer has {len(blocks)} code blocks, and one was asked for"]
     findings = ["truncated: the code block does not end" for block in blocks if not block.closed]
-    return findings + [problem for block in blocks if (problem := problem_in(block.language, block.code))]
+    return findings + [problem for block in blocks if (problem := problem_in(block.language, block.unindented))]

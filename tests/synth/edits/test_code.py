@@ -14,6 +14,8 @@ def outcome(text: str) -> object:
     [
         ("```python\nx = 1\n```", Edits.SOUND, ()),
         ("Here:\n\n~~~\nno known language (\n~~~\n", Edits.SOUND, ()),
+        ("```python\n    x = 1\n    return x\n```", Edits.SOUND, ()),
+        ("```python\nx = 1\n  y = 2\n```", Edits.BROKEN, ("python does not parse: line 2: unexpected indent",)),
         ("What shall it do?", Edits.NONE, ()),
         ("```python\nx = (\n```", Edits.BROKEN, ("python does not parse: line 1: '(' was never closed",)),
         ("```py\nx = 1\n", Edits.BROKEN, ("truncated: the code block does not end",)),
@@ -30,6 +32,7 @@ def test_blocks_are_equal_by_what_they_say() -> None:
     """Python by its tree, others by their lines; talk around them does not count."""
     assert outcome("```python\nx = [1,2]\n```") == outcome("Sure!\n```py\nx = [1, 2]  # two\n\n```\nDone.")
     assert outcome("```python\nx = 1\n```") != outcome("```python\nx = 2\n```")
+    assert outcome("```python\n    return x\n```") == outcome("```python\n  return x\n```")
     assert outcome("```c\nx;  \n```") == outcome("```\nx;\n```")
     assert outcome("```python\nx = (\n```") == outcome("```python\nx = (  \n```")
     assert outcome("One? ") == outcome("One?")
