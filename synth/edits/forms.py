@@ -24,7 +24,7 @@ _UNIFIED_DIFF = (
     re.compile(r"(?<![\w-])--- \S"),
     re.compile(r"(?<![\w+])\+\+\+ \S"),
 )
-_WHOLE = re.compile(r"\bfile listing\b|\b(?:entire|whole|full|complete)\s+(?:file\s+)?contents?\b", re.IGNORECASE)
+_WHOLE = re.compile(r"\bfile listing\b|\b(?:entire|whole|full|complete)\s+(?:file\s+)?contents?\b")
 _LISTING_EXAMPLES = tuple(
     re.compile(
         rf"^[\w./-]+\.\w+\n{opening}\n(?P<body>(?:(?!{closing}).*\n)+?){closing}[ \t]*$",
@@ -39,9 +39,10 @@ _WORD = r"(?:(?!of\b|about\b|on\b|from\b|for\b)[\w'-]+\s+)"
 _WRITE = r"\b(?:reply|respond|answer|return|output|produce|provide|write|give|send)\s+"
 _ONE_CODE_BLOCK = re.compile(
     rf"{_WRITE}{_WORD}{{0,5}}?(?:only|just|nothing but|a single|exactly one|one)\s+{_WORD}{{0,3}}?"
-    r"code[ -]?block\b(?!\s+(?:below|above|that|which))",
-    re.IGNORECASE,
+    r"code[ -]?block\b(?!\s+(?:below|above|that|which))"
 )
+_CODE_BLOCK = re.compile(r"code[ -]?block\b")
+_WISH_CHARS = 300  # a wish for a code block is one sentence: nothing further away belongs to it
 
 
 class EditForm(StrEnum):
@@ -63,18 +64,31 @@ def edit_form(messages: Sequence[Message]) -> EditForm | None:
     """
     told = "\n".join(_texts(messages, "system", "developer"))
     instructions = "\n".join([told, *_acknowledged(messages)])
-    if not _TOOL_CALL_MARKUP.search(instructions):
-        for form, marks in (
-            (EditForm.EDIT_BLOCKS, _SEARCH_REPLACE),
-            (EditForm.PATCH, _PATCH),
-            (EditForm.UDIFF, _UNIFIED_DIFF),
-        ):
-            if all(mark.search(instructions) for mark in marks):
-                return form
-        if _shows_file_listing(instructions):
-            return EditForm.WHOLE_FILE
+    form = _shown_form(instructions)
+    if form is not None and not _TOOL_CALL_MARKUP.search(instructions):
+        return form
     wishes = "\n".join([told, *_texts(messages[-1:], "user")])
-    return EditForm.CODE if _ONE_CODE_BLOCK.search(wishes) else None
+    return EditForm.CODE if _wishes_one_code_block(wishes) else None
+
+
+def _shown_form(instructions: str) -> EditForm | None:
+    for form, literal, marks in (
+        (EditForm.EDIT_BLOCKS, "SEARCH", _SEARCH_REPLACE),
+        (EditForm.PATCH, "Begin Patch", _PATCH),
+        (EditForm.UDIFF, "+++ ", _UNIFIED_DIFF),
+    ):
+        if literal in instructions and all(mark.search(instructions) for mark in marks):  # most hold no literal
+            return form
+    return EditForm.WHOLE_FILE if _shows_file_listing(instructions) else None
+
+
+def _wishes_one_code_block(text: str) -> bool:
+    """Whether a single code block is asked for; the pattern is dear, so it sees only what surrounds the words."""
+    lowered = text.lower()
+    if "block" not in lowered:
+        return False
+    around = (lowered[max(0, found.start() - _WISH_CHARS) : found.end() + 20] for found in _CODE_BLOCK.finditer(lowered))
+    return any(_ONE_CODE_BLOCK.search(window) for window in around)
 
 
 def _texts(messages: Sequence[Message], *roles: str) -> Iterator[str]:
@@ -91,7 +105,8 @@ def _acknowledged(messages: Sequence[Message]) -> Iterator[str]:
 
 def _shows_file_listing(instructions: str) -> bool:
     """Whether whole files are asked for, with an example: a path, a fence, and dots where the content would be."""
-    if not _WHOLE.search(instructions.replace("*", "")):
+    plain = instructions.lower().replace("*", "")
+    if not ("content" in plain or "file listing" in plain) or not _WHOLE.search(plain):
         return False
     examples = (match for pattern in _LISTING_EXAMPLES for match in pattern.finditer(instructions))
     return any("..." in example["body"] for example in examples)
