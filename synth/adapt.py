@@ -35,7 +35,7 @@ def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adap
     """Return the messages and params for a member of the panel."""
     messages: Sequence[Message] = request.messages
     params: Mapping[str, Any] = request.params
-    if any(params.get(name) is not None for name in TOOL_FIELDS):
+    if not TOOL_FIELDS.isdisjoint(params):
         params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
     if contract.form is Form.TOOLS:  # advice on which tool to call is in words, whatever form the answer itself has
         advice = {name: value for name, value in params.items() if name != "response_format"}
@@ -51,7 +51,7 @@ def for_author(
         return messages, request.params
     messages = for_reader(messages, model)
     params = request.params
-    if "tools" not in model.capabilities:
+    if "tools" not in model.capabilities and not TOOL_FIELDS.isdisjoint(params):
         params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
     return _in_json_words(messages, params, contract, model)
 

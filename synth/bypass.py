@@ -8,44 +8,58 @@ from synth.request import ChatRequest, text_of
 from upstream.wire import TOKEN_LIMITS
 
 BUILT_IN = (
-    BypassRule("commit-message", r"\b(?:git )?commit messages?\b.{0,80}\b(?:diffs?|changes)\b"),
-    BypassRule("chat-summary", r"\bsummari[sz]e this (?:partial )?(?:conversation|chat)\b"),
+    BypassRule(
+        "commit-message",
+        r"\b(?:git )?commit messages?\b.{0,80}\b(?:diffs?|changes)\b",
+        telltale="commit message",
+    ),
+    BypassRule("chat-summary", r"\bsummari[sz]e this (?:partial )?(?:conversation|chat)\b", telltale="summari"),
     BypassRule(
         "title",
         r"\btitle generator\b"
         r"|\b(?:generate|create|write|provide|give|suggest)\b.{0,60}\btitles?\b.{0,60}\b(?:chat|conversation|thread|session)\b",
+        telltale="title",
     ),
-    BypassRule("chat-tags", r"^### Task:\s*(?:generate|suggest)\b.{0,60}\b(?:tags?|follow-up questions?|queries)\b"),
+    BypassRule(
+        "chat-tags",
+        r"^### Task:\s*(?:generate|suggest)\b.{0,60}\b(?:tags?|follow-up questions?|queries)\b",
+        telltale="### task",
+    ),
 )
-"""Recognised by what their instructions say, in requests that are nothing but instructions and one message."""
+"""Recognised by what their instructions say, in requests that are nothing but instructions and what they are for."""
 
-_MAX_MESSAGES = 2
+_MAX_QUESTIONS = 2  # opencode asks for a title in one message, and shows what about in the next
 _INSTRUCTION_CHARS = 600
 
 
 def matching(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | None:
     """Return the first rule that a request meets, None where it is for the panel."""
-    return next((rule for rule in rules if _meets(request, rule)), None)
+    instructions = _instructions(request)
+    return next((rule for rule in rules if _meets(request, instructions, rule)), None)
 
 
-def _meets(request: ChatRequest, rule: BypassRule) -> bool:
+def _meets(request: ChatRequest, instructions: str | None, rule: BypassRule) -> bool:
     checks = [
-        rule.system is None or _instructions_match(request, rule.system),
+        rule.system is None or (instructions is not None and _match(instructions, rule)),
         rule.max_prompt_chars is None or _n_chars(request) <= rule.max_prompt_chars,
         rule.max_tokens_below is None or _limit(request) < rule.max_tokens_below,
     ]
     return all(checks)
 
 
-def _instructions_match(request: ChatRequest, pattern: str) -> bool:
-    """Whether the beginning of the instructions matches: of the system prompt, or of an only message."""
-    if len(request.messages) > _MAX_MESSAGES or request.params.get("tools"):
-        return False
-    first = request.messages[0]
-    if len(request.messages) > 1 and first.get("role") not in ("system", "developer"):
-        return False
-    start = text_of(first.get("content"))[:_INSTRUCTION_CHARS]
-    return re.search(pattern, start, re.IGNORECASE | re.DOTALL) is not None
+def _instructions(request: ChatRequest) -> str | None:
+    """Return the beginning of the instructions, of the system prompt or of an only message; None amid other work."""
+    first, *rest = request.messages
+    if len(rest) > _MAX_QUESTIONS or request.params.get("tools"):
+        return None
+    if rest and (first.get("role") not in ("system", "developer") or any(each.get("role") != "user" for each in rest)):
+        return None
+    return text_of(first.get("content"))[:_INSTRUCTION_CHARS]
+
+
+def _match(instructions: str, rule: BypassRule) -> bool:
+    telling = rule.telltale in instructions.lower()
+    return telling and re.search(rule.system or "", instructions, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _n_chars(request: ChatRequest) -> int:

@@ -9,18 +9,17 @@ from synth.events import Event, SynthesisError
 _MAX_WAITING = 16  # events; a client that reads slowly holds the upstreams back
 
 
-async def interleaved(
-    n_choices: int, make: Callable[[int], AsyncGenerator[Event]], *, spare: bool
-) -> AsyncGenerator[Event]:
+def interleaved(n_choices: int, make: Callable[[int], AsyncGenerator[Event]], *, spare: bool) -> AsyncGenerator[Event]:
     """Yield the events of `make(0)` … `make(n_choices - 1)` as they come.
 
     With `spare`, choices that fail are left out as long as one succeeds; else the first failure ends all of them.
     """
-    if n_choices == 1:
-        async with aclosing(make(0)) as events:
-            async for event in events:
-                yield event
-        return
+    return make(0) if n_choices == 1 else _side_by_side(n_choices, make, spare=spare)
+
+
+async def _side_by_side(
+    n_choices: int, make: Callable[[int], AsyncGenerator[Event]], *, spare: bool
+) -> AsyncGenerator[Event]:
     queue: asyncio.Queue[Event | BaseException | None] = asyncio.Queue(_MAX_WAITING)
     tasks = [asyncio.create_task(_pour(make(choice), queue)) for choice in range(n_choices)]
     n_running = n_choices

@@ -115,12 +115,12 @@ class Contract:
         return Reading(completion, finding, made.outcome, in_words=made.edits is Edits.NONE)
 
 
-def contract_of(request: ChatRequest) -> Contract:
-    """Return the contract of a request: from its parameters, and the edit form from its instructions."""
+def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
+    """Return the contract of a request: from its parameters, and `of_edits` from its instructions."""
     response_format = request.params.get("response_format") or {}
     schema = (response_format.get("json_schema") or {}).get("schema")
     tools, must_call = choosable(request.params)
-    edits = edit_form(request.messages)
+    edits = edit_form(request.messages) if of_edits else None
     return Contract(
         json=response_format.get("type") in ("json_object", "json_schema"),
         schema=schema if response_format.get("type") == "json_schema" else None,
@@ -135,5 +135,6 @@ def contract_of(request: ChatRequest) -> Contract:
 def _as_said(completion: Completion) -> Hashable:
     """Return the answer but for white space at line ends and around the whole; indentation counts, it may be code."""
     lines = tuple(line.rstrip() for line in completion.text.strip().splitlines())
-    calls = json.dumps([completion.tool_calls, completion.function_call], sort_keys=True, default=repr)
-    return ("said", lines, calls, completion.refusal)
+    calls = [completion.tool_calls, completion.function_call]
+    said = json.dumps(calls, sort_keys=True, default=repr) if any(calls) else ""
+    return ("said", lines, said, completion.refusal)

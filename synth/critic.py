@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Sequence
 
 from synth.request import Message, text_of
+from upstream.conversation import Conversation
 
 _FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
 
@@ -54,9 +55,10 @@ def closing_block(request: str, candidates: Sequence[str], nonce: str, template:
     `candidates` are in the order in which they are shown, `request` is what the user said last. The template's fields
     `{candidates}`, `{count}`, `{nonce}` and `{request}` are filled in; every other brace stands for itself.
     """
+    marks = [f"{letter(position)} {nonce}" for position in range(len(candidates))]
     fenced = "\n\n".join(
-        f"===== BEGIN {letter(position)} {nonce} =====\n{text}\n===== END {letter(position)} {nonce} ====="
-        for position, text in enumerate(candidates)
+        f"===== BEGIN {mark} =====\n{text}\n===== END {mark} ====="
+        for mark, text in zip(marks, candidates, strict=True)
     )
     fields = {"candidates": fenced, "count": str(len(candidates)), "nonce": nonce, "request": request}
     return _FIELD.sub(lambda found: fields[found[1]], template or PROMPT)
@@ -80,17 +82,18 @@ def letter(position: int) -> str:
     return name
 
 
-def with_block(messages: Sequence[Message], block: str) -> list[Message]:
+def with_block(messages: Sequence[Message], block: str) -> Conversation:
     """Return the conversation with the closing block at its end.
 
     It goes into the last message where that is the user's, because strict chat templates want turns to alternate;
     else into a user message of its own.
     """
-    if messages and messages[-1].get("role") == "user":
-        last = messages[-1]
+    before = Conversation.of(messages)
+    if before and before[-1].get("role") == "user":
+        last = before[-1]
         content = last.get("content")
         if isinstance(content, str):
-            return [*messages[:-1], {**last, "content": f"{content}\n\n{block}"}]
+            return before.extended({**last, "content": f"{content}\n\n{block}"}, keep=-1)
         if isinstance(content, list):
-            return [*messages[:-1], {**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}]
-    return [*messages, {"role": "user", "content": block}]
+            return before.extended({**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1)
+    return before.extended({"role": "user", "content": block})

@@ -17,7 +17,7 @@ from synth.panel import Candidate, Panel, sound
 from synth.preflight import authors_of
 from synth.run import Run
 from synth.verifying import write_verified
-from synth.writing import Task, Written
+from synth.writing import Task
 from upstream.errors import CallError, Kind
 
 
@@ -55,7 +55,7 @@ async def critic_alone(case: Case) -> AsyncGenerator[Event]:
     try:
         async with aclosing(write_verified(run, _task(case, ()), authors, case.mixture.verify)) as events:
             async for event in events:
-                yield answered(event, DecidedBy.CRITIC_ALONE, case.choice)
+                yield event
     except SynthesisError as error:
         rest = _as_it_is(case, error)
         if rest is None:
@@ -80,7 +80,7 @@ async def criticised(case: Case) -> AsyncGenerator[Event]:
         try:
             async with aclosing(write_verified(case.run, _task(case, shown), authors, case.mixture.verify)) as events:
                 async for event in events:
-                    yield answered(event, DecidedBy.CRITIC, case.choice)
+                    yield event
         except SynthesisError as error:
             failure = error
             if error.interrupted or any(cause.error.kind is not Kind.CONTEXT_LENGTH for cause in error.causes):
@@ -102,7 +102,14 @@ def _task(case: Case, candidates: Sequence[Candidate]) -> Task:
     """Return the critic's task: the conversation, and the candidates in shuffled order behind it."""
     run, settings = case.run, case.mixture.critic
     if not candidates:
-        return Task(run.request.messages, "critic", run.contract, settings.params, choice=case.choice)
+        return Task(
+            run.request.messages,
+            "critic",
+            run.contract,
+            settings.params,
+            choice=case.choice,
+            decided_by=DecidedBy.CRITIC_ALONE,
+        )
     seed = run.rng.getrandbits(32)
     shown = [candidates[position] for position in critic.shuffled(len(candidates), seed)]
     texts = [candidate.completion.text for candidate in shown]
@@ -145,10 +152,3 @@ def _broken(case: Case) -> list[Cause]:
     """Return why the candidates could not stand in."""
     findings = [(each.name, each.finding) for each in case.panel.candidates]
     return [Cause(model, CallError(Kind.BROKEN_CONTRACT, problem)) for model, problem in findings if problem]
-
-
-def answered(event: Event | Written, decided_by: DecidedBy, choice: int) -> Event:
-    """Return the event as the mixture's reader sees it: Answered where an author has delivered."""
-    if isinstance(event, Written):
-        return Answered(event.completion, decided_by, event.author, choice)
-    return event

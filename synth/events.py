@@ -68,11 +68,15 @@ class ProposerLeftOut:
 
 @dataclass(frozen=True, slots=True)
 class PanelSettled:
-    """No more candidates will come. `n_candidates` of `n_asked` are usable, in the last layer that gave any."""
+    """No more candidates will come. `n_candidates` of `n_asked` are usable, in the last layer that gave any.
+
+    `quorum_wait_s` is for how long others were waited for once a quorum was there, None where there never was one.
+    """
 
     n_candidates: int
     n_asked: int
     seconds: float
+    quorum_wait_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,15 @@ class AuthorFailed:
 
     call: Call
     error: CallError
+    choice: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictGiven:
+    """A critic that chooses has said which, in one order of the candidates; its words are not the answer's."""
+
+    call: Call
+    completion: Completion
     choice: int = 0
 
 
@@ -177,6 +190,7 @@ Event = (
     | ModeChosen
     | AuthorStarted
     | AuthorFailed
+    | VerdictGiven
     | Verified
     | VerificationFailed
     | Revised

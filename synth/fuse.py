@@ -1,7 +1,6 @@
 """The mode `fuse`: a critic writes one answer out of all candidates."""
 
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
 
 from synth.contract import Form
 from synth.endings import Case, critic_alone, criticised, stands
@@ -9,7 +8,7 @@ from synth.events import DecidedBy, Event
 from synth.panel import Candidate, sound
 
 
-async def fuse(case: Case) -> AsyncGenerator[Event]:
+def fuse(case: Case) -> AsyncGenerator[Event]:
     """Yield the events of one answer.
 
     No candidate: the critic answers alone. One, or several that are equal: that is the answer, without a critic,
@@ -17,14 +16,10 @@ async def fuse(case: Case) -> AsyncGenerator[Event]:
     """
     standing = _standing(case)
     if not case.panel.candidates:
-        made = critic_alone(case)
-    elif standing is not None:
-        made = stands(case, *standing)
-    else:
-        made = criticised(case)
-    async with aclosing(made) as events:
-        async for event in events:
-            yield event
+        return critic_alone(case)
+    if standing is not None:
+        return stands(case, *standing)
+    return criticised(case)
 
 
 def _standing(case: Case) -> tuple[Candidate, DecidedBy] | None:

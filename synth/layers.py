@@ -49,7 +49,7 @@ async def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]
         panel.take(reached)
         if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- nothing to settle
             break
-    yield PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s())
+    yield PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
 
 
 def _with_drafts(run: Run, asking: Asking, panel: Panel) -> tuple[Asking, LayerStarted]:

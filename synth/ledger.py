@@ -8,7 +8,7 @@ from typing import Any
 from config.settings import Price
 from synth.normalize import count
 from synth.request import text_of
-from upstream.calls import Attempt, Call
+from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
 
 _CHARS_PER_TOKEN = 4
@@ -18,27 +18,6 @@ _PRICED_TOKENS = 10**6
 _FREE = frozenset(
     {Kind.CONNECT, Kind.RATE_LIMITED, Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED, Kind.SERVER_ERROR, Kind.NOT_READY}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """Token counts of one or several attempts; `estimated` where an upstream never said.
-
-    `cached` are those of the prompt's that the upstream had read before.
-    """
-
-    prompt: int = 0
-    completion: int = 0
-    estimated: bool = False
-    cached: int = 0
-
-    def __add__(self, other: "Tokens") -> "Tokens":
-        return Tokens(
-            self.prompt + other.prompt,
-            self.completion + other.completion,
-            self.estimated or other.estimated,
-            self.cached + other.cached,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,41 +34,76 @@ class Spent:
         return Spent(self.tokens - other.tokens, self.cost - other.cost)
 
 
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What the calls of one model used, or all calls; `cost` is None where tokens were used that have no price."""
+
+    n_calls: int
+    tokens: Tokens
+    cost: Decimal | None
+
+
 @dataclass(slots=True)
 class Ledger:
     """The calls of one request in the order in which they were made; filled in while they run."""
 
     calls: list[Call] = field(default_factory=list)
+    _by_model: dict[str, Used] | None = None
 
     def add(self, call: Call) -> Call:
         """Take in a call that is about to start, and return it."""
         self.calls.append(call)
+        self._by_model = None
         return call
+
+    def by_model(self) -> Mapping[str, Used]:
+        """Return what the calls of each model used, by its configured name."""
+        if self._by_model is not None:
+            return self._by_model
+        calls: dict[str, list[Call]] = {}
+        for call in self.calls:
+            calls.setdefault(call.model.name, []).append(call)
+        found = {name: _used(each) for name, each in calls.items()}
+        if all(call.ended is not None for call in self.calls):  # none will change, and several readers ask
+            self._by_model = found
+        return found
 
     def total(self) -> Tokens:
         """Return what all calls used together."""
-        return sum((tokens_of(call) for call in self.calls), Tokens())
+        return _sum([used.tokens for used in self.by_model().values()])
 
-    def by_model(self) -> dict[str, tuple[int, Tokens]]:
-        """Return the number of calls and the tokens for each model, by its configured name."""
-        sums: dict[str, tuple[int, Tokens]] = {}
-        for call in self.calls:
-            n_calls, tokens = sums.get(call.model.name, (0, Tokens()))
-            sums[call.model.name] = (n_calls + 1, tokens + tokens_of(call))
-        return sums
-
-    def cost(self, model: str | None = None) -> Decimal | None:
-        """Return what all calls cost, or those of one model; None where tokens were used that have no price."""
-        return cost_of(call for call in self.calls if model in (None, call.model.name))
+    def cost(self) -> Decimal | None:
+        """Return what all calls cost; None where tokens were used that have no price."""
+        total = Decimal(0)
+        for used in self.by_model().values():
+            if used.cost is None:
+                return None
+            total += used.cost
+        return total
 
     def spent(self) -> Spent:
         """Return all tokens, and the money for those that have a price."""
-        return sum((spent(tokens_of(call), call.model.price) for call in self.calls), Spent())
+        total = self.total()
+        priced = [spent(tokens_of(call), call.model.price).cost for call in self.calls if call.model.price is not None]
+        return Spent(total.prompt + total.completion, sum(priced, Decimal(0)))
 
 
 def tokens_of(call: Call) -> Tokens:
     """Return what one call used, all its attempts together."""
-    return sum((_tokens_of_attempt(attempt, call.messages) for attempt in call.attempts), Tokens())
+    if call.tokens is not None:
+        return call.tokens
+    tokens = _sum([_tokens_of_attempt(attempt, call.messages) for attempt in call.attempts])
+    if call.ended is not None:  # it won't change any more, and several readers ask
+        call.tokens = tokens
+    return tokens
+
+
+def _sum(several: Sequence[Tokens]) -> Tokens:
+    return several[0] if len(several) == 1 else sum(several, Tokens())
+
+
+def _used(calls: Sequence[Call]) -> Used:
+    return Used(len(calls), _sum([tokens_of(call) for call in calls]), cost_of(calls))
 
 
 def cost_of(calls: Iterable[Call]) -> Decimal | None:
@@ -97,8 +111,10 @@ def cost_of(calls: Iterable[Call]) -> Decimal | None:
     total = Decimal(0)
     for call in calls:
         tokens = tokens_of(call)
-        if call.model.price is None and (tokens.prompt or tokens.completion):
-            return None
+        if call.model.price is None:
+            if tokens.prompt or tokens.completion:
+                return None
+            continue
         total += spent(tokens, call.model.price).cost
     return total
 

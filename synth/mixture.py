@@ -12,7 +12,7 @@ from synth import bypass, layers
 from synth.choices import interleaved
 from synth.contract import Contract, Form
 from synth.edits import code_block
-from synth.endings import Case, Mode, answered, critic_alone
+from synth.endings import Case, Mode, critic_alone
 from synth.events import Answered, DecidedBy, Event, Finished, ModeChosen, PanelSettled
 from synth.first import first
 from synth.fuse import fuse
@@ -28,22 +28,17 @@ MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "di
 _CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
 
 
-async def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
+def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     """Yield the events of a mixture's run, the last of which is Finished; SynthesisError where there is no answer."""
     rule = bypassing(run.request, mixture)
     made = _by_panel(run, mixture) if rule is None else _bypassed(run, mixture, rule)
-    async with aclosing(_finished(run, made)) as events:
-        async for event in events:
-            yield event
+    return _finished(run, made)
 
 
-async def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
+def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
     """Yield the events of one model's run, asked for by its own name: no panel, no critic, no check of its answer."""
-    yield PanelSettled(0, 0, run.elapsed_s())
     made = interleaved(run.request.n, lambda choice: _direct(run, model, choice), spare=not run.incremental)
-    async with aclosing(_finished(run, made)) as events:
-        async for event in events:
-            yield event
+    return _finished(run, made, PanelSettled(0, 0, run.elapsed_s()))
 
 
 async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
@@ -51,8 +46,7 @@ async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     if needs_no_panel(run.request, mixture):
         yield PanelSettled(0, 0, run.elapsed_s())
     else:
-        hasty = replace(mixture, quorum=1, grace_s=0, grace_ratio=None, layers=1)
-        async with aclosing(layers.ask(run, hasty if mixture.mode == "first" else mixture, panel)) as asked:
+        async with aclosing(layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)) as asked:
             async for event in asked:
                 yield event
     name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
@@ -63,6 +57,11 @@ async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     async with aclosing(made) as events:
         async for event in events:
             yield event
+
+
+def _hasty(mixture: Mixture) -> Mixture:
+    """Return the mixture as one that waits for nobody once it has a candidate."""
+    return replace(mixture, quorum=1, grace_s=0, grace_ratio=None, layers=1)
 
 
 def _suitable_mode(contract: Contract, panel: Panel) -> str:
@@ -86,27 +85,28 @@ async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenera
     critics = (mixture.critic.model, *mixture.critic.fallbacks)
     authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
 
-    async def made(choice: int) -> AsyncGenerator[Event]:
-        task = Task(run.request.messages, "critic", run.contract, choice=choice)
-        async with aclosing(write(run, task, authors)) as events:
-            async for event in events:
-                yield answered(event, DecidedBy.BYPASS, choice)
+    def made(choice: int) -> AsyncGenerator[Event]:
+        task = Task(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
+        return write(run, task, authors)
 
     async with aclosing(interleaved(run.request.n, made, spare=not run.incremental)) as events:
         async for event in events:
             yield event
 
 
-async def _direct(run: Run, model: str, choice: int) -> AsyncGenerator[Event]:
-    task = Task(run.request.messages, "direct", choice=choice, checked=False)
-    async with aclosing(write(run, task, [model])) as events:
-        async for event in events:
-            yield answered(event, DecidedBy.MODEL, choice)
+def _direct(run: Run, model: str, choice: int) -> AsyncGenerator[Event]:
+    task = Task(run.request.messages, "direct", choice=choice, checked=False, decided_by=DecidedBy.MODEL)
+    return write(run, task, [model])
 
 
-async def _finished(run: Run, made: AsyncGenerator[Event]) -> AsyncGenerator[Event]:
-    """Pass the events on, and add Finished with all answers in their order."""
+async def _finished(
+    run: Run, made: AsyncGenerator[Event], settled: PanelSettled | None = None
+) -> AsyncGenerator[Event]:
+    """Pass the events on, and add Finished with all answers in their order. `settled` comes first if it is given."""
     settled_s = 0.0
+    if settled is not None:
+        settled_s = settled.seconds
+        yield settled
     answers: list[Answered] = []
     async with aclosing(made) as events:
         async for event in events:

@@ -61,21 +61,21 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
     """Return the one shape of a checked completion; CallError (empty, truncated) where it is no whole answer."""
     choice = raw["choices"][0]
     message = choice["message"]
-    if str(choice.get("finish_reason")).lower() in _BROKEN_OFF:
+    stated_reason = str(choice.get("finish_reason")).lower()
+    if stated_reason in _BROKEN_OFF:
         raise CallError(Kind.TRUNCATED, f"the model broke off: finish_reason {choice['finish_reason']}")
-    text, reasoning = _content(message.get("content"))
-    split = ThinkSplitter()
-    pieces = [split.feed(text), split.end()]
-    thought = "".join(piece.reasoning for piece in pieces)
-    tool_calls = tuple(_whole(call) for call in message.get("tool_calls") or () if isinstance(call, dict))
+    content, reasoning = _content(message.get("content"))
+    thought, text = _split(content)
+    stated_calls = message.get("tool_calls")
+    tool_calls = tuple(_whole(call) for call in stated_calls if isinstance(call, dict)) if stated_calls else ()
     usage = raw.get("usage")
     completion = Completion(
-        text="".join(piece.text for piece in pieces),
+        text=text,
         reasoning=reasoning_of(message) + reasoning + thought,
         tool_calls=tool_calls,
         function_call=message.get("function_call") or None,
         refusal=message.get("refusal") or None,
-        finish_reason=_finish_reason(choice.get("finish_reason"), message),
+        finish_reason=_finish_reason(stated_reason, message),
         logprobs=choice.get("logprobs"),
         extra=_rest(message, _READ_FIELDS),
         beside=_rest(raw, _READ_AT_TOP),
@@ -89,10 +89,20 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
     return completion
 
 
+def _split(content: str) -> tuple[str, str]:
+    """Return (reasoning, text) of a whole text."""
+    if not content.lstrip().startswith(_OPEN):
+        return "", content
+    splitter = ThinkSplitter()
+    pieces = [splitter.feed(content), splitter.end()]
+    return "".join(piece.reasoning for piece in pieces), "".join(piece.text for piece in pieces)
+
+
 def _rest(value: Any, read: frozenset[str]) -> dict[str, Any]:
     """Return the fields of an object that are not read, nulls left out."""
-    found = value if isinstance(value, dict) else {}
-    return {key: each for key, each in found.items() if key not in read and each is not None}
+    if not isinstance(value, dict) or value.keys() <= read:
+        return {}
+    return {key: each for key, each in value.items() if key not in read and each is not None}
 
 
 def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -106,16 +116,19 @@ def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
 def count(usage: Any, name: str) -> int | None:
     """Return a token count out of an upstream's `usage`, None where it is missing or no count."""
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """Return the reasoning that a message or delta carries in a field of its own."""
-    return next((message[key] for key in ("reasoning_content", "reasoning") if isinstance(message.get(key), str)), "")
+    for key in ("reasoning_content", "reasoning"):
+        if isinstance(message.get(key), str):
+            return str(message[key])
+    return ""
 
 
-def _finish_reason(stated: Any, message: Mapping[str, Any]) -> str:
-    reason = _FINISH_REASONS.get(str(stated).lower(), "stop")
+def _finish_reason(stated: str, message: Mapping[str, Any]) -> str:
+    reason = _FINISH_REASONS.get(stated, "stop")
     if reason == "length":
         return reason
     if message.get("tool_calls"):

@@ -44,18 +44,22 @@ class Candidate:
 class Panel:
     """What came of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
 
-    `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again.
+    `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again. `quorum_wait_s` is
+    for how long others were waited for once there was a quorum, in all layers together; None where there never was.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
     failures: list[Cause] = field(default_factory=list)
     hopeless: frozenset[str] = frozenset()
     n_asked: int = 0
+    quorum_wait_s: float | None = None
 
     def take(self, later: "Panel") -> None:
         """Take in what a later layer came to; what there is stays where that is no candidate, or only broken ones."""
         self.failures += later.failures
         self.hopeless |= later.hopeless
+        if later.quorum_wait_s is not None:
+            self.quorum_wait_s = later.quorum_wait_s + (self.quorum_wait_s or 0.0)
         stays = not later.candidates or (later.best() is None and self.best() is not None)
         if not self.candidates or not stays:
             self.candidates, self.n_asked = later.candidates, later.n_asked
@@ -113,6 +117,7 @@ async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> Async
             patience.note(run.pool.clock(), usable=usable, valid=valid)
             yield event
         late = gathering.pending
+        panel.quorum_wait_s = patience.quorum_wait_s(run.pool.clock())
     for call in late:
         yield _failed(panel, asking, call, given_up(call))
     rank = {proposer.name: position for position, proposer in enumerate(mixture.panel)}

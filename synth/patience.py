@@ -21,6 +21,7 @@ class Patience:
     _n_valid: int = 0
     _has_candidate: bool = False
     _last_settled: float = 0.0
+    _quorum_at: float | None = None
     _quorum_limit: float | None = None
 
     def note(self, now: float, *, usable: bool, valid: bool) -> None:
@@ -29,11 +30,16 @@ class Patience:
         self._has_candidate = self._has_candidate or usable
         self._n_valid += valid
         if self._quorum_limit is None and self._n_valid == self.mixture.quorum:
+            self._quorum_at = now
             self._quorum_limit = now + self._grace_s(now - self.asked)
 
     def _grace_s(self, quorum_s: float) -> float:
         ratio = self.mixture.grace_ratio
         return self.mixture.grace_s if ratio is None else ratio * quorum_s
+
+    def quorum_wait_s(self, now: float) -> float | None:
+        """Return for how long others have been waited for since there was a quorum, None where there was none."""
+        return None if self._quorum_at is None else now - self._quorum_at
 
     def limit(self, pending: Sequence[Call]) -> float | None:
         """Return the instant until which the pending calls are waited for; None where only their time-outs bound it."""

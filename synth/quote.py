@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.settings import Mixture, Model
-from synth.ledger import Spent, Tokens, estimated_prompt, spent
+from synth.ledger import Spent, estimated_prompt, spent
 from synth.mixture import bypassing, needs_no_panel
 from synth.request import ChatRequest
+from upstream.calls import Tokens
 from upstream.wire import TOKEN_LIMITS
 
 _MOST_WRITTEN = 10**7  # no model writes more, whatever it is allowed to

@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-Message = Mapping[str, Any]
+from upstream.conversation import Message
+
+__all__ = ["ChatRequest", "Message", "answers_a_tool", "text_of"]
 
 
 @dataclass(frozen=True, slots=True)

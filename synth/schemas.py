@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from math import isfinite
 from typing import Any
@@ -12,6 +13,8 @@ from jsonschema.exceptions import best_match
 from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+
+from upstream import codec
 
 MAX_FINDING_CHARS = 300
 Keyword = Callable[[Any, Any, Any, Any], Any]
@@ -84,6 +87,8 @@ def unfenced(text: str) -> str:
 
 def json_value(text: str | bytes) -> Any:
     """Return the JSON value of a text, strictly; ValueError says what is wrong with it."""
+    with suppress(ValueError, RecursionError):
+        return codec.decode_fast(text)
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:

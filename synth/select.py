@@ -15,7 +15,7 @@ from synth import critic, verdict
 from synth.contract import Form
 from synth.edits import Hunk, applied, assembled, clash, code_block
 from synth.endings import Case, critic_alone, criticised, fitting, stands, whole
-from synth.events import AuthorFailed, AuthorStarted, DecidedBy, Event
+from synth.events import AuthorFailed, AuthorStarted, DecidedBy, Event, VerdictGiven
 from synth.fuse import fuse
 from synth.normalize import Completion, normalized
 from synth.panel import Candidate, is_weak, sound
@@ -46,7 +46,7 @@ class Choice:
     written: bool = False
 
 
-async def select(case: Case) -> AsyncGenerator[Event]:
+def select(case: Case) -> AsyncGenerator[Event]:
     """Yield the events of one answer.
 
     Candidates that break the contract are out; of those with the same outcome the best-ranked is shown. One outcome
@@ -54,19 +54,15 @@ async def select(case: Case) -> AsyncGenerator[Event]:
     """
     clusters = _clusters(case)
     if case.run.contract.form is Form.TOOLS:
-        made = fuse(case)
-    elif not case.panel.candidates:
-        made = critic_alone(case)
-    elif not clusters:
-        made = criticised(case)
-    elif len(clusters) == 1:
+        return fuse(case)
+    if not case.panel.candidates:
+        return critic_alone(case)
+    if not clusters:
+        return criticised(case)
+    if len(clusters) == 1:
         alone = len(case.panel.candidates) == 1
-        made = stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
-    else:
-        made = _elected(case, clusters)
-    async with aclosing(made) as events:
-        async for event in events:
-            yield event
+        return stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
+    return _elected(case, clusters)
 
 
 def _clusters(case: Case) -> list[Candidate]:
@@ -102,16 +98,15 @@ async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[
                 letters = tuple(candidate.name for candidate in ballot.shown)
                 yield AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice)
             said = await _asked(case, calls)
+            for call, word in zip(calls, said, strict=True):
+                yield _heard(call, word, case.choice)
             words = [word for word in said if isinstance(word, Completion)]
             if len(words) == len(calls):
                 async with aclosing(_decided(case, author, clusters, ballots, words)) as events:
                     async for event in events:
                         yield event
                 return
-            for call, word in zip(calls, said, strict=True):
-                if isinstance(word, CallError):
-                    errors.append(word)
-                    yield AuthorFailed(call, word, case.choice)
+            errors += [word for word in said if isinstance(word, CallError)]
         if any(error.kind is not Kind.CONTEXT_LENGTH for error in errors):
             break
     async with aclosing(stands(case, clusters[0], DecidedBy.BEST_CANDIDATE)) as events:
@@ -144,6 +139,10 @@ def _call(case: Case, author: str, ballot: Ballot) -> Call:
     if "logprobs" in model.capabilities:
         params |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
     return case.run.call(author, "critic", ballot.messages, params=params, overrides=case.mixture.critic.params)
+
+
+def _heard(call: Call, word: Completion | CallError, choice: int) -> Event:
+    return AuthorFailed(call, word, choice) if isinstance(word, CallError) else VerdictGiven(call, word, choice)
 
 
 async def _asked(case: Case, calls: Sequence[Call]) -> list[Completion | CallError]:

@@ -8,6 +8,7 @@ from config.settings import Verify
 from synth import critic, defects
 from synth.adapt import for_reader
 from synth.events import (
+    Answered,
     AuthorFailed,
     AuthorStarted,
     Event,
@@ -20,53 +21,53 @@ from synth.fitting import holds
 from synth.normalize import Completion, normalized
 from synth.run import Run
 from synth.tool_calls import called
-from synth.writing import Task, Written, write
+from synth.writing import Task, write
 from upstream.calls import Call
+from upstream.conversation import Conversation
 from upstream.errors import CallError, Kind
 
 
-async def write_verified(
-    run: Run, task: Task, authors: Sequence[str], verify: Verify | None
-) -> AsyncGenerator[Event | Written]:
+def write_verified(run: Run, task: Task, authors: Sequence[str], verify: Verify | None) -> AsyncGenerator[Event]:
     """Do as `write` does, and have what was written looked over where the mixture says by whom.
 
     Nothing of a draft goes out before it has been. Whatever happens to its verification, the draft is not lost.
     """
-    held = run if verify is None else replace(run, incremental=False)
+    return write(run, task, authors) if verify is None else _write_verified(run, task, authors, verify)
+
+
+async def _write_verified(run: Run, task: Task, authors: Sequence[str], verify: Verify) -> AsyncGenerator[Event]:
+    held = replace(run, incremental=False)
     started: AuthorStarted | None = None
-    written: Written | None = None
+    written: Answered | None = None
     async with aclosing(write(held, task, authors)) as events:
         async for event in events:
-            if isinstance(event, Written):
+            if isinstance(event, Answered):
                 written = event
             else:
                 started = event if isinstance(event, AuthorStarted) else started
                 yield event
     assert written is not None  # noqa: S101 -- `write` ends with it, or raises
     assert started is not None  # noqa: S101 -- nobody writes without having started
-    if verify is not None:
-        if _can_be_verified(written, verify):
-            async with aclosing(_improved(run, task, verify, started.call, written)) as events:
-                async for event in events:
-                    if isinstance(event, Written):
-                        written = event
-                    else:
-                        yield event
-        for delta in deltas(written.completion, task.choice) if run.incremental else ():
-            yield delta
+    if _can_be_verified(written, verify):
+        async with aclosing(_improved(run, task, verify, started.call, written)) as events:
+            async for event in events:
+                if isinstance(event, Answered):
+                    written = event
+                else:
+                    yield event
+    for delta in deltas(written.completion, task.choice) if run.incremental else ():
+        yield delta
     yield written
 
 
-def _can_be_verified(written: Written, verify: Verify) -> bool:
+def _can_be_verified(written: Answered, verify: Verify) -> bool:
     """Whether there is a text to look over, and by somebody else: who reviews their own work finds little."""
     draft = written.completion
     return written.author != verify.model and bool(draft.text.strip()) and not called(draft) and draft.refusal is None
 
 
-async def _improved(
-    run: Run, task: Task, verify: Verify, drafting: Call, written: Written
-) -> AsyncGenerator[Event | Written]:
-    """Yield what becomes of a draft; a Written only where its revision takes its place."""
+async def _improved(run: Run, task: Task, verify: Verify, drafting: Call, written: Answered) -> AsyncGenerator[Event]:
+    """Yield what becomes of a draft; an Answered only where its revision takes its place."""
     try:
         verified = await _verified(run, task, verify, written.completion)
     except CallError as error:
@@ -87,7 +88,7 @@ async def _improved(
     worse = defects.worse(await task.read(written.completion), revision)
     yield Revised(call, worse, task.choice)
     if worse is None:
-        yield Written(revision.completion, written.author)
+        yield replace(written, completion=revision.completion)
 
 
 async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> Verified:
@@ -118,10 +119,9 @@ def _found(said: Completion, draft: Completion) -> tuple[tuple[defects.Defect, .
         raise CallError(Kind.BROKEN_CONTRACT, f"its word on the draft cannot be read: {error}") from error
 
 
-def _revision(run: Run, task: Task, drafting: Call, written: Written, listed: Sequence[defects.Defect]) -> Call:
-    messages = [
-        *drafting.messages,
+def _revision(run: Run, task: Task, drafting: Call, written: Answered, listed: Sequence[defects.Defect]) -> Call:
+    messages = Conversation.of(drafting.messages).extended(
         {"role": "assistant", "content": written.completion.text},
         {"role": "user", "content": defects.revision_request(listed)},
-    ]
+    )
     return run.call(written.author, task.role, messages, params=drafting.params, overrides=task.overrides)

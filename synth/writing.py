@@ -9,9 +9,11 @@ from typing import Any
 from synth import adapt
 from synth.contract import Contract, Form, Reading
 from synth.events import (
+    Answered,
     AuthorFailed,
     AuthorStarted,
     Cause,
+    DecidedBy,
     Event,
     ReasoningDelta,
     SynthesisError,
@@ -24,6 +26,7 @@ from synth.run import Run
 from synth.tool_calls import called
 from upstream.assembly import Assembler
 from upstream.calls import Call, Role
+from upstream.conversation import Conversation
 from upstream.errors import CallError, Kind
 
 _REVISION = """\
@@ -32,19 +35,11 @@ Write it again, whole, with this put right. Reply with nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """The answer as its author wrote it; the last thing that `write` yields."""
-
-    completion: Completion
-    author: str
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
     """What the author is to answer, and the form to keep.
 
     `seed`, `letters` and `nonce` tell of the candidates inside `messages`, if any; `overrides` are params of the
-    critic's own. What is not `checked` passes as it comes.
+    critic's own. What is not `checked` passes as it comes. `decided_by` is how its answer comes about.
     """
 
     messages: Sequence[Message]
@@ -56,6 +51,7 @@ class Task:
     nonce: str = ""
     choice: int = 0
     checked: bool = True
+    decided_by: DecidedBy = DecidedBy.CRITIC
 
     async def read(self, draft: Completion) -> Reading:
         """Read a draft. One that copies the candidates with their fences cannot be used, whatever the contract."""
@@ -66,8 +62,8 @@ class Task:
         return await self.contract.read_aside(draft)
 
 
-async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[Event | Written]:
-    """Ask the authors in turn; yield their events, then Written, whose text is what a client that streams has seen.
+async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[Event]:
+    """Ask the authors in turn; yield their events, then Answered, whose text is what a client that streams has seen.
 
     A draft that breaks the contract goes back to its author once, with the finding; then it is the next author's
     turn. Once text has gone out only tool calls can follow it. SynthesisError where all fail, and `interrupted` where
@@ -117,18 +113,21 @@ class _Drafting:
     def _started(self) -> AuthorStarted:
         return AuthorStarted(self.call, self.call.messages, self._task.seed, self._task.letters, self._task.choice)
 
-    async def events(self) -> AsyncGenerator[Event | Written]:
-        """Yield the author's events, then Written; CallError where no answer comes that keeps the contract."""
+    async def events(self) -> AsyncGenerator[Event]:
+        """Yield the author's events, then Answered; CallError where no answer comes that keeps the contract."""
         yield self._started()
-        draft: Reading | None = None
         streams = self._may_stream()
-        async with aclosing(self._streamed() if streams else self._whole()) as events:
-            async for event in events:
-                if isinstance(event, Completion):
-                    draft = await self._task.read(event)
-                else:
-                    yield event
-        assert draft is not None  # noqa: S101 -- both ways of asking end with a Completion or raise
+        if streams:
+            assembler = Assembler()
+            async with aclosing(self._streamed(assembler)) as deltas:
+                async for delta in deltas:
+                    yield delta
+            raw = assembler.completion()
+        else:
+            raw = await self._run.pool.complete(self.call)
+        completion = normalized(raw)
+        self.flowing = False
+        draft = await self._task.read(completion)
         if draft.finding is not None:
             error = CallError(Kind.BROKEN_CONTRACT, draft.finding)
             if self._out and self._task.contract.form is not Form.TOOLS:
@@ -144,7 +143,8 @@ class _Drafting:
             for piece in self._pieces(draft.completion, with_reasoning=not streams):
                 yield piece
         shown = "".join(self._out)
-        yield Written(replace(draft.completion, text=shown) if shown else draft.completion, self._author)
+        completion = replace(draft.completion, text=shown) if shown else draft.completion
+        yield Answered(completion, self._task.decided_by, self._author, self._task.choice)
 
     def _check(self, draft: Reading, *, streamed: bool) -> None:
         """Raise where a draft can't be the answer: it breaks the contract, or its words come after other words."""
@@ -166,11 +166,8 @@ class _Drafting:
         held = self._task.contract.json or self._task.contract.form is Form.EDITS
         return self._run.incremental and not self._out and not held
 
-    async def _whole(self) -> AsyncGenerator[Event | Completion]:
-        yield normalized(await self._run.pool.complete(self.call))
-
-    async def _streamed(self) -> AsyncGenerator[Event | Completion]:
-        assembler, reader = Assembler(), DeltaReader()
+    async def _streamed(self, assembler: Assembler) -> AsyncGenerator[Event]:
+        reader = DeltaReader()
         async with aclosing(self._run.pool.stream(self.call)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)
@@ -178,8 +175,6 @@ class _Drafting:
                     yield delta
         for delta in self._deltas(reader.end()):
             yield delta
-        yield normalized(assembler.completion())
-        self.flowing = False
 
     def _deltas(self, split: Split) -> list[Event]:
         """Return what may go out; white space waits for the first word, for it may be all there is."""
@@ -196,11 +191,10 @@ class _Drafting:
         return deltas
 
 
-def _with_finding(messages: Sequence[Message], draft: Completion, problem: str) -> list[Message]:
+def _with_finding(messages: Sequence[Message], draft: Completion, problem: str) -> Conversation:
     calls = [*draft.tool_calls, *filter(None, [draft.function_call])]
     said = draft.text + ("\n" + json.dumps(calls) if calls else "")
-    return [
-        *messages,
+    return Conversation.of(messages).extended(
         {"role": "assistant", "content": said},
         {"role": "user", "content": _REVISION.replace("{finding}", problem)},
-    ]
+    )

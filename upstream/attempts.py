@@ -1,9 +1,11 @@
 """One attempt at a call: leave to start, its record, what is sent, and what the breaker learns of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
+import logging
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import structlog
@@ -41,14 +43,16 @@ class Route:
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
     """Return the checked completion of one attempt; CallError for whatever goes wrong."""
-    async with _attempting(route, call, hedge=hedge) as attempt:
+    async with _Attempting(route, call, hedge=hedge) as attempt:
         completion = await route.upstream.complete(
             _payload(call),
             _headers(call.model),
             timeouts=_timeouts(route, call),
             attempt=attempt,
         )
-        attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
+        if attempt.usage is None:
+            attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
+        attempt.stated_model = completion.get("model")
         return completion
 
 
@@ -63,7 +67,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
         payload["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
     held: list[dict[str, Any]] | None = []
     finished = False
-    async with _attempting(route, call, hedge=hedge) as attempt:
+    async with _Attempting(route, call, hedge=hedge) as attempt:
         chunks = route.upstream.stream(payload, _headers(call.model), timeouts=limits, attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next(chunks, finished=finished)) is not None:
@@ -72,6 +76,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
                     held.append(chunk)
                     if not wire.has_content(chunk, reasoning=call.shows_reasoning):
                         continue
+                    attempt.stated_model = chunk.get("model")
                     for early in held:
                         yield early
                     held = None
@@ -102,86 +107,115 @@ def is_full(route: Route) -> bool:
     return route.slots.locked() or route.upstream_slots.locked()
 
 
-@asynccontextmanager
-async def _attempting(route: Route, call: Call, *, hedge: bool) -> AsyncGenerator[Attempt]:
-    """Hold a slot, and the breaker's leave; CallError at once (breaker_open) or at the deadline where there is none."""
-    route.breaker.check()  # before the wait for a slot, which may be long
-    async with _slot(route, call):
-        ticket = route.breaker.admit()
+class _Attempting:
+    """One attempt, as a context: it holds slots and the breaker's leave, and writes down how the attempt ended.
+
+    Entering raises CallError: at once where the breaker is open, at the deadline where no slot gets free.
+    """
+
+    __slots__ = ("_attempt", "_call", "_route", "_ticket")
+
+    def __init__(self, route: Route, call: Call, *, hedge: bool) -> None:
+        self._route = route
+        self._call = call
+        self._attempt = Attempt(started=0.0, hedge=hedge)
+
+    async def __aenter__(self) -> Attempt:
+        route, call, attempt = self._route, self._call, self._attempt
+        route.breaker.check()  # before the wait for a slot, which may be long
+        await _take_slots(route, call)
+        try:
+            self._ticket = route.breaker.admit()
+        except CallError:
+            _free_slots(route)
+            raise
         if not call.attempts:
             route.budget.count_call()
-        attempt = Attempt(started=route.clock(), hedge=hedge)
+        attempt.started = route.clock()
         call.attempts.append(attempt)
+        return attempt
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        attempt = self._attempt
+        _free_slots(self._route)
+        attempt.ended = self._route.clock()
         try:
-            with _recorded(route, call, attempt):
-                yield attempt
-        except CallError as error:
-            route.breaker.failed(ticket, error.kind, _blame(error, call.model))
-            raise
-        except BaseException:
-            route.breaker.abandoned(ticket)
-            raise
+            self._end(error)
+        finally:
+            if logging.root.isEnabledFor(logging.DEBUG):
+                self._log()
+
+    def _end(self, error: BaseException | None) -> None:
+        route, attempt = self._route, self._attempt
+        if error is None:
+            attempt.outcome = "ok"
+            route.breaker.succeeded(self._ticket)
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            attempt.outcome = "cancelled"
+            route.breaker.abandoned(self._ticket)
+        elif isinstance(error, CallError):
+            self._fail(error)
+        elif isinstance(error, Exception):
+            # Whatever an upstream sends must cost its own answer alone; if the fault is ours, the log has it.
+            _log.warning("a reply could not be read", model=self._call.model.name, exc_info=error)
+            failure = CallError(Kind.UNPARSABLE, "the reply has a shape that cannot be read")
+            self._fail(failure)
+            raise failure from error
         else:
-            route.breaker.succeeded(ticket)
+            route.breaker.abandoned(self._ticket)
 
-
-@asynccontextmanager
-async def _slot(route: Route, call: Call) -> AsyncGenerator[None]:
-    """Hold one of the model's slots and one of its upstream's; CallError (timeout) where none gets free in time.
-
-    First come, first served: a model that queues for its own slot takes none of the upstream's from the others.
-    """
-    async with AsyncExitStack() as held:
-        for slots in (route.slots, route.upstream_slots):
-            await _acquire(slots, call.deadline - route.clock())
-            held.callback(slots.release)
-        yield
-
-
-async def _acquire(slots: asyncio.Semaphore, remaining_s: float) -> None:
-    try:
-        if remaining_s > 0 and not slots.locked():
-            await slots.acquire()  # at once
-        else:
-            async with asyncio.timeout(remaining_s):
-                await slots.acquire()
-    except TimeoutError:
-        raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
-
-
-@contextmanager
-def _recorded(route: Route, call: Call, attempt: Attempt) -> Iterator[None]:
-    """Write down how an attempt ended, whichever way."""
-    try:
-        yield
-    except CallError as error:
+    def _fail(self, error: CallError) -> None:
+        attempt, call = self._attempt, self._call
         error.message = _redacted(error.message, call.model)[: wire.MAX_MESSAGE_CHARS]
         attempt.outcome, attempt.message = error.kind, error.message
         attempt.status = error.status or attempt.status
-        raise
-    except (asyncio.CancelledError, GeneratorExit):
-        attempt.outcome = "cancelled"
-        raise
-    except Exception as error:
-        # Whatever an upstream sends must cost its own answer alone; if the fault is ours, the log has it.
-        _log.warning("a reply could not be read", model=call.model.name, exc_info=True)
-        attempt.outcome, attempt.message = Kind.UNPARSABLE, "the reply has a shape that cannot be read"
-        raise CallError(Kind.UNPARSABLE, attempt.message) from error
-    else:
-        attempt.outcome = "ok"
-    finally:
-        attempt.ended = route.clock()
+        self._route.breaker.failed(self._ticket, error.kind, _blame(error, call.model))
+
+    def _log(self) -> None:
+        attempt, model = self._attempt, self._call.model
         _log.debug(
             "attempt",
-            model=call.model.name,
-            role=call.role,
-            number=len(call.attempts),
+            model=model.name,
+            role=self._call.role,
+            number=len(self._call.attempts),
             hedge=attempt.hedge or None,
             outcome=str(attempt.outcome),
             status=attempt.status,
-            seconds=round(attempt.ended - attempt.started, 3),
+            seconds=round((attempt.ended or 0.0) - attempt.started, 3),
             cause=attempt.message or None,
         )
+
+
+async def _take_slots(route: Route, call: Call) -> None:
+    """Take one of the model's slots and one of its upstream's; CallError (timeout) where none gets free in time.
+
+    First come, first served: a model that queues for its own slot takes none of the upstream's from the others.
+    """
+    await _acquire(route.slots, route, call)
+    try:
+        await _acquire(route.upstream_slots, route, call)
+    except BaseException:
+        route.slots.release()
+        raise
+
+
+def _free_slots(route: Route) -> None:
+    route.upstream_slots.release()
+    route.slots.release()
+
+
+async def _acquire(slots: asyncio.Semaphore, route: Route, call: Call) -> None:
+    remaining_s = call.deadline - route.clock()
+    if remaining_s > 0 and not slots.locked():
+        await slots.acquire()  # at once
+        return
+    try:
+        async with asyncio.timeout(remaining_s):
+            await slots.acquire()
+    except TimeoutError:
+        raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
 
 
 def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
@@ -212,7 +246,7 @@ def _payload(call: Call) -> dict[str, Any]:
     return {"model": call.model.model, "messages": call.messages, **params}
 
 
-def _headers(model: Model) -> dict[str, str]:
+def _headers(model: Model) -> Mapping[str, str]:
     return {name: secret.value for name, secret in model.headers.items()}
 
 

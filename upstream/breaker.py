@@ -75,6 +75,8 @@ class Breaker:
 
     def check(self) -> None:
         """Raise CallError (breaker_open) where no attempt may start now."""
+        if self._state is State.CLOSED:
+            return
         status = self.status()
         if status.state is State.OPEN:
             message = f"not asked, for another {status.wait_s:.0f} s: {status.reason}"

@@ -14,8 +14,8 @@ class Attempt:
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
     `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is the upstream's own word, where it gave one;
-    `received_chars` counts the text that came, for an estimate where it did not. `hedge` marks one that was started
-    while another one of the same call was still running.
+    `received_chars` counts the text that came, for an estimate where it did not. `stated_model` is its word for who has
+    answered, unchecked. `hedge` marks one that was started while another one of the same call was still running.
     """
 
     started: float
@@ -29,6 +29,28 @@ class Attempt:
     usage: Mapping[str, Any] | None = None
     received_chars: int = 0
     hedge: bool = False
+    stated_model: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Token counts of one or several attempts; `estimated` where an upstream never said.
+
+    `cached` are those of the prompt's that the upstream had read before.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    estimated: bool = False
+    cached: int = 0
+
+    def __add__(self, other: "Tokens") -> "Tokens":
+        return Tokens(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.estimated or other.estimated,
+            self.cached + other.cached,
+        )
 
 
 @dataclass(slots=True)
@@ -38,8 +60,8 @@ class Call:
     `messages` and `params` are the client's as they go upstream; the model's own `params` are laid over them.
     `deadline` is an instant on the monotonic clock that no attempt outlives. The record below it is filled in
     while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is the instant at which an
-    attempt had failed and another one was to come, for the first time.
-    `alias` is what this place of the model's is called, where it has several on a panel.
+    attempt had failed and another one was to come, for the first time. `tokens` are the ledger's count, once
+    it has ended. `alias` is what this place of the model's is called, where it has several on a panel.
     """
 
     model: Model
@@ -56,6 +78,7 @@ class Call:
     ended: float | None = None
     outcome: str = "running"
     retrying_since: float | None = None
+    tokens: Tokens | None = None
 
     @property
     def name(self) -> str:

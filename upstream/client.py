@@ -4,10 +4,10 @@ The only translator of aiohttp's exceptions into ours.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
+from types import TracebackType
 from typing import Any
 
 import aiohttp
@@ -49,14 +49,14 @@ class Timeouts:
 class Upstream:
     """An HTTP service that speaks OpenAI chat completions, behind one keep-alive connection pool.
 
-    `locate` gives the endpoint for each attempt: a constant for hosted services, the child's port for embedded
-    models. A reply may have `max_reply_bytes`, unpacked. Close it with `close()`; cancelling an attempt closes its
+    `locate` gives the endpoint for each attempt: at once for hosted services, for an embedded model when its child
+    listens. A reply may have `max_reply_bytes`, unpacked. Close it with `close()`; cancelling an attempt closes its
     connection, so that the upstream sees it.
     """
 
     def __init__(
         self,
-        locate: Callable[[], Awaitable[Endpoint]],
+        locate: Callable[[], Endpoint | Awaitable[Endpoint]],
         *,
         clock: Callable[[], float],
         max_reply_bytes: int = MAX_REPLY_BYTES,
@@ -67,7 +67,7 @@ class Upstream:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "mom-gateway"},
+            headers={"User-Agent": "mom-gateway", "Content-Type": "application/json"},
             auto_decompress=True,
         )
 
@@ -76,92 +76,95 @@ class Upstream:
         await self._session.close()
 
     async def complete(
-        self,
-        payload: dict[str, Any],
-        headers: dict[str, str],
-        *,
-        timeouts: Timeouts,
-        attempt: Attempt,
+        self, payload: Mapping[str, Any], headers: Mapping[str, str], *, timeouts: Timeouts, attempt: Attempt
     ) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""
-        async with self._reply(payload, headers, timeouts, attempt) as reply:
-            body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s))
-            attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
-            return wire.check_completion(body)
+        try:
+            async with await self._begun(payload, headers, timeouts, attempt) as reply:
+                await self._check_status(reply, timeouts, attempt)
+                body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s))
+        except _FAULTS as error:
+            raise _translated(error) from error
+        attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
+        return wire.check_completion(body)
 
     async def stream(
-        self,
-        payload: dict[str, Any],
-        headers: dict[str, str],
-        *,
-        timeouts: Timeouts,
-        attempt: Attempt,
+        self, payload: Mapping[str, Any], headers: Mapping[str, str], *, timeouts: Timeouts, attempt: Attempt
     ) -> AsyncGenerator[dict[str, Any]]:
         """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
-        async with self._reply(payload, headers, timeouts, attempt) as reply:
-            if reply.content_type == "application/json":  # an upstream that ignores `stream`
-                body = await _read(reply, self._max_reply_bytes, timeouts.idle_s)
-                yield _as_chunk(wire.check_completion(wire.decode(body)))
-                return
-            reader = EventReader(MAX_EVENT_BYTES)
-            async for chunk in _bounded(reply, self._max_reply_bytes, timeouts.idle_s):
-                for data in reader.feed(chunk):
-                    if data.strip() == b"[DONE]":
-                        return
-                    yield wire.check_chunk(wire.decode(data))
-
-    @asynccontextmanager
-    async def _reply(
-        self,
-        payload: dict[str, Any],
-        headers: dict[str, str],
-        timeouts: Timeouts,
-        attempt: Attempt,
-    ) -> AsyncGenerator[aiohttp.ClientResponse]:
-        async with _within(timeouts.total_s, Kind.NOT_READY, "the embedded model was not ready in time"):
-            endpoint = await self._locate()
-        if endpoint.api_key is not None:
-            headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
-        headers["Content-Type"] = "application/json"
-        timeout = aiohttp.ClientTimeout(
-            total=timeouts.total_s,
-            connect=timeouts.connect_s,
-            ceil_threshold=_NEVER_ROUND_S,  # aiohttp rounds long time-outs up, past a deadline
-        )
-        attempt.sent = True
         try:
-            async with _within(timeouts.first_byte_s, Kind.TIMEOUT, "no first byte in time"):
-                reply = await self._session.post(
-                    f"{endpoint.base_url}/chat/completions",
-                    data=_body(wire.encode(payload)),
-                    headers=headers,
-                    timeout=timeout,
-                    allow_redirects=False,
-                )
-            async with reply:
-                attempt.first_byte = self._clock()
-                attempt.status = reply.status
-                if reply.status != 200:  # noqa: PLR2004
-                    raise await _refusal(reply, timeouts.idle_s)
-                yield reply
-        except (TimeoutError, aiohttp.ClientError, EventTooLargeError, OSError) as error:
+            async with await self._begun(payload, headers, timeouts, attempt) as reply:
+                await self._check_status(reply, timeouts, attempt)
+                if reply.content_type == "application/json":  # an upstream that ignores `stream`
+                    body = await _read(reply, self._max_reply_bytes, timeouts.idle_s)
+                    yield _as_chunk(wire.check_completion(wire.decode(body)))
+                    return
+                reader = EventReader(MAX_EVENT_BYTES)
+                async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s):
+                    for data in reader.feed(piece):
+                        if data.strip() == b"[DONE]":
+                            return
+                        yield wire.check_chunk(wire.decode(data))
+        except _FAULTS as error:
             raise _translated(error) from error
 
+    async def _begun(
+        self, payload: Mapping[str, Any], headers: Mapping[str, str], timeouts: Timeouts, attempt: Attempt
+    ) -> aiohttp.ClientResponse:
+        """Send an attempt, and return its reply when the headers are here."""
+        endpoint = self._locate()
+        if not isinstance(endpoint, Endpoint):
+            async with _Within(timeouts.total_s, Kind.NOT_READY, "the embedded model was not ready in time"):
+                endpoint = await endpoint
+        if endpoint.api_key is not None:
+            headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
+        attempt.sent = True
+        async with _Within(timeouts.first_byte_s, Kind.TIMEOUT, "no first byte in time"):
+            return await self._session.post(
+                f"{endpoint.base_url}/chat/completions",
+                data=_body(wire.encode(payload)),
+                headers=headers,
+                timeout=aiohttp.ClientTimeout(
+                    total=timeouts.total_s,
+                    connect=timeouts.connect_s,
+                    ceil_threshold=_NEVER_ROUND_S,  # aiohttp rounds long time-outs up, past a deadline
+                ),
+                allow_redirects=False,
+            )
 
-@asynccontextmanager
-async def _within(limit_s: float | None, kind: Kind, message: str) -> AsyncGenerator[None]:
-    """Bound what is awaited inside; a CallError of this kind and message where it takes longer."""
-    if limit_s is None:
-        yield
-        return
-    limit = asyncio.timeout(limit_s)
-    try:
-        async with limit:
-            yield
-    except TimeoutError:
-        if limit.expired():
-            raise CallError(kind, message) from None
-        raise
+    async def _check_status(self, reply: aiohttp.ClientResponse, timeouts: Timeouts, attempt: Attempt) -> None:
+        attempt.first_byte = self._clock()
+        attempt.status = reply.status
+        if reply.status != 200:  # noqa: PLR2004
+            raise await _refusal(reply, timeouts.idle_s)
+
+
+class _Within:
+    """Bounds what is awaited inside; a CallError of this kind and message where it takes longer than `limit_s`.
+
+    A class, because it is entered several times for each call, mostly with nothing to bound.
+    """
+
+    __slots__ = ("_kind", "_limit", "_message")
+
+    def __init__(self, limit_s: float | None, kind: Kind, message: str) -> None:
+        self._limit = None if limit_s is None else asyncio.timeout(limit_s)
+        self._kind = kind
+        self._message = message
+
+    async def __aenter__(self) -> None:
+        if self._limit is not None:
+            await self._limit.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._limit is None:
+            return
+        try:
+            await self._limit.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise CallError(self._kind, self._message) from None
 
 
 def _body(encoded: bytes) -> bytes | BytesIO:
@@ -170,6 +173,8 @@ def _body(encoded: bytes) -> bytes | BytesIO:
 
 
 async def _read(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None) -> bytes:
+    if idle_s is None and reply.content.is_eof() and reply.content.total_bytes <= limit:
+        return await reply.content.read()  # it is here as a whole, as short replies are
     return b"".join([piece async for piece in _bounded(reply, limit, idle_s)])
 
 
@@ -177,7 +182,7 @@ async def _bounded(reply: aiohttp.ClientResponse, limit: int, idle_s: float | No
     """Yield the decompressed body; CallError once it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
-        async with _within(idle_s, Kind.TIMEOUT, "the reply fell silent for too long"):
+        async with _Within(idle_s, Kind.TIMEOUT, "the reply fell silent for too long"):
             piece = await reply.content.readany()
         if not piece:
             return
@@ -212,6 +217,7 @@ def _as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
     return {**completion, "choices": [{**choice, "delta": message, "finish_reason": finish_reason}]}
 
 
+_FAULTS = (TimeoutError, aiohttp.ClientError, EventTooLargeError, OSError)
 # In this order: aiohttp's time-outs are ClientErrors as well, and most connector errors are ClientOSErrors.
 _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     ((aiohttp.ConnectionTimeoutError,), Kind.TIMEOUT, "no connection in time"),

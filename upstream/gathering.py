@@ -1,8 +1,8 @@
 """Several calls at once, each outcome as it settles, and an end to the waiting whenever the caller has enough."""
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -38,12 +38,13 @@ class Gathering:
         self._complete = complete
         self._clock = clock
         self._tasks: dict[asyncio.Task[Outcome], Call] = {}
-        self._changed = asyncio.Event()
+        self._settled: deque[asyncio.Task[Outcome]] = deque()
+        self._change: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         for call in self._calls:
             task = asyncio.create_task(self._settle(call))
-            task.add_done_callback(lambda _: self._changed.set())
+            task.add_done_callback(self._on_settled)
             self._tasks[task] = call
         return self
 
@@ -53,9 +54,10 @@ class Gathering:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def pending(self) -> tuple[Call, ...]:
@@ -69,21 +71,38 @@ class Gathering:
         begins to be tried again. An outcome that is there already is returned also after the instant.
         """
         while self._tasks:
-            self._changed.clear()
-            done = next((task for task in self._tasks if task.done()), None)
-            if done is not None:
-                return Settled(self._tasks.pop(done), done.result())
+            if self._settled:
+                task = self._settled.popleft()
+                return Settled(self._tasks.pop(task), task.result())
             limit = until(self.pending)
             remaining_s = None if limit is None else limit - self._clock()
             if remaining_s is not None and remaining_s <= 0:
                 return None
-            with suppress(TimeoutError):
-                async with asyncio.timeout(remaining_s):
-                    await self._changed.wait()
+            await self._changed(remaining_s)
         return None
+
+    async def _changed(self, most_s: float | None) -> None:
+        """Wait until a call settles or is tried again, or for so many seconds."""
+        loop = asyncio.get_running_loop()
+        self._change = loop.create_future()
+        limit = None if most_s is None else loop.call_later(most_s, self._note_change)
+        try:
+            await self._change
+        finally:
+            self._change = None
+            if limit is not None:
+                limit.cancel()
+
+    def _on_settled(self, task: asyncio.Task[Outcome]) -> None:
+        self._settled.append(task)
+        self._note_change()
+
+    def _note_change(self) -> None:
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
 
     async def _settle(self, call: Call) -> Outcome:
         try:
-            return await self._complete(call, on_retry=self._changed.set)
+            return await self._complete(call, on_retry=self._note_change)
         except CallError as error:
             return error

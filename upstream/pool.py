@@ -2,8 +2,11 @@
 
 import asyncio
 import random as random_module
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from functools import partial
+from types import TracebackType
 from typing import Any, Protocol
 
 import structlog
@@ -42,8 +45,8 @@ def _unheard() -> None:
 class Pool:
     """Every configured model's way out: a session and a retry budget per upstream, a limit and a breaker per model.
 
-    Build it inside a running loop; `close()` ends every connection. `clock`, `sleep` and `random` are the loop's
-    time, asyncio's sleep and a source of floats in [0, 1), replaceable for tests.
+    Build it inside a running loop; `close()` ends every connection. `clock`, `sleep` and `random` are the monotonic
+    clock, asyncio's sleep and a source of floats in [0, 1), replaceable for tests.
     """
 
     def __init__(
@@ -57,7 +60,7 @@ class Pool:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
     ) -> None:
-        self.clock = clock or asyncio.get_running_loop().time
+        self.clock = clock or time.monotonic  # which is the loop's, too
         self._sleep = sleep
         self._random = random
         self._max_reply_bytes = max_reply_bytes
@@ -102,13 +105,9 @@ class Pool:
         """
         if call.model.weights is not None:
             return await self._assembled(call, on_retry)
-        route = self._routes[call.model.name]
-
-        async def completed(*, hedge: bool) -> dict[str, Any]:
-            return await attempts.complete(route, call, hedge=hedge)
-
-        with _recorded(call, self.clock):
-            return await self._retrying(call, on_retry).first_good(completed, _forget)
+        attempting = partial(attempts.complete, self._routes[call.model.name], call)
+        with _Recorded(call, self.clock):
+            return await self._retrying(call, on_retry).first_good(attempting, _forget)
 
     async def _assembled(self, call: Call, on_retry: Callable[[], None]) -> dict[str, Any]:
         assembler = Assembler()
@@ -129,7 +128,7 @@ class Pool:
             chunks = attempts.stream(route, call, hedge=hedge)
             return await anext(chunks), chunks
 
-        with _recorded(call, self.clock):
+        with _Recorded(call, self.clock):
             first, rest = await self._retrying(call, on_retry).first_good(begun, _close)
             async with aclosing(rest):
                 yield first
@@ -161,33 +160,36 @@ def _logged(model: Model) -> Callable[[Status], None]:
     return log
 
 
-@contextmanager
-def _recorded(call: Call, clock: Callable[[], float]) -> Iterator[None]:
-    """Record a call's start, end and outcome."""
-    call.started = clock()
-    try:
-        yield
-    except CallError as error:
-        call.outcome = error.kind
-        raise
-    except (asyncio.CancelledError, GeneratorExit):
-        call.outcome = "cancelled"
-        raise
-    else:
-        call.outcome = "ok"
-    finally:
-        call.ended = clock()
+class _Recorded:
+    """A call, as a context: its start, its end and its outcome are written down."""
+
+    __slots__ = ("_call", "_clock")
+
+    def __init__(self, call: Call, clock: Callable[[], float]) -> None:
+        self._call = call
+        self._clock = clock
+
+    def __enter__(self) -> None:
+        self._call.started = self._clock()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        call = self._call
+        call.ended = self._clock()
+        if error is None:
+            call.outcome = "ok"
+        elif isinstance(error, CallError):
+            call.outcome = error.kind
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            call.outcome = "cancelled"
 
 
-def _locator(model: Model, embedded: EmbeddedEndpoints | None) -> Callable[[], Awaitable[Endpoint]]:
+def _locator(model: Model, embedded: EmbeddedEndpoints | None) -> Callable[[], Endpoint | Awaitable[Endpoint]]:
     weights = model.weights
     if weights is not None:
         if embedded is None:
             raise ValueError(f"{model.name} is an embedded model, but the pool was given none")
         return lambda: embedded.endpoint(weights)
     endpoint = Endpoint(model.base_url, model.api_key)
-
-    async def located() -> Endpoint:
-        return endpoint
-
-    return located
+    return lambda: endpoint

@@ -50,7 +50,9 @@ class Retrying:
         n_retries = 0
         while True:
             try:
-                return await self._hedged(attempting, discard)
+                if self.call.model.hedge_after_s is None:
+                    return await attempting(hedge=False)
+                return await self._hedged(attempting, discard, self.call.model.hedge_after_s)
             except CallError as error:
                 if error.kind is Kind.BREAKER_OPEN and failure is not None:
                     raise failure from None  # what opened it tells more
@@ -80,10 +82,9 @@ class Retrying:
         self.on_retry()
         return pause_s
 
-    async def _hedged(self, attempting: Attempting[T], discard: Callable[[T], Awaitable[None]]) -> T:
+    async def _hedged(self, attempting: Attempting[T], discard: Callable[[T], Awaitable[None]], after_s: float) -> T:
         """Return the result of one attempt, or of the first good one of two."""
-        after_s = self.call.model.hedge_after_s
-        if after_s is None or any(attempt.hedge for attempt in self.call.attempts):
+        if any(attempt.hedge for attempt in self.call.attempts):
             return await attempting(hedge=False)
         tasks = [asyncio.create_task(attempting(hedge=False))]
         try:

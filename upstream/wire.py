@@ -4,11 +4,12 @@ Shapes: https://platform.openai.com/docs/api-reference/chat (object, streaming).
 `dict` that JSON made of it; the checks here promise only the shape that the rest of the house relies on.
 """
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+from upstream import codec
+from upstream.conversation import Conversation
 from upstream.errors import CallError, Kind, kind_of_status
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
@@ -24,8 +25,12 @@ _CONTEXT_LENGTH_WORDS = re.compile(
 
 
 def encode(payload: Mapping[str, Any]) -> bytes:
-    """Return the JSON bytes of a payload. ASCII, so that a lone surrogate in a prompt survives."""
-    return json.dumps(payload, separators=(",", ":")).encode("ascii")
+    """Return the JSON bytes of a payload; its `messages` are encoded once for all models that they go to."""
+    messages = payload.get("messages")
+    if not isinstance(messages, Conversation):
+        return codec.encode(payload)
+    rest = codec.encode({name: value for name, value in payload.items() if name != "messages"})
+    return b'{"messages":' + messages.json() + (b"}" if rest == b"{}" else b"," + rest[1:])
 
 
 def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
@@ -33,6 +38,8 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
 
     The limit goes out under the name that the configuration uses, else under the client's own name or names.
     """
+    if not configured and client.keys().isdisjoint(TOKEN_LIMITS):
+        return dict(client)
     merged = {**client, **configured}
     stated = [params[name] for params in (client, configured) for name in TOKEN_LIMITS if params.get(name) is not None]
     if not stated:
@@ -48,7 +55,7 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
 def decode(body: bytes | str) -> Any:
     """Return the JSON value of an upstream's bytes; CallError (unparsable) where they are none."""
     try:
-        return json.loads(body)
+        return codec.decode(body)
     except (ValueError, RecursionError):
         raise CallError(Kind.UNPARSABLE, f"the reply is not JSON ({_describe(body)})") from None
 

@@ -72,6 +72,8 @@ def edit_form(messages: Sequence[Message]) -> EditForm | None:
 
 
 def _shown_form(instructions: str) -> EditForm | None:
+    if not instructions.strip():
+        return None
     for form, literal, marks in (
         (EditForm.EDIT_BLOCKS, "SEARCH", _SEARCH_REPLACE),
         (EditForm.PATCH, "Begin Patch", _PATCH),
@@ -84,11 +86,11 @@ def _shown_form(instructions: str) -> EditForm | None:
 
 def _wishes_one_code_block(text: str) -> bool:
     """Whether a single code block is asked for; the pattern is dear, so it sees only what surrounds the words."""
-    lowered = text.lower()
-    if "block" not in lowered:
+    if not any(word in text for word in ("block", "Block", "BLOCK")):
         return False
-    around = (lowered[max(0, found.start() - _WISH_CHARS) : found.end() + 20] for found in _CODE_BLOCK.finditer(lowered))
-    return any(_ONE_CODE_BLOCK.search(window) for window in around)
+    lowered = text.lower()
+    around = ((max(0, found.start() - _WISH_CHARS), found.end() + 20) for found in _CODE_BLOCK.finditer(lowered))
+    return any(_ONE_CODE_BLOCK.search(lowered, start, end) for start, end in around)
 
 
 def _texts(messages: Sequence[Message], *roles: str) -> Iterator[str]:

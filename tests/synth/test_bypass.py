@@ -33,12 +33,19 @@ def test_chores_are_recognised_by_their_instructions(instructions: str, rule: st
     assert found.name == rule
 
 
+def test_a_chore_whose_matter_is_a_message_of_its_own() -> None:
+    """As opencode asks for titles."""
+    chat = request(("system", "You are a title generator."), ("user", "Generate a title:"), ("user", "Why?"))
+    assert bypass.matching(chat, bypass.BUILT_IN) is not None
+
+
 @pytest.mark.parametrize(
     "chat",
     [
         request(("user", "Reverse a string in Python")),
         request(("system", "You are a coding assistant."), ("user", "Write a commit message for my changes")),
         request(("system", "You write commit messages for diffs."), ("user", "x"), ("assistant", "y"), ("user", "z")),
+        request(("system", "You write commit messages for diffs."), *[("user", "x")] * 3),
         request(("system", "You write commit messages for diffs."), ("user", "x"), tools=[{"type": "function"}]),
         request(("user", "hello"), ("user", "Generate a commit message for these changes")),
     ],

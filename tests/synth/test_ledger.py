@@ -93,7 +93,7 @@ def test_no_cost_is_told_where_a_price_is_missing() -> None:
     idle = call(Attempt(0.0, outcome=Kind.CONNECT), price=None, name="c")
     ledger = Ledger([known, unknown, idle])
     assert ledger.cost() is None
-    assert [ledger.cost(name) for name in "abc"] == [Decimal("0.0045"), None, Decimal(0)]
+    assert [ledger.by_model()[name].cost for name in "abc"] == [Decimal("0.0045"), None, Decimal(0)]
     assert ledger.spent() == Spent(1120, Decimal("0.0045"))
     assert Ledger([known, idle]).cost() == Decimal("0.0045")
 
@@ -107,7 +107,7 @@ def test_costs_add_up_and_are_never_negative(calls: list[tuple[str, list[Attempt
     assert whole >= 0
     parts = [cost_of([each]) for each in ledger.calls]
     single = [cost_of([call(attempt, price=price)]) for _, tried in calls for attempt in tried]
-    by_model = [ledger.cost(name) for name in ledger.by_model()]
+    by_model = [used.cost for used in ledger.by_model().values()]
     assert sum(filter(None, parts)) == sum(filter(None, single)) == sum(filter(None, by_model)) == whole
     assert ledger.spent().cost == whole
 

@@ -51,6 +51,15 @@ def test_the_grace_counts_from_the_quorum(fields: dict[str, float], limit: float
     assert waiting.limit([call()]) == limit
 
 
+def test_the_wait_after_a_quorum_is_told() -> None:
+    """From the instant of the quorum, not from what comes later; None before it."""
+    waiting = patience(quorum=1)
+    assert waiting.quorum_wait_s(103.0) is None
+    waiting.note(104.0, usable=True, valid=True)
+    waiting.note(106.0, usable=True, valid=True)
+    assert waiting.quorum_wait_s(107.0) == 3.0
+
+
 @given(st.lists(st.booleans(), max_size=10))
 def test_without_a_quorum_everybody_is_waited_for(valid: list[bool]) -> None:
     """As long as they are at their first attempts."""
