@@ -25,17 +25,23 @@ from synth.ledger import Ledger, Spent
 class RequestRecord:
     """One chat request's facts, filled in while it runs; also when it fails or its client leaves.
 
-    `client` is the name of the key that it showed; `queued_s` how long it waited to be let in, None where it did not;
-    `expected` what it may use, by an estimate beforehand.
+    `started` is its arrival on the pool's clock. `client` is the name of the key that it showed; `queued_s` how long it
+    waited to be let in, None where it did not; `expected` what it may use, by an estimate beforehand.
+    `bytes_in` and `bytes_out` count the bodies of request and reply. `first_chunk_s` is when a stream's first content
+    went out, in seconds from the arrival; `quorum_wait_s` how long its panel was waited for after a quorum was there.
     `panel` has each proposer's fate, by its name, in further layers with the layer's number. `n_defects` are those that
     a verifier has found, None where none was asked; `revised` is whether the answer was then written anew.
     """
 
     reply_id: str = ""
+    started: float = 0.0
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
     error: Mapping[str, Any] | None = None
     client: str | None = None
     queued_s: float | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    first_chunk_s: float | None = None
     mixture: str | None = None
     mode: str | None = None
     bypass: str | None = None
@@ -47,6 +53,7 @@ class RequestRecord:
     n_asked: int = 0
     panel: dict[str, str] = field(default_factory=dict)
     panel_s: float | None = None
+    quorum_wait_s: float | None = None
     critic_s: float | None = None
     decided_by: str | None = None
     author: str | None = None
@@ -61,6 +68,7 @@ class RequestRecord:
                 self.panel.update([_fate(event)])
             case PanelSettled():
                 self.n_candidates, self.n_asked, self.panel_s = event.n_candidates, event.n_asked, event.seconds
+                self.quorum_wait_s = event.quorum_wait_s
             case ModeChosen(mode=mode, bypass=bypass):
                 self.mode, self.bypass = mode, bypass
             case Verified(defects=defects):

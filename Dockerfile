@@ -1,0 +1,43 @@
+# The gateway in a container: it asks for keys, because there it listens on every address.
+#
+#   docker build --tag mom-gateway .
+#   docker run --env MOM_API_KEY=a-long-secret --publish 127.0.0.1:8000:8000 \
+#     --volume mom-gateway:/var/lib/mom-gateway mom-gateway
+#
+# Your own configuration goes over /app/config.yaml; keys of upstreams come in by --env or --env-file. The volume holds
+# the embedded models' weights (about 600 MB for those of deploy/container.yaml), and nothing else is written.
+
+FROM python:3.11-slim-bookworm AS build
+WORKDIR /app
+COPY requirements.txt requirements-otel.txt ./
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt -r requirements-otel.txt \
+    && /venv/bin/pip uninstall --yes --quiet setuptools pip
+COPY gateway.py ./
+COPY config ./config
+COPY upstream ./upstream
+COPY synth ./synth
+COPY handlers ./handlers
+COPY deploy/container.yaml ./config.yaml
+RUN /venv/bin/python -m compileall -q . /venv/lib
+
+FROM python:3.11-slim-bookworm
+# libgomp: llama.cpp, which is loaded for embedded models alone, wants it. Debian keeps one version of it at a time.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libgomp1 \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --home-dir /var/lib/mom-gateway --shell /usr/sbin/nologin mom \
+    && install --directory --owner mom --mode 0700 /var/lib/mom-gateway
+COPY --from=build /venv /venv
+COPY --from=build /app /app
+WORKDIR /app
+ENV PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    MOM_MODELS_DIR=/var/lib/mom-gateway/models
+USER 10001
+VOLUME /var/lib/mom-gateway
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=3s --start-period=5s --retries=3 \
+    CMD ["/venv/bin/python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/healthz', timeout=2)"]
+ENTRYPOINT ["/venv/bin/python", "gateway.py"]

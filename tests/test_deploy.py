@@ -1,0 +1,132 @@
+"""What deploys the gateway fits the gateway: the image, the unit, the proxy."""
+
+import ast
+import configparser
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path, PurePath
+
+import pytest
+
+from config import ConfigError, load
+from config.settings import Server
+from tests.layering import LAYERS, sources
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+ROOT = Path(__file__).parent.parent
+DEPLOY = ROOT / "deploy"
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+NGINX = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+PROVIDED = packages_distributions()
+INSTALLED = {_canonical(name) for names in PROVIDED.values() for name in names}
+COPIED = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
+
+
+def test_the_dockerfile_is_clean() -> None:
+    """In the eyes of hadolint."""
+    command: list[str | Path] = [Path(sys.executable).parent / "hadolint", "--no-color", ROOT / "Dockerfile"]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (checked.returncode, checked.stdout) == (0, "")
+
+
+def test_the_image_has_every_source_file() -> None:
+    """And its build context holds what is copied, and no more."""
+    copied = {name for line in COPIED for name in line.split()}
+    assert all(path.parts[0] in copied for path in sources(ROOT))
+    assert copied >= {"requirements.txt", "requirements-otel.txt", "deploy/container.yaml"}
+    let_in = re.findall(r"^!(\S+?)(?:/\*\*)?$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(let_in) == copied
+
+
+@pytest.mark.parametrize("requirements", ["requirements.txt", "requirements-otel.txt"])
+def test_what_is_imported_is_required(requirements: str) -> None:
+    """An image has the pinned packages and what they bring along, and nothing that the development ones do."""
+    is_extra = requirements == "requirements-otel.txt"
+    imported = {
+        name
+        for path, source in sources(ROOT).items()
+        if (path == PurePath("handlers/otel.py")) is is_extra
+        for name in _imported(source)
+    }
+    listed = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in {"requirements.txt", requirements})
+    there = _with_what_they_bring(re.findall(r"^([\w.-]+)==", listed, re.MULTILINE))
+    for name in imported - set(sys.stdlib_module_names) - set(LAYERS):
+        assert there & {_canonical(each) for each in PROVIDED[name]}, f"{name} is imported, and not in {requirements}"
+
+
+def _imported(source: str) -> set[str]:
+    """Return the top-level names of all that a source imports."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.split(".")[0])
+    return found
+
+
+def _with_what_they_bring(packages: Iterable[str]) -> set[str]:
+    """Return the packages, and all that they need without any of their extras."""
+    found: set[str] = set()
+    left = list(packages)
+    while left:
+        package = _canonical(left.pop())
+        if package not in found:
+            found.add(package)
+            needed = "\n".join(each for each in requires(package) or () if "extra ==" not in each)
+            left += [each for each in re.findall(r"^[\w.-]+", needed, re.MULTILINE) if _canonical(each) in INSTALLED]
+    return found
+
+
+def test_the_image_needs_a_key() -> None:
+    """It listens where others reach it, so its configuration loads with one alone."""
+    path = DEPLOY / "container.yaml"
+    loaded = load(path, {"MOM_API_KEY": "a-long-secret"})
+    assert loaded.server.host == "0.0.0.0"
+    assert f"EXPOSE {loaded.server.port}" in DOCKERFILE
+    assert f"http://127.0.0.1:{loaded.server.port}/healthz" in DOCKERFILE
+    with pytest.raises(ConfigError, match="MOM_API_KEY"):
+        load(path, {})
+
+
+def test_the_image_runs_what_the_shell_runs() -> None:
+    """The panel of its configuration is that of config.yaml."""
+    ours, there = load(ROOT / "config.yaml", {}), load(DEPLOY / "container.yaml", {"MOM_API_KEY": "a-long-secret"})
+    assert there.models == ours.models
+    assert [each.panel for each in there.mixtures] == [each.panel for each in ours.mixtures]
+
+
+def test_the_unit_gives_the_gateway_time_to_end() -> None:
+    """And tells it what it understands."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes="#")
+    unit.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep the case of keys
+    unit.read(DEPLOY / "mom-gateway.service", encoding="utf-8")
+    told = unit["Service"]
+    assert float(told["TimeoutStopSec"]) > Server().shutdown_timeout_s + 5
+    assert told["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert told["RestartPreventExitStatus"] == "2"
+    _, script, option, path = told["ExecStart"].split()
+    assert (PurePath(script).name, option, PurePath(path).name) == ("gateway.py", "--config", "config.yaml")
+
+
+def test_the_proxy_is_as_patient_as_the_gateway() -> None:
+    """It waits longer than a silence can be, takes as large a body, and repeats nothing that was sent."""
+    directives = dict(re.findall(r"^\s*(\w+) ([^;#\n]+);", NGINX, re.MULTILINE))
+    server = Server()
+    assert float(directives["proxy_read_timeout"].rstrip("s")) > max(server.json_heartbeat_s, server.stream_heartbeat_s)
+    assert float(directives["client_max_body_size"].rstrip("m")) == server.max_body_mb
+    assert directives["proxy_buffering"] == "off"
+    assert directives["proxy_set_header"] == "Host $host"
+    assert "non_idempotent" not in directives["proxy_next_upstream"]
+
+
+def test_every_layer_is_a_source() -> None:
+    """So that the check of the image above is not empty."""
+    assert {path.parts[0].removesuffix(".py") for path in sources(ROOT)} == set(LAYERS)
