@@ -48,9 +48,9 @@ class State:
 class EmbeddedModels:
     """The children of all embedded models, one for each different `Weights`.
 
-    `on_progress` is told (name, bytes there, bytes in all) while weights are installed. Of `environ` the children get
-    what a process needs, and no more. `catalogue`, `program`, `sleep` (seconds), `random` (floats in [0, 1)) and
-    `clock` (seconds) are replaceable for tests. Whoever calls `start` calls `close`.
+    `on_progress` is told (name, bytes there, bytes in all) while weights are installed; None: the log tells it.
+    Of `environ` the children get what a process needs, and no more. `catalogue`, `program`, `sleep` (seconds),
+    `random` (floats in [0, 1)) and `clock` (seconds) are replaceable for tests. Whoever calls `start` calls `close`.
     """
 
     def __init__(
@@ -105,6 +105,13 @@ class EmbeddedModels:
                 raise EmbeddedNotReadyError(child.state.reason)
             await child.changed.wait()
         return Endpoint(f"http://127.0.0.1:{process.port}/v1", Secret(process.api_key, "made for this run"))
+
+    async def settled(self, weights: Weights) -> State:
+        """Return how a child is once it is ready or has failed; waits while it is installed, loads and restarts."""
+        child = self._children[weights]
+        while child.state.phase not in ("ready", "failed"):
+            await child.changed.wait()
+        return child.state
 
     def states(self, weights: Iterable[Weights] | None = None) -> tuple[State, ...]:
         """Return how each child is, in the order in which they were given; or only how those for `weights` are."""
@@ -210,11 +217,11 @@ class _Child:
     def _progress(self, done: int, total: int) -> None:
         percent = 100 * done // total
         self._enter("installing", f"downloading, {percent} % of {total // 10**6} MB")
-        if percent >= self._logged_percent:
-            _log.info("downloading weights", model=self._name, percent=percent, of_mb=total // 10**6)
-            self._logged_percent = percent - percent % _LOG_EVERY_PERCENT + _LOG_EVERY_PERCENT
         if self._around.on_progress is not None:
             self._around.on_progress(self._name, done, total)
+        elif percent >= self._logged_percent:
+            _log.info("downloading weights", model=self._name, percent=percent, of_mb=total // 10**6)
+            self._logged_percent = percent - percent % _LOG_EVERY_PERCENT + _LOG_EVERY_PERCENT
 
     async def _run(self, path: Path) -> str:
         """Serve until the child has ended; return why it did. Cancelling ends it."""

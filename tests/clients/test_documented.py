@@ -25,6 +25,9 @@ CLIENTS = {
     "OpenAI Node SDK": "openai-node",
     "llm": "llm",
     "LangChain": "langchain",
+    "opencode": "opencode",
+    "Continue": "continue",
+    "Cline": "cline",
 }
 
 

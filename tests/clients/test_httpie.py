@@ -49,7 +49,7 @@ async def started(config: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Proce
     try:
         assert process.stdout is not None
         banner = b""
-        while b"  http " not in banner:
+        while b" aider " not in banner:
             line = await asyncio.wait_for(process.stdout.readline(), 60)
             assert line, "the gateway ended early"
             banner += line
@@ -66,7 +66,7 @@ async def test_the_line_of_the_banner_works_when_it_is_pasted(stage: Stage, tmp_
     config = tmp_path / "config.yaml"
     config.write_text(written(stage.upstream.base_url), encoding="utf-8")
     async with started(config) as (process, banner):
-        line = banner.splitlines()[-1].strip()
+        (line,) = [line.strip() for line in banner.splitlines() if line.startswith("  http ")]
         ended = await typed(line, tmp_path)
         process.terminate()
         assert await asyncio.wait_for(process.wait(), 60) == 0

@@ -5,7 +5,7 @@ import json
 import socket
 import struct
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -50,6 +50,7 @@ class FakeUpstream:
 
     def __init__(self, default: Step | None = None) -> None:
         self.default = default or answer()
+        self.listing: Any = None  # the reply to `GET /v1/models`; None is a list of what has a script
         self.base_url = ""
         self.requests: list[Recorded] = []
         self.in_flight = 0
@@ -137,7 +138,7 @@ class FakeUpstream:
                 case "POST", "/v1/chat/completions":
                     return await self._complete(request)
                 case "GET", "/v1/models":
-                    return web.json_response({"object": "list", "data": [*map(_listed, self._scripts)]})
+                    return web.json_response(self.listing or _list(self._scripts))
             return web.json_response(error_body(f"no {request.path}", kind="not_found"), status=HTTPStatus.NOT_FOUND)
         finally:
             self._tasks.discard(task)
@@ -274,5 +275,6 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _listed(model: str) -> dict[str, Any]:
-    return {"id": model, "object": "model", "created": CREATED, "owned_by": "fake"}
+def _list(models: Iterable[str]) -> dict[str, Any]:
+    entries = [{"id": model, "object": "model", "created": CREATED, "owned_by": "fake"} for model in models]
+    return {"object": "list", "data": entries}
