@@ -1,4 +1,4 @@
-"""One request's whole story as a document: a reader of its events. Writing it to disk is trace_store.py's part."""
+"""One request's whole story as a document: a reader of its events. Keeping it is trace_store.py's part."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from synth.events import (
     LayerStarted,
     ProposerLeftOut,
     Revised,
+    VerdictGiven,
     VerificationFailed,
     Verified,
 )
@@ -57,16 +58,17 @@ class Trace:
         match event:
             case LayerStarted():
                 self._layers.append({"layer": event.layer, "seed": event.seed, "letters": _lettered(event.letters)})
-            case CandidateArrived(call=call, completion=completion, layer=layer):
-                self._candidates.append({"model": call.name, "layer": layer, **_completion(completion)})
+            case CandidateArrived(call=call, completion=completion, finding=finding, layer=layer):
+                candidate = {"model": call.name, "layer": layer, "finding": finding}
+                self._candidates.append({**candidate, **_completion(completion)})
             case CandidateFailed(call=call, error=error, layer=layer):
                 self._failures.append({"model": call.name, "layer": layer, **_failure(error)})
             case ProposerLeftOut(name=name, reason=reason, layer=layer):
                 self._failures.append({"model": name, "layer": layer, "kind": "left_out", "message": reason})
             case AuthorStarted():
                 self._authors[id(event.call)] = _author(event)
-            case AuthorFailed(call=call, error=error):
-                self._authors[id(call)]["failure"] = _failure(error)
+            case AuthorFailed() | VerdictGiven():
+                self._authors[id(event.call)] |= _came_of(event)
             case Verified() | VerificationFailed():
                 self._verifications.append(_verification(event))
             case Revised(worse=worse, choice=choice):
@@ -77,6 +79,12 @@ class Trace:
                 self._answers.append({**answer, **_completion(event.completion)})
             case _:
                 pass
+
+    @property
+    def n_bytes(self) -> int:
+        """Roughly what the trace holds on to: the request, as it came and parsed, and what the models said."""
+        said = sum(len(each["text"]) for each in (*self._candidates, *self._answers))
+        return 2 * len(self.body) + (1 + len(self._authors)) * said
 
     def document(self, status: int | None, ended: float) -> dict[str, Any]:
         """Return the finished trace, in which instants are seconds from the start."""
@@ -178,6 +186,13 @@ def _author(event: AuthorStarted) -> dict[str, Any]:
         "letters": _lettered(event.letters),
         "messages": list(event.messages),
     }
+
+
+def _came_of(event: AuthorFailed | VerdictGiven) -> dict[str, Any]:
+    """Return what a model said that was to make the answer, where that is not the answer itself."""
+    if isinstance(event, VerdictGiven):
+        return {"said": _completion(event.completion)}
+    return {"failure": _failure(event.error)}
 
 
 def _lettered(names: Sequence[str]) -> dict[str, str]:

@@ -89,6 +89,8 @@ def _candidates(trace: Mapping[str, Any]) -> list[str]:
     parts: list[str] = []
     for candidate in trace["candidates"]:
         parts += [f"### {_place(candidate)} ({candidate['finish_reason']})", fenced(candidate["text"])]
+        if candidate["finding"]:
+            parts.append(f"Breaks the contract: {candidate['finding']}")
     parts += [f"### {_place(failure)}: {failure['kind']}\n\n{failure['message']}" for failure in trace["failures"]]
     parts += [f"Shown to layer {layer['layer']} in this order {_order(layer)}" for layer in trace["layers"]]
     return parts
@@ -118,6 +120,8 @@ def _author(author: Mapping[str, Any]) -> list[str]:
     parts: list[str] = []
     if author["letters"]:
         parts += [f"Order {_order(author)}", *_messages(author["messages"][-1:])]
+    if author.get("said"):
+        parts.append(f"It said:\n\n{fenced(author['said']['text'])}")
     if author.get("failure"):
         parts.append(f"Failed: {author['failure']['kind']}: {author['failure']['message']}")
     return parts

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from config.settings import Critic
 from tests.fakes import FakeUpstream, answer, hang, status
 from tests.running import KEY, ask, model, running, settings
 
@@ -42,6 +43,22 @@ async def test_a_trace_tells_the_whole_story(upstream: FakeUpstream, tmp_path: P
     assert KEY not in everything
     assert "client-secret-9" not in everything
     assert "# chatcmpl-" in (tmp_path / f"{trace['id']}.md").read_text()
+
+
+async def test_a_verdict_is_traced(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """What a critic says that chooses, in each order; its words are not the answer's."""
+    upstream.script("a", answer('{"n": 1}'))
+    upstream.script("b", answer('{"n": 2}'))
+    upstream.script("c", answer("A\nIt is right.", reasoning="Both parse."))
+    models = [model(name, upstream) for name in "abc"]
+    config = settings(models, panel=("a", "b"), critic=Critic("c"), mode="select")
+    async with running(config, trace_dir=tmp_path) as gateway:
+        reply = await gateway.chat(ask(response_format={"type": "json_object"}))
+    (trace,) = traces(tmp_path)
+    said = [(author["said"]["text"], author["said"]["reasoning"]) for author in trace["authors"]]
+    assert said == [("A\nIt is right.", "Both parse.")] * 2
+    assert trace["answers"][0]["text"] == reply.text == '{"n": 1}'
+    assert "It said:" in everything_in(tmp_path)
 
 
 async def test_a_failed_request_is_traced(upstream: FakeUpstream, tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
-"""Traces on disk."""
+"""Where traces are kept: on disk, and in memory."""
 
 import json
 import stat
 import threading
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from handlers import trace_store
+from handlers import trace_folder, trace_store
+from handlers.trace_folder import TraceFolder
 from handlers.trace_markdown import markdown
+from handlers.trace_memory import TraceMemory
 from handlers.trace_store import TraceStore
 
 
@@ -19,6 +22,8 @@ def document(name: str, text: str = "hi") -> dict[str, Any]:
         "time": "2026-01-01T00:00:00Z",
         "outcome": "ok",
         "status": 200,
+        "client": None,
+        "decided_by": "critic",
         "mixture": "mom",
         "mode": "fuse",
         "timings": {"total_s": 1.0, "panel_s": None, "critic_s": None},
@@ -35,11 +40,22 @@ def document(name: str, text: str = "hi") -> dict[str, Any]:
     }
 
 
-def stored(folder: Path, *documents: dict[str, Any], **options: Any) -> TraceStore:
-    store = TraceStore(folder, **options)
-    store.open()
+def add(store: TraceStore, *documents: dict[str, Any], n_bytes: int = 100) -> None:
     for each in documents:
-        store.add(each)
+        store.add(each["id"], partial(dict, each), n_bytes)
+
+
+def stored(folder: Path, *documents: dict[str, Any], **options: Any) -> TraceFolder:
+    store = TraceFolder(folder, **options)
+    store.open()
+    add(store, *documents)
+    store.close()
+    return store
+
+
+def remembered(*documents: dict[str, Any], **options: Any) -> TraceMemory:
+    store = TraceMemory(**options)
+    add(store, *documents)
     store.close()
     return store
 
@@ -81,17 +97,17 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """At the start, not at the first request."""
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
-        TraceStore(tmp_path / "file" / "t").open()
+        TraceFolder(tmp_path / "file" / "t").open()
 
 
 def test_a_trace_that_cannot_be_written_is_logged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A full or vanished disk costs the trace, and the log says so."""
-    store = TraceStore(tmp_path / "t")
+    store = TraceFolder(tmp_path / "t")
     store.open()
     (tmp_path / "t").rmdir()
-    store.add(document("chatcmpl-1"))
+    add(store, document("chatcmpl-1"))
     store.close()
-    assert "could not be written" in capsys.readouterr().out
+    assert "could not be kept" in capsys.readouterr().out
 
 
 def test_more_than_can_wait_is_dropped_with_a_warning(
@@ -99,11 +115,11 @@ def test_more_than_can_wait_is_dropped_with_a_warning(
 ) -> None:
     """Memory stays bounded where the disk is slow."""
     gate = threading.Event()
-    monkeypatch.setattr(trace_store, "markdown", lambda trace: (gate.wait(30), markdown(trace))[1])
-    store = TraceStore(tmp_path)
+    monkeypatch.setattr(trace_folder, "markdown", lambda trace: (gate.wait(30), markdown(trace))[1])
+    store = TraceFolder(tmp_path)
     store.open()
     for number in range(trace_store.MAX_PENDING + 1):
-        store.add(document(f"chatcmpl-{number:03}"))
+        add(store, document(f"chatcmpl-{number:03}"))
     assert "trace dropped" in capsys.readouterr().out
     gate.set()
     store.close()
@@ -114,3 +130,99 @@ def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
     """Odd text is escaped, not lost."""
     stored(tmp_path, document("chatcmpl-1", "\ud83d"))
     assert "\\ud83d" in (tmp_path / "chatcmpl-1.md").read_text()
+
+
+def test_what_waits_is_bounded_by_its_size_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A few huge traces are as bad as many; a single one always may wait."""
+    gate = threading.Event()
+    monkeypatch.setattr(trace_folder, "markdown", lambda trace: (gate.wait(30), markdown(trace))[1])
+    store = TraceFolder(tmp_path)
+    store.open()
+    add(store, document("chatcmpl-1"), n_bytes=2 * trace_store.MAX_PENDING_BYTES)
+    add(store, document("chatcmpl-2"), n_bytes=1)
+    assert "trace dropped" in capsys.readouterr().out
+    gate.set()
+    store.close()
+    assert store.ids() == ["chatcmpl-1"]
+
+
+def test_a_document_is_made_in_the_store_s_thread() -> None:
+    """The event loop hands over what it takes to make it."""
+    store, threads = TraceMemory(), []
+
+    def make() -> dict[str, Any]:
+        threads.append(threading.current_thread())
+        return document("chatcmpl-1")
+
+    store.add("chatcmpl-1", make, 1)
+    store.close()
+    assert threads[0] is not threading.current_thread()
+
+
+def test_the_newest_come_first(tmp_path: Path) -> None:
+    """By their ids, which sort by the time of their start, also where a long one ends after a later one."""
+    documents = [document(f"chatcmpl-{name}", f"say {name}") for name in "132"]
+    for store in (stored(tmp_path, *documents), remembered(*documents)):
+        assert store.ids() == ["chatcmpl-3", "chatcmpl-2", "chatcmpl-1"]
+        assert [line.about for line in store.summaries()] == ["say 3", "say 2", "say 1"]
+        assert [each["id"] for each in store.documents()] == store.ids()
+        assert store.version == 3
+
+
+def test_what_an_earlier_process_left_is_read_when_it_is_asked_for(tmp_path: Path) -> None:
+    """What cannot be read, or is none of ours, is left out, and left alone; what lacks a key is there."""
+    stored(tmp_path, document("chatcmpl-1"))
+    (tmp_path / "chatcmpl-2.json").write_text('{"id": "chatcmpl-2", "outcome": "ok"}')
+    (tmp_path / "chatcmpl-3.json").write_text("{")
+    (tmp_path / "chatcmpl-4.json").write_text("[]")
+    (tmp_path / "chatcmpl-x y.json").write_text("{}")
+    store = TraceFolder(tmp_path)
+    store.open()
+    assert store.ids() == ["chatcmpl-4", "chatcmpl-3", "chatcmpl-2", "chatcmpl-1"]
+    assert [line.id for line in store.summaries()] == ["chatcmpl-2", "chatcmpl-1"]
+    assert [each["id"] for each in store.documents()] == ["chatcmpl-2", "chatcmpl-1"]
+    store.close()
+    assert (tmp_path / "chatcmpl-3.json").exists()
+
+
+def test_only_known_ids_are_looked_for(tmp_path: Path) -> None:
+    """An id from outside is no path; one whose file is gone meanwhile is unknown."""
+    (tmp_path / "chatcmpl-9.json").write_text('{"id": "secret"}')
+    store = stored(tmp_path / "t", document("chatcmpl-1"))
+    assert store.document("../chatcmpl-9") is None
+    assert store.document("chatcmpl-9") is None
+    assert store.document("chatcmpl-1") is not None
+    (tmp_path / "t" / "chatcmpl-1.json").unlink()
+    assert store.document("chatcmpl-1") is None
+
+
+def test_memory_is_bounded_by_count_and_by_size() -> None:
+    """The oldest go first, and nothing of them stays."""
+    documents = [document(f"chatcmpl-{number}", f"{number}" * 1000) for number in range(5)]
+    assert remembered(*documents, keep=2).ids() == ["chatcmpl-4", "chatcmpl-3"]
+    packed = remembered(*documents, max_bytes=700)
+    assert 0 < len(packed.ids()) < 5
+    assert packed.ids()[0] == "chatcmpl-4"
+    assert packed.document("chatcmpl-0") is None
+
+
+def test_memory_holds_no_key() -> None:
+    """Neither in the traces nor in the list; nor one that JSON writes with escapes."""
+    secrets = ["sk-0123456789", 'quo"ted\\secret']
+    store = remembered(document("chatcmpl-1", f"my keys: {secrets[0]}, {secrets[1]}"), secrets=secrets)
+    (line,), trace = store.summaries(), store.document("chatcmpl-1")
+    assert trace is not None
+    assert line.about == "my keys: [redacted], [redacted]"
+    assert trace["request"]["messages"][0]["content"] == line.about
+
+
+def test_a_tag_stays_as_long_as_nothing_comes() -> None:
+    """And is no other store's."""
+    store = TraceMemory()
+    before = store.tag
+    assert store.tag == before != TraceMemory().tag
+    add(store, document("chatcmpl-1"))
+    store.close()
+    assert store.tag != before

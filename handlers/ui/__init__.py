@@ -1,0 +1,1 @@
+"""The pages at /ui: what the kept traces tell, for people."""

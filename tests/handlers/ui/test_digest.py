@@ -1,0 +1,139 @@
+"""A trace reduced to numbers."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.ui.digest import MemberDigest, authors, digest
+from tests.handlers.ui.documents import answer, call, candidate, document, failure
+
+ONE, TWO = "one answer of many words indeed", "quite another text than the first one"
+
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+_WORDS = ["a", "b", "critic", "chosen", "equal_candidates", "proposer"]
+_TEXTS = ("model", "role", "text", "kind", "decided_by", "author", "finding", "finish_reason", "currency", "code")
+_OTHERS = ("tool_calls", "function", "cost", "started_s", "ended_s", "prompt_tokens", "total_s")
+_RECORD = st.fixed_dictionaries({}, optional=dict.fromkeys([*_TEXTS, *_OTHERS], st.sampled_from(_WORDS) | JSON))
+_DOCUMENT = st.fixed_dictionaries(
+    dict.fromkeys(("candidates", "failures", "answers", "calls"), st.lists(_RECORD, max_size=4) | JSON),
+    optional=dict.fromkeys(("timings", "ledger", "error", "mixture", "outcome"), _RECORD | JSON),
+)
+
+
+def member(trace: dict[str, Any], name: str = "a") -> MemberDigest:
+    return next(each for each in digest(trace).members if each.name == name)
+
+
+@given(_DOCUMENT)
+def test_whatever_a_folder_holds_is_read(trace: dict[str, Any]) -> None:
+    """Missing keys and other types are left out of the numbers; these keep their order."""
+    read = digest(trace)
+    for each in read.members:
+        assert 0 <= each.unique <= each.found <= read.n_shingles
+        assert each.n_valid <= each.n_checked <= each.n_candidates
+        assert each.n_chosen <= read.n_standing
+        assert each.held_s >= 0
+    assert all(call.seconds is None or call.seconds >= 0 for call in read.calls)
+
+
+def test_a_chosen_candidate_is_the_whole_answer() -> None:
+    """It is chosen, all of the answer is in it alone, and it mattered."""
+    trace = document(candidates=[candidate("a", ONE), candidate("b", TWO)], answers=[answer("a", ONE, "chosen")])
+    assert (member(trace).n_chosen, member(trace, "b").n_chosen, digest(trace).n_standing) == (1, 0, 1)
+    assert member(trace).unique == member(trace).found == digest(trace).n_shingles > 0
+    assert (member(trace).mattered, member(trace, "b").mattered) == (True, False)
+
+
+def test_a_critic_that_sits_on_the_panel_has_not_chosen_itself() -> None:
+    """What it wrote is its answer, not its candidate."""
+    trace = document(candidates=[candidate("a", ONE), candidate("b", TWO)], answers=[answer("a", TWO, "critic")])
+    assert (member(trace).n_chosen, digest(trace).n_standing) == (0, 0)
+    assert (member(trace).found, member(trace, "b").mattered) == (0, True)
+
+
+@pytest.mark.parametrize("decided_by", ["critic_alone", "bypass", "model"])
+def test_answers_that_candidates_had_no_part_in_tell_nothing_of_them(decided_by: str) -> None:
+    """Also where their words happen to be the same."""
+    trace = document(candidates=[candidate("a", ONE)], answers=[answer("a", ONE, decided_by)])
+    assert (digest(trace).n_shingles, member(trace).found) == (0, 0)
+    assert digest(trace).decided_by == (decided_by,)
+
+
+def test_what_others_come_to_as_well_is_no_loss() -> None:
+    """Of equal candidates none matters alone, in whichever words; a broken one beside it does not make it equal."""
+    answers = [answer("a", ONE, "equal_candidates")]
+    equal = document(candidates=[candidate("a", ONE), candidate("b", TWO)], answers=answers)
+    assert (member(equal).found, member(equal).unique, member(equal).n_chosen) == (2, 0, 1)
+    broken = document(candidates=[candidate("a", ONE), candidate("b", TWO, finding="broken")], answers=answers)
+    assert member(broken).unique == 2
+    cut = document(candidates=[candidate("a", ONE), candidate("b", TWO, finish_reason="length")], answers=answers)
+    assert member(cut).unique == 2
+
+
+def test_whether_the_form_was_kept_is_only_counted_where_it_is_known() -> None:
+    """Older traces do not tell."""
+    old = candidate("a", ONE)
+    del old["finding"]
+    trace = document(candidates=[old, candidate("a", ONE, layer=2, finding="no JSON"), candidate("a", ONE, layer=3)])
+    assert (member(trace).n_candidates, member(trace).n_checked, member(trace).n_valid) == (3, 2, 1)
+
+
+def test_calls_of_tools_are_part_of_what_is_said() -> None:
+    """A proposer says in words what the critic calls."""
+    arguments = '{"path": "src/app.py", "line": 17}'
+    made = answer(
+        "c", "", "critic", tool_calls=[{"id": "1", "function": {"name": "read_file", "arguments": arguments}}]
+    )
+    advice = f'I would call {{"function": {{"name": "read_file", "arguments": {arguments}}}}}'
+    trace = document(candidates=[candidate("a", advice), candidate("b", "I would not")], answers=[made])
+    assert member(trace).found > 0
+    assert member(trace, "b").found == 0
+
+
+def test_who_was_asked_left_out_or_failed_is_a_member() -> None:
+    """In the panel's order; samples each for themselves, as calls of one model."""
+    calls = [call("q#1"), call("q#2"), call("b"), call("q", role="critic")]
+    left_out = failure("d", "left_out")
+    trace = document(candidates=[candidate("q#2"), candidate("q#1")], failures=[left_out, failure("b")], calls=calls)
+    assert [each.name for each in digest(trace).members] == ["q#1", "q#2", "b", "d"]
+    assert [each.model for each in digest(trace).calls] == ["q", "q", "b", "q"]
+    assert member(trace, "d").failures == ("left_out",)
+
+
+def test_the_last_one_held_up_the_panel() -> None:
+    """By as much as it was later than the next one, in each layer; not by what cancelling takes."""
+    layers = [call("a", 1.0), call("b", 3.5), call("a", 6.0), call("b", 5.5), call("b", 9.0, role="critic")]
+    trace = document(candidates=[candidate("a"), candidate("b")], calls=layers)
+    assert (member(trace, "b").held_s, member(trace, "a").held_s) == (2.5, 0.5)
+    together = document(candidates=[candidate("a"), candidate("b")], calls=[call("a", 1.0), call("b", 1.004)])
+    assert member(together, "b").held_s == 0
+
+
+def test_a_client_that_left_waited_for_nobody() -> None:
+    """Nor does a panel of one."""
+    calls = [call("a", 1.0), call("b", 3.0)]
+    gone = document(candidates=[candidate("a")], calls=calls, outcome="cancelled")
+    assert member(gone, "b").held_s == 0
+    assert member(document(candidates=[candidate("a")])).held_s == 0
+
+
+def test_money_is_exact_or_unknown() -> None:
+    """And so are durations that never began."""
+    known, unknown = digest(document(calls=[call("a", cost=0.1), call("b", None, cost=None)])).calls
+    assert (known.cost, unknown.cost) == (Decimal("0.1"), None)
+    assert (known.seconds, unknown.seconds) == (1.0, None)
+
+
+def test_authors_of_an_answer_that_was_put_together() -> None:
+    """Names may have a plus themselves."""
+    assert authors("a+b", ["a", "b"]) == ["a", "b"]
+    assert authors("c++a", ["a", "c+"]) == ["c+", "a"]
+    assert authors("a+b", ["a+b", "a", "b"]) == ["a+b"]
+    assert authors("a+z", ["a", "b"]) == []

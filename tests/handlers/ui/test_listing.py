@@ -1,0 +1,79 @@
+"""Which requests the list shows."""
+
+from typing import Any
+
+import pytest
+
+from handlers.trace_reading import Summary
+from handlers.ui.listing import PER_PAGE, Asked, listed, options
+
+
+def line(number: int = 1, **fields: Any) -> Summary:
+    defaults = {
+        "id": f"chatcmpl-{number:03}",
+        "time": "2026-01-01T00:00:00Z",
+        "client": None,
+        "mixture": "mom",
+        "mode": "fuse",
+        "decided_by": "critic",
+        "outcome": "ok",
+        "status": 200,
+        "total_s": 1.0,
+        "cost": None,
+        "currency": "USD",
+        "n_tokens": 3,
+        "about": "Why?",
+    }
+    return Summary(**{**defaults, **fields})
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ({}, [1, 2, 3]),
+        ({"mixture": "mom"}, [1, 2]),
+        ({"mode": "select"}, [3]),
+        ({"outcome": "failed"}, [2]),
+        ({"q": "  WHY "}, [1]),
+        ({"q": "chatcmpl-002"}, [2]),
+        ({"q": "laptop"}, [3]),
+        ({"mixture": "mom", "outcome": "cancelled"}, []),
+    ],
+)
+def test_a_filter_narrows(query: dict[str, str], shown: list[int]) -> None:
+    """By every field that is given."""
+    lines = [
+        line(1),
+        line(2, outcome="failed", about="How?"),
+        line(3, mixture="code", mode="select", about="Mend it", client="laptop"),
+    ]
+    listing = listed(lines, Asked.of(query))
+    assert [each.id for each in listing.lines] == [f"chatcmpl-{number:03}" for number in shown]
+    assert (listing.n_all, listing.n_matching) == (3, len(shown))
+
+
+def test_pages_keep_the_filter() -> None:
+    """And lead on to each other."""
+    lines = [line(number) for number in range(2 * PER_PAGE + 1)]
+    first = listed(lines, Asked.of({"q": "a b&c", "page": "1"}))
+    assert first.n_pages == 1
+    second = listed(lines, Asked.of({"mode": "fuse", "page": "2"}))
+    assert (second.page, second.n_pages, len(second.lines)) == (2, 3, PER_PAGE)
+    assert (second.newer, second.older) == ("/ui?mode=fuse&page=1", "/ui?mode=fuse&page=3")
+    assert Asked(text="a b&c").address(2) == "/ui?q=a+b%26c&page=2"
+
+
+@pytest.mark.parametrize(
+    ("page", "shown"), [("0", 1), ("-1", 1), ("x", 1), ("²", 1), ("9" * 50, 1), ("99", 2), ("", 1)]
+)
+def test_a_page_that_is_none_is_the_nearest(page: str, shown: int) -> None:
+    """Whatever an address says."""
+    assert listed([line(number) for number in range(PER_PAGE + 1)], Asked.of({"page": page})).page == shown
+
+
+def test_what_is_asked_for_stays_a_choice() -> None:
+    """Also when there is none of it any more."""
+    choices = options([line(), line(mixture=None)], Asked(mixture="gone", mode="select"))
+    assert choices.mixtures == ["", "gone", "mom"]
+    assert choices.modes == ["", "fuse", "select"]
+    assert choices.outcomes == ["", "ok"]

@@ -1,0 +1,93 @@
+"""What the numbers say of a member in plain words."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eval.statistics import wilson
+from handlers.ui.digest import digest
+from handlers.ui.statistics import statistics
+from handlers.ui.verdicts import MIN_REQUESTS, Verdict, percent, rate_interval, verdicts
+from tests.handlers.ui.documents import answer, call, candidate, document, failure
+
+ONE, TWO = "one answer of many words indeed", "quite another text than the first one"
+
+
+def judged(*traces: dict[str, Any]) -> dict[str, Verdict]:
+    return verdicts(statistics(map(digest, traces)).mixtures[0])
+
+
+def chosen(author: str, text: str, *, slow_s: float = 1.0) -> dict[str, Any]:
+    candidates = [candidate("a", ONE), candidate("b", TWO)]
+    return document(
+        candidates=candidates, answers=[answer(author, text, "chosen")], calls=[call("a", 1.0), call("b", slow_s)]
+    )
+
+
+def test_who_never_matters_could_be_dropped() -> None:
+    """The sentence has the facts: how often it was chosen, what would be lost, and what it cost in time."""
+    said = judged(*[chosen("a", ONE, slow_s=4.2)] * 40)
+    assert said["b"] == Verdict(
+        "droppable",
+        "Over 40 requests: chosen 0 of 40, 0 % of the answers' text is only in it, in 0 of 40 that is 10 % of the "
+        "answer or more, and the panel waited 3.2 s a request for it.",
+    )
+    assert said["a"].kind == "worth it"
+    assert "waited" not in said["a"].sentence
+
+
+def test_few_requests_settle_nothing() -> None:
+    """Below the least number nothing is said; above it not more than is sure."""
+    few = judged(*[chosen("a", ONE)] * (MIN_REQUESTS - 1))
+    assert few["b"] == Verdict("too few", "Too few requests to tell: 19 of at least 20.")
+    assert judged(*[chosen("a", ONE)] * MIN_REQUESTS)["b"].kind == "open"
+    assert judged(*[chosen("a", ONE)] * 38, *[chosen("b", TWO)] * 2)["b"].kind == "open"
+
+
+def test_requests_without_an_answer_of_the_panel_do_not_count() -> None:
+    """However many there are."""
+    failed = document(failures=[failure("a"), failure("b")], outcome="failed")
+    assert judged(*[failed] * 100)["a"].sentence == "Too few requests to tell: 0 of at least 20."
+
+
+def test_a_panel_of_one_has_nobody_to_spare() -> None:
+    """So nothing is said of dropping it."""
+    alone = document(candidates=[candidate("a", ONE)], answers=[answer("a", ONE, "only_candidate")])
+    assert judged(*[alone] * 50)["a"].kind == "alone"
+
+
+def test_failures_are_told() -> None:
+    """Where nothing stood as it was, nothing is said of choosing."""
+    fused = document(candidates=[candidate("a", ONE)], failures=[failure("b")], answers=[answer("c", ONE)])
+    assert judged(*[fused] * 40)["b"].sentence == (
+        "Over 40 requests: 0 % of the answers' text is only in it, in 0 of 40 that is 10 % of the answer or more, "
+        "and it gave no candidate 40 times."
+    )
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_the_interval_is_the_evaluation_s(k: int, more: int) -> None:
+    """The pages and the report of an evaluation are equally sure."""
+    assert rate_interval(k, k + more) == pytest.approx(wilson(k, k + more), abs=1e-4)
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_an_interval_holds_its_rate(k: int, more: int) -> None:
+    """Within 0 to 1, and narrower the more is known."""
+    n = k + more
+    low, high = rate_interval(k, n)
+    assert 0 <= low <= (k / n if n else 0.5) <= high <= 1
+    wide_low, wide_high = rate_interval(k, n)
+    low, high = rate_interval(4 * k, 4 * n)
+    assert high - low <= wide_high - wide_low
+
+
+@pytest.mark.parametrize(
+    ("part", "said"),
+    [(None, "unknown"), (0, "0 %"), (0.001, "under 1 %"), (0.5, "50 %"), (0.999, "over 99 %"), (1, "100 %")],
+)
+def test_only_nothing_is_zero_and_only_all_is_a_hundred(part: float | None, said: str) -> None:
+    """Rounding makes no claim."""
+    assert percent(part) == said

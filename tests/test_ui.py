@@ -1,0 +1,235 @@
+"""The trace pages as a browser without scripts gets them, over real sockets."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from base64 import b64encode
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.settings import ApiKey, Secret, Server, Settings
+from gateway import reconfigure
+from tests.fakes import FakeUpstream, answer, status
+from tests.running import KEY, Gateway, Reply, ask, model, running, settings
+from tests.ui.scene import HOSTILE, Scene, kept, scene
+
+LAPTOP = "sk-laptop-0123456789"
+PAGES = ("/ui", "/ui/models", "/ui?part=list")
+
+
+def config(upstream: FakeUpstream, **server: Any) -> Settings:
+    return settings([model(name, upstream) for name in "ab"], server=Server(**{"port": 0, "ui": True, **server}))
+
+
+def basic(key: str, user: str = "anyone") -> dict[str, str]:
+    return {"Authorization": f"Basic {b64encode(f'{user}:{key}'.encode()).decode()}"}
+
+
+class Tags(HTMLParser):
+    """The tags of a page, each with its attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Take in the next one."""
+        self.found.append((tag, dict(attrs)))
+
+
+async def show(gateway: Gateway, path: str) -> Reply:
+    reply = await gateway.request("GET", path)
+    assert reply.status == 200
+    return reply
+
+
+async def one_page_each(used: Scene) -> dict[str, str]:
+    """Return every kind of page of a gateway that was used."""
+    paths = [*PAGES, *(f"/ui/requests/{name}{kind}" for name in (used.edit, used.fuse) for kind in ("", "/download"))]
+    return {path: (await show(used.gateway, path)).raw.decode() for path in paths}
+
+
+async def test_the_pages_are_off_unless_they_are_asked_for(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """By `server.ui`, also of a running gateway, or by --debug-requests."""
+    plain = settings([model("a", upstream)])
+    async with running(plain) as gateway:
+        assert (await gateway.request("GET", "/ui")).status == 404
+        assert gateway.app is not None
+        await reconfigure(gateway.app, config(upstream))
+        assert (await gateway.chat()).status == 200
+        await kept(gateway, 1)
+        await reconfigure(gateway.app, plain)
+        assert (await gateway.request("GET", "/ui")).error["code"] == "not_found"
+    async with running(plain, trace_dir=tmp_path) as gateway:
+        assert (await gateway.request("GET", "/ui")).status == 200
+
+
+async def test_what_the_pages_show(tmp_path: Path) -> None:
+    """A request's attempts, candidates by name and letter, contract, critic, file diffs and ledger."""
+    async with scene(tmp_path) as used:
+        listed = (await show(used.gateway, "/ui")).raw.decode()
+        edit = (await show(used.gateway, f"/ui/requests/{used.edit}")).raw.decode()
+        fuse = (await show(used.gateway, f"/ui/requests/{used.fuse}")).raw.decode()
+        failed = re.findall(r'href="(/ui/requests/[^"]+)">', listed)[-1]
+        refused = (await show(used.gateway, failed)).raw.decode()
+    for told in ("✓ ok", "✕ failed 400", "⊘ cancelled", "Why does a hash table slow down", "chosen"):
+        assert told in listed
+    for told in ("server error 500", "attempt 2, hedge", "rate limited 429", "⊘ cancelled", "shown as", "straggler"):
+        assert told in edit
+    assert "The critic chose edits from several candidates: swift, deep." in edit
+    assert '<tr class="del"><td class="n">10</td><td class="n"></td><td class="sign">\N{MINUS SIGN}</td>' in edit
+    assert "<ins>* line.quantity</ins>" in edit
+    assert "Each mends one of the two" in edit
+    assert "The critic wise wrote it from the candidates." in fuse
+    assert "BEGIN A" in fuse
+    assert "often 0.75," in fuse
+    assert "no model could answer" in refused
+
+
+async def test_nothing_that_a_model_says_is_markup(tmp_path: Path) -> None:
+    """Every text is escaped, on every page; nor does a page hold a style, a handler or a link of its own making."""
+    async with scene(tmp_path) as used:
+        pages = await one_page_each(used)
+    assert "&lt;script&gt;document.title" in pages[f"/ui/requests/{used.fuse}"]
+    for page in pages.values():
+        assert HOSTILE not in page
+        for tag, attributes in Tags(page).found:
+            assert tag not in {"img", "iframe", "object", "base"}
+            assert not any(name.startswith("on") or name == "style" for name in attributes)
+            assert (attributes.get("href") or "/").startswith(("/", "#", "?", "data:image/svg+xml"))
+            assert "src" not in attributes
+
+
+async def test_the_policy_lets_in_only_what_the_page_itself_holds(upstream: FakeUpstream) -> None:
+    """Style and script by their hash, nothing from elsewhere, and no frame around it."""
+    async with running(config(upstream)) as gateway:
+        replies = [await show(gateway, path) for path in PAGES] + [await gateway.request("GET", "/ui/requests/x")]
+    for reply in replies:
+        policy = reply.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        for rule in ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"):
+            assert rule in policy
+        assert reply.headers["cache-control"] == "no-store"
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["referrer-policy"] == "no-referrer"
+
+
+async def test_a_file_needs_nothing_else(tmp_path: Path) -> None:
+    """It has no link and no script, and states its policy itself."""
+    async with scene(tmp_path) as used:
+        reply = await show(used.gateway, f"/ui/requests/{used.edit}/download")
+    assert reply.headers["content-disposition"] == f'attachment; filename="{used.edit}.html"'
+    tags = Tags(reply.raw.decode()).found
+    assert not [tag for tag, _ in tags if tag in ("script", "form")]
+    assert {attributes["href"] for tag, attributes in tags if tag == "a"} == {"#main"}
+    (policy,) = [attributes["content"] for tag, attributes in tags if attributes.get("http-equiv")]
+    assert (policy or "").startswith("default-src 'none'; style-src 'sha256-")
+
+
+@pytest.mark.parametrize("name", ["chatcmpl-0", "..%2F..%2Fconfig.yaml", "%00", "a" * 3000, "chatcmpl-%22%0d%0a"])
+async def test_an_unknown_request_is_told_with_the_way_back(upstream: FakeUpstream, tmp_path: Path, name: str) -> None:
+    """Whatever its id: no path leads out of the folder."""
+    async with running(config(upstream), trace_dir=tmp_path) as gateway:
+        for path in (f"/ui/requests/{name}", f"/ui/requests/{name}/download"):
+            reply = await gateway.request("GET", path)
+            assert reply.status in (400, 404)
+            if reply.status == 404:
+                assert 'href="/ui"' in reply.raw.decode()
+
+
+async def test_a_browser_is_asked_for_a_key(upstream: FakeUpstream) -> None:
+    """As the password of any user; for the pages alone, and only a known one."""
+    keys = (ApiKey("laptop", Secret(LAPTOP, "KEY")),)
+    async with running(config(upstream, api_keys=keys)) as gateway:
+        for headers in ({}, basic("sk-wrong"), basic(LAPTOP, "a:b"), {"Authorization": "Basic ~"}, basic(LAPTOP[:-1])):
+            for path in (*PAGES, "/ui/requests/x"):
+                refused = await gateway.request("GET", path, headers=headers)
+                assert refused.status == 401
+                assert refused.headers["www-authenticate"].startswith("Basic")
+        for good in (basic(LAPTOP), basic(LAPTOP, ""), {"Authorization": f"Bearer {LAPTOP}"}):
+            assert (await gateway.request("GET", "/ui", headers=good)).status == 200
+        for path in ("/v1/models", "/metrics", "/uix"):
+            refused = await gateway.request("GET", path, headers=basic(LAPTOP))
+            assert refused.status == 401
+            assert refused.headers["www-authenticate"].startswith("Bearer")
+        assert (await gateway.chat(headers=basic(LAPTOP))).status == 401
+
+
+async def test_other_sites_do_not_get_at_the_pages(upstream: FakeUpstream) -> None:
+    """Nor does a name that was rebound to this machine."""
+    async with running(config(upstream)) as gateway:
+        for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
+            assert (await gateway.request("GET", "/ui", headers=headers)).status == 403
+
+
+async def test_the_list_is_sent_again_only_when_something_came(upstream: FakeUpstream) -> None:
+    """A page that is open asks with the tag of what it has."""
+    async with running(config(upstream)) as gateway:
+        first = await show(gateway, "/ui?part=list")
+        tag = {"If-None-Match": first.headers["etag"]}
+        assert (await gateway.request("GET", "/ui?part=list", headers=tag)).status == 304
+        reply = await gateway.chat()
+        await kept(gateway, 1)
+        again = await gateway.request("GET", "/ui?part=list", headers=tag)
+    assert again.status == 200
+    assert reply.json["id"] in again.raw.decode()
+    assert "<html" not in again.raw.decode()
+
+
+async def test_traces_in_memory_hold_no_key_and_leave_no_file(
+    upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the pages are on without --debug-requests."""
+    monkeypatch.chdir(tmp_path)
+    upstream.default = status(400, body={"error": {"message": f"wrong key {KEY}"}})
+    async with running(config(upstream)) as gateway:
+        await gateway.chat(ask(f"My key is {KEY}"), headers={"x-api-key": "client-secret-0123"})
+        await kept(gateway, 1)
+        listed = (await show(gateway, "/ui")).raw.decode()
+        (name,) = re.findall(r'data-id="([^"]+)"', listed)
+        shown = (await show(gateway, f"/ui/requests/{name}")).raw.decode()
+    assert "[redacted]" in shown
+    for page in (listed, shown):
+        assert KEY not in page
+        assert "client-secret" not in page
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
+
+
+async def test_traces_of_older_versions_are_shown(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """With what they have."""
+    old = {"id": "chatcmpl-1", "mixture": "mom", "outcome": "ok", "candidates": [{"model": "a", "text": "one"}]}
+    await asyncio.to_thread((tmp_path / "chatcmpl-1.json").write_text, json.dumps(old))
+    async with running(config(upstream), trace_dir=tmp_path) as gateway:
+        assert "chatcmpl-1" in (await show(gateway, "/ui")).raw.decode()
+        page = (await show(gateway, "/ui/requests/chatcmpl-1")).raw.decode()
+        await show(gateway, "/ui/models")
+    assert ">one</pre>" in page
+    assert "the contract" not in page
+
+
+async def test_a_huge_trace_is_shown(upstream: FakeUpstream) -> None:
+    """A long conversation, candidates that have no line in common, a lone surrogate."""
+    long = "\n".join(f"line {number} of many" for number in range(8000))
+    upstream.script("a", answer(long.replace("line", "row")), answer("short"))
+    upstream.script("b", answer(long))
+    async with running(config(upstream)) as gateway:
+        reply = await gateway.chat(ask(f"{long}\ud83d"))
+        await kept(gateway, 1)
+        page = (await show(gateway, f"/ui/requests/{reply.json['id']}")).raw.decode()
+    assert "are compared" in page
+    assert "more characters" in page
+
+
+def test_a_gateway_starts_without_the_pages() -> None:
+    """They and their template engine are imported with the first page."""
+    program = "import gateway, sys; print([name for name in sys.modules if name in sys.argv[1:]])"
+    wanted = ("minijinja", "markupsafe", "handlers.ui.list_page", "handlers.ui.story")
+    done = subprocess.run([sys.executable, "-c", program, *wanted], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,166 @@
+"""The trace pages in a real browser."""
+
+import re
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Page, Request, expect
+
+from tests.fakes import answer
+from tests.running import ask
+from tests.ui.conftest import Open
+from tests.ui.scene import HOSTILE, QUESTION, Scene
+from tests.ui.screenshots import take
+
+pytestmark = pytest.mark.browser
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+
+
+async def faults(page: Page) -> list[str]:
+    """Return what axe-core finds that keeps somebody from using the page."""
+    await page.evaluate(AXE)
+    found: dict[str, Any] = await page.evaluate("axe.run()")
+    return [
+        f"{violation['id']}: {violation['help']}: {violation['nodes'][0]['html'][:200]}"
+        for violation in found["violations"]
+    ]
+
+
+async def test_from_the_list_to_a_diff(used: Scene, opened: Open) -> None:
+    """A request is found by its text and opened by the keyboard; its attempts and its file's diff are there."""
+    page = await opened(f"{used.gateway.url}/ui")
+    await expect(page.get_by_role("row")).to_have_count(10)
+    await page.get_by_label("Text or id").fill("discount")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("caption")).to_have_text("1 of 9 kept, newest first; times in UTC")
+    await page.get_by_role("row").nth(1).get_by_role("link").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("code · select")
+    waterfall = page.get_by_role("group", name="Waterfall of calls and attempts")
+    for told in ("✕ server error 500", "attempt 2, hedge", "✕ rate limited 429", "⊘ cancelled"):
+        await expect(waterfall.get_by_text(told).first).to_be_visible()
+    await expect(waterfall.locator("rect.waiting").first).to_be_visible()
+    diff = page.get_by_role("group", name="The answer, orders/totals.py")
+    await expect(diff.locator("tr.add")).to_have_count(3)
+    await expect(diff.locator("ins").first).to_have_text("* line.quantity")
+
+
+async def test_the_answer_beside_a_candidate(used: Scene, opened: Open) -> None:
+    """What the critic wrote otherwise; under the candidate's name and letter."""
+    page = await opened(f"{used.gateway.url}/ui/requests/{used.fuse}")
+    other = page.locator("details", has=page.get_by_role("group", name="From deep to the answer", include_hidden=True))
+    await other.locator("summary").click()
+    await expect(other.locator("ins")).to_have_text("often 0.75,")
+    await expect(page.get_by_role("article", name="deep").get_by_text("shown as")).to_be_visible()
+
+
+async def test_the_filter_narrows_by_choice(used: Scene, opened: Open) -> None:
+    """By outcome; and everything is one click away again."""
+    page = await opened(f"{used.gateway.url}/ui")
+    await page.get_by_label("Outcome").select_option("cancelled")
+    await page.get_by_role("button", name="Filter").click()
+    await expect(page.get_by_role("row")).to_have_count(2)
+    await page.get_by_role("link", name="Show all").click()
+    await expect(page.get_by_role("row")).to_have_count(10)
+
+
+async def test_the_list_is_live(used: Scene, opened: Open) -> None:
+    """A new request appears and is announced; focus and what is being typed stay. Paused, nothing is asked."""
+    page = await opened("about:blank")
+    await page.clock.install()
+    await page.goto(f"{used.gateway.url}/ui")
+    asked: list[Request] = []
+    page.on("request", lambda request: asked.append(request) if "part=list" in request.url else None)
+    link = page.get_by_role("row").nth(3).get_by_role("link")
+    name = await link.get_attribute("id")
+    await page.get_by_label("Text or id").fill("half a wor")
+    await link.focus()
+    used.upstream.script("swift", answer("Here."))
+    await used.gateway.chat(ask("Are you still there?", model="swift"))
+    await page.clock.run_for(2100)
+    await expect(page.get_by_role("row")).to_have_count(11)
+    await expect(page.get_by_role("status")).to_contain_text("One new request, ")
+    await expect(page.locator(f"#{name}")).to_be_focused()
+    await expect(page.get_by_label("Text or id")).to_have_value("half a wor")
+    pause = page.get_by_role("button", name="Pause live updates")
+    await pause.click()
+    await expect(pause).to_have_attribute("aria-pressed", "true")
+    n_asked = len(asked)
+    await page.clock.run_for(20_000)
+    assert len(asked) == n_asked > 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing(used: Scene, opened: Open, scheme: str) -> None:
+    """On every page, with every part of it unfolded, in both colour schemes."""
+    paths = ("", "/models", f"/requests/{used.edit}", f"/requests/{used.fuse}", "?q=nothing")
+    page = await opened("about:blank", color_scheme=scheme)
+    found: list[str] = []
+    for path in paths:
+        await page.goto(f"{used.gateway.url}/ui{path}")
+        await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        found += [f"/ui{path}: {fault}" for fault in await faults(page)]
+    assert found == []
+
+
+async def test_dark_is_dark(used: Scene, opened: Open) -> None:
+    """As the reader's system wants it."""
+    seen = []
+    for scheme in ("light", "dark"):
+        page = await opened(f"{used.gateway.url}/ui", color_scheme=scheme)
+        colour: str = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        seen.append(sum(map(int, re.findall(r"\d+", colour))))
+    assert seen[0] > 600
+    assert seen[1] < 120
+
+
+async def test_without_scripts_all_but_the_live_list_works(used: Scene, opened: Open) -> None:
+    """Filtering, opening and unfolding are the browser's own."""
+    page = await opened(f"{used.gateway.url}/ui", java_script_enabled=False)
+    await expect(page.get_by_role("button", name="Pause live updates")).to_be_hidden()
+    await page.get_by_label("Text or id").fill("hash table")
+    await page.get_by_role("button", name="Filter").click()
+    await page.get_by_role("row").nth(1).get_by_role("link").click()
+    await page.get_by_text("What it was told beyond the conversation").click()
+    await expect(page.get_by_text("BEGIN A").first).to_be_visible()
+
+
+async def test_a_hostile_candidate_stays_text(used: Scene, opened: Open, tmp_path: Path) -> None:
+    """On the page and in the file, which asks the network for nothing."""
+    page = await opened(f"{used.gateway.url}/ui/requests/{used.fuse}")
+    async with page.expect_download() as downloading:
+        await page.get_by_role("link", name="Save as a file").click()
+    path = tmp_path / "shared.html"
+    await (await downloading.value).save_as(path)
+    asked: list[str] = []
+    shared = await opened("about:blank")
+    shared.on("request", lambda request: asked.append(request.url))
+    await shared.goto(path.as_uri())
+    for shown in (page, shared):
+        await expect(shown.get_by_role("group", name="tiny", exact=True)).to_contain_text(HOSTILE)
+        await expect(shown.get_by_text(QUESTION).first).to_be_visible()
+        assert "owned" not in await shown.title()
+        assert await shown.locator("img").count() == 0
+    assert asked == [path.as_uri()]
+    assert await faults(shared) == []
+
+
+async def test_the_keyboard_skips_to_the_content(used: Scene, opened: Open) -> None:
+    """The first stop is the link past the header."""
+    page = await opened(f"{used.gateway.url}/ui/requests/{used.edit}")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="All requests")).to_be_focused()
+
+
+async def test_the_pictures_of_the_documentation_can_be_taken(used: Scene, opened: Open, tmp_path: Path) -> None:
+    """Those that docs/traces.md shows."""
+    page = await opened("about:blank")
+    taken = await take(page, used, tmp_path)
+    text = (Path(__file__).parents[2] / "docs" / "traces.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"images/([\w-]+\.png)", text)) == {path.name for path in taken}
