@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak check clients eval lint format types coverage clean
+.PHONY: help run doctor test soak check clients ui images eval bench lint format types coverage clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,16 +20,20 @@ SECONDS ?= 600
 soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak)
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
+doctor: $(VENV)/.run  ## Check config.yaml and ask every model for one token (ARGS=--offline asks nobody)
+	@$(BIN)/python gateway.py --check $(ARGS)
+
 check: lint types coverage  ## Lint, types, tests with coverage: what CI runs
 
-CLIENTS := aider openai-python httpie llm langchain openai-node
-clients: $(VENV)/.dev  ## Drive aider, SDKs and other real clients; needs git, node and npm
+LARGE_CLIENTS ?= opencode cline
+CLIENTS = aider openai-python httpie llm langchain openai-node continue $(LARGE_CLIENTS)
+clients: $(VENV)/.dev  ## Drive aider, SDKs, agents; needs git, node, npm (LARGE_CLIENTS= saves 800 MB)
 	@$(MAKE) --no-print-directory --jobs=3 $(CLIENTS:%=.venvs/%/.installed)
-	CLIENTS_REQUIRED=1 $(BIN)/pytest -n auto --dist worksteal -m clients tests/clients $(ARGS)
+	CLIENTS_REQUIRED="$(CLIENTS)" $(BIN)/pytest -n auto --dist worksteal -m clients tests/clients $(ARGS)
 
-.venvs/openai-node/.installed: tests/clients/node/package.json
+.venvs/%/.installed: tests/clients/package-%.json
 	@mkdir -p $(@D)
-	cp $< $(@D)
+	cp $< $(@D)/package.json
 	npm install --prefix $(@D) --no-package-lock --no-audit --no-fund --loglevel=error
 	@touch $@
 
@@ -38,8 +42,17 @@ clients: $(VENV)/.dev  ## Drive aider, SDKs and other real clients; needs git, n
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
+ui: $(VENV)/.dev  ## Drive the trace pages in Chromium (CHROMIUM=path where it has another name)
+	BROWSER_REQUIRED=1 $(BIN)/pytest -n auto -m browser tests/ui $(ARGS)
+
+images: $(VENV)/.dev  ## Take the pictures of docs/traces.md anew
+	$(BIN)/python -m tests.ui.screenshots docs/images
+
 eval: $(VENV)/.eval  ## Measure a mixture against its members (ARGS="--suite humaneval --limit 30")
 	$(BIN)/python -m eval $(ARGS)
+
+bench: $(VENV)/.run  ## Measure the gateway against a bare handler; 6 minutes (ARGS=--short)
+	$(BIN)/python -m bench $(ARGS)
 
 lint: $(VENV)/.dev  ## Check style and format
 	$(BIN)/ruff check .
@@ -67,7 +80,7 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements.txt requirements-dev.txt requirements-otel.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $@ $(VENV)/.run
 

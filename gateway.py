@@ -1,6 +1,5 @@
 """The front door: command line, .env, config -> make_app(config) -> run. Composition only."""
 
-import argparse
 import asyncio
 import os
 import sys
@@ -13,24 +12,28 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from dotenv import dotenv_values, load_dotenv
 
-from config import ConfigError, load
+from config import ConfigError, command_line, load
 from config.settings import Settings, Weights
-from handlers import logs, routes
+from handlers import logs, progress, routes
 from handlers.admission import ADMISSION
+from handlers.banner import banner
+from handlers.exporting import exporting
 from handlers.generations import GENERATIONS, Generations
-from handlers.reloading import Reloading
+from handlers.reloading import RELOADING, Reloading
 from handlers.serving import Signals, StartError, beside, listening
 from handlers.state import State
+from handlers.trace_folder import TraceFolder
+from handlers.trace_memory import TraceMemory
 from handlers.trace_store import TraceStore
+from handlers.tuning import tune
 from upstream.pool import Pool
 
 if TYPE_CHECKING:
     from upstream.embedded import EmbeddedModels
 
-_BAR_CHARS = 30
 _LOOK_EVERY_S = 0.1
-_LAST_PORT = 65535
-EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG = 0, 1, 2
+_COLLECTOR_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -40,47 +43,61 @@ def make_app(
     *,
     models_dir: Path,
     trace_dir: Path | None = None,
+    export_spans: bool = False,
     sleep: Sleep = asyncio.sleep,
     unix_time: Callable[[], float] = time.time,
 ) -> web.Application:
     """Return the whole gateway as an application; what it needs lives from its start-up to its clean-up.
 
+    With `export_spans` an OpenTelemetry collector gets a span of each request (handlers/exporting.py).
     `sleep` is how retries pause, `unix_time` the time of day since the epoch, both in seconds. StartError at start-up
-    where traces cannot be written to `trace_dir`.
+    where traces cannot be written to `trace_dir`, and where the packages for spans are missing.
     """
     app = web.Application(client_max_size=int(settings.server.max_body_mb * 2**20))
     app[HOUSE] = _House(models_dir, sleep, unix_time)
+    if export_spans:
+        app.cleanup_ctx.append(exporting)
     app.cleanup_ctx.append(_running(settings, trace_dir))
     routes.add_to(app, unix_time)
     return app
 
 
 class _House:
-    """Makes the state of each configuration, and holds what outlives one: the children, and the traces."""
+    """Makes the state of each configuration, and holds what outlives one: the children, and the traces.
 
-    def __init__(self, models_dir: Path, sleep: Sleep, unix_time: Callable[[], float]) -> None:
+    `elsewhere` is told how installing goes on where no terminal shows it; None: the log tells it.
+    """
+
+    def __init__(
+        self,
+        models_dir: Path,
+        sleep: Sleep,
+        unix_time: Callable[[], float],
+        elsewhere: progress.Progress | None = None,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._models_dir = models_dir
         self._sleep = sleep
         self._unix_time = unix_time
         self._embedded: EmbeddedModels | None = None
-        self._traces: TraceStore | None = None
+        self._folder: TraceFolder | None = None
+        self._memory: TraceMemory | None = None
 
     async def open(self, trace_dir: Path | None) -> None:
         if trace_dir is None:
             return
-        store = TraceStore(trace_dir)
+        store = TraceFolder(trace_dir)
         try:
             await asyncio.to_thread(store.open)
         except OSError as error:
             raise StartError(
                 f"cannot write traces to {trace_dir}: {error.strerror}; name another folder with --debug-requests DIR"
             ) from error
-        self._traces = store
+        self._folder = store
 
     async def state(self, settings: Settings, *others: State) -> State:
         """Return the state of new settings; the embedded models of `others` are kept beside its own."""
-        if self._traces is not None:
-            self._traces.hide(_secrets(settings))
+        traces = self._traces(settings)
         await self.keep(settings, *(other.settings for other in others))
         pool = Pool(
             settings.models,
@@ -89,7 +106,7 @@ class _House:
             max_upstream_concurrency=settings.server.max_upstream_concurrency,
             sleep=self._sleep,
         )
-        return State(settings, pool, partial(self._reasons, _weights(settings)), self._unix_time, self._traces)
+        return State(settings, pool, partial(self._reasons, _weights(settings)), self._unix_time, traces)
 
     async def keep(self, *in_use: Settings) -> None:
         """Have the embedded models of these settings running, and no others."""
@@ -97,16 +114,31 @@ class _House:
         if weights and self._embedded is None:
             from upstream.embedded import EmbeddedModels  # noqa: PLC0415 -- a gateway of hosted models starts without
 
-            self._embedded = EmbeddedModels(
-                (), models_dir=self._models_dir, environ=os.environ, on_progress=_progress_bar()
-            )
+            shown = progress.bar(sys.stderr) if sys.stderr.isatty() else self._elsewhere
+            self._embedded = EmbeddedModels((), models_dir=self._models_dir, environ=os.environ, on_progress=shown)
         if self._embedded is not None:
             await self._embedded.keep(weights)
 
     async def close(self) -> None:
         await self.keep()
-        if self._traces is not None:
-            await asyncio.to_thread(self._traces.close)
+        for store in (self._folder, self._memory):
+            if store is not None:
+                await asyncio.to_thread(store.close)
+
+    def _traces(self, settings: Settings) -> TraceStore | None:
+        """Return where requests under these settings leave their traces, which hold none of their keys."""
+        if self._memory is None and self._folder is None and settings.server.ui:
+            self._memory = TraceMemory()
+        for store in (self._folder, self._memory):
+            if store is not None:
+                store.hide(_secrets(settings))
+        return self._folder or (self._memory if settings.server.ui else None)
+
+    async def loaded(self, weights: Weights) -> str:
+        """Return "" once an embedded model is ready, or why it cannot be; waits while it is installed and loads."""
+        assert self._embedded is not None  # noqa: S101 -- `state` has it running
+        state = await self._embedded.settled(weights)
+        return "" if state.phase == "ready" else state.reason.removeprefix(f"{state.name}: ")
 
     def _reasons(self, weights: Sequence[Weights]) -> list[str]:
         states = self._embedded.states(weights) if self._embedded else ()
@@ -150,32 +182,20 @@ def _secrets(settings: Settings) -> list[str]:
     return [*keys, *headers, *(client.key.value for client in settings.server.api_keys)]
 
 
-def _progress_bar() -> Callable[[str, int, int], None] | None:
-    """Return what draws the progress of an installation; None where nobody looks, and the log tells it."""
-    if not sys.stderr.isatty():
-        return None
-
-    def draw(name: str, done: int, total: int) -> None:
-        filled = _BAR_CHARS * done // total
-        bar = "█" * filled + "░" * (_BAR_CHARS - filled)
-        end = "\n" if done >= total else ""
-        print(f"\r  {name} {bar} {done // 10**6} of {total // 10**6} MB", end=end, file=sys.stderr, flush=True)
-
-    return draw
-
-
 async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir: Path, trace_dir: Path | None) -> int:
     """Serve until SIGINT or SIGTERM; return the process's exit code.
 
     On SIGHUP, and with `server.watch` on every change of the file, `read` gives the settings anew (in a thread).
     """
-    app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir)
+    export_spans = any(os.environ.get(name) for name in _COLLECTOR_VARIABLES)
+    app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir, export_spans=export_spans)
     signals = Signals()
-    reloading = Reloading(settings, read, partial(reconfigure, app))
+    reloading = app[RELOADING] = Reloading(settings, read, partial(reconfigure, app))
     try:
         with signals.obeyed():
             async with listening(app, settings.server) as port:
                 print(banner(settings, port), flush=True)
+                tune()
                 async with beside(
                     _announce_readiness(app[GENERATIONS]), reloading.on(signals.hangup), reloading.watch()
                 ):
@@ -196,26 +216,32 @@ async def _announce_readiness(generations: Generations) -> None:
     print("Ready.", flush=True)
 
 
-def banner(settings: Settings, port: int) -> str:
-    """Return what is printed at the start: where, which mixtures, and a request to paste."""
-    host = settings.server.host
-    lines = [f"Mixture-of-Models Gateway on http://{host}:{port}/v1"]
-    for mixture in settings.mixtures:
-        panel = ", ".join(proposer.name for proposer in mixture.panel)
-        lines.append(f"  {mixture.name}: panel {panel}; critic {mixture.critic.model}; mode {mixture.mode}")
-    if any(model.weights is not None for model in settings.models):
-        lines.append(
-            "  The embedded models are tiny, for a first look; put hosted ones into config.yaml for real work."
-        )
-    where = f":{port}" if host in ("127.0.0.1", "localhost") else f"{host}:{port}"
-    message = '{"role":"user","content":"Reverse a string in Python"}'
-    lines += ["Try:", f"  http {where}/v1/chat/completions model={settings.mixtures[0].name} messages:='[{message}]'"]
-    return "\n".join(lines)
+async def check(settings: Settings, *, models_dir: Path, offline: bool) -> int:
+    """Tell what is configured and, unless `offline`, ask every model; return the process's exit code."""
+    from handlers import checking  # noqa: PLC0415 -- a gateway that serves starts without
+
+    plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # https://no-color.org
+    screen = checking.Screen(sys.stdout, sys.stderr, plain, _secrets(settings))
+    if offline:
+        checking.tell(settings, screen)
+        return EXIT_OK
+    house = _House(models_dir, asyncio.sleep, time.time, progress.lines(sys.stderr))
+    state = await house.state(settings)
+    try:
+        is_well = await checking.check(settings, state.pool, screen, loaded=house.loaded, proxies=_proxies())
+    finally:
+        await state.pool.close()
+        await house.close()
+    return EXIT_OK if is_well else EXIT_FAILED
+
+
+def _proxies() -> list[str]:
+    return [name for name in ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY") if os.environ.get(name)]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = _parser().parse_args(arguments)
+    options = command_line.options(arguments, config=Path(__file__).parent / "config.yaml")
     environ = dict(os.environ)
     dotenv = options.config.parent / ".env"
     load_dotenv(dotenv, override=False)  # for the rest of the process, and what it starts
@@ -228,11 +254,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return EXIT_BAD_CONFIG
-    if options.check:
-        print(banner(settings, settings.server.port))
-        return EXIT_OK
-    logs.configure(debug=options.debug)
-    return asyncio.run(serve(settings, read=read, models_dir=_models_dir(), trace_dir=options.debug_requests))
+    logs.configure(debug=options.debug, quiet=options.check)
+    try:
+        if options.check:
+            return asyncio.run(check(settings, models_dir=_models_dir(), offline=options.offline))
+        return asyncio.run(serve(settings, read=read, models_dir=_models_dir(), trace_dir=options.debug_requests))
+    except KeyboardInterrupt:  # before or after `serve` obeys it, and in a check
+        return EXIT_INTERRUPTED
 
 
 def _with_dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -242,30 +270,6 @@ def _with_dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 def _models_dir() -> Path:
     return Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()
-
-
-def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) > _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"must be a whole number from 0 to {_LAST_PORT}, is {text!r}")
-    return int(text)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="gateway.py", description="Mixture-of-Models Gateway")
-    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "config.yaml", metavar="F")
-    parser.add_argument("--host", metavar="H", help="address to listen on, instead of server.host")
-    parser.add_argument("--port", type=_port, metavar="P", help="port to listen on, instead of server.port; 0: any")
-    parser.add_argument("--debug", action="store_true", help="log attempts, and what the embedded models say")
-    parser.add_argument(
-        "--debug-requests",
-        type=Path,
-        nargs="?",
-        const=Path("debug-requests"),
-        metavar="DIR",
-        help="write one trace for each request to DIR (default: debug-requests)",
-    )
-    parser.add_argument("--check", action="store_true", help="check the configuration, and exit")
-    return parser
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ SERVER: Keys = {
     "max_queued_requests": whole(0),
     "max_queue_wait_s": number(above=0),
     "watch": flag,
+    "ui": flag,
     "currency": text,
     "max_cost_per_day": amount(above=0),
 }

@@ -46,6 +46,7 @@ class Server:
     Without `api_keys` nobody is asked for one. `allowed_hosts` are names without a port, `allowed_origins` as browsers
     send them, both in lower case. Beyond `max_concurrent_requests` chat requests, `max_queued_requests` wait for at
     most `max_queue_wait_s`. `watch` reads the file again whenever it changes.
+    With `ui` the trace pages are shown, and traces kept in memory for them.
     `currency` is a label of all money; once `max_cost_per_day` of it is spent, no request begins until midnight UTC.
     """
 
@@ -68,6 +69,7 @@ class Server:
     max_cost_per_day: Decimal | None = None
     max_reply_mb: float = 32.0
     max_upstream_concurrency: int = 256
+    ui: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +143,15 @@ class Critic:
 class BypassRule:
     """Which requests need no panel: those that meet everything that is given here.
 
-    `system` is a regular expression for the beginning of the instructions.
+    `system` is a regular expression for the beginning of the instructions; what it matches holds the `telltale`, in
+    lower case, which is cheaper to look for.
     """
 
     name: str
     system: str | None = None
     max_prompt_chars: int | None = None
     max_tokens_below: int | None = None
+    telltale: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,11 @@ Three ways in are closed. A web page that the user looks at may make the browser
 to the browser: its `Host` gives it away. And who shows no key gets nothing where keys are asked for.
 """
 
+import binascii
 import hmac
+from base64 import b64decode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from multidict import MultiMapping
@@ -17,6 +20,9 @@ from handlers.errors import ApiError
 
 PROBES = frozenset({"/healthz", "/readyz"})
 """Paths that ask for no key: whoever watches the process has none."""
+
+PAGES = "/ui"
+"""Where what a browser shows begins; it can't send `Authorization: Bearer` of its own accord, but asks its user."""
 
 _SHOWN_TO_PAGES = "x-request-id, x-mom-mode, x-mom-candidates, x-mom-decided-by, server-timing, retry-after"
 _PREFLIGHT_AGE_S = 600
@@ -54,13 +60,23 @@ def check_host(headers: MultiMapping[str], server: Server) -> None:
             )
 
 
-def key_of(headers: MultiMapping[str], keys: Sequence[ApiKey]) -> ApiKey:
+def is_page(path: str) -> bool:
+    """Tell whether a path is one of the pages for a browser."""
+    return path == PAGES or path.startswith(f"{PAGES}/")
+
+
+def key_of(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool = False) -> ApiKey:
     """Return the key that `Authorization: Bearer` shows; ApiError (401) for none, and for one that is not known.
 
+    For a page it may be the password of `Basic` as well (RFC 7617), whatever the user is called.
     How long that takes does not depend on which key is right, nor on how much of one is.
     """
     scheme, _, shown = headers.get("Authorization", "").partition(" ")
-    credential = shown.strip().encode("utf-8", "surrogateescape") if scheme.lower() == "bearer" else b""
+    credential = b""
+    if scheme.lower() == "bearer":
+        credential = shown.strip().encode("utf-8", "surrogateescape")
+    elif for_page and scheme.lower() == "basic":
+        credential = _password(shown)
     found: ApiKey | None = None
     for key in keys:
         if hmac.compare_digest(credential, key.key.value.encode()):
@@ -71,9 +87,16 @@ def key_of(headers: MultiMapping[str], keys: Sequence[ApiKey]) -> ApiKey:
             401,
             f"{told}; send one of server.api_keys as Authorization: Bearer",
             code="invalid_api_key",
-            headers={"WWW-Authenticate": 'Bearer realm="mom-gateway"'},
+            headers={"WWW-Authenticate": f'{"Basic" if for_page else "Bearer"} realm="mom-gateway"'},
         )
     return found
+
+
+def _password(shown: str) -> bytes:
+    try:
+        return b64decode(shown.strip().encode("ascii", "replace"), validate=True).partition(b":")[2]
+    except binascii.Error:
+        return b""
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
@@ -109,6 +132,7 @@ def shared(headers: Mapping[str, str], server: Server) -> dict[str, str]:
     }
 
 
+@lru_cache(maxsize=256)
 def _without_port(stated: str) -> str | None:
     """Return the host of a `Host` header in lower case, without brackets; None where it is none."""
     try:

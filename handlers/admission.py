@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 
 from aiohttp import web
 
@@ -37,18 +37,12 @@ class Admission:
         """How many wait for one."""
         return len(self._waiting)
 
-    @asynccontextmanager
-    async def place(self) -> AsyncGenerator[bool]:
+    def place(self) -> "_Place":
         """Hold a place for the block, and give whether it was waited for.
 
         ApiError (503) where there is no room to wait, where the wait was too long, and once it is closed.
         """
-        waited = await self._enter()
-        try:
-            yield waited
-        finally:
-            self._running -= 1
-            self.fill()
+        return _Place(self.enter, self.leave)
 
     def fill(self) -> None:
         """Let in whoever there is room for, also after the limits have changed."""
@@ -72,7 +66,13 @@ class Admission:
         """Wait until nobody holds a place."""
         await self._empty.wait()
 
-    async def _enter(self) -> bool:
+    def leave(self) -> None:
+        """Give a place back."""
+        self._running -= 1
+        self.fill()
+
+    async def enter(self) -> bool:
+        """Take a place, and return whether it was waited for; ApiError as in `place`, which gives it back."""
         if self._closed is not None:
             raise self._closed()
         limits = self._limits()
@@ -98,11 +98,28 @@ class Admission:
             if place in self._waiting:
                 self._waiting.remove(place)
             elif place.done() and not place.cancelled() and place.exception() is None:  # let in, and gone meanwhile
-                self._running -= 1
-                self.fill()
+                self.leave()
             if isinstance(error, TimeoutError):
                 raise _overloaded(f"no place has become free in {most_s:g} s") from None
             raise
+
+
+class _Place:
+    """A place as a context. A class, because every request enters it."""
+
+    __slots__ = ("_enter", "_leave")
+
+    def __init__(self, enter: Callable[[], Awaitable[bool]], leave: Callable[[], None]) -> None:
+        self._enter = enter
+        self._leave = leave
+
+    async def __aenter__(self) -> bool:
+        return await self._enter()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._leave()
 
 
 ADMISSION = web.AppKey("admission", Admission)

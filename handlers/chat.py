@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast, get_args
+from functools import partial
+from typing import Any, cast, get_args
 
 import structlog
 from aiohttp import web
@@ -15,8 +16,8 @@ from handlers.middleware import API_KEY, RECORD, REQUEST_ID, TRACE
 from handlers.parse import parse
 from handlers.record import RequestRecord
 from handlers.replies import ChunkWriter, Envelope, ShownWork, json_body, usage_of
-from handlers.sending import JsonReply, SseReply, heartbeat
-from handlers.spending import SPENDING, budgets_of, check_quote
+from handlers.sending import Heartbeat, JsonReply, SseReply
+from handlers.spending import SPENDING, budgets_of, check_quote, is_limit
 from handlers.state import STATE, State
 from handlers.stopping import STOPPING, Stopping
 from handlers.trace import Trace
@@ -30,19 +31,20 @@ from synth.run import Run
 
 _log = structlog.get_logger(__name__)
 
-_R = TypeVar("_R", JsonReply, SseReply)
-
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """Answer one chat request by a mixture, or by a single configured model."""
     state = request[STATE]
     record = request[RECORD]
-    trace = _trace(request, state, record)
+    trace = None if state.traces is None else _trace(request, state, record)
     content_type = request.content_type if "Content-Type" in request.headers else None
-    async with request.app[STOPPING].bounded():
-        body = trace.body = await _body(request)
+    body = await _body(request)
+    record.bytes_in = len(body)
+    if trace is not None:
+        trace.body = body
     chat = parse(body, content_type)
-    trace.request = chat
+    if trace is not None:
+        trace.request = chat
     if chat.stream and state.settings.server.streaming == "reject":
         raise ApiError(
             400,
@@ -50,17 +52,21 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
             param="stream",
             code="unsupported_value",
         )
-    events = _started(state, record, chat, request.headers.get("x-mom-mode"))
+    server = state.settings.server
+    budgets = budgets_of(server, request.get(API_KEY) if server.api_keys else None)
+    events = _started(state, record, chat, request.headers.get("x-mom-mode"), is_limited=any(map(is_limit, budgets)))
     envelope = Envelope(record.reply_id, int(state.unix_time()), chat.model or str(record.mixture))
     answering = _Answering(state, record, trace, chat, events, envelope, request.app[STOPPING])
-    budgets = budgets_of(state.settings.server, request.get(API_KEY))
     with request.app[SPENDING].charged(budgets, record.expected, record.ledger):
-        return await (answering.as_stream(request) if chat.stream else answering.as_json(request))
+        return await answering.reply_to(request)
 
 
 async def _body(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        if request.content.is_eof():  # it is here already, as short ones are
+            return await request.read()
+        async with request.app[STOPPING].bounded():
+            return await request.read()
     except web.RequestPayloadError as error:
         request.content.feed_eof()  # else the server would read on, and log the same error as its own
         message = "the body cannot be read: it is not what its Content-Encoding or its length says"
@@ -73,19 +79,23 @@ def _trace(request: web.Request, state: State, record: RequestRecord) -> Trace:
     return trace
 
 
-def _started(state: State, record: RequestRecord, chat: ChatRequest, mode: str | None) -> AsyncGenerator[Event]:
-    """Find who is to answer, and return the run's events; ApiError (404) where there is no such name."""
+def _started(
+    state: State, record: RequestRecord, chat: ChatRequest, mode: str | None, *, is_limited: bool
+) -> AsyncGenerator[Event]:
+    """Find who is to answer, and return the run's events; ApiError (404) where there is no such name.
+
+    What the request may use is estimated only where something limits it.
+    """
     settings = state.settings
-    models = {model.name: model for model in settings.models}
-    by_name = {mixture.name: mixture for mixture in settings.mixtures}
+    models = state.models
     name = chat.model or settings.mixtures[0].name
-    mixture = by_name.get(name)
+    mixture = state.mixtures.get(name)
     if mixture is None and name not in models:
-        there_is = ", ".join([*by_name, *models])
+        there_is = ", ".join([*state.mixtures, *models])
         raise ApiError(404, f"there is no model {name!r}; there is {there_is}", param="model", code="model_not_found")
     if mixture is not None and mode is not None:
         mixture = replace(mixture, mode=_known_mode(mode))
-    contract = contract_of(chat)
+    contract = contract_of(chat, of_edits=mixture is not None)
     problem = (
         impossible_alone(chat, contract, models[name])
         if mixture is None
@@ -108,11 +118,14 @@ def _started(state: State, record: RequestRecord, chat: ChatRequest, mode: str |
     )
     record.stream, record.currency = chat.stream, settings.server.currency
     if mixture is None:
-        record.mode, record.expected = "direct", quote.of_model(chat, models[name])
+        record.mode = "direct"
+        if is_limited:
+            record.expected = quote.of_model(chat, models[name])
         return mixtures.answer_directly(run, name)
     record.mixture, record.mode = mixture.name, mixture.mode
-    record.expected = quote.of_mixture(chat, mixture, models)
-    check_quote(record.expected, mixture, record.currency)
+    if is_limited or mixture.max_cost is not None:
+        record.expected = quote.of_mixture(chat, mixture, models)
+        check_quote(record.expected, mixture, record.currency)
     return mixtures.answer(run, mixture)
 
 
@@ -130,24 +143,27 @@ class _Answering:
 
     state: State
     record: RequestRecord
-    trace: Trace
+    trace: Trace | None
     chat: ChatRequest
     events: AsyncGenerator[Event]
     envelope: Envelope
     stopping: Stopping
 
-    async def as_json(self, request: web.Request) -> web.StreamResponse:
-        """Reply with one JSON body."""
-        return await self._reply(JsonReply(request), self._fill_json, self.state.settings.server.json_heartbeat_s)
+    async def reply_to(self, request: web.Request) -> web.StreamResponse:
+        """Reply with server-sent events or one JSON body, as the client has asked."""
+        server = self.state.settings.server
+        if self.chat.stream:
+            sse = SseReply(request)
+            return await self._sent(sse, partial(self._stream, sse), server.stream_heartbeat_s)
+        whole = JsonReply(request)
+        return await self._sent(whole, partial(self._fill, whole), server.json_heartbeat_s)
 
-    async def as_stream(self, request: web.Request) -> web.StreamResponse:
-        """Reply with server-sent events."""
-        return await self._reply(SseReply(request), self._fill_stream, self.state.settings.server.stream_heartbeat_s)
-
-    async def _reply(self, reply: _R, fill: Callable[[_R], Awaitable[None]], heartbeat_s: float) -> web.StreamResponse:
+    async def _sent(
+        self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
+    ) -> web.StreamResponse:
         try:
-            async with self.stopping.bounded(), heartbeat(heartbeat_s, reply):
-                await fill(reply)
+            async with self.stopping.bounded(), Heartbeat(heartbeat_s, reply):
+                await fill()
         except SynthesisError as error:
             api_error = errors.from_synthesis(error)
         except ApiError as error:
@@ -159,34 +175,43 @@ class _Answering:
             api_error = errors.unexpected()
         else:
             return await reply.end()
+        finally:
+            self.record.bytes_out = reply.n_bytes
         self.record.outcome, self.record.error = "failed", api_error.body()["error"]
-        return await reply.fail(api_error)
+        try:
+            return await reply.fail(api_error)
+        finally:
+            self.record.bytes_out = reply.n_bytes
 
-    async def _fill_json(self, reply: JsonReply) -> None:
+    async def _fill(self, reply: JsonReply) -> None:
         work = ShownWork(self._mixture())
-        async for event in self._read():
-            work.read(event)
-            if isinstance(event, Finished):
-                reply.body = json_body(self.envelope, event, self._usage(event), work)
-
-    async def _fill_stream(self, reply: SseReply) -> None:
-        chunks = ChunkWriter(self.envelope, self.chat.n, ShownWork(self._mixture()))
-        opened = False
-        async for event in self._read():
-            data = chunks.read(event)
-            if data:
-                await reply.write(data if opened else chunks.opening() + data)
-                opened = True
-            if isinstance(event, Finished):
-                usage = chunks.usage(self._usage(event)) if self.chat.include_usage else b""
-                await reply.write(usage + chunks.end())
-
-    async def _read(self) -> AsyncGenerator[Event]:
         async with aclosing(self.events) as events:
             async for event in events:
-                self.record.read(event)
-                self.trace.read(event)
-                yield event
+                self._note(event)
+                work.read(event)
+                if isinstance(event, Finished):
+                    reply.body = json_body(self.envelope, event, self._usage(event), work)
+
+    async def _stream(self, reply: SseReply) -> None:
+        chunks = ChunkWriter(self.envelope, self.chat.n, ShownWork(self._mixture()))
+        opened = False
+        async with aclosing(self.events) as events:
+            async for event in events:
+                self._note(event)
+                data = chunks.read(event)
+                if data:
+                    if not opened:
+                        opened, data = True, chunks.opening() + data
+                        self.record.first_chunk_s = self.state.pool.clock() - self.record.started
+                    await reply.write(data)
+                if isinstance(event, Finished):
+                    usage = chunks.usage(self._usage(event)) if self.chat.include_usage else b""
+                    await reply.write(usage + chunks.end())
+
+    def _note(self, event: Event) -> None:
+        self.record.read(event)
+        if self.trace is not None:
+            self.trace.read(event)
 
     def _usage(self, finished: Finished) -> dict[str, Any]:
         return usage_of(finished, self.record.ledger, self.chat, self.state.settings.server)

@@ -1,8 +1,8 @@
 """The configuration in force, and those before it that requests still use."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 
 from aiohttp import web
 
@@ -32,16 +32,9 @@ class Generations:
         """The current state, and the replaced ones that are in use."""
         return tuple(generation.state for generation in self._alive)
 
-    @contextmanager
-    def lease(self) -> Iterator[State]:
+    def lease(self) -> "_Lease":
         """Give the current state, which stays usable for as long as the block runs."""
-        generation = self._newest
-        generation.n_leases += 1
-        try:
-            yield generation.state
-        finally:
-            generation.n_leases -= 1
-            self._end_unused(generation)
+        return _Lease(self._newest, self._end_unused)
 
     def replace(self, state: State) -> None:
         """Give this state to requests that come from now on."""
@@ -71,6 +64,26 @@ class _Generation:
     def __init__(self, state: State) -> None:
         self.state = state
         self.n_leases = 0
+
+
+class _Lease:
+    """A generation in use, as a context. A class, because every request enters it."""
+
+    __slots__ = ("_generation", "_over")
+
+    def __init__(self, generation: _Generation, over: Callable[[_Generation], None]) -> None:
+        self._generation = generation
+        self._over = over
+
+    def __enter__(self) -> State:
+        self._generation.n_leases += 1
+        return self._generation.state
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._generation.n_leases -= 1
+        self._over(self._generation)
 
 
 GENERATIONS = web.AppKey("generations", Generations)

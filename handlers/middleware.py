@@ -1,9 +1,9 @@
 """Around every request: its state and id, its log line and trace, the error boundary, and whether it may come in."""
 
 import asyncio
+import random
 import re
-import secrets
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 import structlog
@@ -11,12 +11,13 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from config.settings import ApiKey
-from handlers import access, errors
+from handlers import access, errors, logs
 from handlers.admission import ADMISSION
 from handlers.generations import GENERATIONS
 from handlers.metrics import METRICS
 from handlers.rate import RateLimits
 from handlers.record import RequestRecord
+from handlers.spans import SPANS, TRACE_CONTEXT, Ended
 from handlers.state import STATE, State
 from handlers.trace import Trace
 
@@ -30,6 +31,8 @@ API_KEY = web.RequestKey("api_key", ApiKey)
 RATE_LIMITS = web.AppKey("rate_limits", RateLimits)
 
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that left; it goes to the log alone
+_WITHOUT_SPAN = access.PROBES | {"/metrics"}  # asked for by machines, and often
+_RNG = random.Random()  # noqa: S311 -- ids need to be unlike each other, not secret
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -43,24 +46,34 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _observed(request: web.Request, handler: Handler, state: State) -> web.StreamResponse:
     stated = request.headers.get("x-request-id", "")
-    request[REQUEST_ID] = stated if _SANE_ID.fullmatch(stated) else f"req-{secrets.token_hex(8)}"
-    record = request[RECORD] = RequestRecord(reply_id=new_reply_id(state.unix_time()))
-    started = state.pool.clock()
+    request[REQUEST_ID] = stated if _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
+    record = request[RECORD] = RequestRecord(new_reply_id(state.unix_time()), state.pool.clock())
     status = CLIENT_CLOSED_REQUEST
+    logs.REQUEST_ID.set(request[REQUEST_ID])  # in the context of this request's own task
     try:
-        with structlog.contextvars.bound_contextvars(request_id=request[REQUEST_ID]):
-            response = await _bounded(request, handler, record)
+        response = await _bounded(request, handler, record)
         status = response.status
+        if isinstance(response, web.Response) and isinstance(response.body, bytes):  # what else there is was counted
+            record.bytes_out = len(response.body)
     except asyncio.CancelledError:
         record.outcome = "cancelled"
         raise
     finally:
-        ended = state.pool.clock()
-        _write_line(request, record, status, ended - started)
-        request.app[METRICS].note(record, ended - started)
-        if state.traces is not None and TRACE in request:
-            state.traces.add(request[TRACE].document(status, ended))
+        # The reply goes out first: nobody waits for what is written about it.
+        asyncio.get_running_loop().call_soon(_conclude, request, state, status, state.pool.clock())
     return response
+
+
+def _conclude(request: web.Request, state: State, status: int, ended: float) -> None:
+    """Write down how a request went, for all who want to know."""
+    record = request[RECORD]
+    _write_line(request, record, status, ended - record.started)
+    request.app[METRICS].note(record, ended - record.started)
+    if SPANS in request.app and request.path not in _WITHOUT_SPAN:
+        request.app[SPANS].add(_ended(request, record, status, ended, state))
+    if state.traces is not None and TRACE in request:
+        trace = request[TRACE]
+        state.traces.add(record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
 
 
 async def _bounded(request: web.Request, handler: Handler, record: RequestRecord) -> web.StreamResponse:
@@ -78,6 +91,21 @@ async def _bounded(request: web.Request, handler: Handler, record: RequestRecord
     return api_error.response()
 
 
+def _ended(request: web.Request, record: RequestRecord, status: int, ended: float, state: State) -> Ended:
+    resource = request.match_info.route.resource
+    return Ended(
+        record,
+        request[REQUEST_ID],
+        request.method,
+        request.path,
+        resource.canonical if resource else None,
+        {name: request.headers[name] for name in TRACE_CONTEXT if name in request.headers},
+        status,
+        ended,
+        state.unix_time() - state.pool.clock(),
+    )
+
+
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn away web pages that are not allowed, strange host names, and whoever shows no key where one is asked for."""
@@ -87,7 +115,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     if access.is_preflight(request.method, request.headers):  # has no key: browsers send it before they send any
         return web.Response(status=204, headers=access.preflight(request.headers))
     if server.api_keys and request.path not in access.PROBES:
-        request[API_KEY] = access.key_of(request.headers, server.api_keys)
+        request[API_KEY] = access.key_of(request.headers, server.api_keys, for_page=access.is_page(request.path))
         request[RECORD].client = request[API_KEY].name
     return await handler(request)
 
@@ -97,11 +125,13 @@ def admitted(handler: Handler) -> Handler:
 
     @wraps(handler)
     async def waiting(request: web.Request) -> web.StreamResponse:
-        if request.content_length is not None and request.content_length > request.client_max_size:
-            raise web.HTTPRequestEntityTooLarge(request.client_max_size, request.content_length)
-        if API_KEY in request:
+        length = request.content_length
+        if length is not None and length > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)
+        state = request[STATE]
+        if state.settings.server.api_keys:
             await request.app[RATE_LIMITS].take(request[API_KEY])
-        clock = request[STATE].pool.clock
+        clock = state.pool.clock
         arrived = clock()
         async with request.app[ADMISSION].place() as waited:
             request[RECORD].queued_s = clock() - arrived if waited else None
@@ -122,7 +152,7 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
 
 def new_reply_id(unix_time: float) -> str:
     """Return an id that sorts by time: milliseconds, then randomness, both in hex."""
-    return f"chatcmpl-{int(unix_time * 1000):012x}{secrets.token_hex(6)}"
+    return f"chatcmpl-{int(unix_time * 1000):012x}{_RNG.getrandbits(48):012x}"
 
 
 def _write_line(request: web.Request, record: RequestRecord, status: int, seconds: float) -> None:
@@ -134,7 +164,8 @@ def _write_line(request: web.Request, record: RequestRecord, status: int, second
         "seconds": round(seconds, 4),
         **record.facts(),
     }
-    if request.path in access.PROBES:  # a 503 of /readyz is its answer, not a fault
+    quiet = request.path in access.PROBES or (access.is_page(request.path) and status < 400)  # noqa: PLR2004
+    if quiet:  # a 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds
         _log.debug("request", **facts)
     elif status >= 500:  # noqa: PLR2004
         _log.error("request", **facts)

@@ -191,6 +191,18 @@ _CHAT: _Schema = {
     },
 }
 
+_IS_ID: _Schema = {"name": "id", "in": "path", "required": True, "schema": _STRING | {"minLength": 1}}
+_HTML: _Schema = {"text/html": {"schema": _STRING}}
+
+
+def _page(summary: str, operation: str, *parameters: _Schema) -> _Schema:
+    """Return a page for browsers, which is there where traces are kept."""
+    missing = {"description": "the pages are off, or there is no such page", "content": _json(_ref("Error")) | _HTML}
+    responses = {"200": {"description": "the page", "content": _HTML}, **_REFUSED, "404": missing}
+    described = {"parameters": list(parameters)} if parameters else {}
+    return {"get": {"summary": summary, "operationId": operation, **described, "responses": responses}}
+
+
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
@@ -211,7 +223,7 @@ DOCUMENT: dict[str, Any] = {
             "get": {
                 "summary": "Show one mixture or model",
                 "operationId": "show_model",
-                "parameters": [{"name": "id", "in": "path", "required": True, "schema": _STRING | {"minLength": 1}}],
+                "parameters": [_IS_ID],
                 "responses": {
                     "200": _gives("the entry", _ref("Model")),
                     **_REFUSED,
@@ -241,11 +253,21 @@ DOCUMENT: dict[str, Any] = {
                 "summary": "Show counters and times for Prometheus",
                 "operationId": "metrics",
                 "responses": {
-                    "200": {"description": "they are these", "content": {"text/plain": {"schema": {"type": "string"}}}},
+                    "200": {
+                        "description": "they are these",
+                        "content": {
+                            "text/plain": {"schema": _STRING},
+                            "application/openmetrics-text": {"schema": _STRING},
+                        },
+                    },
                     **_REFUSED,
                 },
             }
         },
+        "/ui": _page("Show the newest requests", "ui"),
+        "/ui/models": _page("Show what each member of a panel is worth", "ui_models"),
+        "/ui/requests/{id}": _page("Show one request", "ui_request", _IS_ID),
+        "/ui/requests/{id}/download": _page("Give the page of one request as a file", "ui_download", _IS_ID),
         "/openapi.json": {
             "get": {
                 "summary": "This document",

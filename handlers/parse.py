@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 from handlers.errors import ApiError
 from synth.request import ChatRequest
 from synth.schemas import json_value
+from upstream.conversation import Conversation
 from upstream.wire import TOKEN_LIMITS
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
@@ -38,12 +39,12 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
     fields = _object(body)
     _check_messages(fields.get("messages"), present="messages" in fields)
     for name, check in _CHECKS.items():
-        if fields.get(name) is not None:
+        if name in fields and fields[name] is not None:
             check(name, fields[name])
     stream_options = fields.get("stream_options") or {}
     return ChatRequest(
         model=fields.get("model") or None,
-        messages=fields["messages"],
+        messages=Conversation(fields["messages"]),
         params={
             name: value for name, value in fields.items() if name not in _OWN_FIELDS and not _no_limit(name, value)
         },
@@ -59,7 +60,7 @@ def _no_limit(name: str, value: Any) -> bool:
 
 
 def _object(body: bytes) -> dict[str, Any]:
-    if not body.strip():
+    if not body or body.isspace():
         raise ApiError(400, "the body is empty; it must be a JSON object with `messages`", code="invalid_json")
     try:
         value = json_value(body)

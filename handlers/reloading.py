@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import structlog
+from aiohttp import web
 
 from config import ConfigError
 from config.addresses import is_loopback
@@ -22,7 +23,8 @@ _Stamp = tuple[int, int, int]
 class Reloading:
     """Reads the configuration again, when told or when its file changes.
 
-    `read` does so, raising ConfigError; it is called in a thread. `apply` puts new settings in force.
+    `read` does so, raising ConfigError; it is called in a thread. `apply` puts new settings in force. `is_current` is
+    whether the file, as it was when it was last read, is in force.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Reloading:
         self._read = read
         self._apply = apply
         self._one_at_a_time = asyncio.Lock()
+        self.is_current = True
 
     async def reload(self) -> None:
         """Put the file's settings in force, or say in the log, line by line, why they are not."""
@@ -40,13 +43,15 @@ class Reloading:
                 settings = carried_over(self._settings, await asyncio.to_thread(self._read))
                 await self._apply(settings)
             except ConfigError as error:
+                self.is_current = False
                 for problem in error.problems:
                     _log.error("configuration problem", problem=problem)
                 _log.error("the configuration stays as it was", file=str(self._settings.path))
             except Exception:  # noqa: BLE001 -- the next try is worth having, and so is the gateway
+                self.is_current = False
                 _log.exception("the configuration could not be read again", file=str(self._settings.path))
             else:
-                self._settings = settings
+                self._settings, self.is_current = settings, True
                 _log.info("configuration reloaded", file=str(settings.path))
 
     async def on(self, told: asyncio.Event) -> None:
@@ -68,6 +73,9 @@ class Reloading:
             if found not in (None, seen):  # an editor may have taken it away for a moment
                 seen = found
                 await self.reload()
+
+
+RELOADING = web.AppKey("reloading", Reloading)
 
 
 def carried_over(old: Settings, new: Settings) -> Settings:

@@ -23,10 +23,10 @@ from synth.events import (
     VerificationFailed,
     Verified,
 )
-from synth.ledger import Ledger, Tokens, estimated, estimated_prompt
+from synth.ledger import Ledger, estimated, estimated_prompt
 from synth.normalize import Completion, count
 from synth.request import ChatRequest
-from upstream.calls import Call
+from upstream.calls import Call, Tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ def usage_of(finished: Finished, ledger: Ledger, request: ChatRequest, server: S
     total = ledger.total()
     top = total if server.usage == "total" else Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished))
     models = {
-        name: {"calls": n_calls, **_counts(tokens), **_cost(ledger.cost(name))}
-        for name, (n_calls, tokens) in ledger.by_model().items()
+        name: {"calls": used.n_calls, **_counts(used.tokens), **_cost(used.cost)}
+        for name, used in ledger.by_model().items()
     }
     cost = _cost(ledger.cost(), currency=server.currency)
     whole = {"calls": len(ledger.calls), **_counts(total), "estimated": total.estimated, **cost, "models": models}

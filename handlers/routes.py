@@ -12,6 +12,7 @@ from handlers.middleware import RATE_LIMITS, admitted, guard, observe, stamp
 from handlers.rate import RateLimits
 from handlers.spending import SPENDING, Spending
 from handlers.stopping import STOPPING, Stopping
+from handlers.ui import routes as ui
 
 
 def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
@@ -20,7 +21,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app[RATE_LIMITS] = RateLimits()
     app[SPENDING] = Spending(unix_time)
     app[STOPPING] = Stopping(app[ADMISSION])
-    app[METRICS] = Metrics(app)
+    app[METRICS] = Metrics()
     app.on_shutdown.append(_cut)
     app.middlewares.extend([observe, guard])
     app.on_response_prepare.append(stamp)
@@ -31,6 +32,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app.router.add_get("/readyz", health.readyz)
     app.router.add_get("/metrics", metrics)
     app.router.add_get("/openapi.json", openapi.openapi)
+    ui.add_to(app)
 
 
 async def _cut(app: web.Application) -> None:

@@ -1,24 +1,25 @@
 """Getting a reply out: committed as late as possible, and kept alive while nothing can be said yet."""
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from types import TracebackType
 from typing import Any
 
 from aiohttp import web
 
 from handlers.errors import ApiError
+from upstream import codec
 
 
 class JsonReply:
     """A JSON reply: fill in `body`, then end it.
 
-    Once a beat has gone out the status is 200 for good, and an error is told in the body.
+    Once a beat has gone out the status is 200 for good, and an error is told in the body. `n_bytes` counts what it has
+    sent itself: not a reply that it leaves to the server as a whole.
     """
 
     def __init__(self, request: web.Request) -> None:
-        self.body: Mapping[str, Any] = {}
+        self.body: dict[str, Any] = {}
+        self.n_bytes = 0
         self._request = request
         self._response: web.StreamResponse | None = None
 
@@ -37,13 +38,16 @@ class JsonReply:
             response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
             await response.prepare(self._request)
             self._response = response
+        self.n_bytes += 1
         await self._response.write(b" ")
 
     async def end(self) -> web.StreamResponse:
         """Send the body and end the reply."""
+        data = codec.encode(self.body)
         if self._response is None:
-            return web.json_response(self.body)
-        await self._response.write(json.dumps(self.body).encode("ascii"))
+            return web.Response(body=data, content_type="application/json", charset="utf-8")
+        self.n_bytes += len(data)
+        await self._response.write(data)
         await self._response.write_eof()
         return self._response
 
@@ -56,9 +60,13 @@ class JsonReply:
 
 
 class SseReply:
-    """A reply as server-sent events. Once anything has gone out, an error is told as an event."""
+    """A reply as server-sent events. Once anything has gone out, an error is told as an event.
+
+    `n_bytes` counts what was sent.
+    """
 
     def __init__(self, request: web.Request) -> None:
+        self.n_bytes = 0
         self._request = request
         self._response: web.StreamResponse | None = None
         self._clock = asyncio.get_running_loop().time
@@ -90,6 +98,7 @@ class SseReply:
             await response.prepare(self._request)
             self._response = response
         self._last_write = self._clock()
+        self.n_bytes += len(data)
         await self._response.write(data)
 
     async def end(self) -> web.StreamResponse:
@@ -107,32 +116,43 @@ class SseReply:
         return await self.end()
 
 
-@asynccontextmanager
-async def heartbeat(interval_s: float, reply: JsonReply | SseReply) -> AsyncGenerator[None]:
-    """Let the reply beat whenever it was silent for `interval_s` seconds (0: never) while the block runs.
+class Heartbeat:
+    """A context in which the reply beats whenever it was silent for `interval_s` seconds (0: never).
 
-    The end of the block waits for a beat that is under way.
+    The end of the block waits for a beat that is under way. Most replies are done before the first: until then it is
+    but a timer.
     """
-    if not interval_s:
-        yield
-        return
-    beating = asyncio.Lock()
-    task = asyncio.create_task(_beat(interval_s, reply, beating))
-    try:
-        yield
-    finally:
-        async with beating:
-            task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
+    def __init__(self, interval_s: float, reply: JsonReply | SseReply) -> None:
+        self._interval_s = interval_s
+        self._reply = reply
+        self._timer: asyncio.TimerHandle | None = None
+        self._beat: asyncio.Task[None] | None = None
 
-async def _beat(interval_s: float, reply: JsonReply | SseReply, beating: asyncio.Lock) -> None:
-    pause_s = interval_s
-    while True:
-        await asyncio.sleep(pause_s)
-        silent_s = reply.silent_s()
-        pause_s = interval_s - (silent_s or 0.0)
-        if silent_s is None or pause_s <= 0:
-            async with beating:
-                await reply.beat()
-            pause_s = interval_s
+    async def __aenter__(self) -> None:
+        if self._interval_s:
+            self._wait(self._interval_s)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._beat is not None:
+            await asyncio.gather(self._beat, return_exceptions=True)  # after which the next one may be due
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _wait(self, pause_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(pause_s, self._due)
+
+    def _due(self) -> None:
+        silent_s = self._reply.silent_s()
+        pause_s = self._interval_s - (silent_s or 0.0)
+        if silent_s is not None and pause_s > 0:
+            self._wait(pause_s)
+            return
+        self._beat = asyncio.get_running_loop().create_task(self._reply.beat())
+        self._beat.add_done_callback(self._beaten)
+
+    def _beaten(self, beat: "asyncio.Task[None]") -> None:
+        if not beat.cancelled() and beat.exception() is None:  # a client that left is the reply's to notice
+            self._wait(self._interval_s)

@@ -1,6 +1,8 @@
 """A running application: its socket, the signals that it obeys, and an orderly end."""
 
 import asyncio
+import errno
+import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Iterator
@@ -14,6 +16,10 @@ from handlers.generations import GENERATIONS
 from handlers.stopping import LAST_WORDS_S, STOPPING
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
+_REMEDIES = {
+    errno.EADDRINUSE: "is another gateway running? Stop it, or choose another port: --port N (make run ARGS=--port=N)",
+    errno.EACCES: "the system keeps ports below 1024 for itself; choose another: --port N",
+}
 
 
 class StartError(Exception):
@@ -73,10 +79,7 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
         try:
             await site.start()
         except OSError as error:
-            raise StartError(
-                f"cannot listen on {server.host}:{server.port}: {error.strerror}; "
-                "is another gateway running? Choose a port with --port N"
-            ) from error
+            raise StartError(_cannot_listen(server, error)) from error
         yield int(runner.addresses[0][1])
         await app[STOPPING].stop(app[GENERATIONS].current.settings.server.shutdown_timeout_s)
     finally:
@@ -96,6 +99,13 @@ async def beside(*running: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
     for outcome in ended:
         if isinstance(outcome, Exception):
             raise outcome
+
+
+def _cannot_listen(server: Server, error: OSError) -> str:
+    number = error.errno or 0
+    reason = os.strerror(number) if number > 0 else error.strerror  # a negative one is getaddrinfo's own
+    remedy = _REMEDIES.get(number, "see server.host and --host")
+    return f"cannot listen on {server.host}:{server.port}: {reason}; {remedy}"
 
 
 def _has_terminal() -> bool:

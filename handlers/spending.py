@@ -1,10 +1,10 @@
 """What the requests of a day have used, and the budgets that they must not begin beyond."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from types import TracebackType
 
 from aiohttp import web
 
@@ -43,20 +43,23 @@ class Spending:
         self._turn_day()
         return self._spent[account]
 
-    @contextmanager
-    def charged(self, budgets: Sequence[Budget], expected: Spent, ledger: Ledger) -> Iterator[None]:
+    def charged(self, budgets: Sequence[Budget], expected: Spent, ledger: Ledger) -> "_Charged":
         """Charge a request, which the block is, to each of these accounts; ApiError (429) where one is used up."""
-        for budget in budgets:
+        return _Charged(self, budgets, expected, ledger)
+
+    def begin(self, budgets: Sequence[Budget], expected: Spent) -> None:
+        """Count what is expected of a request; ApiError (429) where a budget is used up."""
+        for budget in filter(is_limit, budgets):
             self._check(budget)
         for budget in budgets:
             self._running[budget.account] += expected
-        try:
-            yield
-        finally:
-            self._turn_day()
-            for budget in budgets:
-                self._running[budget.account] -= expected
-                self._spent[budget.account] += ledger.spent()
+
+    def end(self, budgets: Sequence[Budget], expected: Spent, spent: Spent) -> None:
+        """Count what a request has used in place of what was expected."""
+        self._turn_day()
+        for budget in budgets:
+            self._running[budget.account] -= expected
+            self._spent[budget.account] += spent
 
     def _turn_day(self) -> None:
         today = int(self._unix_time() // _DAY_S)
@@ -82,6 +85,26 @@ class Spending:
             )
 
 
+class _Charged:
+    """A request that is charged, as a context. A class, because every request enters it."""
+
+    __slots__ = ("_budgets", "_expected", "_ledger", "_spending")
+
+    def __init__(self, spending: Spending, budgets: Sequence[Budget], expected: Spent, ledger: Ledger) -> None:
+        self._spending = spending
+        self._budgets = budgets
+        self._expected = expected
+        self._ledger = ledger
+
+    def __enter__(self) -> None:
+        self._spending.begin(self._budgets, self._expected)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._spending.end(self._budgets, self._expected, self._ledger.spent())
+
+
 SPENDING = web.AppKey("spending", Spending)
 
 
@@ -91,6 +114,11 @@ def budgets_of(server: Server, key: ApiKey | None) -> tuple[Budget, ...]:
     if key is None:
         return (whole,)
     return whole, Budget(key.name, key.cost_per_day, key.tokens_per_day, server.currency)
+
+
+def is_limit(budget: Budget) -> bool:
+    """Whether a budget limits anything."""
+    return budget.cost is not None or budget.tokens is not None
 
 
 def check_quote(quote: Spent, mixture: Mixture, currency: str) -> None:

@@ -1,12 +1,12 @@
 """What the handlers share: the running gateway under one configuration, which a request keeps to its end."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from aiohttp import web
 
-from config.settings import Settings
+from config.settings import Mixture, Model, Settings
 from handlers.trace_store import TraceStore
 from upstream.pool import Pool
 
@@ -21,13 +21,20 @@ class Readiness(Protocol):
 
 @dataclass(slots=True)
 class State:
-    """The running gateway. `unix_time` gives seconds since the epoch."""
+    """The running gateway, its models and mixtures by name. `unix_time` gives seconds since the epoch."""
 
     settings: Settings
     pool: Pool
     not_ready: Readiness
     unix_time: Callable[[], float]
     traces: TraceStore | None = None
+    models: Mapping[str, Model] = field(init=False)
+    mixtures: Mapping[str, Mixture] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find names once, rather than for each request."""
+        self.models = {model.name: model for model in self.settings.models}
+        self.mixtures = {mixture.name: mixture for mixture in self.settings.mixtures}
 
 
 STATE = web.RequestKey("state", State)

@@ -1,8 +1,9 @@
 """An end that clients understand: no new requests, time for those that run, and then an error rather than a cut."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable
+from contextlib import suppress
+from types import TracebackType
 
 import structlog
 from aiohttp import web
@@ -25,21 +26,9 @@ class Stopping:
         self._is_overdue = False
         self._bounds: set[asyncio.Timeout] = set()
 
-    @asynccontextmanager
-    async def bounded(self) -> AsyncGenerator[None]:
+    def bounded(self) -> "_Bounded":
         """Run the block; once the gateway can wait no longer, cancel it: ApiError (503, `shutting_down`)."""
-        bound = asyncio.timeout(0 if self._is_overdue else None)
-        try:
-            async with bound:
-                self._bounds.add(bound)
-                try:
-                    yield
-                finally:
-                    self._bounds.discard(bound)
-        except TimeoutError:
-            if not bound.expired():
-                raise
-            raise shutting_down() from None
+        return _Bounded(asyncio.timeout(0 if self._is_overdue else None), self._bounds)
 
     async def stop(self, timeout_s: float) -> None:
         """Refuse what comes, give what runs `timeout_s` seconds, then end it; returns when it has ended."""
@@ -56,6 +45,29 @@ class Stopping:
         now = asyncio.get_running_loop().time()
         for bound in self._bounds:
             bound.reschedule(now)
+
+
+class _Bounded:
+    """A block whose time-out is among `bounds` while it runs. A class, because every request enters it."""
+
+    __slots__ = ("_bound", "_bounds")
+
+    def __init__(self, bound: asyncio.Timeout, bounds: set[asyncio.Timeout]) -> None:
+        self._bound = bound
+        self._bounds = bounds
+
+    async def __aenter__(self) -> None:
+        await self._bound.__aenter__()
+        self._bounds.add(self._bound)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bounds.discard(self._bound)
+        try:
+            await self._bound.__aexit__(kind, error, traceback)
+        except TimeoutError:
+            raise shutting_down() from None
 
 
 STOPPING = web.AppKey("stopping", Stopping)

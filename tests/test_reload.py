@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import Model, Weights
 from gateway import make_app, reconfigure
@@ -63,6 +64,27 @@ async def test_new_requests_see_the_new_and_running_ones_the_old(upstream: FakeU
         await upstream.wait_connections(1)
     keys = {request.model: request.headers["Authorization"] for request in upstream.requests}
     assert keys == {"a": "Bearer sk-first-0123456789", "b": "Bearer sk-second-0123456789"}
+
+
+async def test_monitoring_sees_a_file_that_is_not_in_force(upstream: FakeUpstream, path: Path) -> None:
+    """Until a good one is read."""
+    written(path, upstream, "a")
+    async with served(path) as (child, gateway):
+        assert await in_force(gateway) == 1
+        written(path, upstream)
+        child.send_signal(signal.SIGHUP)
+        await logged(child, "stays as it was")
+        assert await in_force(gateway) == 0
+        written(path, upstream, "a")
+        await reloaded(child)
+        assert await in_force(gateway) == 1
+
+
+async def in_force(gateway: Gateway) -> float:
+    """Return what a scrape says."""
+    scraped = (await gateway.request("GET", "/metrics")).raw.decode()
+    families = {family.name: family for family in text_string_to_metric_families(scraped)}
+    return families["mom_config_last_reload_successful"].samples[0].value
 
 
 async def test_a_bad_file_changes_nothing(upstream: FakeUpstream, path: Path) -> None:

@@ -67,9 +67,9 @@ async def test_no_reply_log_or_trace_holds_a_key(upstream: FakeUpstream, config:
     assert leaked(command_line) == []
 
 
-@pytest.mark.parametrize(("mistake", "code"), [("retries: 0", 0), ("retries: -1", 2), ("retires: 0", 2)])
+@pytest.mark.parametrize(("mistake", "code"), [("retries: 0", 1), ("retries: -1", 2), ("retires: 0", 2)])
 async def test_a_check_prints_no_key(config: Path, mistake: str, code: int) -> None:
-    """Neither of a good file, nor of one with mistakes beside the keys."""
+    """Neither of a good file, whose models do not answer, nor of one with mistakes beside the keys."""
     text = CONFIG.format(url="http://127.0.0.1:1/v1").replace("retries: 0", mistake)
     await asyncio.to_thread(config.write_text, text)
     async with process("--config", str(config), "--check") as child:
