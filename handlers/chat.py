@@ -1,5 +1,6 @@
 """POST /v1/chat/completions."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -152,11 +153,14 @@ class _Answering:
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client has asked."""
         server = self.state.settings.server
-        if self.chat.stream:
-            sse = SseReply(request)
-            return await self._sent(sse, partial(self._stream, sse), server.stream_heartbeat_s)
-        whole = JsonReply(request)
-        return await self._sent(whole, partial(self._fill, whole), server.json_heartbeat_s)
+        try:
+            if self.chat.stream:
+                sse = SseReply(request)
+                return await self._sent(sse, partial(self._stream, sse), server.stream_heartbeat_s)
+            whole = JsonReply(request)
+            return await self._sent(whole, partial(self._fill, whole), server.json_heartbeat_s)
+        except ConnectionResetError as error:  # the server is about to cancel a request that nobody waits for
+            raise asyncio.CancelledError("the client has left") from error
 
     async def _sent(
         self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
@@ -168,6 +172,8 @@ class _Answering:
             api_error = errors.from_synthesis(error)
         except ApiError as error:
             api_error = error
+        except ConnectionResetError:  # by our own writing: an upstream's would be a CallError
+            raise
         except Exception:
             if not reply.committed:
                 raise

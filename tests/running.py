@@ -129,10 +129,10 @@ async def no_pause(_: float) -> None:
 
 
 @asynccontextmanager
-async def running(config: Settings, **options: Any) -> AsyncGenerator[Gateway]:
+async def running(config: Settings, *, handler_cancellation: bool = True, **options: Any) -> AsyncGenerator[Gateway]:
     """Run the gateway as `serve` does, at a port of its own."""
     app = make_app(config, **{"models_dir": Path("unused"), "sleep": no_pause, **options})
-    runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
+    runner = web.AppRunner(app, access_log=None, handler_cancellation=handler_cancellation, shutdown_timeout=1)
     await runner.setup()
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)

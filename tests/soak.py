@@ -9,6 +9,7 @@ import asyncio
 import random
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class Soak:
     def heard(self, _logger: Any, _name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
         """Take in a line of the gateway's log; none goes any further."""
         if "exc_info" in entry:
-            self.problems.append(f"the log holds an exception: {entry['event']}")
+            self.problems.append(f"the log holds an exception: {entry['event']}\n{traceback.format_exc()}")
         if entry["event"] == "request" and entry["request_id"].startswith("soak-"):
             line = self.accounts[int(entry["request_id"].removeprefix("soak-"))].line
             if line.done():

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from config.settings import Critic, Server
 from tests.fakes import (
@@ -169,6 +170,20 @@ async def test_a_client_that_leaves_cancels_every_call(upstream: FakeUpstream) -
         asking.cancel()
         for request in requests:
             await asyncio.wait_for(request.disconnected.wait(), 30)
+
+
+async def test_a_client_that_leaves_amid_its_answer_is_no_error(upstream: FakeUpstream) -> None:
+    """Also where our writing finds out before the server does: the log says 499, and nothing of an exception."""
+    upstream.default = answer("word " * 200_000)
+    with structlog.testing.capture_logs() as lines:
+        async with running(settings([model("a", upstream)]), handler_cancellation=False) as gateway:
+            reply = await gateway.session.post(f"{gateway.url}/v1/chat/completions", json=ask(model="a", stream=True))
+            await reply.content.readany()
+            reply.close()
+            while not any(line["event"] == "request" for line in lines):
+                await asyncio.sleep(0.01)
+    assert [line.get("status") for line in lines if line["event"] == "request"] == [499]
+    assert not [line for line in lines if "exc_info" in line]
 
 
 async def test_a_failing_critic_gives_way_to_its_fallback(upstream: FakeUpstream) -> None:
