@@ -1,0 +1,1 @@
+"""What the gateway adds, measured against a bare handler that does the same calls. See docs/performance.md."""

@@ -1,0 +1,28 @@
+"""What clients ask: conversations of a coding tool's kind, in given sizes. Pure."""
+
+import json
+from typing import Any
+
+KB = 1024
+_TURN_CHARS = 8 * KB
+_LINE = '    for row in rows[{n}:]:  # "{n}" is where the reader stands\n        total += row["price"] * {n}\n'
+
+
+def body(model: str, n_bytes: int, *, mark: str = "", stream: bool = False) -> bytes:
+    """Return the JSON of a request whose messages have about `n_bytes` of text, `mark` at their beginning.
+
+    Long ones have several turns: files that the user shows, and short replies.
+    """
+    messages: list[dict[str, str]] = [{"role": "system", "content": f"{mark}You help with code. Answer in prose."}]
+    left = n_bytes
+    while left > _TURN_CHARS:
+        messages += [{"role": "user", "content": _listing(_TURN_CHARS)}, {"role": "assistant", "content": "I see."}]
+        left -= _TURN_CHARS
+    messages.append({"role": "user", "content": f"{_listing(left)}\nWhy does the reader stop too early?"})
+    request: dict[str, Any] = {"model": model, "messages": messages, "temperature": 0.2}
+    return json.dumps({**request, "stream": True} if stream else request).encode()
+
+
+def _listing(n_chars: int) -> str:
+    lines = "".join(_LINE.format(n=number) for number in range(n_chars // len(_LINE) + 1))
+    return lines[:n_chars]

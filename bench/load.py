@@ -1,0 +1,147 @@
+"""Load over bare sockets: so many connections, each with one request after another. Costs next to nothing itself."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from bench.processes import BrokenError
+
+T = TypeVar("T")
+
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_LAST_CHUNK = b"\r\n0\r\n\r\n"
+_DONE = b"data: [DONE]"
+_MAX_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply: when it was asked for and when it was there, in ns, and its pieces as they came."""
+
+    asked_ns: int
+    ended_ns: int
+    pieces: Sequence[tuple[int, bytes]]
+
+    @property
+    def bytes(self) -> bytes:
+        """Head and body."""
+        return b"".join(piece for _, piece in self.pieces)
+
+    @property
+    def took_s(self) -> float:
+        """How long the client waited for the last byte."""
+        return (self.ended_ns - self.asked_ns) / 1e9
+
+
+class Connection(asyncio.Protocol):
+    """One keep-alive connection to a server under test."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._pieces: list[tuple[int, bytes]] = []
+        self._n_left: int | None = None
+        self._tail = b""
+        self._ended: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Remember where to write."""
+        self._transport = transport  # type: ignore[assignment]  # a stream's transport, by create_connection
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail the request that is under way, and those to come."""
+        self._transport = None
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_exception(BrokenError(f"the server under test closed the connection ({exc})"))
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a piece of the reply; end it where it is whole."""
+        self._pieces.append((time.monotonic_ns(), data))
+        if self._ended is not None and self._is_whole(data):
+            self._ended.set_result(None)
+
+    def _is_whole(self, data: bytes) -> bool:
+        if len(self._pieces) == 1:
+            head, separator, rest = data.partition(b"\r\n\r\n")
+            length = _LENGTH.search(head)
+            if not separator:
+                raise BrokenError("the head of a reply came in pieces")
+            self._n_left, self._tail = (int(length[1]) if length else None), b""
+            data = rest
+        if self._n_left is not None:
+            self._n_left -= len(data)
+            return self._n_left <= 0
+        self._tail = (self._tail + data)[-len(_LAST_CHUNK) :]
+        return self._tail == _LAST_CHUNK
+
+    async def ask(self, request: bytes) -> Reply:
+        """Send a request and return its reply; BrokenError where it is none, or no success."""
+        if self._transport is None:
+            raise BrokenError("the server under test has closed the connection")
+        self._ended = asyncio.get_running_loop().create_future()
+        self._pieces = []
+        asked_ns = time.monotonic_ns()
+        self._transport.write(request)
+        await self._ended
+        reply = Reply(asked_ns, time.monotonic_ns(), self._pieces)
+        if not reply.bytes.startswith(b"HTTP/1.1 200 "):
+            raise BrokenError(reply.bytes[:_MAX_SHOWN].decode(errors="replace"))
+        if self._n_left is None and _DONE not in reply.bytes:
+            raise BrokenError(f"a stream broke off: …{reply.bytes[-_MAX_SHOWN:].decode(errors='replace')}")
+        return reply
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+async def connected(url: str) -> Connection:
+    """Return a new connection to the host and port of a URL; close it with `close()`."""
+    host, _, port = urlsplit(url).netloc.partition(":")
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, host, int(port))
+    return connection
+
+
+def post(url: str, body: bytes) -> bytes:
+    """Return the bytes of a request for a chat completion at a base URL."""
+    address = urlsplit(url)
+    head = f"POST {address.path}/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+async def keep_asking(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T], *, concurrency: int) -> list[T]:
+    """Ask everything, `concurrency` at a time; return what `read` makes of each reply, in order of arrival."""
+    requests = iter([post(url, body) for body in bodies])
+    taken: list[T] = []
+    async with asyncio.TaskGroup() as group:
+        for _ in range(concurrency):
+            group.create_task(_one_by_one(url, requests, read, taken))
+    return taken
+
+
+async def ask_over(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T], *, seconds: float) -> list[T]:
+    """Ask everything, evenly spread over so many seconds, each on a connection of its own; else as `keep_asking`."""
+    taken: list[T] = []
+
+    async def ask(number: int, body: bytes) -> None:
+        await asyncio.sleep(seconds * number / len(bodies))
+        await _one_by_one(url, iter([post(url, body)]), read, taken)
+
+    async with asyncio.TaskGroup() as group:
+        for number, body in enumerate(bodies):
+            group.create_task(ask(number, body))
+    return taken
+
+
+async def _one_by_one(url: str, requests: Iterator[bytes], read: Callable[[Reply], T], taken: list[T]) -> None:
+    connection = await connected(url)
+    try:
+        for request in requests:
+            reply = await connection.ask(request)
+            taken.append(read(reply))
+    finally:
+        connection.close()

@@ -1,0 +1,97 @@
+"""The processes under test: started, placed on a core, looked at from outside, ended."""
+
+import asyncio
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+_URL = re.compile(r"http://127\.0\.0\.1:\d+")
+_START_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 15.0
+
+
+class BrokenError(Exception):
+    """What is to be measured does not work: the figures would mean nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A running server: its address without a path, its process, and when that was started."""
+
+    url: str
+    process: subprocess.Popen[str]
+    started_ns: int
+
+    def cpu_s(self) -> float:
+        """Return the CPU time that all threads of the process have used (Linux: /proc, by the scheduler's clock)."""
+        threads = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+    def rss_mb(self) -> float:
+        """Return how much of the process is in memory, in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        found = re.search(r"VmRSS:\s+(\d+) kB", status)
+        return int(found[1]) / 1024 if found else 0.0
+
+
+@asynccontextmanager
+async def running(
+    arguments: Sequence[str], log: Path, *, core: int | None, env: Mapping[str, str] | None = None
+) -> AsyncGenerator[Server]:
+    """Run a Python program that tells its URL on stdout, with stderr in `log`; end it afterwards.
+
+    `core` is where it runs, None where the system chooses. BrokenError, with the log, where it does not start.
+    """
+    started_ns = time.monotonic_ns()
+    with log.open("w") as stderr:
+        process = subprocess.Popen(  # noqa: ASYNC220, S603 -- our own programs; starting takes a millisecond
+            [sys.executable, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, **(env or {})},
+        )
+    try:
+        if core is not None:
+            os.sched_setaffinity(process.pid, {core})
+        yield Server(await _told_url(process, log), process, started_ns)
+    finally:
+        await asyncio.to_thread(_end, process)
+
+
+async def _told_url(process: subprocess.Popen[str], log: Path) -> str:
+    if process.stdout is None:
+        raise RuntimeError("stdout is not piped")
+    line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), _START_TIMEOUT_S)
+    found = _URL.search(line)
+    if found is None:
+        raise BrokenError(f"{process.args!r} did not start:\n{await asyncio.to_thread(log.read_text)}")
+    return found[0]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def raise_descriptor_limit() -> int:
+    """Let this process, and those that it starts, open as many files as the system allows; return how many."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return most

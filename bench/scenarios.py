@@ -1,0 +1,174 @@
+"""What is measured: each scenario compares two subjects, round by round, and has targets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bench.conversations import KB
+from bench.measures import Measure, added_latency, burst, memory, start_up, streams, throughput
+from bench.scripts import TIMES_FASTER
+from bench.stand import DIRECT, FLOOR, GATEWAY, ON_UVLOOP, TRACING
+from bench.waiting import crowd, experience
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """How large a figure may be: as a ratio to the baseline's, or by itself.
+
+    A ratio that is far above its target is a sign of something broken, unless it is `unsteady`: of times by the clock,
+    to which a busy machine can do anything.
+    """
+
+    ratio: float | None = None
+    value: float | None = None
+    unsteady: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One comparison of two subjects.
+
+    `rounds` bounds the number of rounds; the short form leaves out what is not `short`. Where subjects do little but
+    wait, they are measured `together`. What needs more than the gateway has, is measured only when it is `asked_for`.
+    """
+
+    name: str
+    says: str
+    measure: Measure
+    subject: str = GATEWAY
+    baseline: str = FLOOR
+    rounds: int | None = None
+    together: bool = False
+    short: bool = True
+    asked_for: bool = False
+    targets: Mapping[str, Target] = field(default_factory=dict)
+
+
+_CPU, _P50, _P99 = "CPU a request, ms", "added p50, ms", "added p99, ms"
+_WHOLE = "whole answer p50, ms"
+_LESS = {_WHOLE: Target(ratio=1.0)}
+_FASTER = f"; {TIMES_FASTER} times faster than life"
+_ALONE = "one request at a time"
+
+SCENARIOS = (
+    Scenario(
+        "cpu-2k",
+        "2 KB conversations, 32 at once, an upstream that answers at once",
+        throughput("instant", 2 * KB, 32, 600),
+        targets={_CPU: Target(ratio=1.5)},
+    ),
+    Scenario(
+        "cpu-2k-128",
+        "the same, 128 at once",
+        throughput("instant", 2 * KB, 128, 600),
+        short=False,
+        targets={_CPU: Target(ratio=1.5)},
+    ),
+    Scenario(
+        "cpu-100k",
+        "100 KB conversations, 32 at once",
+        throughput("instant", 100 * KB, 32, 200),
+        targets={_CPU: Target(ratio=1.25)},
+    ),
+    Scenario(
+        "cpu-100k-128",
+        "the same, 128 at once",
+        throughput("instant", 100 * KB, 128, 256),
+        short=False,
+        targets={_CPU: Target(ratio=1.25)},
+    ),
+    Scenario(
+        "passthrough",
+        "a single model by its name, 2 KB, 32 at once",
+        throughput("instant-a", 2 * KB, 32, 1000),
+        baseline=DIRECT,
+        targets={_CPU: Target(ratio=1.5)},
+    ),
+    Scenario(
+        "debug-requests",
+        "cpu-2k with --debug-requests, against the gateway without",
+        throughput("instant", 2 * KB, 32, 400),
+        subject=TRACING,
+        baseline=GATEWAY,
+        targets={_CPU: Target(ratio=1.3)},
+    ),
+    Scenario(
+        "latency",
+        f"{_ALONE}, models that take 50 ms",
+        added_latency("wait50", 2 * KB, 40),
+        targets={_P50: Target(ratio=1.5, unsteady=True), _P99: Target(ratio=2.0, unsteady=True)},
+    ),
+    Scenario(
+        "stream",
+        f"{_ALONE}, a critic that streams 200 chunks a second",
+        streams("calm", 12),
+        targets={"first content p50, ms": Target(value=1.0)},
+    ),
+    Scenario(
+        "streams",
+        "32 streams at once, 50 chunks a second each",
+        streams("paced", 48, over_s=1.5),
+        short=False,
+    ),
+    Scenario("stream-burst", "8 streams at once, a critic that writes as fast as it is read", burst("burst", 8, 32)),
+    Scenario("start", "from the start of the process to its first answer", start_up("instant")),
+    Scenario(
+        "memory",
+        "a fresh process: at the start, after 300 requests, and after 1,500 more",
+        memory("instant", 300, 1500),
+        rounds=1,
+        targets={"RSS at start, MB": Target(value=70), "grown, times": Target(value=1.05)},
+    ),
+    Scenario(
+        "select",
+        f"a critic that names the best of three pieces of code, against one that rewrites{_FASTER}",
+        experience("select", 4 * KB, 20),
+        together=True,
+        targets=_LESS,
+    ),
+    Scenario(
+        "equal",
+        f"three equal candidates, which need no critic{_FASTER}",
+        experience("equal", 4 * KB, 20),
+        together=True,
+        targets=_LESS,
+    ),
+    Scenario(
+        "quorum",
+        f"two of three candidates are enough, with a grace of a quarter of their time{_FASTER}",
+        experience("quorum", 4 * KB, 20),
+        together=True,
+        short=False,
+        targets=_LESS,
+    ),
+    Scenario(
+        "prefix",
+        f"20 KB conversations, short answers, an upstream that caches prompt prefixes{_FASTER}",
+        experience("prefix", 20 * KB, 20),
+        together=True,
+        targets={"first word p50, ms": Target(ratio=1.0), **_LESS},
+    ),
+    Scenario(
+        "crowd",
+        "1,000 requests of 30 s at once, arriving over 25 s (in short, 100 of 3 s)",
+        crowd("long", "brief", 1000),
+        together=True,
+        rounds=1,
+        targets={_P99: Target(value=50)},
+    ),
+    Scenario(
+        "uvloop-2k",
+        "cpu-2k on uvloop, against the gateway on asyncio",
+        throughput("instant", 2 * KB, 32, 600),
+        subject=ON_UVLOOP,
+        baseline=GATEWAY,
+        asked_for=True,
+    ),
+    Scenario(
+        "uvloop-latency",
+        "latency on uvloop, against the gateway on asyncio",
+        added_latency("wait50", 2 * KB, 50),
+        subject=ON_UVLOOP,
+        baseline=GATEWAY,
+        asked_for=True,
+    ),
+)

@@ -1,0 +1,91 @@
+"""What the scripted upstream says, and when: one script for each mixture of config.yaml.
+
+The model's id says it all: `instant-a` is member `a` of the panel of the script `instant`, `instant-critic` its critic.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+CRITIC = "critic"
+PANEL = ("a", "b", "c")
+TIMES_FASTER = 5
+"""How much faster than life the scripts with token timings run."""
+
+_TTFT_S = 0.4 / TIMES_FASTER
+_TOKEN_S = 1 / 60 / TIMES_FASTER
+_TOKENS_PER_CHUNK = 5
+_LONG_TAIL = 0.5
+_SENTENCE = "The loop in the reader ends too early, because its bound is taken before the buffer has been filled. "
+_CODE = "```python\ndef read_{member}(rows):\n{lines}    return total\n```"
+_CODE_LINE = "    total = sum(row.price for row in rows if row.kind is not None)\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a model is: `wait_s` until its first byte, then `write_s` for its text, in streams `n_chunks` of it."""
+
+    wait_s: float = 0.0
+    write_s: float = 0.0
+    n_chunks: int = 60
+
+    def times(self, wait: float, write: float) -> "Pace":
+        """Return the pace that is so many times slower."""
+        return Pace(self.wait_s * wait, self.write_s * write, self.n_chunks)
+
+
+def tokens(n: int) -> Pace:
+    """Return the pace of a hosted model that writes `n` tokens: 400 ms to the first, 60 a second, sped up."""
+    return Pace(_TTFT_S, n * _TOKEN_S, max(1, n // _TOKENS_PER_CHUNK))
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """How the models of one mixture behave.
+
+    `tail` is the sigma of a log-normal factor on every time. A `stamped` reply tells when its request was there and
+    when its own first byte went out. With `caches` a prompt whose beginning was seen before is answered sooner. The
+    panel's `drafts` are prose or code, different ones or `equal` ones; where they are code, a critic may choose.
+    """
+
+    panel: Pace
+    critic: Pace
+    tail: float = 0.0
+    stamped: bool = False
+    caches: bool = False
+    drafts: Literal["prose", "equal", "code"] = "prose"
+
+    def pace(self, member: str) -> Pace:
+        """Return how fast this member is."""
+        return self.critic if member == CRITIC else self.panel
+
+    def text(self, member: str) -> str:
+        """Return what this member answers: about 1,200 characters, where drafts are not equal different for each."""
+        if self.drafts == "code":
+            return _CODE.format(member=member, lines=_CODE_LINE * 17)
+        return f"Draft {'x' if self.drafts == 'equal' else member}. " + _SENTENCE * 12
+
+
+VERDICT = tokens(4)
+_ANSWER, _SHORT_ANSWER = tokens(300), tokens(60)
+
+SCRIPTS = {
+    "instant": Script(Pace(), Pace()),
+    "wait50": Script(Pace(0.05), Pace(0.05), stamped=True),
+    "calm": Script(Pace(0.02), Pace(0.02, write_s=0.15, n_chunks=30), stamped=True),
+    "paced": Script(Pace(0.02), Pace(0.02, write_s=1.0, n_chunks=50), stamped=True),
+    "burst": Script(Pace(), Pace(n_chunks=300), stamped=True),
+    "long": Script(Pace(20.0), Pace(10.0), stamped=True),
+    "brief": Script(Pace(2.0), Pace(1.0), stamped=True),
+    "select": Script(_ANSWER, _ANSWER, tail=_LONG_TAIL, drafts="code"),
+    "equal": Script(_ANSWER, _ANSWER, tail=_LONG_TAIL, drafts="equal"),
+    "quorum": Script(_ANSWER, _ANSWER, tail=_LONG_TAIL),
+    "prefix": Script(_SHORT_ANSWER, _SHORT_ANSWER, tail=_LONG_TAIL, caches=True),
+}
+
+
+def parse(model: str) -> tuple[str, str]:
+    """Return script and member of a model's id; KeyError where there is no such script."""
+    name, _, member = model.rpartition("-")
+    if name not in SCRIPTS:
+        raise KeyError(model)
+    return name, member

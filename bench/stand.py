@@ -1,0 +1,105 @@
+"""The test stand: an upstream, and the subjects that are measured on it, each started when it is first asked for."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from bench import processes
+from bench.processes import Server, running
+
+FLOOR, DIRECT, GATEWAY = "floor", "1:1 floor", "gateway"
+TRACING, ON_UVLOOP = "gateway, traced", "gateway on uvloop"
+
+_QUIET_S = 0.05
+_QUIET_CPU_S = 0.002
+_MAX_LOOKS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A server under test, and the base URL by which clients call it."""
+
+    server: Server
+    url: str
+
+    async def settled_cpu_s(self) -> float:
+        """Return the CPU time that the process has used, once it does nothing any more (or after 5 s)."""
+        used = self.server.cpu_s()
+        for _ in range(_MAX_LOOKS):
+            await asyncio.sleep(_QUIET_S)
+            before, used = used, self.server.cpu_s()
+            if used - before < _QUIET_CPU_S:
+                break
+        return used
+
+
+class Stand:
+    """Starts subjects, on a core of their own where there are two. `standing` makes and closes it."""
+
+    def __init__(self, upstream: Server, folder: Path, tree: Path, loop: str, core: int | None) -> None:
+        self._upstream = upstream
+        self._folder = folder
+        self._tree = tree
+        self._loop = loop
+        self._core = core
+        self._numbers = count(1)
+        self._kept: dict[str, Subject] = {}
+        self._stack = AsyncExitStack()
+
+    async def subject(self, name: str) -> Subject:
+        """Return a subject that stays for the whole run."""
+        if name not in self._kept:
+            self._kept[name] = await self._stack.enter_async_context(self.fresh(name))
+        return self._kept[name]
+
+    @asynccontextmanager
+    async def fresh(self, name: str) -> AsyncGenerator[Subject]:
+        """Run a subject of its own for the block."""
+        number = next(self._numbers)
+        log = self._folder / f"{number}.log"
+        upstream = f"{self._upstream.url}/v1"
+        arguments = self._arguments(name, upstream, self._folder / f"traces-{number}")
+        async with running(arguments, log, core=self._core, env={"BENCH_UPSTREAM": upstream}) as server:
+            yield Subject(server, server.url + ("/direct" if name == DIRECT else "/v1"))
+
+    def _arguments(self, name: str, upstream: str, traces: Path) -> list[str]:
+        launcher = ["-m", "bench.under_uvloop"] if self._loop == "uvloop" or name == ON_UVLOOP else []
+        if name in (FLOOR, DIRECT):
+            return [*launcher, str(processes.ROOT / "bench/floor.py"), upstream]
+        tracing = ["--debug-requests", str(traces)] if name == TRACING else []
+        config = str(processes.ROOT / "bench/config.yaml")
+        return [*launcher, str(self._tree / "gateway.py"), "--config", config, *tracing]
+
+    def last_words(self) -> str:
+        """Return the last two lines that each process has logged."""
+        logs = [log.read_text().splitlines()[-2:] for log in sorted(self._folder.glob("*.log"))]
+        return "\n".join(line for lines in logs for line in lines)
+
+    async def close(self) -> None:
+        """End the subjects."""
+        await self._stack.aclose()
+
+
+@asynccontextmanager
+async def standing(folder: Path, tree: Path, loop: str) -> AsyncGenerator[Stand]:
+    """Run the upstream for the block, beside this process; `loop` is what subjects run on, `asyncio` or `uvloop`."""
+    usable = os.sched_getaffinity(0)
+    ours, theirs = (min(usable), max(usable)) if len(usable) > 1 else (None, None)
+    if ours is not None:
+        os.sched_setaffinity(0, {ours})
+    try:
+        async with running(["-m", "bench.upstream"], folder / "upstream.log", core=ours) as upstream:
+            stand = Stand(upstream, folder, tree, loop, theirs)
+            try:
+                yield stand
+            except Exception as error:
+                error.add_note(await asyncio.to_thread(stand.last_words))
+                raise
+            finally:
+                await stand.close()
+    finally:
+        os.sched_setaffinity(0, usable)
