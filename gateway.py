@@ -194,7 +194,8 @@ async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir:
     try:
         with signals.obeyed():
             async with listening(app, settings.server) as port:
-                print(banner(settings, port), flush=True)
+                has_pages = trace_dir is not None or settings.server.ui
+                print(banner(settings, port, has_pages=has_pages), flush=True)
                 tune()
                 async with beside(
                     _announce_readiness(app[GENERATIONS]), reloading.on(signals.hangup), reloading.watch()

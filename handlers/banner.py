@@ -9,8 +9,8 @@ _KEY = "YOUR_KEY"
 _ANY_KEY = "123"
 
 
-def banner(settings: Settings, port: int) -> str:
-    """Return the lines, with the port that the gateway really has."""
+def banner(settings: Settings, port: int, *, has_pages: bool = False) -> str:
+    """Return the lines, with the port that the gateway really has; `has_pages`: there is something to see at /ui."""
     mixture = settings.mixtures[0].name
     keys = settings.server.api_keys
     lines = [f"Mixture-of-Models Gateway on http://{_authority(settings.server.host, port)}/v1"]
@@ -21,6 +21,8 @@ def banner(settings: Settings, port: int) -> str:
         lines.append(
             "  The embedded models are tiny, for a first look; put hosted ones into config.yaml for real work."
         )
+    if has_pages:
+        lines.append(f"  See what they do: http://{_authority(_local(settings.server.host), port)}/ui")
     if keys:
         lines.append(f"  {_KEY} below is the key of {' or '.join(key.name for key in keys)}.")
     lines += ["Try:", f"  {_httpie(settings.server, port, mixture)}", f"  {_aider(settings.server, port, mixture)}"]

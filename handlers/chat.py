@@ -66,7 +66,7 @@ async def _body(request: web.Request) -> bytes:
     try:
         if request.content.is_eof():  # it is here already, as short ones are
             return await request.read()
-        async with request.app[STOPPING].bounded():
+        with request.app[STOPPING].bounded():
             return await request.read()
     except web.RequestPayloadError as error:
         request.content.feed_eof()  # else the server would read on, and log the same error as its own
@@ -166,8 +166,9 @@ class _Answering:
         self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
     ) -> web.StreamResponse:
         try:
-            async with self.stopping.bounded(), Heartbeat(heartbeat_s, reply):
-                await fill()
+            with self.stopping.bounded():
+                async with Heartbeat(heartbeat_s, reply):
+                    await fill()
         except SynthesisError as error:
             api_error = errors.from_synthesis(error)
         except ApiError as error:

@@ -103,12 +103,11 @@ class RequestRecord:
 
     def facts(self) -> dict[str, Any]:
         """Return what the log line tells of the run. No prompt text is among it."""
-        facts = {
-            "client": self.client,
-            "queued_s": rounded(self.queued_s),
-            "error": self.error["code"] if self.error else None,
-            **(self._facts_of_run() if self.mode is not None else {}),
-        }
+        facts: dict[str, Any] = {"client": self.client, "queued_s": rounded(self.queued_s)}
+        if self.error is not None:
+            facts["error"] = self.error["code"]
+        if self.mode is not None:
+            facts |= self._facts_of_run()
         return {name: value for name, value in facts.items() if value is not None}
 
     def _facts_of_run(self) -> dict[str, Any]:
@@ -128,7 +127,7 @@ class RequestRecord:
             "revised": self.revised if self.n_defects else None,
             "verification_failed": self.verification_failed,
             "calls": len(self.ledger.calls),
-            "attempts": sum(len(call.attempts) for call in self.ledger.calls),
+            "attempts": sum([len(call.attempts) for call in self.ledger.calls]),
             "prompt_tokens": total.prompt,
             "completion_tokens": total.completion,
             "tokens_estimated": total.estimated or None,

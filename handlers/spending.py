@@ -51,14 +51,16 @@ class Spending:
         """Count what is expected of a request; ApiError (429) where a budget is used up."""
         for budget in filter(is_limit, budgets):
             self._check(budget)
-        for budget in budgets:
-            self._running[budget.account] += expected
+        if expected.tokens or expected.cost:
+            for budget in budgets:
+                self._running[budget.account] += expected
 
     def end(self, budgets: Sequence[Budget], expected: Spent, spent: Spent) -> None:
         """Count what a request has used in place of what was expected."""
         self._turn_day()
         for budget in budgets:
-            self._running[budget.account] -= expected
+            if expected.tokens or expected.cost:
+                self._running[budget.account] -= expected
             self._spent[budget.account] += spent
 
     def _turn_day(self) -> None:

@@ -24,11 +24,11 @@ class Stopping:
         self.begun = False
         self._admission = admission
         self._is_overdue = False
-        self._bounds: set[asyncio.Timeout] = set()
+        self._running: set[_Bounded] = set()
 
     def bounded(self) -> "_Bounded":
         """Run the block; once the gateway can wait no longer, cancel it: ApiError (503, `shutting_down`)."""
-        return _Bounded(asyncio.timeout(0 if self._is_overdue else None), self._bounds)
+        return _Bounded(self._running, is_overdue=self._is_overdue)
 
     async def stop(self, timeout_s: float) -> None:
         """Refuse what comes, give what runs `timeout_s` seconds, then end it; returns when it has ended."""
@@ -42,31 +42,41 @@ class Stopping:
     def cut(self) -> None:
         """End whatever runs in `bounded`, and what will."""
         self.begun = self._is_overdue = True
-        now = asyncio.get_running_loop().time()
-        for bound in self._bounds:
-            bound.reschedule(now)
+        for block in self._running:
+            block.cut()
 
 
 class _Bounded:
-    """A block whose time-out is among `bounds` while it runs. A class, because every request enters it."""
+    """A block that can be cut, among those that are `running` while it is.
 
-    __slots__ = ("_bound", "_bounds")
+    What asyncio.timeout does without a time, at a third of its price: every request enters it.
+    """
 
-    def __init__(self, bound: asyncio.Timeout, bounds: set[asyncio.Timeout]) -> None:
-        self._bound = bound
-        self._bounds = bounds
+    __slots__ = ("_is_cut", "_n_cancelled", "_running", "_task")
 
-    async def __aenter__(self) -> None:
-        await self._bound.__aenter__()
-        self._bounds.add(self._bound)
+    def __init__(self, running: "set[_Bounded]", *, is_overdue: bool) -> None:
+        self._running = running
+        self._is_cut = is_overdue
 
-    async def __aexit__(
+    def __enter__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 -- only a task can wait, and so be cut
+        self._task, self._n_cancelled = task, task.cancelling()
+        self._running.add(self)
+        if self._is_cut:
+            task.cancel()
+
+    def cut(self) -> None:
+        """End the block."""
+        if not self._is_cut:
+            self._is_cut = True
+            self._task.cancel()
+
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._bounds.discard(self._bound)
-        try:
-            await self._bound.__aexit__(kind, error, traceback)
-        except TimeoutError:
+        self._running.discard(self)
+        if self._is_cut and self._task.uncancel() <= self._n_cancelled and kind is asyncio.CancelledError:
             raise shutting_down() from None
 
 

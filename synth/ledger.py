@@ -130,9 +130,10 @@ def spent(tokens: Tokens, price: Price | None) -> Spent:
 
 
 def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) -> Tokens:
-    prompt = _stated(attempt.usage, "prompt_tokens")
-    completion = _stated(attempt.usage, "completion_tokens")
-    cached = min(prompt or 0, _stated_cached(attempt.usage))
+    usage = attempt.usage
+    prompt = _stated(usage, "prompt_tokens")
+    completion = _stated(usage, "completion_tokens")
+    cached = min(prompt or 0, _stated_cached(usage)) if usage and "prompt_tokens_details" in usage else 0
     if prompt is not None and completion is not None:
         return Tokens(prompt, completion, cached=cached)
     if not attempt.sent or attempt.outcome in _FREE:

@@ -61,3 +61,9 @@ def test_embedded_models_are_told_to_be_small() -> None:
     """Nobody should judge a mixture by them."""
     tiny = Model("tiny", "", "embedded", None, "smollm2-135m", weights=Weights(name="smollm2-135m"))
     assert "tiny, for a first look" in banner(settings([tiny]), 8000)
+
+
+def test_pages_are_told_where_they_are_on() -> None:
+    """Who keeps traces need not know the address of their pages by heart."""
+    lines = banner(settings([model("a", "http://127.0.0.1:1/v1")], server=Server(host="0.0.0.0")), 8000, has_pages=True)
+    assert "  See what they do: http://127.0.0.1:8000/ui" in lines.splitlines()
