@@ -151,7 +151,6 @@ SCENARIOS = (
         "crowd",
         "1,000 requests of 30 s at once, arriving over 25 s (in short, 100 of 3 s)",
         crowd("long", "brief", 1000),
-        together=True,
         rounds=1,
         targets={_P99: Target(value=50)},
     ),

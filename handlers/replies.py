@@ -195,10 +195,14 @@ def _completion_tokens(finished: Finished) -> int:
     return sum(counted(answer.completion) for answer in finished.answers)
 
 
+_AFTER_TEXT = '}, "logprobs": null, "finish_reason": null}]}\n\n'
+
+
 class ChunkWriter:
     """Turns events into the bytes of `chat.completion.chunk` events.
 
-    The envelope is serialised once; a text delta costs one JSON string.
+    The envelope is serialised once; a text delta costs one JSON string. All of it is ASCII: some clients take the line
+    separators of Unicode for the end of an event's line.
     """
 
     def __init__(self, envelope: Envelope, n_choices: int, work: ShownWork) -> None:
@@ -209,6 +213,9 @@ class ChunkWriter:
             "model": envelope.model,
         }
         self._head = json.dumps(head)[:-1]
+        self._before_text = [
+            f'data: {self._head}, "choices": [{{"index": {n}, "delta": {{"content": ' for n in range(n_choices)
+        ]
         self._n_choices = n_choices
         self._work = work
 
@@ -220,7 +227,7 @@ class ChunkWriter:
         """Return the chunks that an event means to the client; often none."""
         match event:
             case TextDelta(text=text, choice=choice):
-                return self._chunk(choice, {"content": text})
+                return f"{self._before_text[choice]}{json.dumps(text)}{_AFTER_TEXT}".encode("ascii")
             case Answered():
                 return self._ending(event)
             case _:

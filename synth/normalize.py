@@ -206,6 +206,11 @@ class ThinkSplitter:
         self._held = thought[certain:]
         return thought[:certain]
 
+    @property
+    def is_past(self) -> bool:
+        """Whether all that follows is text."""
+        return self._state == "text"
+
     def end(self) -> Split:
         """Return what was held back, now that nothing follows. An unclosed block is all reasoning."""
         held, self._held = self._held, ""
@@ -217,6 +222,16 @@ def _overlap(text: str, mark: str) -> int:
     return next((n for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), 0)
 
 
+def _plain_text(chunk: Mapping[str, Any]) -> str | None:
+    """Return the text of a chunk that brings nothing else, as nearly every one does; None for any other."""
+    choices = chunk["choices"]
+    if len(choices) != 1 or choices[0].get("index") not in (0, None):
+        return None
+    delta = choices[0]["delta"]
+    content = delta.get("content")
+    return content if len(delta) == 1 and isinstance(content, str) else None
+
+
 class DeltaReader:
     """Reads the chunks of one stream into pieces of text and reasoning, as they may be shown."""
 
@@ -225,6 +240,9 @@ class DeltaReader:
 
     def feed(self, chunk: Mapping[str, Any]) -> Split:
         """Return what a checked chunk's first choice brings."""
+        plain = _plain_text(chunk) if self._splitter.is_past else None
+        if plain is not None:
+            return Split(text=plain)
         reasoning: list[str] = []
         text: list[str] = []
         for choice in chunk["choices"]:

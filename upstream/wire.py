@@ -175,6 +175,8 @@ def has_content(chunk: Mapping[str, Any], *, reasoning: bool) -> bool:
 
 def n_chars(message: Mapping[str, Any]) -> int:
     """Return the number of characters that a message or delta brings, for an estimate of its tokens."""
+    if len(message) == 1 and isinstance(message.get("content"), str):  # as in nearly every chunk
+        return len(message["content"])
     functions = [call.get("function") or {} for call in message.get("tool_calls") or () if isinstance(call, dict)]
     texts = [value for value in message.values() if isinstance(value, str)]
     return sum(map(len, texts)) + sum(len(function.get("arguments") or "") for function in functions)
