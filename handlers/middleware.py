@@ -65,15 +65,28 @@ async def _observed(request: web.Request, handler: Handler, state: State) -> web
 
 
 def _conclude(request: web.Request, state: State, status: int, ended: float) -> None:
-    """Write down how a request went, for all who want to know."""
+    """Write down how a request went, for all who want to know; what one of them can't, the others still do."""
+    for tell in (_write_line, _count, _export, _keep):
+        try:
+            tell(request, state, status, ended)
+        except Exception:  # noqa: BLE001 -- our own fault, and logged; nobody else is to miss what they came for
+            _log.exception("a request could not be written down", path=request.path)
+
+
+def _count(request: web.Request, _state: State, _status: int, ended: float) -> None:
     record = request[RECORD]
-    _write_line(request, record, status, ended - record.started)
     request.app[METRICS].note(record, ended - record.started)
+
+
+def _export(request: web.Request, state: State, status: int, ended: float) -> None:
     if SPANS in request.app and request.path not in _WITHOUT_SPAN:
-        request.app[SPANS].add(_ended(request, record, status, ended, state))
+        request.app[SPANS].add(_ended(request, request[RECORD], status, ended, state))
+
+
+def _keep(request: web.Request, state: State, status: int, ended: float) -> None:
     if state.traces is not None and TRACE in request:
         trace = request[TRACE]
-        state.traces.add(record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
+        state.traces.add(request[RECORD].reply_id, partial(trace.document, status, ended), trace.n_bytes)
 
 
 async def _bounded(request: web.Request, handler: Handler, record: RequestRecord) -> web.StreamResponse:
@@ -155,13 +168,14 @@ def new_reply_id(unix_time: float) -> str:
     return f"chatcmpl-{int(unix_time * 1000):012x}{_RNG.getrandbits(48):012x}"
 
 
-def _write_line(request: web.Request, record: RequestRecord, status: int, seconds: float) -> None:
+def _write_line(request: web.Request, _state: State, status: int, ended: float) -> None:
+    record = request[RECORD]
     facts: dict[str, Any] = {
         "request_id": request[REQUEST_ID],
         "method": request.method,
         "path": request.path,
         "status": status,
-        "seconds": round(seconds, 4),
+        "seconds": round(ended - record.started, 4),
         **record.facts(),
     }
     quiet = request.path in access.PROBES or (access.is_page(request.path) and status < 400)  # noqa: PLR2004

@@ -12,6 +12,7 @@ from upstream.wire import TOKEN_LIMITS
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
+MAX_DEPTH = 200  # what is deeper, upstreams refuse; near a thousand levels it could be read, but not be written again
 _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
 
 _NAMES: dict[type, str] = {
@@ -71,7 +72,23 @@ def _object(body: bytes) -> dict[str, Any]:
         raise ApiError(400, f"the body is not valid JSON: {error}"[:200], code="invalid_json") from None
     if not isinstance(value, dict):
         raise ApiError(400, f"the body must be a JSON object, not {_name(value)}", code="invalid_json")
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
+        raise ApiError(400, f"the body is nested more than {MAX_DEPTH} levels deep", code="invalid_json")
     return value
+
+
+def _is_deeper(value: Any, n_levels: int) -> bool:
+    level = [value]
+    for _ in range(n_levels):
+        level = [
+            each
+            for node in level
+            for each in (node.values() if isinstance(node, dict) else node)
+            if isinstance(each, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _check_messages(messages: Any, *, present: bool) -> None:

@@ -27,6 +27,7 @@ from synth.ledger import Ledger, estimated, estimated_prompt
 from synth.normalize import Completion, count
 from synth.request import ChatRequest
 from upstream.calls import Call, Tokens
+from upstream.codec import encode_ascii
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,7 @@ class ChunkWriter:
 
     def usage(self, usage: Mapping[str, Any]) -> bytes:
         """Return the chunk that tells the usage and has no choices."""
-        return f'data: {self._head}, "choices": [], "usage": {json.dumps(usage)}}}\n\n'.encode("ascii")
+        return f'data: {self._head}, "choices": [], "usage": {encode_ascii(usage)}}}\n\n'.encode("ascii")
 
     def end(self) -> bytes:
         """Return the event that ends a whole stream."""
@@ -261,4 +262,4 @@ class ChunkWriter:
         choices: Sequence[Any] = [
             {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         ]
-        return f'data: {self._head}, "choices": {json.dumps(choices)}}}\n\n'.encode("ascii")
+        return f'data: {self._head}, "choices": {encode_ascii(choices)}}}\n\n'.encode("ascii")

@@ -28,7 +28,9 @@ class Stopping:
 
     def bounded(self) -> "_Bounded":
         """Run the block; once the gateway can wait no longer, cancel it: ApiError (503, `shutting_down`)."""
-        return _Bounded(self._running, is_overdue=self._is_overdue)
+        if self._is_overdue:
+            raise shutting_down()
+        return _Bounded(self._running)
 
     async def stop(self, timeout_s: float) -> None:
         """Refuse what comes, give what runs `timeout_s` seconds, then end it; returns when it has ended."""
@@ -54,17 +56,15 @@ class _Bounded:
 
     __slots__ = ("_is_cut", "_n_cancelled", "_running", "_task")
 
-    def __init__(self, running: "set[_Bounded]", *, is_overdue: bool) -> None:
+    def __init__(self, running: "set[_Bounded]") -> None:
         self._running = running
-        self._is_cut = is_overdue
+        self._is_cut = False
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 -- only a task can wait, and so be cut
         self._task, self._n_cancelled = task, task.cancelling()
         self._running.add(self)
-        if self._is_cut:
-            task.cancel()
 
     def cut(self) -> None:
         """End the block."""

@@ -18,7 +18,13 @@ PATIENCE_S = 60.0
 
 
 @asynccontextmanager
-async def process(*arguments: str, env: dict[str, str] | None = None, stdin: int = DEVNULL) -> AsyncGenerator[Process]:
+async def process(
+    *arguments: str,
+    env: dict[str, str] | None = None,
+    stdin: int = DEVNULL,
+    cwd: Path | None = None,
+    stderr: int = PIPE,
+) -> AsyncGenerator[Process]:
     """Run `gateway.py` with these arguments; whoever leaves before it ended kills it."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -26,8 +32,9 @@ async def process(*arguments: str, env: dict[str, str] | None = None, stdin: int
         *arguments,
         stdin=stdin,
         stdout=PIPE,
-        stderr=PIPE,
+        stderr=stderr,
         env={**os.environ, **(env or {})},
+        cwd=cwd,
     )
     try:
         yield child
@@ -38,10 +45,12 @@ async def process(*arguments: str, env: dict[str, str] | None = None, stdin: int
 
 
 @asynccontextmanager
-async def served(config: Path, *arguments: str, stdin: int = DEVNULL) -> AsyncGenerator[tuple[Process, Gateway]]:
+async def served(
+    config: Path, *arguments: str, stdin: int = DEVNULL, stderr: int = PIPE
+) -> AsyncGenerator[tuple[Process, Gateway]]:
     """Run the gateway at a port of its own, and give it with a client."""
     options = ("--config", str(config), "--port", "0", *arguments)
-    async with process(*options, env={"FAKE_API_KEY": KEY}, stdin=stdin) as child:
+    async with process(*options, env={"FAKE_API_KEY": KEY}, stdin=stdin, stderr=stderr) as child:
         assert child.stdout is not None
         first = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode()
         found = re.search(r"http://[\d.]+:\d+", first)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientError
 
-from tests.fakes import FakeUpstream, answer, hang
+from tests.fakes import FakeUpstream, answer, hang, status
 from tests.processes import process, served
 from tests.running import KEY, ask
 
@@ -141,3 +141,21 @@ async def test_a_port_that_is_none_is_refused(port: str) -> None:
         _, err = await child.communicate()
     assert child.returncode == 2
     assert "from 0 to 65535" in err.decode()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+async def test_a_full_disk_under_the_log_costs_no_answer(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Nor a metric, nor the orderly end; a breaker that opens says so in the log, too."""
+    upstream.script("a", *[status(400), *[status(500)] * 7])
+    upstream.script("b", *[answer("still here")] * 8)
+    path = tmp_path / "config.yaml"
+    a, b = (f'{{name: {name}, base_url: "{upstream.base_url}", retries: 0}}' for name in "ab")
+    path.write_text(f"models: [{a}, {b}]\ncritic: b\n")
+    with Path("/dev/full").open("wb") as full:  # noqa: ASYNC230 -- a device, which never waits
+        async with served(path, stderr=full.fileno()) as (child, gateway):
+            for _ in range(8):
+                assert (await gateway.chat()).text == "still here"
+            metrics = (await gateway.request("GET", "/metrics")).raw.decode()
+            child.send_signal(signal.SIGTERM)
+            assert await asyncio.wait_for(child.wait(), 60) == 0
+    assert re.search(r'mom_requests_total\{[^}]*outcome="ok"\} 8\.0', metrics)

@@ -6,11 +6,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 from structlog.testing import capture_logs
 
 from config.settings import ApiKey, Critic, Model, Price, Secret, Server
 from gateway import reconfigure
 from tests.fakes import FakeUpstream, after, answer, hang, status
+from tests.fakes import reply as raw_reply
 from tests.running import Reply, ask, model, running, settings
 from tests.upstream.clocks import Clock
 
@@ -80,6 +82,23 @@ async def test_failures_and_cancelled_calls_cost_what_they_cost(upstream: FakeUp
         used = (await gateway.chat(ask("x" * 4000))).json["usage"]["mom"]
     assert (used["models"]["a"]["cost"], used["models"]["b"]["cost"]) == (0.0011, 0.001)
     assert (used["cost"], used["estimated"]) == (0.0021, True)
+
+
+@pytest.mark.parametrize("stated", [{}, {"prompt_tokens": 5}, {"total_tokens": 50}, {"completion_tokens": 12.0}])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_what_an_upstream_does_not_state_is_estimated(
+    upstream: FakeUpstream, stated: dict[str, Any], stream: bool
+) -> None:
+    """Whole or streamed: an answer of 4000 characters has about a thousand tokens."""
+    body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 1, "model": "a", "usage": stated}
+    message = {"role": "assistant", "content": "x" * 4000}
+    body["choices"] = [{"index": 0, "message": message, "finish_reason": "stop"}]
+    upstream.default = raw_reply(json.dumps(body).encode())
+    async with running(settings(priced(upstream, a=CHEAP))) as gateway:
+        said = await gateway.chat(ask(model="a", stream=stream, stream_options={"include_usage": True}))
+    used = (said.events[-2] if stream else said.json)["usage"]["mom"]
+    assert used["estimated"] is True
+    assert used["completion_tokens"] in range(1000, 1010)
 
 
 async def test_a_request_that_may_cost_too_much_is_not_begun(upstream: FakeUpstream) -> None:

@@ -13,6 +13,9 @@ import pytest
 from aiohttp import ClientConnectionError, ClientError, ClientSession
 
 from config.settings import Server
+from handlers.admission import Admission
+from handlers.errors import ApiError
+from handlers.stopping import Stopping
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream
 from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, running, settings
@@ -35,6 +38,16 @@ async def stopping(gateway: Gateway) -> Any:
 
 async def code(child: Process) -> int:
     return await asyncio.wait_for(child.wait(), 60)
+
+
+async def test_what_comes_too_late_is_refused_at_once() -> None:
+    """Without a cancellation that would reach what comes after it."""
+    overdue = Stopping(Admission(Server))
+    overdue.cut()
+    with pytest.raises(ApiError) as refused, overdue.bounded():
+        raise AssertionError("it must not begin")
+    assert refused.value.code == "shutting_down"
+    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -50,8 +50,7 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
             timeouts=_timeouts(route, call),
             attempt=attempt,
         )
-        if attempt.usage is None:
-            attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
+        attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
         attempt.stated_model = completion.get("model")
         return completion
 
@@ -126,7 +125,7 @@ class _Attempting:
         await _take_slots(route, call)
         try:
             self._ticket = route.breaker.admit()
-        except CallError:
+        except BaseException:
             _free_slots(route)
             raise
         if not call.attempts:
@@ -158,10 +157,10 @@ class _Attempting:
         elif isinstance(error, CallError):
             self._fail(error)
         elif isinstance(error, Exception):
-            # Whatever an upstream sends must cost its own answer alone; if the fault is ours, the log has it.
-            _log.warning("a reply could not be read", model=self._call.model.name, exc_info=error)
             failure = CallError(Kind.UNPARSABLE, "the reply has a shape that cannot be read")
             self._fail(failure)
+            # Whatever an upstream sends must cost its own answer alone; if the fault is ours, the log has it.
+            _log.warning("a reply could not be read", model=self._call.model.name, exc_info=error)
             raise failure from error
         else:
             route.breaker.abandoned(self._ticket)

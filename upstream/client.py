@@ -67,7 +67,7 @@ class Upstream:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "mom-gateway", "Content-Type": "application/json"},
+            headers={"User-Agent": "mom-gateway"},
             auto_decompress=True,
         )
 
@@ -118,6 +118,7 @@ class Upstream:
                 endpoint = await endpoint
         if endpoint.api_key is not None:
             headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
+        headers = {**headers, "Content-Type": "application/json"}
         attempt.sent = True
         async with _Within(timeouts.first_byte_s, Kind.TIMEOUT, "no first byte in time"):
             return await self._session.post(

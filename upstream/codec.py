@@ -21,6 +21,14 @@ def encode(value: Any) -> bytes:
         return json.dumps(value, separators=(",", ":")).encode("ascii")
 
 
+def encode_ascii(value: Any) -> str:
+    """Return a value as JSON in ASCII, on one line whatever its reader takes for the end of one; else as `encode`."""
+    try:
+        return json.dumps(value, allow_nan=False)
+    except ValueError:
+        return json.dumps(json.loads(encode(value)))
+
+
 def decode(data: bytes | str) -> Any:
     """Return the value of JSON as `json.loads` does, which also says what is wrong: ValueError, RecursionError."""
     try:

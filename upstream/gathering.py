@@ -1,7 +1,6 @@
 """Several calls at once, each outcome as it settles, and an end to the waiting whenever the caller has enough."""
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -38,13 +37,12 @@ class Gathering:
         self._complete = complete
         self._clock = clock
         self._tasks: dict[asyncio.Task[Outcome], Call] = {}
-        self._settled: deque[asyncio.Task[Outcome]] = deque()
         self._change: asyncio.Future[None] | None = None
 
     async def __aenter__(self) -> Self:
         for call in self._calls:
             task = asyncio.create_task(self._settle(call))
-            task.add_done_callback(self._on_settled)
+            task.add_done_callback(lambda _: self._note_change())
             self._tasks[task] = call
         return self
 
@@ -71,15 +69,20 @@ class Gathering:
         begins to be tried again. An outcome that is there already is returned also after the instant.
         """
         while self._tasks:
-            if self._settled:
-                task = self._settled.popleft()
-                return Settled(self._tasks.pop(task), task.result())
+            settled = self._settled()
+            if settled is not None:
+                return settled
             limit = until(self.pending)
             remaining_s = None if limit is None else limit - self._clock()
             if remaining_s is not None and remaining_s <= 0:
-                return None
+                await asyncio.sleep(0)  # a busy loop may find an answer and the end of the waiting at once
+                return self._settled()
             await self._changed(remaining_s)
         return None
+
+    def _settled(self) -> Settled | None:
+        done = next((task for task in self._tasks if task.done()), None)
+        return None if done is None else Settled(self._tasks.pop(done), done.result())
 
     async def _changed(self, most_s: float | None) -> None:
         """Wait until a call settles or is tried again, or for so many seconds."""
@@ -92,10 +95,6 @@ class Gathering:
             self._change = None
             if limit is not None:
                 limit.cancel()
-
-    def _on_settled(self, task: asyncio.Task[Outcome]) -> None:
-        self._settled.append(task)
-        self._note_change()
 
     def _note_change(self) -> None:
         if self._change is not None and not self._change.done():

@@ -1,5 +1,6 @@
 """How log lines look."""
 
+import errno
 import io
 import json
 import logging
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
+from config.settings import Secret
 from handlers import logs
 
 
@@ -46,6 +48,43 @@ def test_a_traceback_is_kept() -> None:
     except ValueError:
         structlog.get_logger("a").exception("failed")
     assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
+
+
+def test_lines_are_ascii_and_what_json_has_no_word_for_as_python_shows_it() -> None:
+    """So that no separator of Unicode's tears a line in two, and a secret stays one."""
+    stream = io.StringIO()
+    logs.configure(debug=False, stream=stream)
+    structlog.get_logger("a").info("a\u2028b\x9b2J", key=Secret("sk-123456789", "ENV"))
+    line = stream.getvalue()
+    assert line.isascii()
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["event"] == "a\u2028b\x9b2J"
+    assert "sk-123456789" not in line
+
+
+class FullDisk(io.StringIO):
+    is_full = True
+
+    def flush(self) -> None:
+        if self.is_full:
+            self.seek(0)
+            self.truncate()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_costs_nothing_but_its_lines() -> None:
+    """And how many those were is told as soon as it can be."""
+    stream = FullDisk()
+    logs.configure(debug=False, stream=stream)
+    structlog.get_logger("a").info("lost")
+    structlog.get_logger("b").warning("lost, too")
+    stream.is_full = False
+    structlog.get_logger("a").info("kept")
+    lost, kept = map(json.loads, stream.getvalue().splitlines())
+    assert (lost["event"], lost["count"]) == ("log lines were lost", 2)
+    assert kept["event"] == "kept"
+    stream.close()
+    structlog.get_logger("a").info("nobody hears it")
 
 
 def test_a_terminal_gets_colours() -> None:

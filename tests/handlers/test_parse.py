@@ -87,6 +87,7 @@ def test_a_refusal_names_the_path(fields: dict[str, Any], param: str, says: str)
         (b'{"temperature": 1e999}', "1e999 is not a JSON value"),
         (b"\xff\xfe\x00", "is not valid JSON"),
         (b"[" * 200_000, "nested too deeply"),
+        (b'{"metadata": {"a": ' + b"[" * 200 + b"]" * 200 + b"}}", "nested more than 200 levels deep"),
         (b'{"n": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
     ],
 )

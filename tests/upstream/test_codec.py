@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from upstream.codec import decode, encode
+from upstream.codec import decode, encode, encode_ascii
 
 _TEXTS = st.text(alphabet=st.characters(exclude_categories=()))
 _SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXTS
@@ -26,6 +26,22 @@ def test_whatever_the_standard_library_writes_is_read_as_it_reads_it(value: Any,
     """Numbers keep their type, too."""
     text = json.dumps(value, ensure_ascii=ensure_ascii)
     assert repr(decode(text)) == repr(json.loads(text))
+
+
+@given(_VALUES)
+def test_in_ascii_it_is_one_line_for_everybody(value: Any) -> None:
+    """Also for readers that take Unicode's separators for the end of one."""
+    text = encode_ascii(value)
+    assert text.isascii()
+    assert len(text.splitlines()) == 1
+    assert json.loads(text) == value
+
+
+def test_what_is_no_number_in_json_becomes_null() -> None:
+    """Upstreams send it in logprobs."""
+    assert (
+        encode_ascii([float("-inf"), 1.5]) == encode([float("-inf"), 1.5]).decode().replace(",", ", ") == "[null, 1.5]"
+    )
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[1,]", b'"\x01"', b"\xff", b"nul", b"01", b"1 2", b"[" * 100_000])
