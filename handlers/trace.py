@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from handlers.record import RequestRecord, as_number, rounded
@@ -16,7 +17,9 @@ from synth.events import (
     Event,
     LayerStarted,
     ProposerLeftOut,
+    ReasoningDelta,
     Revised,
+    TextDelta,
     VerdictGiven,
     VerificationFailed,
     Verified,
@@ -30,6 +33,7 @@ from upstream.errors import CallError
 _MAX_BODY_BYTES = 100_000
 REDACTED = "[redacted]"
 _SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
+_PIECES = frozenset({TextDelta, ReasoningDelta})  # many, and the whole text comes with what ends them
 
 
 @dataclass(slots=True)
@@ -46,49 +50,26 @@ class Trace:
     unix_time: float
     body: bytes = b""
     request: ChatRequest | None = None
-    _candidates: list[dict[str, Any]] = field(default_factory=list)
-    _failures: list[dict[str, Any]] = field(default_factory=list)
-    _authors: dict[int, dict[str, Any]] = field(default_factory=dict)
-    _layers: list[dict[str, Any]] = field(default_factory=list)
-    _verifications: list[dict[str, Any]] = field(default_factory=list)
-    _answers: list[dict[str, Any]] = field(default_factory=list)
+    _events: list[Event] = field(default_factory=list)
 
     def read(self, event: Event) -> None:
-        """Take in the next event."""
-        match event:
-            case LayerStarted():
-                self._layers.append({"layer": event.layer, "seed": event.seed, "letters": _lettered(event.letters)})
-            case CandidateArrived(call=call, completion=completion, finding=finding, layer=layer):
-                candidate = {"model": call.name, "layer": layer, "finding": finding}
-                self._candidates.append({**candidate, **_completion(completion)})
-            case CandidateFailed(call=call, error=error, layer=layer):
-                self._failures.append({"model": call.name, "layer": layer, **_failure(error)})
-            case ProposerLeftOut(name=name, reason=reason, layer=layer):
-                self._failures.append({"model": name, "layer": layer, "kind": "left_out", "message": reason})
-            case AuthorStarted():
-                self._authors[id(event.call)] = _author(event)
-            case AuthorFailed() | VerdictGiven():
-                self._authors[id(event.call)] |= _came_of(event)
-            case Verified() | VerificationFailed():
-                self._verifications.append(_verification(event))
-            case Revised(worse=worse, choice=choice):
-                last = next(each for each in reversed(self._verifications) if each["choice"] == choice)
-                last |= {"revised": worse is None, "worse": worse}
-            case Answered():
-                answer = {"choice": event.choice, "decided_by": str(event.decided_by), "author": event.author}
-                self._answers.append({**answer, **_completion(event.completion)})
-            case _:
-                pass
+        """Take in the next event. What it tells is read later, in the thread that makes the document."""
+        if type(event) not in _PIECES:
+            self._events.append(event)
 
     @property
     def n_bytes(self) -> int:
         """Roughly what the trace holds on to: the request, as it came and parsed, and what the models said."""
-        said = sum(len(each["text"]) for each in (*self._candidates, *self._answers))
-        return 2 * len(self.body) + (1 + len(self._authors)) * said
+        said = sum(len(each.completion.text) for each in self._events if isinstance(each, CandidateArrived | Answered))
+        n_authors = sum(isinstance(each, AuthorStarted) for each in self._events)
+        return 2 * len(self.body) + (1 + n_authors) * said
 
     def document(self, status: int | None, ended: float) -> dict[str, Any]:
         """Return the finished trace, in which instants are seconds from the start."""
         record, total = self.record, self.record.ledger.total()
+        told = _Told()
+        for event in self._events:
+            told.read(event)
         return {
             "id": record.reply_id,
             "time": datetime.fromtimestamp(self.unix_time, UTC).isoformat(timespec="milliseconds"),
@@ -107,12 +88,12 @@ class Trace:
                 "critic_s": rounded(record.critic_s),
             },
             "request": {"headers": redacted_headers(self.headers), **_request(self.request, self.body)},
-            "layers": self._layers,
-            "candidates": self._candidates,
-            "failures": self._failures,
-            "authors": list(self._authors.values()),
-            "verifications": self._verifications,
-            "answers": self._answers,
+            "layers": told.layers,
+            "candidates": told.candidates,
+            "failures": told.failures,
+            "authors": list(told.authors.values()),
+            "verifications": told.verifications,
+            "answers": told.answers,
             "error": record.error,
             "calls": [self._call(call) for call in record.ledger.calls],
             "ledger": {
@@ -157,12 +138,53 @@ class Trace:
         return None if instant is None else round(instant - self.started, 4)
 
 
+@dataclass(slots=True)
+class _Told:
+    """What the events tell, in the words of the document."""
+
+    layers: list[dict[str, Any]] = field(default_factory=list)
+    candidates: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    authors: dict[int, dict[str, Any]] = field(default_factory=dict)
+    verifications: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+
+    def read(self, event: Event) -> None:
+        match event:
+            case LayerStarted():
+                self.layers.append({"layer": event.layer, "seed": event.seed, "letters": _lettered(event.letters)})
+            case CandidateArrived(call=call, completion=completion, finding=finding, layer=layer):
+                candidate = {"model": call.name, "layer": layer, "finding": finding}
+                self.candidates.append({**candidate, **_completion(completion)})
+            case CandidateFailed(call=call, error=error, layer=layer):
+                self.failures.append({"model": call.name, "layer": layer, **_failure(error)})
+            case ProposerLeftOut(name=name, reason=reason, layer=layer):
+                self.failures.append({"model": name, "layer": layer, "kind": "left_out", "message": reason})
+            case AuthorStarted():
+                self.authors[id(event.call)] = _author(event)
+            case AuthorFailed() | VerdictGiven():
+                self.authors[id(event.call)] |= _came_of(event)
+            case Verified() | VerificationFailed():
+                self.verifications.append(_verification(event))
+            case Revised(worse=worse, choice=choice):
+                last = next(each for each in reversed(self.verifications) if each["choice"] == choice)
+                last |= {"revised": worse is None, "worse": worse}
+            case Answered():
+                answer = {"choice": event.choice, "decided_by": str(event.decided_by), "author": event.author}
+                self.answers.append({**answer, **_completion(event.completion)})
+            case _:
+                pass
+
+
 def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers with the value of each that may hold a credential taken out."""
-    return {
-        name: REDACTED if any(word in name.lower() for word in _SECRET_WORDS) else value
-        for name, value in headers.items()
-    }
+    return {name: REDACTED if _may_hold_a_secret(name) else value for name, value in headers.items()}
+
+
+@lru_cache(maxsize=256)
+def _may_hold_a_secret(header: str) -> bool:
+    name = header.lower()
+    return any(word in name for word in _SECRET_WORDS)
 
 
 def _request(request: ChatRequest | None, body: bytes) -> dict[str, Any]:

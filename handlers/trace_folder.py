@@ -1,14 +1,15 @@
 """Traces on disk: each written whole or not at all, the oldest deleted past a bound."""
 
-import json
 import os
 import re
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from handlers.trace_json import indented
 from handlers.trace_markdown import markdown
 from handlers.trace_reading import Summary, summary
 from handlers.trace_store import TraceStore
@@ -26,6 +27,7 @@ class TraceFolder(TraceStore):
     def __init__(self, folder: Path, *, keep: int = 1000, secrets: Sequence[str] = ()) -> None:
         super().__init__(keep=keep, secrets=secrets)
         self.folder = folder
+        self._path = str(folder)
         self._lines: OrderedDict[str, Summary | None] = OrderedDict()
         self._unreadable: set[str] = set()
         self._changing = threading.Lock()
@@ -75,24 +77,22 @@ class TraceFolder(TraceStore):
         except FileNotFoundError:  # deleted meanwhile, by us or by hand
             return None
 
-    def _put(self, document: Mapping[str, Any]) -> None:
+    def _put(self, document: Mapping[str, Any], data: bytes) -> None:
         name = document["id"]
-        self._put_file(f"{name}.md", self._cleaned(markdown(document)))
-        text = self._cleaned(json.dumps(document, indent=2, ensure_ascii=False))
-        self._put_file(f"{name}.json", text)
+        self._put_file(f"{name}.md", markdown(document).encode(errors="backslashreplace"))
+        self._put_file(f"{name}.json", indented(data))
         with self._changing:
-            self._lines[name] = summary(document, self._cleaned)
+            self._lines[name] = summary(document)
         self._delete_oldest()
 
-    def _put_file(self, name: str, text: str) -> None:
-        unfinished = self.folder / f".{name}.part"
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    def _put_file(self, name: str, data: bytes) -> None:
+        unfinished = f"{self._path}/.{name}.part"
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
-                file.write(text)
-            unfinished.replace(self.folder / name)
-        finally:
-            unfinished.unlink(missing_ok=True)
+            _write(unfinished, data)
+            os.replace(unfinished, f"{self._path}/{name}")  # noqa: PTH105 -- a Path costs more than the call
+        except BaseException:
+            _delete(unfinished)
+            raise
 
     def _delete_oldest(self) -> None:
         while len(self._lines) > self._keep:
@@ -100,4 +100,19 @@ class TraceFolder(TraceStore):
                 name, _ = self._lines.popitem(last=False)
                 self._unreadable.discard(name)
             for suffix in (".json", ".md"):
-                (self.folder / f"{name}{suffix}").unlink(missing_ok=True)
+                _delete(f"{self._path}/{name}{suffix}")
+
+
+def _write(path: str, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    finally:
+        os.close(descriptor)
+
+
+def _delete(path: str) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(path)  # noqa: PTH108 -- a Path costs more than the call

@@ -72,17 +72,17 @@ def _calls(calls: Sequence[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for call in calls:
-        used = [call["prompt_tokens"], call["completion_tokens"], _money(call["cost"])]
+        used = (call["prompt_tokens"], call["completion_tokens"], _money(call["cost"]))
         rows.append(_row(call, call["role"], used))
         if len(call["attempts"]) > 1 or call["outcome"] != "ok":
-            rows += [_row({**call, **attempt}, "· attempt", ["", "", ""]) for attempt in call["attempts"]]
+            rows += [_row({**call, **attempt}, "· attempt", ("", "", "")) for attempt in call["attempts"]]
     return "\n".join(rows)
 
 
-def _row(facts: Mapping[str, Any], role: str, used: Sequence[Any]) -> str:
+def _row(facts: Mapping[str, Any], role: str, used: tuple[Any, Any, str]) -> str:
     cause = str(facts.get("message") or "").replace("|", "\\|").replace("\n", " ")
-    cells = [role, facts["model"], facts["outcome"], facts["started_s"], facts["ended_s"], *used, cause]
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+    asked = f"| {role} | {facts['model']} | {facts['outcome']} | {facts['started_s']} | {facts['ended_s']}"
+    return f"{asked} | {used[0]} | {used[1]} | {used[2]} | {cause} |"
 
 
 def _candidates(trace: Mapping[str, Any]) -> list[str]:

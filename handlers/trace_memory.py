@@ -1,6 +1,5 @@
 """Traces in memory alone: for the trace pages of a gateway that writes none to disk."""
 
-import json
 import threading
 import zlib
 from collections import OrderedDict
@@ -39,10 +38,9 @@ class TraceMemory(TraceStore):
             found = self._kept.get(trace_id)
         return None if found is None else zlib.decompress(found[1]).decode()
 
-    def _put(self, document: Mapping[str, Any]) -> None:
-        text = self._cleaned(json.dumps(document, ensure_ascii=False))
-        packed = zlib.compress(text.encode(errors="backslashreplace"), level=1)
-        line = summary(document, self._cleaned)
+    def _put(self, document: Mapping[str, Any], data: bytes) -> None:
+        packed = zlib.compress(data, level=1)
+        line = summary(document)
         with self._changing:
             self._kept[document["id"]] = line, packed
             self._n_bytes += len(packed)

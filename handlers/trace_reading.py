@@ -1,7 +1,7 @@
 """Traces as they were kept, read again: those of older versions too, which lack keys that came later. Pure."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,18 +86,14 @@ def parsed(text: str) -> Document:
     return document
 
 
-def summary(document: Mapping[str, Any], clean: Callable[[str], str] = str) -> Summary:
-    """Return the line of a list that stands for a trace.
-
-    One that was made just now is not cleaned of keys yet: `clean` does that to what the client wrote.
-    """
+def summary(document: Mapping[str, Any]) -> Summary:
+    """Return the line of a list that stands for a trace."""
     ledger, request = document["ledger"], document["request"]
-    model = clean(request.get("model") or "")
     return Summary(
         id=document["id"],
         time=document["time"],
         client=document["client"],
-        mixture=document["mixture"] or model or None,
+        mixture=document["mixture"] or request.get("model") or None,
         mode=document["mode"],
         decided_by=document["decided_by"],
         outcome=document["outcome"],
@@ -106,14 +102,14 @@ def summary(document: Mapping[str, Any], clean: Callable[[str], str] = str) -> S
         cost=ledger["cost"],
         currency=ledger["currency"],
         n_tokens=ledger["prompt_tokens"] + ledger["completion_tokens"],
-        about=_about(request.get("messages") or [], clean),
+        about=_about(request.get("messages") or []),
     )
 
 
-def _about(messages: Sequence[Mapping[str, Any]], clean: Callable[[str], str]) -> str:
+def _about(messages: Sequence[Mapping[str, Any]]) -> str:
     for message in reversed(messages):
         if message.get("role") == "user":
-            start = clean(text_of(message.get("content")))[: _MAX_ABOUT_CHARS * 4]
+            start = text_of(message.get("content"))[: _MAX_ABOUT_CHARS * 4]
             return " ".join(start.split())[:_MAX_ABOUT_CHARS]
     return ""
 

@@ -3,21 +3,26 @@
 import json
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
 from handlers.trace import REDACTED
+from handlers.trace_json import encoded
 from handlers.trace_reading import Document, Summary, parsed
+from upstream.codec import decode
 
 _log = structlog.get_logger(__name__)
 
 MAX_PENDING = 256
 MAX_PENDING_BYTES = 64 * 2**20
 MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
+
+Make = Callable[[], Mapping[str, Any]]
 
 
 class TraceStore(ABC):
@@ -30,10 +35,10 @@ class TraceStore(ABC):
 
     def __init__(self, *, keep: int = 1000, secrets: Sequence[str] = ()) -> None:
         self._keep = keep
-        self._secrets: tuple[str, ...] = ()
+        self._secrets: tuple[bytes, ...] = ()
         self.hide(secrets)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="traces")
-        self._room = _Room()
+        self._waiting = _Waiting()
         self._first_tag = token_hex(4)  # so that no other process's tag is taken for ours
         self.version = 0
         """Grows with every trace that comes or goes."""
@@ -45,20 +50,20 @@ class TraceStore(ABC):
 
     def hide(self, secrets: Sequence[str]) -> None:
         """Take these out of every text that is kept from now on, as well."""
-        long_enough = [secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS]
-        in_json = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in long_enough]
-        self._secrets = tuple(dict.fromkeys((*self._secrets, *long_enough, *in_json)))
+        forms = [form for secret in secrets if len(secret) >= MIN_SECRET_CHARS for form in _forms(secret)]
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *forms)))
 
-    def add(self, name: str, make: Callable[[], Mapping[str, Any]], n_bytes: int) -> None:
+    def add(self, name: str, make: Make, n_bytes: int) -> None:
         """Have a trace kept soon. Never blocks, never raises.
 
         `make` gives its document, in the store's thread: what it reads must not change any more. `n_bytes` is roughly
         what it holds on to until then.
         """
-        if not self._room.take(n_bytes):
+        came = self._waiting.put(make, n_bytes)
+        if came == "not":
             _log.warning("trace dropped: the disk is too slow", trace=name)
-            return
-        self._writer.submit(self._write, make).add_done_callback(lambda done: self._written(done, n_bytes))
+        elif came == "first":
+            self._writer.submit(self._write_waiting)
 
     def close(self) -> None:
         """Wait until every trace is kept. Blocks: call it in a thread."""
@@ -91,47 +96,73 @@ class TraceStore(ABC):
         """Return a line for each trace that can be read, the newest first."""
 
     @abstractmethod
-    def _put(self, document: Mapping[str, Any]) -> None:
-        """Keep a trace, and drop the oldest past the bound; in the store's thread."""
+    def _put(self, document: Mapping[str, Any], data: bytes) -> None:
+        """Keep a trace, and drop the oldest past the bound; in the store's thread.
+
+        `data` is the document's JSON on one line; no secret is in either.
+        """
 
     @abstractmethod
     def _text(self, trace_id: str) -> str | None:
         """Return a trace's JSON, None where there is none of this id."""
 
-    def _cleaned(self, text: str) -> str:
-        for secret in self._secrets:
-            text = text.replace(secret, REDACTED)
-        return text
+    def _write_waiting(self) -> None:
+        while (first := self._waiting.first()) is not None:
+            make, n_bytes = first
+            try:
+                self._write(make)
+            except Exception as error:  # noqa: BLE001 -- whatever one trace fails of, the next may be kept
+                _log.error("a trace could not be kept", cause=str(error))
+            finally:
+                self._waiting.done(n_bytes)
 
-    def _write(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        self._put(make())
+    def _write(self, make: Make) -> None:
+        document = make()
+        data = encoded(document)
+        cleaned = data
+        for secret in self._secrets:
+            cleaned = cleaned.replace(secret, REDACTED.encode())
+        self._put(document if cleaned == data else decode(cleaned), cleaned)
         self.version += 1
 
-    def _written(self, done: "Future[None]", n_bytes: int) -> None:
-        self._room.give(n_bytes)
-        error = done.exception()
-        if error is not None:
-            _log.error("a trace could not be kept", cause=str(error))
+
+def _forms(secret: str) -> Iterator[bytes]:
+    """Yield a secret as it stands in JSON, and as it stands there within a text that is JSON itself."""
+    for _ in range(2):
+        secret = json.dumps(secret, ensure_ascii=False)[1:-1]
+        yield secret.encode(errors="backslashreplace")
 
 
-class _Room:
-    """How much may wait for the thread; one trace alone always may."""
+class _Waiting:
+    """What waits for the thread, and how much that is; one trace alone always may."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._traces: deque[tuple[Make, int]] = deque()
         self._n_traces = 0
         self._n_bytes = 0
+        self._is_awake = False
 
-    def take(self, n_bytes: int) -> bool:
+    def put(self, make: Make, n_bytes: int) -> Literal["not", "first", "behind"]:
+        """Take a trace in if there is room; after `first` the thread has to be woken, which is dear, and only then."""
         with self._lock:
             too_much = self._n_traces >= MAX_PENDING or self._n_bytes + n_bytes > MAX_PENDING_BYTES
             if self._n_traces and too_much:
-                return False
+                return "not"
+            self._traces.append((make, n_bytes))
             self._n_traces += 1
             self._n_bytes += n_bytes
-            return True
+            slept, self._is_awake = not self._is_awake, True
+            return "first" if slept else "behind"
 
-    def give(self, n_bytes: int) -> None:
+    def first(self) -> tuple[Make, int] | None:
+        """Take out what waits longest; None sends the thread to sleep."""
+        with self._lock:
+            self._is_awake = bool(self._traces)
+            return self._traces.popleft() if self._traces else None
+
+    def done(self, n_bytes: int) -> None:
+        """Give back the room of one that was taken out."""
         with self._lock:
             self._n_traces -= 1
             self._n_bytes -= n_bytes

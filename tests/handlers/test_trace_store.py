@@ -1,6 +1,9 @@
 """Where traces are kept: on disk, and in memory."""
 
+import errno
 import json
+import math
+import os
 import stat
 import threading
 from functools import partial
@@ -132,6 +135,80 @@ def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
     assert "\\ud83d" in (tmp_path / "chatcmpl-1.md").read_text()
 
 
+@pytest.mark.parametrize("odd", [math.inf, 10**30, "\ud83d", {"a": ["\udc00", -math.inf]}])
+def test_what_is_no_json_by_the_book_is_kept_as_it_was(tmp_path: Path, odd: Any) -> None:
+    """On disk and in memory."""
+    trace = document("chatcmpl-1") | {"outcome": "ok", "usage": odd}
+    for store in (stored(tmp_path, trace), remembered(trace)):
+        found = store.document("chatcmpl-1")
+        assert found is not None
+        assert found["usage"] == odd
+
+
+def test_a_key_is_taken_out_beside_odd_values(tmp_path: Path) -> None:
+    """Those go another way through the encoder."""
+    trace = document("chatcmpl-1", "\ud83d sk-0123456789 kläger-schlüssel") | {"usage": math.inf}
+    stored(tmp_path, trace, secrets=["sk-0123456789", "kläger-schlüssel"])
+    text = "".join(path.read_text() for path in tmp_path.iterdir())
+    assert text.count("[redacted] [redacted]") == 2
+    assert "sk-0123456789" not in text
+    assert "schlüssel" not in text
+
+
+def test_a_trace_that_fails_costs_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """Of those that wait together each is kept or told of by itself, in order."""
+    store, gate = TraceMemory(), threading.Event()
+    store.add("chatcmpl-1", lambda: (gate.wait(30), document("chatcmpl-1"))[1], 1)
+    store.add("chatcmpl-2", lambda: {"id": "chatcmpl-2", "odd": object()}, 1)
+    add(store, document("chatcmpl-3"))
+    gate.set()
+    store.close()
+    assert store.ids() == ["chatcmpl-3", "chatcmpl-1"]
+    assert "could not be kept" in capsys.readouterr().out
+
+
+def test_what_comes_while_nothing_waits_is_kept_as_well() -> None:
+    """The thread goes to sleep in between, and is woken again."""
+    store = TraceMemory()
+    for number in range(50):
+        was_made = threading.Event()
+        store.add("", partial(_made, f"chatcmpl-{number:02}", was_made), 1)
+        assert was_made.wait(30)
+    store.close()
+    assert len(store.ids()) == 50
+
+
+def _made(name: str, was_made: threading.Event) -> dict[str, Any]:
+    was_made.set()
+    return document(name)
+
+
+def test_a_short_write_is_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system may take less than it is given."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:100]))
+    stored(tmp_path, document("chatcmpl-1", "a" * 1000))
+    assert "a" * 1000 in json.loads((tmp_path / "chatcmpl-1.json").read_text())["request"]["messages"][0]["content"]
+
+
+def test_a_full_disk_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A trace is there whole or not at all, also under its unfinished name."""
+
+    def fail(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    store = TraceFolder(tmp_path)
+    store.open()
+    monkeypatch.setattr(os, "write", fail)
+    add(store, document("chatcmpl-1"))
+    store.close()
+    assert list(tmp_path.iterdir()) == []
+    assert store.ids() == []
+    assert "No space left" in capsys.readouterr().out
+
+
 def test_what_waits_is_bounded_by_its_size_as_well(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -208,14 +285,17 @@ def test_memory_is_bounded_by_count_and_by_size() -> None:
     assert packed.document("chatcmpl-0") is None
 
 
-def test_memory_holds_no_key() -> None:
-    """Neither in the traces nor in the list; nor one that JSON writes with escapes."""
+def test_no_key_is_held(tmp_path: Path) -> None:
+    """Neither in the traces nor in the list; nor one that JSON writes with escapes, or JSON within JSON."""
     secrets = ["sk-0123456789", 'quo"ted\\secret']
-    store = remembered(document("chatcmpl-1", f"my keys: {secrets[0]}, {secrets[1]}"), secrets=secrets)
-    (line,), trace = store.summaries(), store.document("chatcmpl-1")
-    assert trace is not None
-    assert line.about == "my keys: [redacted], [redacted]"
-    assert trace["request"]["messages"][0]["content"] == line.about
+    cleaned = 'my keys: [redacted], [redacted], "[redacted]"'
+    told = document("chatcmpl-1", f"my keys: {secrets[0]}, {secrets[1]}, {json.dumps(secrets[1])}")
+    for store in (stored(tmp_path, told, secrets=secrets), remembered(told, secrets=secrets)):
+        (line,), trace = store.summaries(), store.document("chatcmpl-1")
+        assert trace is not None
+        assert line.about == cleaned
+        assert trace["request"]["messages"][0]["content"] == cleaned
+    assert cleaned in (tmp_path / "chatcmpl-1.md").read_text()
 
 
 def test_a_tag_stays_as_long_as_nothing_comes() -> None:
