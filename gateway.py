@@ -242,7 +242,7 @@ def _proxies() -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
-    options = command_line.options(arguments, config=Path(__file__).parent / "config.yaml")
+    options = command_line.options(arguments, config=_shortest(Path(__file__).parent / "config.yaml"))
     environ = dict(os.environ)
     dotenv = options.config.parent / ".env"
     load_dotenv(dotenv, override=False)  # for the rest of the process, and what it starts
@@ -267,6 +267,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _with_dotenv(path: Path, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment as the process was given it, and what the file has beyond it by now."""
     return {**{name: value for name, value in dotenv_values(path).items() if value is not None}, **environ}
+
+
+def _shortest(path: Path) -> Path:
+    """Return a path as it is said from here, for messages begin with it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _models_dir() -> Path:

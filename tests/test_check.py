@@ -91,6 +91,13 @@ async def test_offline_asks_nobody(upstream: FakeUpstream, config: Path) -> None
     assert upstream.requests == []
 
 
+async def test_the_shipped_file_is_named_as_from_here() -> None:
+    """Messages begin with `config.yaml`, as the documentation has them, where that is the file of this folder."""
+    async with process("--check", "--offline", cwd=ROOT) as child:
+        out, _ = await child.communicate()
+    assert out.decode().startswith("config.yaml is valid.\n")
+
+
 async def test_offline_is_for_checks(config: Path) -> None:
     """Exit code 2: a gateway that serves cannot be offline."""
     async with process("--config", str(config), "--offline") as child:
