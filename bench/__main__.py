@@ -18,6 +18,9 @@ from bench.stand import Stand, standing
 _MAX_S = 1200.0
 _ROUNDS, _SHORT_ROUNDS, _SHORT_EFFORT = 5, 1, 0.25
 
+_MEMORY = Path("/dev/shm")  # noqa: S108 -- for logs and traces: a disk is slower after what was deleted before
+_FOLDER = _MEMORY if _MEMORY.is_dir() else None
+
 
 async def _measured(stand: Stand, scenario: Scenario, n_rounds: int, effort: float) -> Outcome:
     """Measure a scenario in rounds, in each of which the subjects take turns in another order."""
@@ -44,7 +47,7 @@ async def _run(options: argparse.Namespace) -> int:
     processes.raise_descriptor_limit()
     n_rounds = options.rounds or (_SHORT_ROUNDS if options.short else _ROUNDS)
     found: list[Outcome] = []
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=_FOLDER) as folder:
         async with standing(Path(folder), options.tree, options.loop) as stand:
             for scenario in _chosen(options):
                 began = time.monotonic()

@@ -24,6 +24,9 @@ class Form(StrEnum):
     CODE = "code"
 
 
+_NO_FILES = Workspace()
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """An answer, read under a contract.
@@ -128,13 +131,15 @@ def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
         must_call=must_call,
         one_call=request.params.get("parallel_tool_calls") is False,
         edits=edits,
-        workspace=workspace(request.messages) if edits is not None else Workspace(),
+        workspace=workspace(request.messages) if edits is not None else _NO_FILES,
     )
 
 
 def _as_said(completion: Completion) -> Hashable:
     """Return the answer but for white space at line ends and around the whole; indentation counts, it may be code."""
-    lines = tuple(line.rstrip() for line in completion.text.strip().splitlines())
-    calls = [completion.tool_calls, completion.function_call]
-    said = json.dumps(calls, sort_keys=True, default=repr) if any(calls) else ""
+    lines = tuple([line.rstrip() for line in completion.text.strip().splitlines()])
+    said = ""
+    if completion.tool_calls or completion.function_call:
+        calls = [completion.tool_calls, completion.function_call]
+        said = json.dumps(calls, sort_keys=True, default=repr)
     return ("said", lines, said, completion.refusal)

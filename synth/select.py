@@ -60,18 +60,22 @@ def select(case: Case) -> AsyncGenerator[Event]:
     if not clusters:
         return criticised(case)
     if len(clusters) == 1:
-        alone = len(case.panel.candidates) == 1
+        alone = len(_valid(case)) == 1
         return stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
     return _elected(case, clusters)
 
 
 def _clusters(case: Case) -> list[Candidate]:
-    """Return the best-ranked candidate of each outcome, best first; truncated or refusing ones for want of others."""
-    valid = [candidate for candidate in case.panel.candidates if candidate.finding is None]
+    """Return the best-ranked candidate of each outcome, best first."""
     by_outcome: dict[Hashable, Candidate] = {}
-    for candidate in sound(valid):
+    for candidate in _valid(case):
         by_outcome.setdefault(_outcome(case, candidate), candidate)
     return list(by_outcome.values())
+
+
+def _valid(case: Case) -> list[Candidate]:
+    """Return the candidates that keep the contract; truncated or refusing ones for want of others."""
+    return sound([candidate for candidate in case.panel.candidates if candidate.finding is None])
 
 
 def _outcome(case: Case, candidate: Candidate) -> Hashable:

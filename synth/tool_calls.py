@@ -31,7 +31,9 @@ def choosable(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
 
 def called(completion: Completion) -> list[Mapping[str, Any]]:
     """Return the calls of an answer, of both generations, in one shape."""
-    return [*completion.tool_calls, *({"function": call} for call in (completion.function_call,) if call)]
+    if completion.function_call:
+        return [*completion.tool_calls, {"function": completion.function_call}]
+    return list(completion.tool_calls)
 
 
 def calls_finding(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> str | None:

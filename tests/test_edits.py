@@ -66,7 +66,7 @@ async def test_hunks_that_clash_or_are_none_leave_the_best_candidate(upstream: F
 async def test_an_edit_that_does_not_apply_is_out(upstream: FakeUpstream) -> None:
     """However well it is ranked; no critic is needed for the other one."""
     text, decided_by = await edited(config(upstream, LOST, CUBE, status(500)))
-    assert (text, decided_by) == (CUBE, "equal_candidates")
+    assert (text, decided_by) == (CUBE, "only_candidate")
     assert upstream.requests_for("c") == []
 
 

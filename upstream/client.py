@@ -236,5 +236,6 @@ _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
 def _translated(error: Exception) -> CallError:
     for types, kind, message in _TRANSLATIONS:
         if isinstance(error, types):
-            return CallError(kind, message)
+            where = f" ({error.host}:{error.port})" if isinstance(error, aiohttp.ClientConnectorError) else ""
+            return CallError(kind, message + where)
     return CallError(Kind.CONNECT, f"the request failed ({type(error).__name__})")

@@ -141,6 +141,8 @@ def _limited(error: CallError, _model: Model, _around: Circumstances) -> str:
 def _failing(error: CallError, model: Model, _around: Circumstances) -> str:
     if error.kind is not Kind.SERVER_ERROR:
         return ""
+    if error.status == 501:  # noqa: PLR2004 -- RFC 9110: the server does not know the method
+        return f"{_host(model)} has no chat API here ({_said(error)}): see base_url"
     return f"{_host(model)} fails ({_said(error)}): the fault is there, try again later"
 
 

@@ -80,7 +80,7 @@ async def _fetched(weight: Weight, path: Path, on_progress: Progress) -> None:
         try:
             fetched = await fetch(source, weight, path.parent, on_progress)
         except SourceError as error:
-            _log.info("a source of weights is of no use", weight=weight.name, reason=str(error))
+            _log.info("a source of weights has none; trying the next", weight=weight.name, reason=str(error))
             causes.append(str(error))
             continue
         await asyncio.to_thread(fetched.replace, path)

@@ -52,6 +52,8 @@ def applied(form: EditForm, workspace: Workspace, text: str) -> Applied:
     findings = tuple(dict.fromkeys([*draft.findings, *_defects(workspace, draft)]))
     if not draft.hunks and not findings:
         return Applied(Edits.NONE, draft.files, (), (), ("text", _tidy(text)))
+    if not findings and draft.files == workspace.files:
+        findings = ("the edits change nothing",)
     edits = Edits.BROKEN if findings else Edits.SOUND
     outcome = ("files", tuple(sorted((path, _tidy(content)) for path, content in draft.files.items())))
     return Applied(edits, draft.files, findings, tuple(draft.hunks), outcome)

@@ -62,18 +62,18 @@ def edit_form(messages: Sequence[Message]) -> EditForm | None:
     first user message that the assistant did no more than acknowledge (so instruct tools models without a system
     role). The one exception is the wish for a single code block, which may stand in the last message.
     """
-    told = "\n".join(_texts(messages, "system", "developer"))
-    instructions = "\n".join([told, *_acknowledged(messages)])
-    form = _shown_form(instructions)
-    if form is not None and not _TOOL_CALL_MARKUP.search(instructions):
-        return form
-    wishes = "\n".join([told, *_texts(messages[-1:], "user")])
+    told = _texts(messages, "system", "developer")
+    shown = [*told, *_acknowledged(messages)]
+    if shown:
+        instructions = "\n".join(shown)
+        form = _shown_form(instructions)
+        if form is not None and not _TOOL_CALL_MARKUP.search(instructions):
+            return form
+    wishes = "\n".join([*told, *_texts(messages[-1:], "user")])
     return EditForm.CODE if _wishes_one_code_block(wishes) else None
 
 
 def _shown_form(instructions: str) -> EditForm | None:
-    if not instructions.strip():
-        return None
     for form, literal, marks in (
         (EditForm.EDIT_BLOCKS, "SEARCH", _SEARCH_REPLACE),
         (EditForm.PATCH, "Begin Patch", _PATCH),
@@ -86,15 +86,15 @@ def _shown_form(instructions: str) -> EditForm | None:
 
 def _wishes_one_code_block(text: str) -> bool:
     """Whether a single code block is asked for; the pattern is dear, so it sees only what surrounds the words."""
-    if not any(word in text for word in ("block", "Block", "BLOCK")):
+    if "lock" not in text and "LOCK" not in text:  # which is all of Block and block, and cheaper than lower()
         return False
     lowered = text.lower()
     around = ((max(0, found.start() - _WISH_CHARS), found.end() + 20) for found in _CODE_BLOCK.finditer(lowered))
     return any(_ONE_CODE_BLOCK.search(lowered, start, end) for start, end in around)
 
 
-def _texts(messages: Sequence[Message], *roles: str) -> Iterator[str]:
-    return (text_of(message.get("content")) for message in messages if message.get("role") in roles)
+def _texts(messages: Sequence[Message], *roles: str) -> list[str]:
+    return [text_of(message.get("content")) for message in messages if message.get("role") in roles]
 
 
 def _acknowledged(messages: Sequence[Message]) -> Iterator[str]:

@@ -57,6 +57,14 @@ def test_no_way_there(cause: Exception, told: str) -> None:
     assert sentence(failed_by(cause), HOSTED, Circumstances()) == told
 
 
+def test_a_server_that_knows_no_such_method() -> None:
+    """A file server, say: trying again would not help."""
+    error = CallError(Kind.SERVER_ERROR, "Unsupported method ('POST')", status=501)
+    assert sentence(error, HOSTED, Circumstances()).startswith("api.example.com has no chat API here")
+    error = CallError(Kind.SERVER_ERROR, "overloaded", status=503)
+    assert sentence(error, HOSTED, Circumstances()).endswith("try again later")
+
+
 def test_what_is_listed_where_nothing_is_alike() -> None:
     """The first few, in order."""
     error = CallError(Kind.REJECTED, "HTTP 404", status=404)

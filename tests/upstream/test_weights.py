@@ -183,7 +183,7 @@ async def test_when_all_fail_one_error_lists_each_cause_and_the_remedy(hub: Hub,
     assert weight.sha256 in message
     assert str(tmp_path / "models" / weight.file_name) in message
     assert "`path:`" in message
-    assert len([entry for entry in logs if entry["event"] == "a source of weights is of no use"]) == 3
+    assert len([entry for entry in logs if entry["event"] == "a source of weights has none; trying the next"]) == 3
 
 
 async def test_the_next_source_serves_when_one_fails(hub: Hub, tmp_path: Path) -> None:

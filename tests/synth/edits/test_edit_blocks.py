@@ -67,14 +67,23 @@ def test_a_block_is_read_however_it_is_dressed(text: str) -> None:
         (f"\n{APPEND}\n    def total(self):\n", f"{INSERT}\n    def total(self):\n"),
         (
             "    def add(self, item):\n...\n    def total(self):\n",
-            "    def add(self, item):\n...\n    def total(self):\n",
+            "    def add(self, item):\n...\n    def sum(self):\n",
         ),
     ],
 )
 def test_a_search_matches_leniently(search: str, replace: str) -> None:
     """Indentation that all lines lack, a blank first line, lines left out."""
     result = edited(block("shop/cart.py", search, replace))
-    assert result.strip() == (CART if "..." in search else CART.replace(APPEND, INSERT)).strip()
+    expected = CART.replace("total", "sum") if "..." in search else CART.replace(APPEND, INSERT)
+    assert result.strip() == expected.strip()
+
+
+def test_edits_that_change_nothing_are_no_answer() -> None:
+    """A model that gives a file back as it was has not done what it was asked for."""
+    unchanged = applied(FORM, FILES, block("shop/cart.py", APPEND, APPEND))
+    assert (unchanged.edits, unchanged.findings) == (Edits.BROKEN, ("the edits change nothing",))
+    there_and_back = block("shop/cart.py", APPEND, INSERT) + "\n" + block("shop/cart.py", INSERT, APPEND)
+    assert applied(FORM, FILES, there_and_back).findings == ("the edits change nothing",)
 
 
 def test_elided_pieces_are_replaced_each() -> None:
