@@ -2,7 +2,9 @@
 
 import json
 import logging
+import os
 import sys
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from threading import Lock
@@ -20,11 +22,12 @@ REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 class Lines:
     """Writes lines to a stream, and never raises: a full disk or a closed pipe must not cost an answer.
 
-    Lines that could not be written are counted, and told of as soon as one can be. Threads may share it.
+    Lines that could not be written are counted, and told of as soon as one can be. Threads may share it. Nothing waits
+    in a buffer, where it would be in the way of the process's end.
     """
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._send = _sending(stream)
         self._lock = Lock()
         self._n_lost = 0
 
@@ -32,34 +35,61 @@ class Lines:
         """Be the logger of every name."""
         return self
 
-    def msg(self, line: str) -> None:
-        """Write one line."""
+    def write(self, text: str) -> None:
+        """Write whole lines."""
         with self._lock:
             lost = {"event": "log lines were lost", "count": self._n_lost, "level": "error"}
             try:
-                self._stream.write(f"{json.dumps(lost)}\n{line}\n" if self._n_lost else f"{line}\n")
-                self._stream.flush()
+                self._send(f"{json.dumps(lost)}\n{text}" if self._n_lost else text)
             except (OSError, ValueError):  # ValueError: it is closed
                 self._n_lost += 1
             else:
                 self._n_lost = 0
 
+    def flush(self) -> None:
+        """Do nothing: what was written is out."""
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        self.write(f"{line}\n")
+
     debug = info = warning = warn = error = exception = critical = fatal = log = msg
+
+
+def _sending(stream: TextIO) -> Callable[[str], None]:
+    """Return what puts a text out at once; OSError or ValueError where that cannot be."""
+    try:
+        stream.flush()
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # it lives in memory
+
+        def send(text: str) -> None:
+            stream.write(text)
+            stream.flush()
+
+        return send
+
+    def send_unbuffered(text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")
+        while data:
+            data = data[os.write(descriptor, data) :]
+
+    return send_unbuffered
 
 
 def configure(*, debug: bool, quiet: bool = False, stream: TextIO = sys.stderr) -> None:
     """Send every log line of the process to `stream`; below `info` only with `debug`, else with `quiet` hardly any."""
     level = logging.DEBUG if debug else logging.CRITICAL if quiet else logging.INFO
     shared: list[Processor] = [_stamped]
-    rendering = _rendering(stream)
+    rendering, lines = _rendering(stream), Lines(stream)
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=Lines(stream),  # a line by way of `logging` costs five times as much
+        logger_factory=lines,  # a line by way of `logging` costs five times as much
         cache_logger_on_first_use=True,
     )
     tidy = structlog.stdlib.ProcessorFormatter.remove_processors_meta
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(lines)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[tidy, *rendering]),
     )
