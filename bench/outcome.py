@@ -8,7 +8,7 @@ from bench.figures import Spread, ratios, spread
 from bench.scenarios import Scenario, Target
 
 _NOTEWORTHY = 1.1
-_ABSURD = 2.0
+_ABSURD = 3.0
 
 
 @dataclass(frozen=True, slots=True)
