@@ -87,15 +87,9 @@ def _started(
 
     What the request may use is estimated only where something limits it.
     """
-    settings = state.settings
-    models = state.models
+    settings, models = state.settings, state.models
     name = chat.model or settings.mixtures[0].name
-    mixture = state.mixtures.get(name)
-    if mixture is None and name not in models:
-        there_is = ", ".join([*state.mixtures, *models])
-        raise ApiError(404, f"there is no model {name!r}; there is {there_is}", param="model", code="model_not_found")
-    if mixture is not None and mode is not None:
-        mixture = replace(mixture, mode=_known_mode(mode))
+    mixture = _mixture_named(name, state, mode)
     contract = contract_of(chat, of_edits=mixture is not None)
     problem = (
         impossible_alone(chat, contract, models[name])
@@ -130,6 +124,15 @@ def _started(
     return mixtures.answer(run, mixture)
 
 
+def _mixture_named(name: str, state: State, mode: str | None) -> Mixture | None:
+    """Return the mixture of a name, in the mode that the client wants; None for a single model's name."""
+    mixture = state.mixtures.get(name)
+    if mixture is None and name not in state.models:
+        there_is = ", ".join([*state.mixtures, *state.models])
+        raise ApiError(404, f"there is no model {name!r}; there is {there_is}", param="model", code="model_not_found")
+    return mixture if mixture is None or mode is None else replace(mixture, mode=_known_mode(mode))
+
+
 def _known_mode(name: str) -> Mode:
     for mode in get_args(Mode):
         if mode == name:
@@ -153,14 +156,21 @@ class _Answering:
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client has asked."""
         server = self.state.settings.server
+        if self.chat.stream:
+            sse = SseReply(request)
+            return await self._counted(sse, partial(self._stream, sse), server.stream_heartbeat_s)
+        whole = JsonReply(request)
+        return await self._counted(whole, partial(self._fill, whole), server.json_heartbeat_s)
+
+    async def _counted(
+        self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
+    ) -> web.StreamResponse:
         try:
-            if self.chat.stream:
-                sse = SseReply(request)
-                return await self._sent(sse, partial(self._stream, sse), server.stream_heartbeat_s)
-            whole = JsonReply(request)
-            return await self._sent(whole, partial(self._fill, whole), server.json_heartbeat_s)
+            return await self._sent(reply, fill, heartbeat_s)
         except ConnectionResetError as error:  # the server is about to cancel a request that nobody waits for
             raise asyncio.CancelledError("the client has left") from error
+        finally:
+            self.record.bytes_out = reply.n_bytes
 
     async def _sent(
         self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
@@ -182,13 +192,8 @@ class _Answering:
             api_error = errors.unexpected()
         else:
             return await reply.end()
-        finally:
-            self.record.bytes_out = reply.n_bytes
         self.record.outcome, self.record.error = "failed", api_error.body()["error"]
-        try:
-            return await reply.fail(api_error)
-        finally:
-            self.record.bytes_out = reply.n_bytes
+        return await reply.fail(api_error)
 
     async def _fill(self, reply: JsonReply) -> None:
         work = ShownWork(self._mixture())
@@ -224,4 +229,4 @@ class _Answering:
         return usage_of(finished, self.record.ledger, self.chat, self.state.settings.server)
 
     def _mixture(self) -> Mixture | None:
-        return None if self.record.mixture is None else self.state.settings.mixture(self.record.mixture)
+        return None if self.record.mixture is None else self.state.mixtures[self.record.mixture]

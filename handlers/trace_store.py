@@ -80,13 +80,6 @@ class TraceStore(ABC):
             _log.warning("a trace cannot be read", trace=trace_id, cause=str(error))
             return None
 
-    def documents(self) -> Iterator[Document]:
-        """Yield every trace that can be read, the newest first."""
-        for trace_id in self.ids():
-            document = self.document(trace_id)
-            if document is not None:
-                yield document
-
     @abstractmethod
     def ids(self) -> list[str]:
         """Return the ids of all traces, the newest first."""

@@ -222,7 +222,7 @@ async def _nothing_left(soak: Soak, tasks: set[asyncio.Task[Any]], descriptors: 
 async def run(seconds: float, seed: int) -> Soak:
     """Return the run that is over."""
     soak = Soak(random.Random(seed), asyncio.get_running_loop().time() + seconds)
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, soak.heard])
+    structlog.configure(processors=[soak.heard])
     with tempfile.TemporaryDirectory() as folder:
         tasks, descriptors = asyncio.all_tasks(), n_descriptors()
         await _load(soak, Path(folder))
