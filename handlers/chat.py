@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, cast, get_args
 
@@ -29,6 +29,7 @@ from synth.events import Event, Finished, SynthesisError
 from synth.preflight import impossible, impossible_alone
 from synth.request import ChatRequest
 from synth.run import Run
+from upstream.frozen import frozen
 
 _log = structlog.get_logger(__name__)
 
@@ -141,7 +142,7 @@ def _known_mode(name: str) -> Mode:
     raise ApiError(400, f"x-mom-mode: must be one of {modes}", param="x-mom-mode", code="invalid_value")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Answering:
     """One chat request that is being answered, in either form of reply."""
 

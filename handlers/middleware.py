@@ -40,28 +40,26 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its state, id and record; afterwards write its log line and trace, whichever way it ended."""
     with request.app[GENERATIONS].lease() as state:
-        request[STATE] = state
-        return await _observed(request, handler, state)
-
-
-async def _observed(request: web.Request, handler: Handler, state: State) -> web.StreamResponse:
-    stated = request.headers.get("x-request-id", "")
-    request[REQUEST_ID] = stated if _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
-    record = request[RECORD] = RequestRecord(new_reply_id(state.unix_time()), state.pool.clock())
-    status = CLIENT_CLOSED_REQUEST
-    logs.REQUEST_ID.set(request[REQUEST_ID])  # in the context of this request's own task
-    try:
-        response = await _bounded(request, handler, record)
-        status = response.status
-        if isinstance(response, web.Response) and isinstance(response.body, bytes):  # what else there is was counted
-            record.bytes_out = len(response.body)
-    except asyncio.CancelledError:
-        record.outcome = "cancelled"
-        raise
-    finally:
-        # The reply goes out first: nobody waits for what is written about it.
-        asyncio.get_running_loop().call_soon(_conclude, request, state, status, state.pool.clock())
-    return response
+        stated = request.headers.get("x-request-id", "")
+        request_id = stated if _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
+        record = RequestRecord(new_reply_id(state.unix_time()), state.pool.clock())
+        request[STATE], request[REQUEST_ID], request[RECORD] = state, request_id, record
+        logs.REQUEST_ID.set(request_id)  # in the context of this request's own task
+        status = CLIENT_CLOSED_REQUEST
+        try:
+            response = await _bounded(request, handler, record)
+            status = response.status
+            if isinstance(response, web.Response) and isinstance(
+                response.body, bytes
+            ):  # what else there is was counted
+                record.bytes_out = len(response.body)
+        except asyncio.CancelledError:
+            record.outcome = "cancelled"
+            raise
+        finally:
+            # The reply goes out first: nobody waits for what is written about it.
+            asyncio.get_running_loop().call_soon(_conclude, request, state, status, state.pool.clock())
+        return response
 
 
 def _conclude(request: web.Request, state: State, status: int, ended: float) -> None:
@@ -92,7 +90,8 @@ def _keep(request: web.Request, state: State, status: int, ended: float) -> None
 async def _bounded(request: web.Request, handler: Handler, record: RequestRecord) -> web.StreamResponse:
     """Turn every exception into an error reply."""
     try:
-        return await handler(request)
+        reply = guarded(request)
+        return await handler(request) if reply is None else reply
     except errors.ApiError as error:
         api_error = error
     except web.HTTPException as error:
@@ -119,18 +118,21 @@ def _ended(request: web.Request, record: RequestRecord, status: int, ended: floa
     )
 
 
-@web.middleware
-async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn away web pages that are not allowed, strange host names, and whoever shows no key where one is asked for."""
+def guarded(request: web.Request) -> web.Response | None:
+    """Turn away web pages that are not allowed, strange host names, and whoever shows no key where one is asked for.
+
+    What is left is for the handlers, but for the question of a browser what it may send.
+    """
     server = request[STATE].settings.server
-    access.check_host(request.headers, server)
-    access.check_origin(request.headers, server)
-    if access.is_preflight(request.method, request.headers):  # has no key: browsers send it before they send any
-        return web.Response(status=204, headers=access.preflight(request.headers))
+    headers = request.headers
+    access.check_host(headers, server)
+    access.check_origin(headers, server)
+    if access.is_preflight(request.method, headers):  # has no key: browsers send it before they send any
+        return web.Response(status=204, headers=access.preflight(headers))
     if server.api_keys and request.path not in access.PROBES:
-        request[API_KEY] = access.key_of(request.headers, server.api_keys, for_page=access.is_page(request.path))
-        request[RECORD].client = request[API_KEY].name
-    return await handler(request)
+        key = access.key_of(headers, server.api_keys, for_page=access.is_page(request.path))
+        request[API_KEY], request[RECORD].client = key, key.name
+    return None
 
 
 def admitted(handler: Handler) -> Handler:
@@ -146,9 +148,13 @@ def admitted(handler: Handler) -> Handler:
             await request.app[RATE_LIMITS].take(request[API_KEY])
         clock = state.pool.clock
         arrived = clock()
-        async with request.app[ADMISSION].place() as waited:
+        admission = request.app[ADMISSION]
+        waited = await admission.enter()
+        try:
             request[RECORD].queued_s = clock() - arrived if waited else None
             return await handler(request)
+        finally:
+            admission.leave()
 
     return waiting
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -28,9 +27,10 @@ from synth.normalize import Completion, count
 from synth.request import ChatRequest
 from upstream.calls import Call, Tokens
 from upstream.codec import encode_ascii
+from upstream.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Envelope:
     """What every part of a reply carries: its id, its birth in Unix seconds, the model as the client calls it."""
 
@@ -196,7 +196,7 @@ def _completion_tokens(finished: Finished) -> int:
     return sum(counted(answer.completion) for answer in finished.answers)
 
 
-_AFTER_TEXT = '}, "logprobs": null, "finish_reason": null}]}\n\n'
+_AFTER_TEXT = '},"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 class ChunkWriter:
@@ -213,10 +213,8 @@ class ChunkWriter:
             "created": envelope.created,
             "model": envelope.model,
         }
-        self._head = json.dumps(head)[:-1]
-        self._before_text = [
-            f'data: {self._head}, "choices": [{{"index": {n}, "delta": {{"content": ' for n in range(n_choices)
-        ]
+        self._head = f"data: {encode_ascii(head)[:-1]}"
+        self._before_text = [f'{self._head},"choices":[{{"index":{n},"delta":{{"content":' for n in range(n_choices)]
         self._n_choices = n_choices
         self._work = work
 
@@ -250,7 +248,7 @@ class ChunkWriter:
 
     def usage(self, usage: Mapping[str, Any]) -> bytes:
         """Return the chunk that tells the usage and has no choices."""
-        return f'data: {self._head}, "choices": [], "usage": {encode_ascii(usage)}}}\n\n'.encode("ascii")
+        return f'{self._head},"choices":[],"usage":{encode_ascii(usage)}}}\n\n'.encode("ascii")
 
     def end(self) -> bytes:
         """Return the event that ends a whole stream."""
@@ -262,4 +260,4 @@ class ChunkWriter:
         choices: Sequence[Any] = [
             {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         ]
-        return f'data: {self._head}, "choices": {encode_ascii(choices)}}}\n\n'.encode("ascii")
+        return f'{self._head},"choices":{encode_ascii(choices)}}}\n\n'.encode("ascii")

@@ -8,7 +8,7 @@ from handlers import chat, health, models, openapi
 from handlers.admission import ADMISSION, Admission
 from handlers.generations import GENERATIONS
 from handlers.metrics import METRICS, Metrics, metrics
-from handlers.middleware import RATE_LIMITS, admitted, guard, observe, stamp
+from handlers.middleware import RATE_LIMITS, admitted, observe, stamp
 from handlers.rate import RateLimits
 from handlers.spending import SPENDING, Spending
 from handlers.stopping import STOPPING, Stopping
@@ -23,7 +23,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app[STOPPING] = Stopping(app[ADMISSION])
     app[METRICS] = Metrics()
     app.on_shutdown.append(_cut)
-    app.middlewares.extend([observe, guard])
+    app.middlewares.append(observe)
     app.on_response_prepare.append(stamp)
     app.router.add_post("/v1/chat/completions", admitted(chat.chat_completions))
     app.router.add_get("/v1/models", models.list_models)

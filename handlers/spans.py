@@ -150,7 +150,7 @@ def _call_span(call: Call, epoch: float) -> Span:
         "mom.role": call.role,
         "mom.outcome": str(call.outcome),
         "mom.tokens_estimated": tokens.estimated or None,
-        "mom.cost": as_number(cost_of([call])),
+        "mom.cost": as_number(cost_of(call)),
         **_asked(call),
         **_place(call),
     }

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from types import TracebackType
 
@@ -11,11 +10,12 @@ from aiohttp import web
 from config.settings import ApiKey, Mixture, Server
 from handlers.errors import INSUFFICIENT_QUOTA, ApiError
 from synth.ledger import Ledger, Spent
+from upstream.frozen import frozen
 
 _DAY_S = 86_400
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Budget:
     """What may be used a day on one account, `""` for the gateway's own, else the name of a key; None is no limit."""
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from handlers.admission import Admission
 from handlers.errors import ApiError
+from upstream.cutting import Cuttable
 
 _log = structlog.get_logger(__name__)
 
@@ -48,35 +49,24 @@ class Stopping:
             block.cut()
 
 
-class _Bounded:
-    """A block that can be cut, among those that are `running` while it is.
+class _Bounded(Cuttable):
+    """A block that can be cut, among those that are `running` while it is."""
 
-    What asyncio.timeout does without a time, at a third of its price: every request enters it.
-    """
-
-    __slots__ = ("_is_cut", "_n_cancelled", "_running", "_task")
+    __slots__ = ("_running",)
 
     def __init__(self, running: "set[_Bounded]") -> None:
+        super().__init__()
         self._running = running
-        self._is_cut = False
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 -- only a task can wait, and so be cut
-        self._task, self._n_cancelled = task, task.cancelling()
+        self._begin()
         self._running.add(self)
-
-    def cut(self) -> None:
-        """End the block."""
-        if not self._is_cut:
-            self._is_cut = True
-            self._task.cancel()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._running.discard(self)
-        if self._is_cut and self._task.uncancel() <= self._n_cancelled and kind is asyncio.CancelledError:
+        if self._was_cut(kind):
             raise shutting_down() from None
 
 

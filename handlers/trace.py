@@ -117,7 +117,7 @@ class Trace:
             "prompt_tokens": tokens.prompt,
             "completion_tokens": tokens.completion,
             "estimated": tokens.estimated,
-            "cost": as_number(cost_of([call])),
+            "cost": as_number(cost_of(call)),
             "attempts": [self._attempt(attempt) for attempt in call.attempts],
         }
 

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ from synth.normalize import Completion
 from synth.request import ChatRequest
 from synth.schemas import MAX_FINDING_CHARS, json_value, mismatch, unfenced
 from synth.tool_calls import called, calls_finding, choosable
+from upstream.frozen import frozen
 
 
 class Form(StrEnum):
@@ -27,7 +28,7 @@ class Form(StrEnum):
 _NO_FILES = Workspace()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """An answer, read under a contract.
 
@@ -42,7 +43,7 @@ class Reading:
     in_words: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contract:
     """What a request demands of its answer.
 
@@ -84,9 +85,7 @@ class Contract:
 
     async def read_aside(self, completion: Completion) -> Reading:
         """Read an answer without holding up the event loop: applying edits to long files takes its time."""
-        if self.form in (Form.EDITS, Form.CODE):
-            return await asyncio.to_thread(self.read, completion)
-        return self.read(completion)
+        return self.read(completion) if self.edits is None else await asyncio.to_thread(self.read, completion)
 
     def _calls_finding(self, n_calls: int, completion: Completion) -> str | None:
         if not n_calls:

@@ -5,7 +5,6 @@ No answer that was paid for is lost: SynthesisError is raised only where nobody 
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from config.settings import Mixture
 from synth import critic
@@ -19,9 +18,10 @@ from synth.run import Run
 from synth.verifying import write_verified
 from synth.writing import Task
 from upstream.errors import CallError, Kind
+from upstream.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """What a mode has to make an answer of: one choice of one request, after the panel has settled."""
 

@@ -1,7 +1,6 @@
 """What happens while a request is answered. Replies, traces, logs and headers all read these events, and only these."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from synth.defects import Defect
@@ -9,6 +8,7 @@ from synth.normalize import Completion
 from synth.request import Message
 from upstream.calls import Call
 from upstream.errors import CallError
+from upstream.frozen import frozen
 
 
 class DecidedBy(StrEnum):
@@ -26,7 +26,7 @@ class DecidedBy(StrEnum):
     MODEL = "model"  # the client asked for one model by its name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LayerStarted:
     """The panel is asked again, with the candidates of the layer before.
 
@@ -38,7 +38,7 @@ class LayerStarted:
     letters: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CandidateArrived:
     """A proposer gave a usable answer; `finding` is how it breaks the contract, if it does."""
 
@@ -48,7 +48,7 @@ class CandidateArrived:
     layer: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CandidateFailed:
     """A proposer gave none."""
 
@@ -57,7 +57,7 @@ class CandidateFailed:
     layer: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProposerLeftOut:
     """A member of the panel was not asked, because it could not take this request."""
 
@@ -66,7 +66,7 @@ class ProposerLeftOut:
     layer: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PanelSettled:
     """No more candidates will come. `n_candidates` of `n_asked` are usable, in the last layer that gave any.
 
@@ -79,7 +79,7 @@ class PanelSettled:
     quorum_wait_s: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ModeChosen:
     """It is settled how the answer will be made; `bypass` names the rule by which no panel was asked."""
 
@@ -87,7 +87,7 @@ class ModeChosen:
     bypass: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthorStarted:
     """A model begins to write the answer: a critic, or the one that the client asked for.
 
@@ -101,7 +101,7 @@ class AuthorStarted:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthorFailed:
     """A model that should have written the answer could not."""
 
@@ -110,7 +110,7 @@ class AuthorFailed:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerdictGiven:
     """A critic that chooses has said which, in one order of the candidates; its words are not the answer's."""
 
@@ -119,7 +119,7 @@ class VerdictGiven:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verified:
     """A second model has looked a draft over: `defects` in it, and `n_dismissed` more that quote what is not there."""
 
@@ -129,7 +129,7 @@ class Verified:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VerificationFailed:
     """The model that should have looked a draft over could not; the draft stands."""
 
@@ -138,7 +138,7 @@ class VerificationFailed:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Revised:
     """The author has gone over the defects. `worse` is why the draft stands all the same, None where it gives way."""
 
@@ -147,7 +147,7 @@ class Revised:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TextDelta:
     """The next piece of the answer's text."""
 
@@ -155,7 +155,7 @@ class TextDelta:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReasoningDelta:
     """The next piece of what the answer's author thinks."""
 
@@ -163,7 +163,7 @@ class ReasoningDelta:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answered:
     """One choice of the reply is complete."""
 
@@ -173,7 +173,7 @@ class Answered:
     choice: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finished:
     """The reply is complete: its choices in order."""
 
@@ -201,7 +201,7 @@ Event = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cause:
     """One model's part in a failure."""
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from config.settings import Mixture
 from synth import critic
 from synth import panel as panels
-from synth.events import Event, LayerStarted, PanelSettled
+from synth.events import Event, LayerStarted
 from synth.panel import Asking, Panel
 from synth.run import Run
 
@@ -28,14 +28,20 @@ what is wrong, also where they all agree on it. Keep exactly the form that the c
 its length, its code or edit blocks, its JSON. Speak to the user directly; say nothing of drafts or of this task."""
 
 
-async def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]:
-    """Ask the panel, and fill `panel` with the candidates of the last layer that gave any; the last event says so.
+def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]:
+    """Ask the panel, and fill `panel` with the candidates of the last layer that gave any.
 
     The layers share the panel's deadline: each has an equal part of what is left. It leaves `critic_reserve_s` of the
     run's, but is never before its half. Candidates that keep the contract are not given up for such as break it.
     """
     time_s = run.deadline - run.started
     deadline = max(run.deadline - mixture.critic_reserve_s, run.started + time_s / 2)
+    if mixture.layers == 1:
+        return panels.ask(run, mixture, panel, Asking(run.request, deadline))
+    return _layered(run, mixture, panel, deadline)
+
+
+async def _layered(run: Run, mixture: Mixture, panel: Panel, deadline: float) -> AsyncGenerator[Event]:
     for layer in range(1, mixture.layers + 1):
         now = run.pool.clock()
         asking = Asking(run.request, now + (deadline - now) / (mixture.layers - layer + 1), layer)
@@ -49,7 +55,6 @@ async def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]
         panel.take(reached)
         if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- nothing to settle
             break
-    yield PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
 
 
 def _with_drafts(run: Run, asking: Asking, panel: Panel) -> tuple[Asking, LayerStarted]:

@@ -1,6 +1,6 @@
 """What every call of one request used: tokens, time, money, outcome."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,22 +10,25 @@ from synth.normalize import count
 from synth.request import text_of
 from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
+from upstream.frozen import frozen
 
 _CHARS_PER_TOKEN = 4
 _MAX_COUNT = 10**12  # nobody reads or writes as much; an upstream that says so is not believed
 _PRICED_TOKENS = 10**6
+_NOTHING = Decimal(0)
+_NO_TOKENS = Tokens()
 # Attempts that ended so have cost nothing: the upstream refused before it worked, or was never reached.
 _FREE = frozenset(
     {Kind.CONNECT, Kind.RATE_LIMITED, Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED, Kind.SERVER_ERROR, Kind.NOT_READY}
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Spent:
     """Tokens, and the money for those of them that have a price, in the server's currency."""
 
     tokens: int = 0
-    cost: Decimal = Decimal(0)
+    cost: Decimal = _NOTHING
 
     def __add__(self, other: "Spent") -> "Spent":
         return Spent(self.tokens + other.tokens, self.cost + other.cost)
@@ -34,13 +37,18 @@ class Spent:
         return Spent(self.tokens - other.tokens, self.cost - other.cost)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Used:
-    """What the calls of one model used, or all calls; `cost` is None where tokens were used that have no price."""
+    """What calls used: `cost` is None where tokens were used that have no price, `priced` the money for all others."""
 
-    n_calls: int
-    tokens: Tokens
-    cost: Decimal | None
+    n_calls: int = 0
+    tokens: Tokens = _NO_TOKENS
+    cost: Decimal | None = _NOTHING
+    priced: Decimal = _NOTHING
+
+    def __add__(self, other: "Used") -> "Used":
+        cost = None if self.cost is None or other.cost is None else self.cost + other.cost
+        return Used(self.n_calls + other.n_calls, self.tokens + other.tokens, cost, self.priced + other.priced)
 
 
 @dataclass(slots=True)
@@ -48,75 +56,71 @@ class Ledger:
     """The calls of one request in the order in which they were made; filled in while they run."""
 
     calls: list[Call] = field(default_factory=list)
-    _by_model: dict[str, Used] | None = None
+    _summed: tuple[Used, Mapping[str, Used]] | None = None
 
     def add(self, call: Call) -> Call:
         """Take in a call that is about to start, and return it."""
         self.calls.append(call)
-        self._by_model = None
+        self._summed = None
         return call
 
     def by_model(self) -> Mapping[str, Used]:
         """Return what the calls of each model used, by its configured name."""
-        if self._by_model is not None:
-            return self._by_model
-        calls: dict[str, list[Call]] = {}
-        for call in self.calls:
-            calls.setdefault(call.model.name, []).append(call)
-        found = {name: _used(each) for name, each in calls.items()}
-        if all(call.ended is not None for call in self.calls):  # none will change, and several readers ask
-            self._by_model = found
-        return found
+        return self._sums()[1]
 
     def total(self) -> Tokens:
         """Return what all calls used together."""
-        return _sum([used.tokens for used in self.by_model().values()])
+        return self._sums()[0].tokens
 
     def cost(self) -> Decimal | None:
         """Return what all calls cost; None where tokens were used that have no price."""
-        total = Decimal(0)
-        for used in self.by_model().values():
-            if used.cost is None:
-                return None
-            total += used.cost
-        return total
+        return self._sums()[0].cost
 
     def spent(self) -> Spent:
         """Return all tokens, and the money for those that have a price."""
-        total = self.total()
-        priced = [spent(tokens_of(call), call.model.price).cost for call in self.calls if call.model.price is not None]
-        return Spent(total.prompt + total.completion, sum(priced, Decimal(0)))
+        whole = self._sums()[0]
+        return Spent(whole.tokens.prompt + whole.tokens.completion, whole.priced)
+
+    def _sums(self) -> tuple[Used, Mapping[str, Used]]:
+        """Return what was used in all, and by model."""
+        if self._summed is not None:
+            return self._summed
+        whole: Used | None = None
+        by_model: dict[str, Used] = {}
+        is_over = True
+        for call in self.calls:
+            is_over = is_over and call.ended is not None
+            used, model = _used(call), call.model.name
+            whole = used if whole is None else whole + used
+            by_model[model] = by_model[model] + used if model in by_model else used
+        sums = whole or Used(), by_model
+        if is_over:  # nothing will change, and several readers ask
+            self._summed = sums
+        return sums
 
 
 def tokens_of(call: Call) -> Tokens:
     """Return what one call used, all its attempts together."""
     if call.tokens is not None:
         return call.tokens
-    tokens = _sum([_tokens_of_attempt(attempt, call.messages) for attempt in call.attempts])
+    each = [_tokens_of_attempt(attempt, call.messages) for attempt in call.attempts]
+    tokens = each[0] if len(each) == 1 else sum(each, _NO_TOKENS)
     if call.ended is not None:  # it won't change any more, and several readers ask
         call.tokens = tokens
     return tokens
 
 
-def _sum(several: Sequence[Tokens]) -> Tokens:
-    return several[0] if len(several) == 1 else sum(several, Tokens())
+def _used(call: Call) -> Used:
+    tokens, price = tokens_of(call), call.model.price
+    if price is None:
+        return Used(1, tokens, None if tokens.prompt or tokens.completion else _NOTHING)
+    cost = spent(tokens, price).cost
+    return Used(1, tokens, cost, cost)
 
 
-def _used(calls: Sequence[Call]) -> Used:
-    return Used(len(calls), _sum([tokens_of(call) for call in calls]), cost_of(calls))
-
-
-def cost_of(calls: Iterable[Call]) -> Decimal | None:
-    """Return what these calls cost, estimated where their tokens are; None where some have no price."""
-    total = Decimal(0)
-    for call in calls:
-        tokens = tokens_of(call)
-        if call.model.price is None:
-            if tokens.prompt or tokens.completion:
-                return None
-            continue
-        total += spent(tokens, call.model.price).cost
-    return total
+def cost_of(call: Call) -> Decimal | None:
+    """Return what a call costs, estimated where its tokens are; None where they have no price."""
+    return _used(call).cost
 
 
 def spent(tokens: Tokens, price: Price | None) -> Spent:
@@ -137,7 +141,7 @@ def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) 
     if prompt is not None and completion is not None:
         return Tokens(prompt, completion, cached=cached)
     if not attempt.sent or attempt.outcome in _FREE:
-        return Tokens()
+        return _NO_TOKENS
     return Tokens(
         estimated_prompt(messages) if prompt is None else prompt,
         estimated(attempt.received_chars) if completion is None else completion,
@@ -146,14 +150,14 @@ def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) 
     )
 
 
-def _stated(usage: Any, name: str) -> int | None:
+def _stated(usage: Mapping[str, Any] | None, name: str) -> int | None:
     stated = count(usage, name)
     return stated if stated is not None and stated <= _MAX_COUNT else None
 
 
 def _stated_cached(usage: Mapping[str, Any] | None) -> int:
     details = usage.get("prompt_tokens_details") if usage else None
-    return count(details, "cached_tokens") or 0
+    return (count(details, "cached_tokens") or 0) if isinstance(details, dict) else 0
 
 
 def estimated(n_chars: int) -> int:

@@ -3,7 +3,7 @@
 Close the generator, or cancel its reader, and every call upstream is cancelled before that returns.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -31,32 +31,51 @@ _CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
 def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     """Yield the events of a mixture's run, the last of which is Finished; SynthesisError where there is no answer."""
     rule = bypassing(run.request, mixture)
-    made = _by_panel(run, mixture) if rule is None else _bypassed(run, mixture, rule)
-    return _finished(run, made)
+    return _by_panel(run, mixture) if rule is None else _bypassed(run, mixture, rule)
 
 
 def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
     """Yield the events of one model's run, asked for by its own name: no panel, no critic, no check of its answer."""
-    made = interleaved(run.request.n, lambda choice: _direct(run, model, choice), spare=not run.incremental)
-    return _finished(run, made, PanelSettled(0, 0, run.elapsed_s()))
+    settled = _without_panel(run)
+    return _made(run, settled, lambda choice: _direct(run, model, choice), [settled])
 
 
 async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
     panel = Panel()
     if needs_no_panel(run.request, mixture):
-        yield PanelSettled(0, 0, run.elapsed_s())
+        settled = _without_panel(run)
     else:
-        async with aclosing(layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)) as asked:
-            async for event in asked:
+        asked = layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)
+        async with aclosing(asked) as events:
+            async for event in events:
                 yield event
+        settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
     name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
-    yield ModeChosen(name)
     mode = MODES[name]
-    cases = [Case(run, mixture, panel, choice) for choice in range(run.request.n)]
-    made = interleaved(len(cases), lambda choice: mode(cases[choice]), spare=not run.incremental)
+    made = _made(run, settled, lambda choice: mode(Case(run, mixture, panel, choice)), [settled, ModeChosen(name)])
     async with aclosing(made) as events:
         async for event in events:
             yield event
+
+
+def _without_panel(run: Run) -> PanelSettled:
+    return PanelSettled(0, 0, run.elapsed_s())
+
+
+async def _made(
+    run: Run, settled: PanelSettled, make: Callable[[int], AsyncGenerator[Event]], before: Sequence[Event]
+) -> AsyncGenerator[Event]:
+    """Yield the events `before`, and those of all choices; the last is Finished, which has the answers in order."""
+    for event in before:
+        yield event
+    answers: list[Answered] = []
+    async with aclosing(interleaved(run.request.n, make, spare=not run.incremental)) as events:
+        async for event in events:
+            if isinstance(event, Answered):
+                answers.append(event)
+            yield event
+    answers.sort(key=lambda each: each.choice)
+    yield Finished(tuple(answers), run.elapsed_s() - settled.seconds)
 
 
 def _hasty(mixture: Mixture) -> Mixture:
@@ -78,10 +97,8 @@ def bypassing(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
     return bypass.matching(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
 
-async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenerator[Event]:
+def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenerator[Event]:
     """One model answers; the mixture's critics step in where it fails."""
-    yield PanelSettled(0, 0, run.elapsed_s())
-    yield ModeChosen("direct", rule.name)
     critics = (mixture.critic.model, *mixture.critic.fallbacks)
     authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
 
@@ -89,33 +106,13 @@ async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenera
         task = Task(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
         return write(run, task, authors)
 
-    async with aclosing(interleaved(run.request.n, made, spare=not run.incremental)) as events:
-        async for event in events:
-            yield event
+    settled = _without_panel(run)
+    return _made(run, settled, made, [settled, ModeChosen("direct", rule.name)])
 
 
 def _direct(run: Run, model: str, choice: int) -> AsyncGenerator[Event]:
     task = Task(run.request.messages, "direct", choice=choice, checked=False, decided_by=DecidedBy.MODEL)
     return write(run, task, [model])
-
-
-async def _finished(
-    run: Run, made: AsyncGenerator[Event], settled: PanelSettled | None = None
-) -> AsyncGenerator[Event]:
-    """Pass the events on, and add Finished with all answers in their order. `settled` comes first if it is given."""
-    settled_s = 0.0
-    if settled is not None:
-        settled_s = settled.seconds
-        yield settled
-    answers: list[Answered] = []
-    async with aclosing(made) as events:
-        async for event in events:
-            if isinstance(event, Answered):
-                answers.append(event)
-            elif isinstance(event, PanelSettled):
-                settled_s = event.seconds
-            yield event
-    yield Finished(tuple(sorted(answers, key=lambda each: each.choice)), run.elapsed_s() - settled_s)
 
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:

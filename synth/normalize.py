@@ -5,10 +5,11 @@ The answer's text is never tidied: splitting off reasoning is all that happens t
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from upstream.errors import CallError, Kind
+from upstream.frozen import frozen
 
 _FINISH_REASONS = {
     "stop": "stop",
@@ -34,13 +35,13 @@ _OPEN, _CLOSE = "<think>", "</think>"
 _MAX_LEAD_CHARS = 1000  # white space; a model that writes more than that does not think, it is stuck
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Completion:
     """A usable answer.
 
     `text` is what a person reads, `reasoning` what the model thought before. `extra` holds message fields that the
     gateway has no word for, `beside` those of the completion itself, `usage_details` those of its usage.
-    `prompt_tokens` and `completion_tokens` are the upstream's count, None where it gave none.
+    `completion_tokens` are the upstream's count, None where it gave none.
     """
 
     text: str
@@ -53,7 +54,6 @@ class Completion:
     extra: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Any] = field(default_factory=dict)
     usage_details: Mapping[str, Any] = field(default_factory=dict)
-    prompt_tokens: int | None = None
     completion_tokens: int | None = None
 
 
@@ -64,45 +64,45 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
     stated_reason = str(choice.get("finish_reason")).lower()
     if stated_reason in _BROKEN_OFF:
         raise CallError(Kind.TRUNCATED, f"the model broke off: finish_reason {choice['finish_reason']}")
-    content, reasoning = _content(message.get("content"))
-    thought, text = _split(content)
-    stated_calls = message.get("tool_calls")
-    tool_calls = tuple(_whole(call) for call in stated_calls if isinstance(call, dict)) if stated_calls else ()
+    content, part_thoughts = _content(message.get("content"))
+    thought, text = _split(content) if _OPEN in content else ("", content)
+    calls, function_call = message.get("tool_calls"), message.get("function_call") or None
+    tool_calls = tuple(_whole(call) for call in calls if isinstance(call, dict)) if calls else ()
+    refusal = message.get("refusal") or None
+    reasoning = reasoning_of(message) + part_thoughts + thought
+    finish_reason = _finish_reason(stated_reason, has_calls=bool(calls), has_function_call=function_call is not None)
+    if not (tool_calls or function_call or refusal) and (not text or text.isspace()):
+        why = "only reasoning" if reasoning else "an empty answer"
+        raise CallError(Kind.EMPTY, f"the model gave {why} (finish_reason {finish_reason})")
     usage = raw.get("usage")
-    completion = Completion(
+    counted = usage if isinstance(usage, dict) else {}
+    return Completion(
         text=text,
-        reasoning=reasoning_of(message) + reasoning + thought,
+        reasoning=reasoning,
         tool_calls=tool_calls,
-        function_call=message.get("function_call") or None,
-        refusal=message.get("refusal") or None,
-        finish_reason=_finish_reason(stated_reason, message),
+        function_call=function_call,
+        refusal=refusal,
+        finish_reason=finish_reason,
         logprobs=choice.get("logprobs"),
         extra=_rest(message, _READ_FIELDS),
         beside=_rest(raw, _READ_AT_TOP),
-        usage_details=_rest(usage, _COUNTS),
-        prompt_tokens=count(usage, "prompt_tokens"),
-        completion_tokens=count(usage, "completion_tokens"),
+        usage_details=_rest(counted, _COUNTS),
+        completion_tokens=count(counted, "completion_tokens"),
     )
-    if not (completion.text.strip() or tool_calls or completion.function_call or completion.refusal):
-        why = "only reasoning" if completion.reasoning else "an empty answer"
-        raise CallError(Kind.EMPTY, f"the model gave {why} (finish_reason {completion.finish_reason})")
-    return completion
 
 
 def _split(content: str) -> tuple[str, str]:
     """Return (reasoning, text) of a whole text."""
-    if not content.lstrip().startswith(_OPEN):
-        return "", content
     splitter = ThinkSplitter()
     pieces = [splitter.feed(content), splitter.end()]
     return "".join(piece.reasoning for piece in pieces), "".join(piece.text for piece in pieces)
 
 
-def _rest(value: Any, read: frozenset[str]) -> dict[str, Any]:
+def _rest(fields: Mapping[str, Any], read: frozenset[str]) -> dict[str, Any]:
     """Return the fields of an object that are not read, nulls left out."""
-    if not isinstance(value, dict) or value.keys() <= read:
+    if fields.keys() <= read:
         return {}
-    return {key: each for key, each in value.items() if key not in read and each is not None}
+    return {key: each for key, each in fields.items() if key not in read and each is not None}
 
 
 def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -113,27 +113,28 @@ def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**call, "function": {**function, "arguments": json.dumps(function.get("arguments") or {})}}
 
 
-def count(usage: Any, name: str) -> int | None:
+def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
     """Return a token count out of an upstream's `usage`, None where it is missing or no count."""
-    value = usage.get(name) if isinstance(usage, dict) else None
+    value = usage.get(name) if usage else None
     return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 
 
 def reasoning_of(message: Mapping[str, Any]) -> str:
     """Return the reasoning that a message or delta carries in a field of its own."""
     for key in ("reasoning_content", "reasoning"):
-        if isinstance(message.get(key), str):
-            return str(message[key])
+        stated = message.get(key)
+        if isinstance(stated, str):
+            return stated
     return ""
 
 
-def _finish_reason(stated: str, message: Mapping[str, Any]) -> str:
+def _finish_reason(stated: str, *, has_calls: bool, has_function_call: bool) -> str:
     reason = _FINISH_REASONS.get(stated, "stop")
     if reason == "length":
         return reason
-    if message.get("tool_calls"):
+    if has_calls:
         return "tool_calls"  # some upstreams say "stop", and agents would stop there
-    return "function_call" if message.get("function_call") else reason
+    return "function_call" if has_function_call else reason
 
 
 def _content(content: Any) -> tuple[str, str]:
@@ -152,7 +153,7 @@ def _content(content: Any) -> tuple[str, str]:
     return "".join(texts), "".join(thoughts)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Split:
     """What a piece of text turned out to be."""
 

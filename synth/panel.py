@@ -16,13 +16,14 @@ from synth.run import Run
 from synth.tool_calls import called
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
+from upstream.frozen import frozen
 from upstream.gathering import Outcome
 
 # What a model says to these it says again a moment later.
 _LASTING = frozenset({Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Candidate:
     """A proposer's usable answer.
 
@@ -80,7 +81,7 @@ def is_weak(completion: Completion) -> bool:
     return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asking:
     """What a layer of proposers is asked, and until when.
 

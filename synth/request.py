@@ -1,15 +1,15 @@
 """What a client asks, checked and taken apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from upstream.conversation import Message
+from upstream.frozen import frozen
 
 __all__ = ["ChatRequest", "Message", "answers_a_tool", "text_of"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ChatRequest:
     """One chat-completions request.
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from synth import adapt
@@ -28,13 +28,14 @@ from upstream.assembly import Assembler
 from upstream.calls import Call, Role
 from upstream.conversation import Conversation
 from upstream.errors import CallError, Kind
+from upstream.frozen import frozen
 
 _REVISION = """\
 Your reply cannot be used: {finding}.
 Write it again, whole, with this put right. Reply with nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Task:
     """What the author is to answer, and the form to keep.
 

@@ -147,7 +147,7 @@ async def _nothing_in_use(gateway: Gateway, config: Settings) -> None:
     pool = gateway.app[GENERATIONS].current.pool
     for each in config.models:
         route = pool._routes[each.name]
-        assert route.slots._value == each.max_concurrency
+        assert (route.slots.n_taken, route.upstream_slots.n_taken) == (0, 0)
         connector = route.upstream._session.connector
         assert connector is not None
         assert not connector._acquired

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,11 +15,13 @@ from upstream import wire
 from upstream.breaker import Breaker
 from upstream.budget import RetryBudget
 from upstream.calls import Attempt, Call
-from upstream.client import Timeouts, Upstream
+from upstream.client import Question, Timeouts, Upstream
 from upstream.errors import CallError, Kind
+from upstream.slots import Slots
 
 _log = structlog.get_logger(__name__)
 
+_TOO_LATE = (Kind.TIMEOUT, "the deadline ran out before the call could start")
 _AFTERWORD_S = 2.0
 _MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
 _SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
@@ -34,8 +36,8 @@ class Route:
     """
 
     upstream: Upstream
-    slots: asyncio.Semaphore
-    upstream_slots: asyncio.Semaphore
+    slots: Slots
+    upstream_slots: Slots
     breaker: Breaker
     budget: RetryBudget
     clock: Callable[[], float]
@@ -43,13 +45,9 @@ class Route:
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
     """Return the checked completion of one attempt; CallError for whatever goes wrong."""
-    async with _Attempting(route, call, hedge=hedge) as attempt:
-        completion = await route.upstream.complete(
-            _payload(call),
-            _headers(call.model),
-            timeouts=_timeouts(route, call),
-            attempt=attempt,
-        )
+    await _take_slots(route, call)
+    with _Attempting(route, call, hedge=hedge) as attempt:
+        completion = await route.upstream.complete(_question(call), timeouts=_timeouts(route, call), attempt=attempt)
         attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
         attempt.stated_model = completion.get("model")
         return completion
@@ -61,13 +59,14 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     So nothing is out before there is content, and until then another attempt may take its place unseen.
     """
     limits = _timeouts(route, call, streamed=True)
-    payload = {**_payload(call), "stream": True, "stream_options": {"include_usage": True}}
+    asked: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     if call.model.weights is not None:
-        payload["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
+        asked["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
     held: list[dict[str, Any]] | None = []
     finished = False
-    async with _Attempting(route, call, hedge=hedge) as attempt:
-        chunks = route.upstream.stream(payload, _headers(call.model), timeouts=limits, attempt=attempt)
+    await _take_slots(route, call)
+    with _Attempting(route, call, hedge=hedge) as attempt:
+        chunks = route.upstream.stream(_question(call, **asked), timeouts=limits, attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next(chunks, finished=finished)) is not None:
                 finished = _note(attempt, chunk) or finished
@@ -103,13 +102,13 @@ async def _next(chunks: AsyncGenerator[dict[str, Any]], *, finished: bool) -> di
 
 def is_full(route: Route) -> bool:
     """Whether an attempt would have to wait for a slot."""
-    return route.slots.locked() or route.upstream_slots.locked()
+    return route.slots.is_full() or route.upstream_slots.is_full()
 
 
 class _Attempting:
-    """One attempt, as a context: it holds slots and the breaker's leave, and writes down how the attempt ended.
+    """One attempt that has its slots, as a context: it has the breaker's leave, and writes down how the attempt ended.
 
-    Entering raises CallError: at once where the breaker is open, at the deadline where no slot gets free.
+    The slots are free again when it is over, also where entering raises CallError, because the breaker is open.
     """
 
     __slots__ = ("_attempt", "_call", "_route", "_ticket")
@@ -119,10 +118,8 @@ class _Attempting:
         self._call = call
         self._attempt = Attempt(started=0.0, hedge=hedge)
 
-    async def __aenter__(self) -> Attempt:
+    def __enter__(self) -> Attempt:
         route, call, attempt = self._route, self._call, self._attempt
-        route.breaker.check()  # before the wait for a slot, which may be long
-        await _take_slots(route, call)
         try:
             self._ticket = route.breaker.admit()
         except BaseException:
@@ -134,7 +131,7 @@ class _Attempting:
         call.attempts.append(attempt)
         return attempt
 
-    async def __aexit__(
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         attempt = self._attempt
@@ -188,33 +185,33 @@ class _Attempting:
 
 
 async def _take_slots(route: Route, call: Call) -> None:
-    """Take one of the model's slots and one of its upstream's; CallError (timeout) where none gets free in time.
+    """Take one of the model's slots and one of its upstream's, first come, first served.
 
-    First come, first served: a model that queues for its own slot takes none of the upstream's from the others.
+    CallError at once where the breaker is open, for the wait may be long, and at the deadline where no slot gets free.
     """
-    await _acquire(route.slots, route, call)
+    route.breaker.check()
+    remaining_s = call.deadline - route.clock()
+    if remaining_s <= 0:
+        raise CallError(*_TOO_LATE)
+    if route.slots.take():
+        if route.upstream_slots.take():
+            return
+        route.slots.free()
     try:
-        await _acquire(route.upstream_slots, route, call)
-    except BaseException:
-        route.slots.release()
-        raise
+        async with asyncio.timeout(remaining_s):
+            await route.slots.wait()
+            try:
+                await route.upstream_slots.wait()  # who queues for the model's slot takes none of these from others
+            except BaseException:
+                route.slots.free()
+                raise
+    except TimeoutError:
+        raise CallError(*_TOO_LATE) from None
 
 
 def _free_slots(route: Route) -> None:
-    route.upstream_slots.release()
-    route.slots.release()
-
-
-async def _acquire(slots: asyncio.Semaphore, route: Route, call: Call) -> None:
-    remaining_s = call.deadline - route.clock()
-    if remaining_s > 0 and not slots.locked():
-        await slots.acquire()  # at once
-        return
-    try:
-        async with asyncio.timeout(remaining_s):
-            await slots.acquire()
-    except TimeoutError:
-        raise CallError(Kind.TIMEOUT, "the deadline ran out before the call could start") from None
+    route.upstream_slots.free()
+    route.slots.free()
 
 
 def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
@@ -240,13 +237,11 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
     )
 
 
-def _payload(call: Call) -> dict[str, Any]:
-    params = wire.merge_params(call.params, {**call.model.params, **call.overrides})
-    return {"model": call.model.model, "messages": call.messages, **params}
-
-
-def _headers(model: Model) -> Mapping[str, str]:
-    return {name: secret.value for name, secret in model.headers.items()}
+def _question(call: Call, **asked: Any) -> Question:
+    model = call.model
+    params = wire.merge_params(call.params, {**model.params, **call.overrides})
+    headers = {name: secret.value for name, secret in model.headers.items()} if model.headers else {}
+    return Question(call.messages, {"model": model.model, **params, **asked}, headers)
 
 
 def _redacted(message: str, model: Model) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from config.settings import Model
+from upstream.frozen import frozen
 
 Role = Literal["proposer", "critic", "verifier", "direct"]
 
@@ -32,7 +33,7 @@ class Attempt:
     stated_model: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tokens:
     """Token counts of one or several attempts; `estimated` where an upstream never said.
 

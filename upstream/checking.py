@@ -8,7 +8,7 @@ from typing import Any
 from config.settings import Model, Weights
 from upstream import diagnosis, model_list
 from upstream.calls import Attempt, Call
-from upstream.client import Endpoint, Timeouts, Upstream
+from upstream.client import Endpoint, Question, Timeouts, Upstream
 from upstream.diagnosis import Circumstances
 from upstream.errors import CallError, Kind
 from upstream.pool import Pool
@@ -136,11 +136,11 @@ class Checking:
             return endpoint
 
         clock = self._pool.clock
-        upstream = Upstream(located, clock=clock)
-        payload = {"model": model.model, "messages": _QUESTION, "max_tokens": 1}
+        upstream = Upstream(located, clock=clock, alarms=self._pool.alarms)
+        question = Question(_QUESTION, {"model": model.model, "max_tokens": 1}, _headers(model))
         timeouts = Timeouts(total_s=max(1.0, deadline - clock()))
         try:
-            await upstream.complete(payload, _headers(model), timeouts=timeouts, attempt=Attempt(clock()))
+            await upstream.complete(question, timeouts=timeouts, attempt=Attempt(clock()))
         except CallError as error:
             return diagnosis.is_understood(error)
         finally:

@@ -3,19 +3,22 @@
 The only translator of aiohttp's exceptions into ours.
 """
 
-import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
-from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
+from yarl import URL
 
 from config.settings import Secret
 from upstream import wire
+from upstream.alarms import Alarms
+from upstream.allowance import Allowance, Late
 from upstream.backoff import retry_after_s
 from upstream.calls import Attempt
+from upstream.conversation import Message
 from upstream.errors import CallError, Kind
 from upstream.sse import EventReader, EventTooLargeError
 
@@ -26,16 +29,37 @@ _NEVER_ROUND_S = 1e9
 _LARGE_BODY_BYTES = 2**20
 
 
-@dataclass(frozen=True, slots=True)
+_NOT_READY: Late = (Kind.NOT_READY, "the embedded model was not ready in time")
+_NO_BYTE: Late = (Kind.TIMEOUT, "no first byte in time")
+_SILENT: Late = (Kind.TIMEOUT, "the reply fell silent for too long")
+
+
+@dataclass(slots=True)
 class Endpoint:
     """Where an upstream listens: base URL without trailing slash, and the key it wants."""
 
     base_url: str
     api_key: Secret | None
+    url: URL = field(init=False)
+    headers: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make once what each request to it has."""
+        self.url = URL(f"{self.base_url}/chat/completions")
+        self.headers = {"Content-Type": "application/json"}
+        if self.api_key is not None:
+            self.headers["Authorization"] = f"Bearer {self.api_key.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Question(NamedTuple):
+    """What is asked: the conversation, every other field of the request's body, and headers beside the endpoint's."""
+
+    messages: Sequence[Message]
+    fields: Mapping[str, Any]
+    headers: Mapping[str, str] = {}
+
+
+class Timeouts(NamedTuple):
     """How long one attempt may take in seconds: as a whole, to connect, until the first byte of the reply, and
     between two bytes of it; None for no bound of its own. All but `idle_s` count from the start of the attempt.
     """
@@ -59,10 +83,12 @@ class Upstream:
         locate: Callable[[], Endpoint | Awaitable[Endpoint]],
         *,
         clock: Callable[[], float],
+        alarms: Alarms,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._locate = locate
         self._clock = clock
+        self._alarms = alarms
         self._max_reply_bytes = max_reply_bytes
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
@@ -75,97 +101,70 @@ class Upstream:
         """Close the session and every connection of it."""
         await self._session.close()
 
-    async def complete(
-        self, payload: Mapping[str, Any], headers: Mapping[str, str], *, timeouts: Timeouts, attempt: Attempt
-    ) -> dict[str, Any]:
+    async def complete(self, question: Question, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""
+        allowance = Allowance(self._alarms, timeouts.total_s)
         try:
-            async with await self._begun(payload, headers, timeouts, attempt) as reply:
-                await self._check_status(reply, timeouts, attempt)
-                body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s))
+            async with await self._begun(question, timeouts, allowance, attempt) as reply:
+                body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s, allowance))
         except _FAULTS as error:
             raise _translated(error) from error
+        finally:
+            allowance.end()
         attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
         return wire.check_completion(body)
 
     async def stream(
-        self, payload: Mapping[str, Any], headers: Mapping[str, str], *, timeouts: Timeouts, attempt: Attempt
+        self, question: Question, *, timeouts: Timeouts, attempt: Attempt
     ) -> AsyncGenerator[dict[str, Any]]:
         """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
+        allowance = Allowance(self._alarms, timeouts.total_s)
         try:
-            async with await self._begun(payload, headers, timeouts, attempt) as reply:
-                await self._check_status(reply, timeouts, attempt)
+            async with await self._begun(question, timeouts, allowance, attempt) as reply:
                 if reply.content_type == "application/json":  # an upstream that ignores `stream`
-                    body = await _read(reply, self._max_reply_bytes, timeouts.idle_s)
+                    body = await _read(reply, self._max_reply_bytes, timeouts.idle_s, allowance)
                     yield _as_chunk(wire.check_completion(wire.decode(body)))
                     return
                 reader = EventReader(MAX_EVENT_BYTES)
-                async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s):
+                async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, allowance):
                     for data in reader.feed(piece):
                         if data.strip() == b"[DONE]":
                             return
                         yield wire.check_chunk(wire.decode(data))
         except _FAULTS as error:
             raise _translated(error) from error
+        finally:
+            allowance.end()
 
     async def _begun(
-        self, payload: Mapping[str, Any], headers: Mapping[str, str], timeouts: Timeouts, attempt: Attempt
+        self, question: Question, timeouts: Timeouts, allowance: Allowance, attempt: Attempt
     ) -> aiohttp.ClientResponse:
-        """Send an attempt, and return its reply when the headers are here."""
+        """Send an attempt, and return its reply when the headers are here; CallError where they say no."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
-            async with _Within(timeouts.total_s, Kind.NOT_READY, "the embedded model was not ready in time"):
+            with allowance.waiting(None, _NOT_READY, _NOT_READY):
                 endpoint = await endpoint
-        if endpoint.api_key is not None:
-            headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
-        headers = {**headers, "Content-Type": "application/json"}
         attempt.sent = True
-        async with _Within(timeouts.first_byte_s, Kind.TIMEOUT, "no first byte in time"):
-            return await self._session.post(
-                f"{endpoint.base_url}/chat/completions",
-                data=_body(wire.encode(payload)),
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(
-                    total=timeouts.total_s,
-                    connect=timeouts.connect_s,
-                    ceil_threshold=_NEVER_ROUND_S,  # aiohttp rounds long time-outs up, past a deadline
-                ),
+        with allowance.waiting(timeouts.first_byte_s, _NO_BYTE):
+            reply = await self._session.post(
+                endpoint.url,
+                data=_body(wire.encode(question.messages, question.fields)),
+                headers={**endpoint.headers, **question.headers},
+                timeout=_only_to_connect(timeouts.connect_s),
                 allow_redirects=False,
             )
-
-    async def _check_status(self, reply: aiohttp.ClientResponse, timeouts: Timeouts, attempt: Attempt) -> None:
         attempt.first_byte = self._clock()
         attempt.status = reply.status
-        if reply.status != 200:  # noqa: PLR2004
-            raise await _refusal(reply, timeouts.idle_s)
+        if reply.status == 200:  # noqa: PLR2004
+            return reply
+        async with reply:
+            raise await _refusal(reply, timeouts.idle_s, allowance)
 
 
-class _Within:
-    """Bounds what is awaited inside; a CallError of this kind and message where it takes longer than `limit_s`.
-
-    A class, because it is entered several times for each call, mostly with nothing to bound.
-    """
-
-    __slots__ = ("_kind", "_limit", "_message")
-
-    def __init__(self, limit_s: float | None, kind: Kind, message: str) -> None:
-        self._limit = None if limit_s is None else asyncio.timeout(limit_s)
-        self._kind = kind
-        self._message = message
-
-    async def __aenter__(self) -> None:
-        if self._limit is not None:
-            await self._limit.__aenter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if self._limit is None:
-            return
-        try:
-            await self._limit.__aexit__(kind, error, traceback)
-        except TimeoutError:
-            raise CallError(self._kind, self._message) from None
+@lru_cache
+def _only_to_connect(connect_s: float | None) -> aiohttp.ClientTimeout:
+    """Return aiohttp's time-out for what it alone can see; it rounds long ones up, past a deadline."""
+    return aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)
 
 
 def _body(encoded: bytes) -> bytes | BytesIO:
@@ -173,17 +172,20 @@ def _body(encoded: bytes) -> bytes | BytesIO:
     return encoded if len(encoded) < _LARGE_BODY_BYTES else BytesIO(encoded)
 
 
-async def _read(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None) -> bytes:
-    if idle_s is None and reply.content.is_eof() and reply.content.total_bytes <= limit:
-        return await reply.content.read()  # it is here as a whole, as short replies are
-    return b"".join([piece async for piece in _bounded(reply, limit, idle_s)])
+async def _read(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None, allowance: Allowance) -> bytes:
+    content = reply.content
+    if content.is_eof() and content.total_bytes <= limit:
+        return content.read_nowait()  # it is here as a whole, as short replies are
+    return b"".join([piece async for piece in _bounded(reply, limit, idle_s, allowance)])
 
 
-async def _bounded(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None) -> AsyncGenerator[bytes]:
+async def _bounded(
+    reply: aiohttp.ClientResponse, limit: int, idle_s: float | None, allowance: Allowance
+) -> AsyncGenerator[bytes]:
     """Yield the decompressed body; CallError once it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
-        async with _Within(idle_s, Kind.TIMEOUT, "the reply fell silent for too long"):
+        with allowance.waiting(idle_s, _SILENT):
             piece = await reply.content.readany()
         if not piece:
             return
@@ -193,7 +195,7 @@ async def _bounded(reply: aiohttp.ClientResponse, limit: int, idle_s: float | No
         yield piece
 
 
-async def _refusal(reply: aiohttp.ClientResponse, idle_s: float | None) -> CallError:
+async def _refusal(reply: aiohttp.ClientResponse, idle_s: float | None, allowance: Allowance) -> CallError:
     if reply.status < 400:  # noqa: PLR2004
         return CallError(
             Kind.REJECTED,
@@ -201,7 +203,7 @@ async def _refusal(reply: aiohttp.ClientResponse, idle_s: float | None) -> CallE
             status=reply.status,
         )
     try:
-        body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s))
+        body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s, allowance))
     except (CallError, aiohttp.ClientError):  # the status alone says enough
         body = None
     return wire.error_from_body(body, reply.status, retry_after_s(reply.headers))

@@ -1,6 +1,7 @@
 """JSON, fast for what is common and by the standard library's rules for the rest. Pure."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -23,10 +24,12 @@ def encode(value: Any) -> bytes:
 
 def encode_ascii(value: Any) -> str:
     """Return a value as JSON in ASCII, on one line whatever its reader takes for the end of one; else as `encode`."""
-    try:
-        return json.dumps(value, allow_nan=False)
-    except ValueError:
-        return json.dumps(json.loads(encode(value)))
+    encoded = encode(value)
+    return encoded.decode() if encoded.isascii() else json.dumps(json.loads(encoded), separators=(",", ":"))
+
+
+decode_fast: Callable[[bytes | str], Any] = _DECODER.decode
+"""Return the value of JSON in UTF-8; ValueError or RecursionError where it is anything else, or has a NaN."""
 
 
 def decode(data: bytes | str) -> Any:
@@ -35,8 +38,3 @@ def decode(data: bytes | str) -> Any:
         return decode_fast(data)
     except (ValueError, RecursionError):
         return json.loads(data)
-
-
-def decode_fast(data: bytes | str) -> Any:
-    """Return the value of JSON in UTF-8; ValueError or RecursionError where it is anything else, or has a NaN."""
-    return _DECODER.decode(data)

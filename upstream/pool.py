@@ -13,6 +13,7 @@ import structlog
 
 from config.settings import Model, Weights
 from upstream import attempts
+from upstream.alarms import Alarms
 from upstream.assembly import Assembler
 from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
@@ -22,6 +23,7 @@ from upstream.client import MAX_REPLY_BYTES, Endpoint, Upstream
 from upstream.errors import CallError
 from upstream.gathering import Gathering
 from upstream.retrying import Retrying
+from upstream.slots import Slots
 
 _log = structlog.get_logger(__name__)
 
@@ -61,11 +63,12 @@ class Pool:
         random: Callable[[], float] = random_module.random,
     ) -> None:
         self.clock = clock or time.monotonic  # which is the loop's, too
+        self.alarms = Alarms()
         self._sleep = sleep
         self._random = random
         self._max_reply_bytes = max_reply_bytes
         self._max_upstream_concurrency = max_upstream_concurrency
-        self._upstreams: dict[_Key, tuple[Upstream, asyncio.Semaphore, RetryBudget]] = {}
+        self._upstreams: dict[_Key, tuple[Upstream, Slots, RetryBudget]] = {}
         self._breakers: dict[tuple[_Key, str], Breaker] = {}
         self._routes = {model.name: self._route(model, embedded) for model in models}
 
@@ -73,13 +76,13 @@ class Pool:
         key: _Key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
         if key not in self._upstreams:
             locate = _locator(model, embedded)
-            upstream = Upstream(locate, clock=self.clock, max_reply_bytes=self._max_reply_bytes)
-            shared = asyncio.Semaphore(self._max_upstream_concurrency)
+            upstream = Upstream(locate, clock=self.clock, alarms=self.alarms, max_reply_bytes=self._max_reply_bytes)
+            shared = Slots(self._max_upstream_concurrency)
             self._upstreams[key] = upstream, shared, RetryBudget(self.clock)
         if (key, model.model) not in self._breakers:
             self._breakers[key, model.model] = Breaker(self.clock, _logged(model))
         upstream, shared, budget = self._upstreams[key]
-        slots = asyncio.Semaphore(model.max_concurrency)
+        slots = Slots(model.max_concurrency)
         return Route(upstream, slots, shared, self._breakers[key, model.model], budget, self.clock)
 
     async def close(self) -> None:

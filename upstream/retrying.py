@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import structlog
@@ -12,6 +11,7 @@ from upstream.attempts import Route, is_full
 from upstream.breaker import State
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
+from upstream.frozen import frozen
 
 _log = structlog.get_logger(__name__)
 
@@ -27,7 +27,7 @@ class Attempting(Protocol[T_co]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retrying:
     """The attempts at one call.
 

@@ -5,11 +5,11 @@ Shapes: https://platform.openai.com/docs/api-reference/chat (object, streaming).
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from upstream import codec
-from upstream.conversation import Conversation
+from upstream.conversation import Conversation, Message
 from upstream.errors import CallError, Kind, kind_of_status
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
@@ -24,13 +24,9 @@ _CONTEXT_LENGTH_WORDS = re.compile(
 )
 
 
-def encode(payload: Mapping[str, Any]) -> bytes:
-    """Return the JSON bytes of a payload; its `messages` are encoded once for all models that they go to."""
-    messages = payload.get("messages")
-    if not isinstance(messages, Conversation):
-        return codec.encode(payload)
-    rest = codec.encode({name: value for name, value in payload.items() if name != "messages"})
-    return b'{"messages":' + messages.json() + (b"}" if rest == b"{}" else b"," + rest[1:])
+def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> bytes:
+    """Return the JSON bytes of a request; its messages are encoded once for all models that they go to."""
+    return b'{"messages":' + Conversation.of(messages).json() + b"," + codec.encode(fields)[1:]
 
 
 def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
@@ -91,15 +87,15 @@ def check_chunk(event: Any) -> dict[str, Any]:
 
 
 def _check_message(message: Mapping[str, Any]) -> None:
-    """Raise CallError unless the fields of a message or delta that are read have the types that reading expects."""
-    calls = message.get("tool_calls")
-    fits = [
-        message.get("content") is None or isinstance(message["content"], (str, list)),
-        calls is None or (isinstance(calls, list) and all(map(_is_call, calls))),
-        message.get("function_call") is None or isinstance(message["function_call"], dict),
-    ]
-    if not all(fits):
-        raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
+    """Check that those parts of a message or delta that are read have the types that reading expects."""
+    content, calls, function = message.get("content"), message.get("tool_calls"), message.get("function_call")
+    if (
+        (content is None or isinstance(content, (str, list)))
+        and (calls is None or (isinstance(calls, list) and all(map(_is_call, calls))))
+        and (function is None or isinstance(function, dict))
+    ):
+        return
+    raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
 
 
 def _is_call(call: Any) -> bool:
@@ -175,8 +171,11 @@ def has_content(chunk: Mapping[str, Any], *, reasoning: bool) -> bool:
 
 def n_chars(message: Mapping[str, Any]) -> int:
     """Return the number of characters that a message or delta brings, for an estimate of its tokens."""
-    if len(message) == 1 and isinstance(message.get("content"), str):  # as in nearly every chunk
-        return len(message["content"])
-    functions = [call.get("function") or {} for call in message.get("tool_calls") or () if isinstance(call, dict)]
-    texts = [value for value in message.values() if isinstance(value, str)]
-    return sum(map(len, texts)) + sum(len(function.get("arguments") or "") for function in functions)
+    n = 0
+    for name, value in message.items():
+        if isinstance(value, str):
+            n += len(value)
+        elif name == "tool_calls" and value:
+            functions = [call.get("function") or {} for call in value if isinstance(call, dict)]
+            n += sum(len(function.get("arguments") or "") for function in functions)
+    return n

@@ -1,7 +1,6 @@
 """Places, and those who wait for one, without a socket."""
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import pytest
 from hypothesis import given
@@ -16,9 +15,12 @@ ONE = Server(max_concurrent_requests=1, max_queued_requests=8, max_queue_wait_s=
 
 
 async def hold(admission: Admission, until: asyncio.Event) -> bool:
-    async with admission.place() as waited:
+    waited = await admission.enter()
+    try:
         await until.wait()
-        return waited
+    finally:
+        admission.leave()
+    return waited
 
 
 async def settle() -> None:
@@ -29,11 +31,11 @@ async def settle() -> None:
 async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> None:
     """Also where both happen in the same turn of the loop."""
     admission, until = Admission(lambda: ONE), asyncio.Event()
-    async with AsyncExitStack() as first:
-        await first.enter_async_context(admission.place())
-        leaves, stays = (asyncio.create_task(hold(admission, until)) for _ in range(2))
-        await settle()
-        assert admission.waiting == 2
+    await admission.enter()
+    leaves, stays = (asyncio.create_task(hold(admission, until)) for _ in range(2))
+    await settle()
+    assert admission.waiting == 2
+    admission.leave()
     leaves.cancel()  # has its place by now, and has not run since
     await settle()
     assert (admission.running, admission.waiting) == (1, 0)

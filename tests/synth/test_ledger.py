@@ -69,12 +69,12 @@ def stated(prompt: Any, completion: Any, cached: Any = None, **fields: Any) -> A
 )
 def test_what_an_upstream_says_is_priced(tried: Attempt, cost: str) -> None:
     """To the digit; cached tokens at their own price, and never more of them than the prompt has."""
-    assert cost_of([call(tried)]) == Decimal(cost)
+    assert cost_of(call(tried)) == Decimal(cost)
 
 
 def test_cached_tokens_cost_like_others_where_no_price_is_given() -> None:
     """A discount is not made up."""
-    assert cost_of([call(stated(1000, 0, cached=900), price=Price(Decimal(3), Decimal(15)))]) == Decimal("0.003")
+    assert cost_of(call(stated(1000, 0, cached=900), price=Price(Decimal(3), Decimal(15)))) == Decimal("0.003")
 
 
 def test_failed_and_cancelled_attempts_are_priced() -> None:
@@ -83,8 +83,8 @@ def test_failed_and_cancelled_attempts_are_priced() -> None:
     refused = Attempt(0.0, outcome=Kind.RATE_LIMITED, sent=True)
     asked = call(refused, cancelled)
     assert tokens_of(asked).estimated
-    assert cost_of([asked]) == Decimal("0.0045")
-    assert cost_of([call(refused)]) == 0
+    assert cost_of(asked) == Decimal("0.0045")
+    assert cost_of(call(refused)) == 0
 
 
 def test_no_cost_is_told_where_a_price_is_missing() -> None:
@@ -105,8 +105,8 @@ def test_costs_add_up_and_are_never_negative(calls: list[tuple[str, list[Attempt
     whole = ledger.cost()
     assert whole is not None
     assert whole >= 0
-    parts = [cost_of([each]) for each in ledger.calls]
-    single = [cost_of([call(attempt, price=price)]) for _, tried in calls for attempt in tried]
+    parts = [cost_of(each) for each in ledger.calls]
+    single = [cost_of(call(attempt, price=price)) for _, tried in calls for attempt in tried]
     by_model = [used.cost for used in ledger.by_model().values()]
     assert sum(filter(None, parts)) == sum(filter(None, single)) == sum(filter(None, by_model)) == whole
     assert ledger.spent().cost == whole
@@ -117,7 +117,7 @@ def test_a_cancelled_call_costs_no_more_than_the_whole_one(some: int, more: int,
     """It has read as much, and written less."""
     cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=some)
     whole = Attempt(0.0, outcome="ok", sent=True, received_chars=some + more)
-    assert (cost_of([call(cancelled, price=price)]) or 0) <= (cost_of([call(whole, price=price)]) or 0)
+    assert (cost_of(call(cancelled, price=price)) or 0) <= (cost_of(call(whole, price=price)) or 0)
 
 
 @given(counts, counts, counts, prices)

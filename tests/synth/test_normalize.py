@@ -119,10 +119,12 @@ def test_a_refusal_is_an_answer() -> None:
     assert normalized(raw(None, refusal="I won't.")).refusal == "I won't."
 
 
-@pytest.mark.parametrize("usage", [None, [], {"prompt_tokens": "7"}, {"prompt_tokens": -1}, {"prompt_tokens": True}])
+@pytest.mark.parametrize(
+    "usage", [None, [], {"completion_tokens": "7"}, {"completion_tokens": -1}, {"completion_tokens": True}]
+)
 def test_a_usage_that_counts_nothing_is_none(usage: Any) -> None:
     """Only counts count."""
-    assert normalized(raw(usage=usage)).prompt_tokens is None
+    assert normalized(raw(usage=usage)).completion_tokens is None
 
 
 JSON = st.recursive(

@@ -11,20 +11,21 @@ from config.settings import Secret
 from tests.fakes import FakeUpstream, gzip_bomb, header_bomb, oversized, redirect, refusing, status, unstreamed
 from tests.fakes import answer as fake_answer
 from tests.fakes.aioresponses_compat import MendedResponses
+from upstream.alarms import Alarms
 from upstream.calls import Attempt
-from upstream.client import Endpoint, Timeouts, Upstream
+from upstream.client import Endpoint, Question, Timeouts, Upstream
 from upstream.errors import CallError, Kind
 
 URL = "http://upstream.example/v1"
 GOOD = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
-PAYLOAD = {"model": "m", "messages": []}
+QUESTION = Question([], {"model": "m"}, {"X-Title": "mom"})
 
 
 def upstream_at(base_url: str, **options: Any) -> Upstream:
     async def locate() -> Endpoint:
         return Endpoint(base_url, Secret("k-123", "KEY"))
 
-    return Upstream(locate, clock=lambda: 7.0, **options)
+    return Upstream(locate, clock=lambda: 7.0, alarms=Alarms(), **options)
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ async def known() -> AsyncGenerator[Upstream]:
 
 
 async def complete(upstream: Upstream, attempt: Attempt | None = None) -> dict[str, Any]:
-    return await upstream.complete(PAYLOAD, {"X-Title": "mom"}, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
+    return await upstream.complete(QUESTION, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
 
 
 async def test_key_and_headers_go_out_and_the_attempt_is_recorded(known: Upstream) -> None:
@@ -100,9 +101,9 @@ async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> No
         await asyncio.Event().wait()
         raise AssertionError
 
-    upstream = Upstream(locate, clock=lambda: 7.0)
+    upstream = Upstream(locate, clock=lambda: 7.0, alarms=Alarms())
     with pytest.raises(CallError, match="not ready in time") as caught:
-        await upstream.complete(PAYLOAD, {}, timeouts=Timeouts(0.01), attempt=Attempt(0))
+        await upstream.complete(QUESTION, timeouts=Timeouts(0.01), attempt=Attempt(0))
     await upstream.close()
     assert caught.value.kind is Kind.NOT_READY
 
@@ -121,7 +122,7 @@ async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: Fa
     """JSON where a stream was asked for."""
     upstream.default = unstreamed(fake_answer("whole"))
     real = upstream_at(upstream.base_url)
-    chunks = [chunk async for chunk in real.stream(PAYLOAD, {}, timeouts=Timeouts(5), attempt=Attempt(0))]
+    chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
     await real.close()
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"

@@ -39,9 +39,7 @@ def test_in_ascii_it_is_one_line_for_everybody(value: Any) -> None:
 
 def test_what_is_no_number_in_json_becomes_null() -> None:
     """Upstreams send it in logprobs."""
-    assert (
-        encode_ascii([float("-inf"), 1.5]) == encode([float("-inf"), 1.5]).decode().replace(",", ", ") == "[null, 1.5]"
-    )
+    assert encode_ascii([float("-inf"), 1.5]) == encode([float("-inf"), 1.5]).decode() == "[null,1.5]"
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[1,]", b'"\x01"', b"\xff", b"nul", b"01", b"1 2", b"[" * 100_000])

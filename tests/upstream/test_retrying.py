@@ -9,6 +9,7 @@ from config.settings import Model
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream, status
 from tests.running import model, no_pause
 from tests.upstream.calling import call_of, failure, outcomes, pooled, text
+from upstream.alarms import Alarms
 from upstream.attempts import Route
 from upstream.breaker import Breaker
 from upstream.budget import RetryBudget
@@ -16,6 +17,7 @@ from upstream.calls import Call
 from upstream.client import Endpoint, Upstream
 from upstream.errors import CallError, Kind
 from upstream.retrying import Retrying
+from upstream.slots import Slots
 
 SOON_S, NEVER_S = 0.01, 60.0
 
@@ -186,8 +188,8 @@ def retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Up
         raise AssertionError
 
     clock = asyncio.get_running_loop().time
-    upstream = Upstream(nowhere, clock=clock)
-    route = Route(upstream, asyncio.Semaphore(9), asyncio.Semaphore(9), Breaker(clock), RetryBudget(clock), clock)
+    upstream = Upstream(nowhere, clock=clock, alarms=Alarms())
+    route = Route(upstream, Slots(9), Slots(9), Breaker(clock), RetryBudget(clock), clock)
     call = Call(clocked, "proposer", [], {}, clock() + 60)
     return Retrying(route, call, no_pause, lambda: 0.0, on_retry), upstream
 

@@ -1,0 +1,64 @@
+"""How long an attempt may take: as a whole, and in each of its waits."""
+
+from types import TracebackType
+from typing import Self
+
+from upstream.alarms import Alarm, Alarms
+from upstream.cutting import Cuttable
+from upstream.errors import CallError, Kind
+
+Late = tuple[Kind, str]
+"""What is said where the time has run out."""
+
+_NO_ANSWER: Late = (Kind.TIMEOUT, "no complete answer in time")
+
+
+class Allowance(Cuttable):
+    """The time of one attempt, `whole_s` seconds from now on: `with allowance.waiting(…):` around each wait.
+
+    What waits is cancelled when its time has run out, and CallError takes its place. Between its waits an attempt is
+    left alone, and the first one after the end fails at once. `end()` it with the attempt.
+    """
+
+    __slots__ = ("_alarm", "_alarms", "_ends", "_late", "_until")
+
+    def __init__(self, alarms: Alarms, whole_s: float) -> None:
+        super().__init__()
+        self._alarms = alarms
+        self._alarm: Alarm | None = None
+        self._ends = alarms.now() + whole_s
+        self._until = self._ends
+        self._late = _NO_ANSWER
+
+    def waiting(self, most_s: float | None, late: Late, whole_late: Late = _NO_ANSWER) -> Self:
+        """Return the context of one wait: `late` once it has taken `most_s` seconds, `whole_late` at the end of all."""
+        self._until, self._late = self._ends, whole_late
+        if most_s is not None and (until := self._alarms.now() + most_s) < self._ends:
+            self._until, self._late = until, late
+        return self
+
+    def end(self) -> None:
+        """Let go: the attempt is over."""
+        if self._alarm is not None:
+            self._alarm.off()
+
+    def __enter__(self) -> None:
+        if self._alarm is None or self._until < self._alarm.at:  # one that is too early looks again when it rings
+            self.end()
+            self._alarm = self._alarms.set(self._until, self._ring)
+        self._begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._was_cut(kind):
+            raise CallError(*self._late) from None
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._task is None:  # the next wait sets it again
+            return
+        if self._alarms.now() < self._until:
+            self._alarm = self._alarms.set(self._until, self._ring)
+        else:
+            self.cut()
