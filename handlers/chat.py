@@ -1,10 +1,9 @@
 """POST /v1/chat/completions."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from functools import partial
 from typing import Any, cast, get_args
 
 import structlog
@@ -156,30 +155,24 @@ class _Answering:
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client has asked."""
-        server = self.state.settings.server
-        if self.chat.stream:
-            sse = SseReply(request)
-            return await self._counted(sse, partial(self._stream, sse), server.stream_heartbeat_s)
-        whole = JsonReply(request)
-        return await self._counted(whole, partial(self._fill, whole), server.json_heartbeat_s)
-
-    async def _counted(
-        self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
-    ) -> web.StreamResponse:
+        reply = SseReply(request) if self.chat.stream else JsonReply(request)
         try:
-            return await self._sent(reply, fill, heartbeat_s)
+            return await self._sent(reply)
         except ConnectionResetError as error:  # the server is about to cancel a request that nobody waits for
             raise asyncio.CancelledError("the client has left") from error
         finally:
             self.record.bytes_out = reply.n_bytes
 
-    async def _sent(
-        self, reply: JsonReply | SseReply, fill: Callable[[], Awaitable[None]], heartbeat_s: float
-    ) -> web.StreamResponse:
+    async def _sent(self, reply: JsonReply | SseReply) -> web.StreamResponse:
+        server = self.state.settings.server
+        heartbeat_s = server.stream_heartbeat_s if self.chat.stream else server.json_heartbeat_s
+        heartbeat = Heartbeat(heartbeat_s, reply, self.state.pool.alarms)
         try:
-            with self.stopping.bounded():
-                async with Heartbeat(heartbeat_s, reply):
-                    await fill()
+            try:
+                with self.stopping.bounded():
+                    await (self._stream(reply) if isinstance(reply, SseReply) else self._fill(reply))
+            finally:
+                await heartbeat.end()
         except SynthesisError as error:
             api_error = errors.from_synthesis(error)
         except ApiError as error:

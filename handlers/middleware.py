@@ -184,10 +184,8 @@ def _write_line(request: web.Request, _state: State, status: int, ended: float) 
         "seconds": round(ended - record.started, 4),
         **record.facts(),
     }
-    quiet = request.path in access.PROBES or (access.is_page(request.path) and status < 400)  # noqa: PLR2004
-    if quiet:  # a 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds
-        _log.debug("request", **facts)
-    elif status >= 500:  # noqa: PLR2004
-        _log.error("request", **facts)
+    if request.path in access.PROBES or (access.is_page(request.path) and status < 400):  # noqa: PLR2004
+        level = "debug"  # a 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds
     else:
-        _log.info("request", **facts)
+        level = "error" if status >= 500 else "info"  # noqa: PLR2004
+    logs.tell(level, "request", facts)

@@ -1,13 +1,13 @@
 """Getting a reply out: committed as late as possible, and kept alive while nothing can be said yet."""
 
 import asyncio
-from types import TracebackType
 from typing import Any
 
 from aiohttp import web
 
 from handlers.errors import ApiError
 from upstream import codec
+from upstream.alarms import Alarm, Alarms
 
 
 class JsonReply:
@@ -117,32 +117,29 @@ class SseReply:
 
 
 class Heartbeat:
-    """A context in which the reply beats whenever it was silent for `interval_s` seconds (0: never).
+    """Has the reply beat whenever it was silent for `interval_s` seconds (0: never), from now until its `end`.
 
-    The end of the block waits for a beat that is under way. Most replies are done before the first: until then it is
-    but a timer.
+    Most replies are done before the first beat: until then it is but an alarm.
     """
 
-    def __init__(self, interval_s: float, reply: JsonReply | SseReply) -> None:
+    def __init__(self, interval_s: float, reply: JsonReply | SseReply, alarms: Alarms) -> None:
         self._interval_s = interval_s
         self._reply = reply
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarms = alarms
+        self._alarm: Alarm | None = None
         self._beat: asyncio.Task[None] | None = None
+        if interval_s:
+            self._wait(interval_s)
 
-    async def __aenter__(self) -> None:
-        if self._interval_s:
-            self._wait(self._interval_s)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    async def end(self) -> None:
+        """Beat no more; waits for a beat that is under way."""
         if self._beat is not None:
             await asyncio.gather(self._beat, return_exceptions=True)  # after which the next one may be due
-        if self._timer is not None:
-            self._timer.cancel()
+        if self._alarm is not None:
+            self._alarm.off()
 
     def _wait(self, pause_s: float) -> None:
-        self._timer = asyncio.get_running_loop().call_later(pause_s, self._due)
+        self._alarm = self._alarms.set(self._alarms.now() + pause_s, self._due)
 
     def _due(self) -> None:
         silent_s = self._reply.silent_s()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from synth.request import Message, text_of
 from upstream.conversation import Conversation
 
+_RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because a new one is seeded twice
 _FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
 
 PROMPT = """\
@@ -37,7 +38,8 @@ The tools are yours to call, and where a call is the right reply, call: the draf
 def shuffled(n_candidates: int, seed: int) -> tuple[int, ...]:
     """Return the order in which candidates become A, B, C…: positions, the same for the same seed."""
     order = list(range(n_candidates))
-    random.Random(seed).shuffle(order)  # noqa: S311 -- fairness of order, not secrecy
+    _RNG.seed(seed)
+    _RNG.shuffle(order)
     return tuple(order)
 
 

@@ -8,31 +8,33 @@ import asyncio
 from collections.abc import Callable
 
 
+def _nobody() -> None:
+    """Stand for whoever was to be called: who holds an alarm that holds its owner would wait for the collector."""
+
+
 class Alarm:
     """What is to be called at the instant `at` of the loop's clock. It rings once, unless it is put `off` before."""
 
     __slots__ = ("_handle", "_sharing", "at", "ring")
 
-    def __init__(self, at: float, ring: Callable[[], None]) -> None:
+    def __init__(self, at: float, ring: Callable[[], None], sharing: "set[Alarm] | None" = None) -> None:
         self.at = at
         self.ring = ring
-        self._sharing: set[Alarm] | None = None
+        self._sharing = sharing
         self._handle: asyncio.TimerHandle | None = None
+        if sharing is not None:
+            sharing.add(self)
 
     def off(self) -> None:
-        """Never ring, if it has not yet."""
+        """Never ring, if it has not yet; it forgets whom it should have called."""
+        self.ring = _nobody
         if self._sharing is not None:
             self._sharing.discard(self)
         if self._handle is not None:
             self._handle.cancel()
 
-    def share(self, sharing: "set[Alarm]") -> None:
-        """Wait among those that are due in one second."""
-        self._sharing = sharing
-        sharing.add(self)
-
     def wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait by a timer of its own: the second has begun."""
+        """Wait by a timer of its own."""
         self._sharing = None
         self._handle = loop.call_at(self.at, self.ring)
 
@@ -47,16 +49,16 @@ class Alarms:
 
     def set(self, at: float, ring: Callable[[], None]) -> Alarm:
         """Return an alarm that calls `ring` at this instant: as soon as can be where that has passed."""
-        alarm = Alarm(at, ring)
         second = int(at)
         sharing = self._sharing.get(second)
-        if sharing is None and second <= self.now():
-            alarm.wait(self._loop)
-            return alarm
-        if sharing is None:
+        if sharing is not None:
+            return Alarm(at, ring, sharing)
+        if second > self.now():
             sharing = self._sharing[second] = set()
             self._loop.call_at(second, self._part, second)
-        alarm.share(sharing)
+            return Alarm(at, ring, sharing)
+        alarm = Alarm(at, ring)
+        alarm.wait(self._loop)
         return alarm
 
     def _part(self, second: int) -> None:

@@ -34,5 +34,6 @@ class Conversation(list[Message]):
         return b"[" + b",".join(self._parts()) + b"]"
 
     def _parts(self) -> list[bytes]:
-        self._encoded += map(encode, self[len(self._encoded) :])
+        if len(self._encoded) < len(self):
+            self._encoded += map(encode, self[len(self._encoded) :])
         return self._encoded
