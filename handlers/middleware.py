@@ -16,7 +16,7 @@ from handlers.admission import ADMISSION
 from handlers.generations import GENERATIONS
 from handlers.metrics import METRICS
 from handlers.rate import RateLimits
-from handlers.record import RequestRecord
+from handlers.record import RequestRecord, rounded
 from handlers.spans import SPANS, TRACE_CONTEXT, Ended
 from handlers.state import STATE, State
 from handlers.trace import Trace
@@ -161,12 +161,13 @@ def admitted(handler: Handler) -> Handler:
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Put what every reply carries into its headers, just before they go out."""
-    response.headers["Server"] = "mom-gateway"
-    if STATE in request:
-        response.headers.update(access.shared(request.headers, request[STATE].settings.server))
-    if REQUEST_ID in request:
-        response.headers["x-request-id"] = request[REQUEST_ID]
-        response.headers.update(request[RECORD].headers())
+    headers = response.headers
+    headers["Server"] = "mom-gateway"
+    state = request.get(STATE)
+    if state is not None:
+        headers.update(access.shared(request.headers, state.settings.server))
+        headers["x-request-id"] = request[REQUEST_ID]
+        headers.update(request[RECORD].headers())
 
 
 def new_reply_id(unix_time: float) -> str:
@@ -181,11 +182,11 @@ def _write_line(request: web.Request, _state: State, status: int, ended: float) 
         "method": request.method,
         "path": request.path,
         "status": status,
-        "seconds": round(ended - record.started, 4),
-        **record.facts(),
+        "seconds": rounded(ended - record.started, per_second=10_000),
     }
+    facts |= record.facts()
     if request.path in access.PROBES or (access.is_page(request.path) and status < 400):  # noqa: PLR2004
-        level = "debug"  # a 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds
+        # A 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds.
+        logs.tell("debug", "request", facts)
     else:
-        level = "error" if status >= 500 else "info"  # noqa: PLR2004
-    logs.tell(level, "request", facts)
+        logs.tell("error" if status >= 500 else "info", "request", facts)  # noqa: PLR2004

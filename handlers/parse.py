@@ -99,7 +99,13 @@ def _check_messages(messages: Any, *, present: bool) -> None:
     if not messages:
         _refuse("messages", "must hold at least one message")
     for position, message in enumerate(messages):
-        _check_message(f"messages[{position}]", message)
+        if not _is_plain(message):
+            _check_message(f"messages[{position}]", message)
+
+
+def _is_plain(message: Any) -> bool:
+    """Whether a message is what nearly all are: somebody's text."""
+    return type(message) is dict and message.get("role") in ROLES and type(message.get("content")) is str
 
 
 def _check_message(path: str, message: Any) -> None:

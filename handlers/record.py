@@ -1,6 +1,6 @@
 """What one request came to: read off its events, for headers and the log line."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
@@ -102,40 +102,40 @@ class RequestRecord:
         return headers
 
     def facts(self) -> dict[str, Any]:
-        """Return what the log line tells of the run. No prompt text is among it."""
-        facts: dict[str, Any] = {"client": self.client, "queued_s": rounded(self.queued_s)}
+        """Return what the log line tells of the run, as far as it is known. No prompt text is among it."""
+        told: list[tuple[str, Any]] = [("client", self.client), ("queued_s", rounded(self.queued_s))]
         if self.error is not None:
-            facts["error"] = self.error["code"]
+            told.append(("error", self.error["code"]))
         if self.mode is not None:
-            facts |= self._facts_of_run()
-        return {name: value for name, value in facts.items() if value is not None}
+            told += self._facts_of_run()
+        return {name: value for name, value in told if value is not None}
 
-    def _facts_of_run(self) -> dict[str, Any]:
-        total, cost = self.ledger.total(), self.ledger.cost()
-        return {
-            "outcome": self.outcome,
-            "reply": self.reply_id,
-            "mixture": self.mixture,
-            "mode": self.mode,
-            "bypass": self.bypass,
-            "stream": self.stream or None,
-            "candidates": f"{self.n_candidates}/{self.n_asked}" if self.panel_s is not None else None,
-            "panel": self.panel or None,
-            "decided_by": self.decided_by,
-            "author": self.author,
-            "defects": self.n_defects,
-            "revised": self.revised if self.n_defects else None,
-            "verification_failed": self.verification_failed,
-            "calls": len(self.ledger.calls),
-            "attempts": sum([len(call.attempts) for call in self.ledger.calls]),
-            "prompt_tokens": total.prompt,
-            "completion_tokens": total.completion,
-            "tokens_estimated": total.estimated or None,
-            "cost": as_number(cost),
-            "currency": self.currency if cost is not None else None,
-            "panel_s": rounded(self.panel_s),
-            "critic_s": rounded(self.critic_s),
-        }
+    def _facts_of_run(self) -> Iterable[tuple[str, Any]]:
+        total, cost, calls = self.ledger.total(), self.ledger.cost(), self.ledger.calls
+        return (
+            ("outcome", self.outcome),
+            ("reply", self.reply_id),
+            ("mixture", self.mixture),
+            ("mode", self.mode),
+            ("bypass", self.bypass),
+            ("stream", self.stream or None),
+            ("candidates", None if self.panel_s is None else f"{self.n_candidates}/{self.n_asked}"),
+            ("panel", self.panel or None),
+            ("decided_by", self.decided_by),
+            ("author", self.author),
+            ("defects", self.n_defects),
+            ("revised", self.revised if self.n_defects else None),
+            ("verification_failed", self.verification_failed),
+            ("calls", len(calls)),
+            ("attempts", sum([len(call.attempts) for call in calls])),
+            ("prompt_tokens", total.prompt),
+            ("completion_tokens", total.completion),
+            ("tokens_estimated", total.estimated or None),
+            ("cost", as_number(cost)),
+            ("currency", None if cost is None else self.currency),
+            ("panel_s", rounded(self.panel_s)),
+            ("critic_s", rounded(self.critic_s)),
+        )
 
 
 def as_number(cost: Decimal | None) -> float | None:
@@ -152,6 +152,6 @@ def _fate(event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> tuple[
     return place, "ok" if isinstance(event, CandidateArrived) else str(event.error.kind)
 
 
-def rounded(seconds: float | None) -> float | None:
-    """Return a duration to the millisecond."""
-    return None if seconds is None else round(seconds, 3)
+def rounded(seconds: float | None, per_second: int = 1000) -> float | None:
+    """Return a duration to the millisecond, or to another part of the second; `round` takes ten times as long."""
+    return None if seconds is None else int(seconds * per_second + 0.5) / per_second

@@ -35,16 +35,18 @@ _INSTRUCTION_CHARS = 600
 def matching(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | None:
     """Return the first rule that a request meets, None where it is for the panel."""
     instructions = _instructions(request)
-    return next((rule for rule in rules if _meets(request, instructions, rule)), None)
+    lowered = (instructions or "").lower()
+    return next((rule for rule in rules if _meets(request, instructions, lowered, rule)), None)
 
 
-def _meets(request: ChatRequest, instructions: str | None, rule: BypassRule) -> bool:
-    checks = [
-        rule.system is None or (instructions is not None and _match(instructions, rule)),
-        rule.max_prompt_chars is None or _n_chars(request) <= rule.max_prompt_chars,
-        rule.max_tokens_below is None or _limit(request) < rule.max_tokens_below,
-    ]
-    return all(checks)
+def _meets(request: ChatRequest, instructions: str | None, lowered: str, rule: BypassRule) -> bool:
+    if rule.system is not None and (instructions is None or rule.telltale not in lowered):
+        return False
+    if rule.max_prompt_chars is not None and _n_chars(request) > rule.max_prompt_chars:
+        return False
+    if rule.max_tokens_below is not None and _limit(request) >= rule.max_tokens_below:
+        return False
+    return rule.system is None or re.search(rule.system, instructions or "", re.IGNORECASE | re.DOTALL) is not None
 
 
 def _instructions(request: ChatRequest) -> str | None:
@@ -55,11 +57,6 @@ def _instructions(request: ChatRequest) -> str | None:
     if rest and (first.get("role") not in ("system", "developer") or any(each.get("role") != "user" for each in rest)):
         return None
     return text_of(first.get("content"))[:_INSTRUCTION_CHARS]
-
-
-def _match(instructions: str, rule: BypassRule) -> bool:
-    telling = rule.telltale in instructions.lower()
-    return telling and re.search(rule.system or "", instructions, re.IGNORECASE | re.DOTALL) is not None
 
 
 def _n_chars(request: ChatRequest) -> int:

@@ -117,12 +117,18 @@ class Contract:
         return Reading(completion, finding, made.outcome, in_words=made.edits is Edits.NONE)
 
 
+_NONE = Contract()
+_BINDING = frozenset({"response_format", "tools", "functions", "parallel_tool_calls"})
+
+
 def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
     """Return the contract of a request: from its parameters, and `of_edits` from its instructions."""
+    edits = edit_form(request.messages) if of_edits else None
+    if edits is None and _BINDING.isdisjoint(request.params):
+        return _NONE
     response_format = request.params.get("response_format") or {}
     schema = (response_format.get("json_schema") or {}).get("schema")
     tools, must_call = choosable(request.params)
-    edits = edit_form(request.messages) if of_edits else None
     return Contract(
         json=response_format.get("type") in ("json_object", "json_schema"),
         schema=schema if response_format.get("type") == "json_schema" else None,

@@ -7,6 +7,7 @@ closing block. Candidates are anonymous, in shuffled order, and fenced by a nonc
 import random
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from synth.request import Message, text_of
 from upstream.conversation import Conversation
@@ -63,7 +64,15 @@ def closing_block(request: str, candidates: Sequence[str], nonce: str, template:
         for mark, text in zip(marks, candidates, strict=True)
     )
     fields = {"candidates": fenced, "count": str(len(candidates)), "nonce": nonce, "request": request}
-    return _FIELD.sub(lambda found: fields[found[1]], template or PROMPT)
+    words = [*_taken_apart(template or PROMPT)]
+    words[1::2] = [fields[name] for name in words[1::2]]
+    return "".join(words)
+
+
+@lru_cache(maxsize=64)
+def _taken_apart(template: str) -> tuple[str, ...]:
+    """Return a template's words and the names of its fields, in turns; it begins and ends with words."""
+    return tuple(_FIELD.split(template))
 
 
 def last_request(messages: Sequence[Message]) -> str:

@@ -102,8 +102,9 @@ async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> Async
     counts as a failure.
     """
     calls: list[Call] = []
+    is_seen = adapt.needs_vision(run.request.messages)
     for proposer in mixture.panel:
-        unfit = _unfit(run, asking, proposer, panel.hopeless)
+        unfit = _unfit(run, asking, proposer, panel.hopeless, is_seen=is_seen)
         if unfit is not None:
             yield ProposerLeftOut(proposer.name, unfit, asking.layer)
         else:
@@ -138,12 +139,12 @@ def _call(run: Run, asking: Asking, proposer: Proposer) -> Call:
     )
 
 
-def _unfit(run: Run, asking: Asking, proposer: Proposer, hopeless: frozenset[str]) -> str | None:
-    """Return why a proposer cannot take the request, None where it can."""
+def _unfit(run: Run, asking: Asking, proposer: Proposer, hopeless: frozenset[str], *, is_seen: bool) -> str | None:
+    """Return why a proposer cannot take the request, which has parts that are to be seen or not; None where it can."""
     model = run.models[proposer.model]
     if proposer.model in hopeless:
         return "it has failed in a way that lasts"
-    if adapt.needs_vision(run.request.messages) and "vision" not in model.capabilities:
+    if is_seen and "vision" not in model.capabilities:
         return "it lacks the capability vision"
     if not holds(model, asking.request.messages):
         return f"the conversation does not fit its {model.context_tokens} tokens of context"
@@ -172,8 +173,7 @@ async def _read(contract: Contract, asking: Asking, outcome: Outcome) -> Reading
 
 def _advice(contract: Contract, completion: Completion) -> Completion:
     """Return a proposer's answer as advice: members of the panel call no tools, so a call of theirs is put in words."""
-    calls = called(completion)
-    if not contract.tools or not calls:
+    if not contract.tools or not (calls := called(completion)):
         return completion
     text = "\n".join([completion.text, *(f"I would call {json.dumps(call)}" for call in calls)]).strip()
     return replace(completion, text=text, tool_calls=(), function_call=None, finish_reason="stop")

@@ -1,7 +1,7 @@
 """One request on its way through a mixture: what is asked, who may be asked, until when."""
 
+import os
 import random
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +36,7 @@ class Run:
     incremental: bool = False
     shows_reasoning: bool = False
     rng: random.Random = _RNG
-    draw_nonce: Callable[[], str] = lambda: secrets.token_hex(8)
+    draw_nonce: Callable[[], str] = lambda: os.urandom(8).hex()
 
     def elapsed_s(self) -> float:
         """Return the seconds since the run began."""

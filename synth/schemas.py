@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
 from functools import cache
 from math import isfinite
 from typing import Any
@@ -87,8 +86,13 @@ def unfenced(text: str) -> str:
 
 def json_value(text: str | bytes) -> Any:
     """Return the JSON value of a text, strictly; ValueError says what is wrong with it."""
-    with suppress(ValueError, RecursionError):
+    try:
         return codec.decode_fast(text)
+    except (ValueError, RecursionError):
+        return _decoded(text)
+
+
+def _decoded(text: str | bytes) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:
