@@ -15,6 +15,7 @@ from synth.events import (
     PanelSettled,
     ProposerLeftOut,
     Revised,
+    TextDelta,
     VerificationFailed,
     Verified,
 )
@@ -63,6 +64,8 @@ class RequestRecord:
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
+        if type(event) is TextDelta:  # nearly all of a stream's
+            return
         match event:
             case CandidateArrived() | CandidateFailed() | ProposerLeftOut():
                 self.panel.update([_fate(event)])
