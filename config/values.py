@@ -7,6 +7,8 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from yarl import URL
+
 from config.document import Entries, Items, Node, Scalar, join
 from config.reader import Check, Place, Refused, is_finite, meant, number, scalar, shown, text
 from config.settings import Secret
@@ -156,6 +158,7 @@ def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port  # is read, and refused, only when asked for
+        URL(url)  # what the requests are sent by knows more of hosts
     except ValueError:
         raise Refused("must be a URL with a valid host and port") from None
     return parts

@@ -17,6 +17,7 @@ from structlog.typing import EventDict, Processor
 
 from upstream import codec
 
+_COMPACT = (",", ":")
 _PLAIN = {str, int, float, bool, type(None)}
 _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "error": logging.ERROR}
 _LEVELS = {"exception": "error", "warn": "warning"}
@@ -54,7 +55,7 @@ class Lines:
                 self._n_lost = 0
 
     def _lost(self) -> str:
-        return json.dumps({"event": "log lines were lost", "count": self._n_lost, "level": "error"}) + "\n"
+        return codec.encode_ascii({"event": "log lines were lost", "count": self._n_lost, "level": "error"}) + "\n"
 
     def flush(self) -> None:
         """Do nothing: what was written is out."""
@@ -157,7 +158,7 @@ def _rendering(stream: TextIO) -> list[Processor]:
 
 def _serialized(event: EventDict, *, default: Callable[[Any], Any]) -> str:
     """Return a line's JSON, in ASCII; fast where it is made of nothing but plain values, as those of requests are."""
-    return codec.encode_ascii(event) if _is_plain(event) else json.dumps(event, default=default)
+    return codec.encode_ascii(event) if _is_plain(event) else json.dumps(event, default=default, separators=_COMPACT)
 
 
 def _is_plain(event: Mapping[str, Any]) -> bool:

@@ -49,10 +49,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             response = await _bounded(request, handler, record)
             status = response.status
-            if isinstance(response, web.Response) and isinstance(
-                response.body, bytes
-            ):  # what else there is was counted
-                record.bytes_out = len(response.body)
+            body = response.body if isinstance(response, web.Response) else None
+            if isinstance(body, bytes):  # what else there is was counted
+                record.bytes_out = len(body)
         except asyncio.CancelledError:
             record.outcome = "cancelled"
             raise

@@ -24,7 +24,6 @@ _log = structlog.get_logger(__name__)
 _TOO_LATE = (Kind.TIMEOUT, "the deadline ran out before the call could start")
 _AFTERWORD_S = 2.0
 _MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
-_SHORTEST_S = 0.001  # aiohttp takes 0 for "no limit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +57,6 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
 
     So nothing is out before there is content, and until then another attempt may take its place unseen.
     """
-    limits = _timeouts(route, call, streamed=True)
     asked: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     if call.model.weights is not None:
         asked["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
@@ -66,6 +64,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     finished = False
     await _take_slots(route, call)
     with _Attempting(route, call, hedge=hedge) as attempt:
+        limits = _timeouts(route, call, streamed=True)
         chunks = route.upstream.stream(_question(call, **asked), timeouts=limits, attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next(chunks, finished=finished)) is not None:
@@ -227,7 +226,7 @@ def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
 def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
     """Return the limits of one attempt: `timeout_s` bounds a whole reply, and of a stream each silence."""
     model = call.model
-    remaining_s = max(_SHORTEST_S, call.deadline - route.clock())
+    remaining_s = call.deadline - route.clock()
     silence_s = model.timeout_s if streamed else None
     return Timeouts(
         total_s=remaining_s if streamed else min(model.timeout_s, remaining_s),

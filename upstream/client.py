@@ -41,14 +41,12 @@ class Endpoint:
     base_url: str
     api_key: Secret | None
     url: URL = field(init=False)
-    headers: dict[str, str] = field(init=False)
+    headers: dict[str, str] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Make once what each request to it has."""
         self.url = URL(f"{self.base_url}/chat/completions")
-        self.headers = {"Content-Type": "application/json"}
-        if self.api_key is not None:
-            self.headers["Authorization"] = f"Bearer {self.api_key.value}"
+        self.headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key.value}"}
 
 
 class Question(NamedTuple):
@@ -61,7 +59,8 @@ class Question(NamedTuple):
 
 class Timeouts(NamedTuple):
     """How long one attempt may take in seconds: as a whole, to connect, until the first byte of the reply, and
-    between two bytes of it; None for no bound of its own. All but `idle_s` count from the start of the attempt.
+    between two bytes of it; None for no bound of its own. `total_s` counts from the start of the attempt, the next two
+    from when it is known where the upstream listens.
     """
 
     total_s: float
@@ -149,7 +148,7 @@ class Upstream:
             reply = await self._session.post(
                 endpoint.url,
                 data=_body(wire.encode(question.messages, question.fields)),
-                headers={**endpoint.headers, **question.headers},
+                headers={**endpoint.headers, **question.headers, "Content-Type": "application/json"},
                 timeout=_only_to_connect(timeouts.connect_s),
                 allow_redirects=False,
             )
@@ -224,7 +223,7 @@ _FAULTS = (TimeoutError, aiohttp.ClientError, EventTooLargeError, OSError)
 # In this order: aiohttp's time-outs are ClientErrors as well, and most connector errors are ClientOSErrors.
 _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     ((aiohttp.ConnectionTimeoutError,), Kind.TIMEOUT, "no connection in time"),
-    ((TimeoutError,), Kind.TIMEOUT, "no complete answer in time"),
+    ((TimeoutError,), Kind.TIMEOUT, "the connection timed out"),
     ((EventTooLargeError,), Kind.OVERSIZED, f"the stream holds an event of more than {MAX_EVENT_BYTES} bytes"),
     ((aiohttp.ClientPayloadError,), Kind.TRUNCATED, "the reply broke off in its body"),
     ((aiohttp.ClientConnectorDNSError,), Kind.CONNECT, "the host name cannot be resolved"),

@@ -56,6 +56,7 @@ MODEL = (
     ("base_url: 'http://h h'", "models[1].base_url: must not have blanks, backslashes or control characters"),
     ("base_url: 'http://h:x'", "models[1].base_url: must be a URL with a valid host and port"),
     ("base_url: 'http://[h'", "models[1].base_url: must be a URL with a valid host and port"),
+    ("base_url: 'http://\u00e9..example/v1'", "models[1].base_url: must be a URL with a valid host and port"),
     ("base_url: 'http://u:s3cret@h'", "models[1].base_url: must not have user:password@ in it: put the key under"),
     ("base_url: 'http://h/?key=s3cret'", "models[1].base_url: must not have a query or fragment: credentials go"),
     ("base_url: 'http://h/v1/chat/completions/'", "models[1].base_url: must end before /chat/completions"),

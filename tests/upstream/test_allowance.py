@@ -80,6 +80,22 @@ def test_a_reader_that_takes_long_between_waits_is_left_alone() -> None:
     assert ended_at(play()) == (WHOLE, 61)
 
 
+def test_after_the_end_not_even_what_is_there_is_taken() -> None:
+    """Else a stream that is always ahead of its reader would never be too late."""
+
+    async def play() -> str:
+        allowance = Allowance(Alarms(), 10)
+        assert await waited(allowance, 1, 2) == ""
+        await asyncio.sleep(60)
+        try:
+            with allowance.waiting(None, SILENT):
+                return "taken"
+        except CallError as error:
+            return error.message
+
+    assert ended_at(play()) == (WHOLE, 61)
+
+
 def test_the_next_wait_may_be_another_task_s() -> None:
     """As where one task has waited for the first chunk, and another one reads on."""
 

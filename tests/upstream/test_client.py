@@ -52,6 +52,21 @@ async def test_key_and_headers_go_out_and_the_attempt_is_recorded(known: Upstrea
     assert (attempt.sent, attempt.status, attempt.first_byte) == (True, 200, 7.0)
 
 
+async def test_a_configured_header_cannot_say_that_the_body_is_no_json(known: Upstream) -> None:
+    """It is the gateway's own."""
+    question = Question([], {"model": "m"}, {"Content-Type": "text/plain"})
+    with MendedResponses() as mocked:
+        mocked.post(f"{URL}/chat/completions", payload=GOOD)
+        await known.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
+        ((sent,),) = mocked.requests.values()
+    assert sent.kwargs["headers"]["Content-Type"] == "application/json"
+
+
+def test_an_endpoint_does_not_show_its_key() -> None:
+    """Also where a traceback or a log shows the endpoint."""
+    assert "k-123" not in repr(Endpoint(URL, Secret("k-123", "KEY")))
+
+
 @pytest.mark.parametrize(
     ("exception", "kind"),
     [

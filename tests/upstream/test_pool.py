@@ -330,3 +330,21 @@ async def test_all_models_of_an_upstream_share_its_limit(upstream: FakeUpstream)
         await asyncio.gather(*asking)
     assert upstream.max_in_flight == 2
     assert len(upstream.requests) == 6
+
+
+async def test_a_stream_that_queued_has_but_the_rest_of_its_time(upstream: FakeUpstream) -> None:
+    """The wait for a slot is part of it."""
+    upstream.default = hang()
+    asked, clock = model("a", upstream, max_concurrency=1, retries=0), Clock()
+    async with pooled(asked, clock=clock) as pool:
+        slots = pool._routes["a"].slots
+        assert slots.take()
+        task = asyncio.create_task(anext(pool.stream(call_of(pool, asked, deadline_s=60))))
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert slots.n_waiting == 1
+        clock.now += 59.95
+        slots.free()
+        with pytest.raises(CallError) as caught:
+            await asyncio.wait_for(task, 30)
+    assert caught.value.kind is Kind.TIMEOUT
