@@ -89,8 +89,8 @@ def _keep(request: web.Request, state: State, status: int, ended: float) -> None
 async def _bounded(request: web.Request, handler: Handler, record: RequestRecord) -> web.StreamResponse:
     """Turn every exception into an error reply."""
     try:
-        reply = guarded(request)
-        return await handler(request) if reply is None else reply
+        preflight = _check_entry(request)
+        return await handler(request) if preflight is None else preflight
     except errors.ApiError as error:
         api_error = error
     except web.HTTPException as error:
@@ -117,10 +117,10 @@ def _ended(request: web.Request, record: RequestRecord, status: int, ended: floa
     )
 
 
-def guarded(request: web.Request) -> web.Response | None:
-    """Turn away web pages that are not allowed, strange host names, and whoever shows no key where one is asked for.
+def _check_entry(request: web.Request) -> web.Response | None:
+    """Return None for who may come in, and for a browser that asks what it may send, the reply to that.
 
-    What is left is for the handlers, but for the question of a browser what it may send.
+    ApiError for web pages that are not allowed, strange host names, and whoever shows no key where one is asked for.
     """
     server = request[STATE].settings.server
     headers = request.headers

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from synth.events import (
+    PIECES,
     Answered,
     CandidateArrived,
     CandidateFailed,
@@ -15,7 +16,6 @@ from synth.events import (
     PanelSettled,
     ProposerLeftOut,
     Revised,
-    TextDelta,
     VerificationFailed,
     Verified,
 )
@@ -64,7 +64,7 @@ class RequestRecord:
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
-        if type(event) is TextDelta:  # nearly all of a stream's
+        if type(event) in PIECES:
             return
         match event:
             case CandidateArrived() | CandidateFailed() | ProposerLeftOut():

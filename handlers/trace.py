@@ -9,6 +9,7 @@ from typing import Any
 from handlers.record import RequestRecord, as_number, rounded
 from synth.critic import letter
 from synth.events import (
+    PIECES,
     Answered,
     AuthorFailed,
     AuthorStarted,
@@ -17,9 +18,7 @@ from synth.events import (
     Event,
     LayerStarted,
     ProposerLeftOut,
-    ReasoningDelta,
     Revised,
-    TextDelta,
     VerdictGiven,
     VerificationFailed,
     Verified,
@@ -33,7 +32,6 @@ from upstream.errors import CallError
 _MAX_BODY_BYTES = 100_000
 REDACTED = "[redacted]"
 _SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
-_PIECES = frozenset({TextDelta, ReasoningDelta})  # many, and the whole text comes with what ends them
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ class Trace:
 
     def read(self, event: Event) -> None:
         """Take in the next event. What it tells is read later, in the thread that makes the document."""
-        if type(event) not in _PIECES:
+        if type(event) not in PIECES:
             self._events.append(event)
 
     @property

@@ -163,6 +163,10 @@ class ReasoningDelta:
     choice: int = 0
 
 
+PIECES = frozenset({TextDelta, ReasoningDelta})
+"""Most of a stream's events; the whole text comes with what ends them."""
+
+
 @frozen
 class Answered:
     """One choice of the reply is complete."""

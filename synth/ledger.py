@@ -85,15 +85,13 @@ class Ledger:
         """Return what was used in all, and by model."""
         if self._summed is not None:
             return self._summed
-        whole: Used | None = None
         by_model: dict[str, Used] = {}
         is_over = True
         for call in self.calls:
             is_over = is_over and call.ended is not None
             used, model = _used(call), call.model.name
-            whole = used if whole is None else whole + used
             by_model[model] = by_model[model] + used if model in by_model else used
-        sums = whole or Used(), by_model
+        sums = sum(by_model.values(), Used()), by_model
         if is_over:  # nothing will change, and several readers ask
             self._summed = sums
         return sums

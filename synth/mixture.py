@@ -3,7 +3,7 @@
 Close the generator, or cancel its reader, and every call upstream is cancelled before that returns.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -36,8 +36,7 @@ def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
 
 def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
     """Yield the events of one model's run, asked for by its own name: no panel, no critic, no check of its answer."""
-    settled = _without_panel(run)
-    return _made(run, settled, lambda choice: _direct(run, model, choice), [settled])
+    return _made(run, lambda choice: _direct(run, model, choice), _without_panel(run))
 
 
 async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
@@ -52,7 +51,7 @@ async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
         settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
     name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
     mode = MODES[name]
-    made = _made(run, settled, lambda choice: mode(Case(run, mixture, panel, choice)), [settled, ModeChosen(name)])
+    made = _made(run, lambda choice: mode(Case(run, mixture, panel, choice)), settled, ModeChosen(name))
     async with aclosing(made) as events:
         async for event in events:
             yield event
@@ -63,11 +62,12 @@ def _without_panel(run: Run) -> PanelSettled:
 
 
 async def _made(
-    run: Run, settled: PanelSettled, make: Callable[[int], AsyncGenerator[Event]], before: Sequence[Event]
+    run: Run, make: Callable[[int], AsyncGenerator[Event]], settled: PanelSettled, *chosen: ModeChosen
 ) -> AsyncGenerator[Event]:
-    """Yield the events `before`, and those of all choices; the last is Finished, which has the answers in order."""
-    for event in before:
-        yield event
+    """Yield what is settled and chosen, and the events of all choices; Finished, the last, has the answers in order."""
+    yield settled
+    for mode in chosen:
+        yield mode
     answers: list[Answered] = []
     async with aclosing(interleaved(run.request.n, make, spare=not run.incremental)) as events:
         async for event in events:
@@ -106,8 +106,7 @@ def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenerator[Ev
         task = Task(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
         return write(run, task, authors)
 
-    settled = _without_panel(run)
-    return _made(run, settled, made, [settled, ModeChosen("direct", rule.name)])
+    return _made(run, made, _without_panel(run), ModeChosen("direct", rule.name))
 
 
 def _direct(run: Run, model: str, choice: int) -> AsyncGenerator[Event]:

@@ -15,7 +15,7 @@ from upstream import wire
 from upstream.breaker import Breaker
 from upstream.budget import RetryBudget
 from upstream.calls import Attempt, Call
-from upstream.client import Question, Timeouts, Upstream
+from upstream.client import Question, Timeouts, Upstream, headers_of
 from upstream.errors import CallError, Kind
 from upstream.slots import Slots
 
@@ -239,8 +239,7 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
 def _question(call: Call, **asked: Any) -> Question:
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
-    headers = {name: secret.value for name, secret in model.headers.items()} if model.headers else {}
-    return Question(call.messages, {"model": model.model, **params, **asked}, headers)
+    return Question(call.messages, {"model": model.model, **params, **asked}, headers_of(model))
 
 
 def _redacted(message: str, model: Model) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from config.settings import Model, Weights
 from upstream import diagnosis, model_list
 from upstream.calls import Attempt, Call
-from upstream.client import Endpoint, Question, Timeouts, Upstream
+from upstream.client import Endpoint, Question, Timeouts, Upstream, headers_of
 from upstream.diagnosis import Circumstances
 from upstream.errors import CallError, Kind
 from upstream.pool import Pool
@@ -86,7 +86,7 @@ class Checking:
     async def _listed(self, model: Model) -> frozenset[str] | None:
         if model.weights is not None:
             return None
-        return await model_list.listed(_endpoint(model), _headers(model), timeout_s=self._limit_s / 2)
+        return await model_list.listed(_endpoint(model), headers_of(model), timeout_s=self._limit_s / 2)
 
     async def _asked(self, model: Model, deadline: float) -> "_Asked":
         """Ask for one token; where the model objects to that, for a few, by the name that it wants."""
@@ -137,7 +137,7 @@ class Checking:
 
         clock = self._pool.clock
         upstream = Upstream(located, clock=clock, alarms=self._pool.alarms)
-        question = Question(_QUESTION, {"model": model.model, "max_tokens": 1}, _headers(model))
+        question = Question(_QUESTION, {"model": model.model, "max_tokens": 1}, headers_of(model))
         timeouts = Timeouts(total_s=max(1.0, deadline - clock()))
         try:
             await upstream.complete(question, timeouts=timeouts, attempt=Attempt(clock()))
@@ -169,7 +169,3 @@ def _misnamed(model: Model) -> str:
 
 def _endpoint(model: Model) -> Endpoint:
     return Endpoint(model.base_url, model.api_key)
-
-
-def _headers(model: Model) -> dict[str, str]:
-    return {name: secret.value for name, secret in model.headers.items()}

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
-from config.settings import Secret
+from config.settings import Model, Secret
 from upstream import wire
 from upstream.alarms import Alarms
 from upstream.allowance import Allowance, Late
@@ -55,6 +55,11 @@ class Question(NamedTuple):
     messages: Sequence[Message]
     fields: Mapping[str, Any]
     headers: Mapping[str, str] = {}
+
+
+def headers_of(model: Model) -> dict[str, str]:
+    """Return the headers that config.yaml gives a model."""
+    return {name: secret.value for name, secret in model.headers.items()}
 
 
 class Timeouts(NamedTuple):

@@ -25,7 +25,10 @@ _CONTEXT_LENGTH_WORDS = re.compile(
 
 
 def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> bytes:
-    """Return the JSON bytes of a request; its messages are encoded once for all models that they go to."""
+    """Return the JSON bytes of a request, which has at least one field beside its messages.
+
+    Those are encoded once for all models that they go to.
+    """
     return b'{"messages":' + Conversation.of(messages).json() + b"," + codec.encode(fields)[1:]
 
 

@@ -10,6 +10,7 @@ from config.settings import Server
 from handlers.admission import Admission
 from handlers.errors import ApiError
 from handlers.stopping import shutting_down
+from tests.upstream.clocks import settle
 
 ONE = Server(max_concurrent_requests=1, max_queued_requests=8, max_queue_wait_s=60)
 
@@ -21,11 +22,6 @@ async def hold(admission: Admission, until: asyncio.Event) -> bool:
     finally:
         admission.leave()
     return waited
-
-
-async def settle() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> None:

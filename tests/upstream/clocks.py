@@ -51,3 +51,9 @@ def in_no_time(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end in a loop whose time jumps."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         return runner.run(main)
+
+
+async def settle() -> None:
+    """Let the other tasks go on until they wait."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -26,7 +26,7 @@ from tests.fakes import (
 )
 from tests.running import KEY, model
 from tests.upstream.calling import call_of, failure, pooled, text
-from tests.upstream.clocks import Clock
+from tests.upstream.clocks import Clock, settle
 from upstream.breaker import State, Status
 from upstream.errors import CallError, Kind
 from upstream.pool import Pool
@@ -340,8 +340,7 @@ async def test_a_stream_that_queued_has_but_the_rest_of_its_time(upstream: FakeU
         slots = pool._routes["a"].slots
         assert slots.take()
         task = asyncio.create_task(anext(pool.stream(call_of(pool, asked, deadline_s=60))))
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await settle()
         assert slots.n_waiting == 1
         clock.now += 59.95
         slots.free()

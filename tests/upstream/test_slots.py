@@ -2,12 +2,8 @@
 
 import asyncio
 
+from tests.upstream.clocks import settle
 from upstream.slots import Slots
-
-
-async def settle() -> None:
-    for _ in range(5):
-        await asyncio.sleep(0)
 
 
 async def test_first_come_first_served() -> None:
