@@ -15,7 +15,7 @@ from upstream import wire
 from upstream.breaker import Breaker
 from upstream.budget import RetryBudget
 from upstream.calls import Attempt, Call
-from upstream.client import Question, Timeouts, Upstream, headers_of
+from upstream.client import Headers, Question, Timeouts, Upstream
 from upstream.errors import CallError, Kind
 from upstream.slots import Slots
 
@@ -35,6 +35,7 @@ class Route:
     """
 
     upstream: Upstream
+    headers: Headers
     slots: Slots
     upstream_slots: Slots
     breaker: Breaker
@@ -46,7 +47,9 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
     """Return the checked completion of one attempt; CallError for whatever goes wrong."""
     await _take_slots(route, call)
     with _Attempting(route, call, hedge=hedge) as attempt:
-        completion = await route.upstream.complete(_question(call), timeouts=_timeouts(route, call), attempt=attempt)
+        completion = await route.upstream.complete(
+            _question(route, call), timeouts=_timeouts(route, call), attempt=attempt
+        )
         attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
         attempt.stated_model = completion.get("model")
         return completion
@@ -65,7 +68,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     await _take_slots(route, call)
     with _Attempting(route, call, hedge=hedge) as attempt:
         limits = _timeouts(route, call, streamed=True)
-        chunks = route.upstream.stream(_question(call, **asked), timeouts=limits, attempt=attempt)
+        chunks = route.upstream.stream(_question(route, call, **asked), timeouts=limits, attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next(chunks, finished=finished)) is not None:
                 finished = _note(attempt, chunk) or finished
@@ -236,10 +239,10 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
     )
 
 
-def _question(call: Call, **asked: Any) -> Question:
+def _question(route: Route, call: Call, **asked: Any) -> Question:
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
-    return Question(call.messages, {"model": model.model, **params, **asked}, headers_of(model))
+    return Question(call.messages, {"model": model.model, **params, **asked}, route.headers)
 
 
 def _redacted(message: str, model: Model) -> str:

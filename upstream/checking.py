@@ -86,7 +86,7 @@ class Checking:
     async def _listed(self, model: Model) -> frozenset[str] | None:
         if model.weights is not None:
             return None
-        return await model_list.listed(_endpoint(model), headers_of(model), timeout_s=self._limit_s / 2)
+        return await model_list.listed(_endpoint(model), dict(headers_of(model)), timeout_s=self._limit_s / 2)
 
     async def _asked(self, model: Model, deadline: float) -> "_Asked":
         """Ask for one token; where the model objects to that, for a few, by the name that it wants."""

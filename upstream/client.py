@@ -6,10 +6,11 @@ The only translator of aiohttp's exceptions into ours.
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from io import BytesIO
 from typing import Any, NamedTuple
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
+from multidict import CIMultiDict
 from yarl import URL
 
 from config.settings import Model, Secret
@@ -20,13 +21,13 @@ from upstream.backoff import retry_after_s
 from upstream.calls import Attempt
 from upstream.conversation import Message
 from upstream.errors import CallError, Kind
+from upstream.exchange import Reply, Target, post
 from upstream.sse import EventReader, EventTooLargeError
 
 MAX_REPLY_BYTES = 32 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
 _NEVER_ROUND_S = 1e9
-_LARGE_BODY_BYTES = 2**20
 
 
 _NOT_READY: Late = (Kind.NOT_READY, "the embedded model was not ready in time")
@@ -34,32 +35,45 @@ _NO_BYTE: Late = (Kind.TIMEOUT, "no first byte in time")
 _SILENT: Late = (Kind.TIMEOUT, "the reply fell silent for too long")
 
 
+Headers = tuple[tuple[str, str], ...]
+"""Headers that config.yaml gives a model, beside those of its endpoint."""
+
+
 @dataclass(slots=True)
 class Endpoint:
-    """Where an upstream listens: base URL without trailing slash, and the key it wants."""
+    """Where an upstream listens: base URL without trailing slash, and the key it wants. Belongs to the running loop."""
 
     base_url: str
     api_key: Secret | None
-    url: URL = field(init=False)
-    headers: dict[str, str] = field(init=False, repr=False)
+    _targets: dict[Headers, Target] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
-        """Make once what each request to it has."""
-        self.url = URL(f"{self.base_url}/chat/completions")
-        self.headers = {} if self.api_key is None else {"Authorization": f"Bearer {self.api_key.value}"}
+    def target(self, headers: Headers) -> Target:
+        """Return where chat requests with these headers go, made once."""
+        target = self._targets.get(headers)
+        if target is None:
+            target = self._targets[headers] = Target(URL(f"{self.base_url}/chat/completions"), self._fields(headers))
+        return target
+
+    def _fields(self, headers: Headers) -> CIMultiDict[str]:
+        fields = CIMultiDict({"User-Agent": "mom-gateway"})
+        if self.api_key is not None:
+            fields["Authorization"] = f"Bearer {self.api_key.value}"
+        fields.update(headers)
+        fields["Content-Type"] = "application/json"
+        return fields
 
 
 class Question(NamedTuple):
-    """What is asked: the conversation, every other field of the request's body, and headers beside the endpoint's."""
+    """What is asked: the conversation, every other field of the request's body, and headers of the model's own."""
 
     messages: Sequence[Message]
     fields: Mapping[str, Any]
-    headers: Mapping[str, str] = {}
+    headers: Headers = ()
 
 
-def headers_of(model: Model) -> dict[str, str]:
+def headers_of(model: Model) -> Headers:
     """Return the headers that config.yaml gives a model."""
-    return {name: secret.value for name, secret in model.headers.items()}
+    return tuple((name, secret.value) for name, secret in model.headers.items())
 
 
 class Timeouts(NamedTuple):
@@ -97,8 +111,6 @@ class Upstream:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
-            headers={"User-Agent": "mom-gateway"},
-            auto_decompress=True,
         )
 
     async def close(self) -> None:
@@ -109,7 +121,7 @@ class Upstream:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""
         allowance = Allowance(self._alarms, timeouts.total_s)
         try:
-            async with await self._begun(question, timeouts, allowance, attempt) as reply:
+            with await self._begun(question, timeouts, allowance, attempt) as reply:
                 body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s, allowance))
         except _FAULTS as error:
             raise _translated(error) from error
@@ -124,7 +136,7 @@ class Upstream:
         """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
         allowance = Allowance(self._alarms, timeouts.total_s)
         try:
-            async with await self._begun(question, timeouts, allowance, attempt) as reply:
+            with await self._begun(question, timeouts, allowance, attempt) as reply:
                 if reply.content_type == "application/json":  # an upstream that ignores `stream`
                     body = await _read(reply, self._max_reply_bytes, timeouts.idle_s, allowance)
                     yield _as_chunk(wire.check_completion(wire.decode(body)))
@@ -140,9 +152,7 @@ class Upstream:
         finally:
             allowance.end()
 
-    async def _begun(
-        self, question: Question, timeouts: Timeouts, allowance: Allowance, attempt: Attempt
-    ) -> aiohttp.ClientResponse:
+    async def _begun(self, question: Question, timeouts: Timeouts, allowance: Allowance, attempt: Attempt) -> Reply:
         """Send an attempt, and return its reply when the headers are here; CallError where they say no."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
@@ -150,18 +160,17 @@ class Upstream:
                 endpoint = await endpoint
         attempt.sent = True
         with allowance.waiting(timeouts.first_byte_s, _NO_BYTE):
-            reply = await self._session.post(
-                endpoint.url,
-                data=_body(wire.encode(question.messages, question.fields)),
-                headers={**endpoint.headers, **question.headers, "Content-Type": "application/json"},
-                timeout=_only_to_connect(timeouts.connect_s),
-                allow_redirects=False,
+            reply = await post(
+                self._session,
+                endpoint.target(question.headers),
+                wire.encode(question.messages, question.fields),
+                _only_to_connect(timeouts.connect_s),
             )
         attempt.first_byte = self._clock()
         attempt.status = reply.status
         if reply.status == 200:  # noqa: PLR2004
             return reply
-        async with reply:
+        with reply:
             raise await _refusal(reply, timeouts.idle_s, allowance)
 
 
@@ -171,21 +180,14 @@ def _only_to_connect(connect_s: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)
 
 
-def _body(encoded: bytes) -> bytes | BytesIO:
-    """Return what aiohttp sends without a warning: from a MiB on it wants to cut a body into pieces itself."""
-    return encoded if len(encoded) < _LARGE_BODY_BYTES else BytesIO(encoded)
-
-
-async def _read(reply: aiohttp.ClientResponse, limit: int, idle_s: float | None, allowance: Allowance) -> bytes:
+async def _read(reply: Reply, limit: int, idle_s: float | None, allowance: Allowance) -> bytes:
     content = reply.content
     if content.is_eof() and content.total_bytes <= limit:
         return content.read_nowait()  # it is here as a whole, as short replies are
     return b"".join([piece async for piece in _bounded(reply, limit, idle_s, allowance)])
 
 
-async def _bounded(
-    reply: aiohttp.ClientResponse, limit: int, idle_s: float | None, allowance: Allowance
-) -> AsyncGenerator[bytes]:
+async def _bounded(reply: Reply, limit: int, idle_s: float | None, allowance: Allowance) -> AsyncGenerator[bytes]:
     """Yield the decompressed body; CallError once it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
@@ -199,7 +201,7 @@ async def _bounded(
         yield piece
 
 
-async def _refusal(reply: aiohttp.ClientResponse, idle_s: float | None, allowance: Allowance) -> CallError:
+async def _refusal(reply: Reply, idle_s: float | None, allowance: Allowance) -> CallError:
     if reply.status < 400:  # noqa: PLR2004
         return CallError(
             Kind.REJECTED,
@@ -224,7 +226,7 @@ def _as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
     return {**completion, "choices": [{**choice, "delta": message, "finish_reason": finish_reason}]}
 
 
-_FAULTS = (TimeoutError, aiohttp.ClientError, EventTooLargeError, OSError)
+_FAULTS = (TimeoutError, aiohttp.ClientError, HttpProcessingError, EventTooLargeError, OSError)
 # In this order: aiohttp's time-outs are ClientErrors as well, and most connector errors are ClientOSErrors.
 _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     ((aiohttp.ConnectionTimeoutError,), Kind.TIMEOUT, "no connection in time"),
@@ -234,7 +236,7 @@ _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     ((aiohttp.ClientConnectorDNSError,), Kind.CONNECT, "the host name cannot be resolved"),
     ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), Kind.CONNECT, "the TLS handshake failed"),
     ((aiohttp.ClientConnectorError,), Kind.CONNECT, "cannot connect"),
-    ((aiohttp.ClientResponseError,), Kind.UNPARSABLE, "the reply is not valid HTTP"),
+    ((HttpProcessingError,), Kind.UNPARSABLE, "the reply is not valid HTTP"),
     ((OSError, aiohttp.ServerDisconnectedError), Kind.DISCONNECTED, "the connection closed before a reply came"),
 )
 

@@ -29,9 +29,9 @@ class Conversation(list[Message]):
         begin = self[:keep]
         return Conversation([*begin, *messages], self._parts()[: len(begin)])
 
-    def json(self) -> bytes:
-        """Return the array of messages as JSON."""
-        return b"[" + b",".join(self._parts()) + b"]"
+    def items_json(self) -> bytes:
+        """Return the messages as JSON, with commas between them: an array without its brackets."""
+        return b",".join(self._parts())
 
     def _parts(self) -> list[bytes]:
         if len(self._encoded) < len(self):

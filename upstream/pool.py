@@ -19,7 +19,7 @@ from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
 from upstream.budget import RetryBudget
 from upstream.calls import Call
-from upstream.client import MAX_REPLY_BYTES, Endpoint, Upstream
+from upstream.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
 from upstream.errors import CallError
 from upstream.gathering import Gathering
 from upstream.retrying import Retrying
@@ -82,8 +82,8 @@ class Pool:
         if (key, model.model) not in self._breakers:
             self._breakers[key, model.model] = Breaker(self.clock, _logged(model))
         upstream, shared, budget = self._upstreams[key]
-        slots = Slots(model.max_concurrency)
-        return Route(upstream, slots, shared, self._breakers[key, model.model], budget, self.clock)
+        slots, breaker = Slots(model.max_concurrency), self._breakers[key, model.model]
+        return Route(upstream, headers_of(model), slots, shared, breaker, budget, self.clock)
 
     async def close(self) -> None:
         """Close every session. Calls still running fail; cancel them first."""

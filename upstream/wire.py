@@ -24,12 +24,12 @@ _CONTEXT_LENGTH_WORDS = re.compile(
 )
 
 
-def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> bytes:
-    """Return the JSON bytes of a request, which has at least one field beside its messages.
+def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """Return the JSON of a request, which has at least one field beside its messages, in pieces to be sent in turn.
 
-    Those are encoded once for all models that they go to.
+    The messages are encoded once for all models that they go to.
     """
-    return b'{"messages":' + Conversation.of(messages).json() + b"," + codec.encode(fields)[1:]
+    return b'{"messages":[', Conversation.of(messages).items_json(), b"],", codec.encode(fields)[1:]
 
 
 def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import Any
+from unittest.mock import patch
 
 import aiohttp
 import pytest
@@ -10,15 +12,14 @@ import pytest
 from config.settings import Secret
 from tests.fakes import FakeUpstream, gzip_bomb, header_bomb, oversized, redirect, refusing, status, unstreamed
 from tests.fakes import answer as fake_answer
-from tests.fakes.aioresponses_compat import MendedResponses
+from tests.fakes.steps import TEXT
 from upstream.alarms import Alarms
 from upstream.calls import Attempt
 from upstream.client import Endpoint, Question, Timeouts, Upstream
 from upstream.errors import CallError, Kind
 
 URL = "http://upstream.example/v1"
-GOOD = {"choices": [{"message": {"role": "assistant", "content": "hi"}, "finish_reason": "stop"}]}
-QUESTION = Question([], {"model": "m"}, {"X-Title": "mom"})
+QUESTION = Question([], {"model": "m"}, (("X-Title", "mom"),))
 
 
 def upstream_at(base_url: str, **options: Any) -> Upstream:
@@ -28,38 +29,47 @@ def upstream_at(base_url: str, **options: Any) -> Upstream:
     return Upstream(locate, clock=lambda: 7.0, alarms=Alarms(), **options)
 
 
-@pytest.fixture
-async def known() -> AsyncGenerator[Upstream]:
-    upstream = upstream_at(URL)
-    yield upstream
-    await upstream.close()
+@asynccontextmanager
+async def known(fake: FakeUpstream, **options: Any) -> AsyncGenerator[Upstream]:
+    """Run an upstream that is the fake."""
+    upstream = upstream_at(fake.base_url, **options)
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
 
 
 async def complete(upstream: Upstream, attempt: Attempt | None = None) -> dict[str, Any]:
     return await upstream.complete(QUESTION, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
 
 
-async def test_key_and_headers_go_out_and_the_attempt_is_recorded(known: Upstream) -> None:
+async def test_key_and_headers_go_out_and_the_attempt_is_recorded(upstream: FakeUpstream) -> None:
     """The configured headers come beside the key."""
     attempt = Attempt(0)
-    with MendedResponses() as mocked:
-        mocked.post(f"{URL}/chat/completions", payload=GOOD)
-        assert await complete(known, attempt) == GOOD
-        ((sent,),) = mocked.requests.values()
-    assert sent.kwargs["headers"]["Authorization"] == "Bearer k-123"
-    assert sent.kwargs["headers"]["X-Title"] == "mom"
-    assert sent.kwargs["allow_redirects"] is False
+    async with known(upstream) as real:
+        completion = await complete(real, attempt)
+    (sent,) = upstream.requests
+    assert completion["choices"][0]["message"]["content"] == TEXT
+    assert (sent.headers["Authorization"], sent.headers["X-Title"]) == ("Bearer k-123", "mom")
+    assert (sent.headers["User-Agent"], sent.body) == ("mom-gateway", {"model": "m", "messages": []})
     assert (attempt.sent, attempt.status, attempt.first_byte) == (True, 200, 7.0)
 
 
-async def test_a_configured_header_cannot_say_that_the_body_is_no_json(known: Upstream) -> None:
+@pytest.mark.parametrize("name", ["Content-Type", "content-type"])
+async def test_a_configured_header_cannot_say_that_the_body_is_no_json(upstream: FakeUpstream, name: str) -> None:
     """It is the gateway's own."""
-    question = Question([], {"model": "m"}, {"Content-Type": "text/plain"})
-    with MendedResponses() as mocked:
-        mocked.post(f"{URL}/chat/completions", payload=GOOD)
-        await known.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
-        ((sent,),) = mocked.requests.values()
-    assert sent.kwargs["headers"]["Content-Type"] == "application/json"
+    question = Question([], {"model": "m"}, ((name, "text/plain"),))
+    async with known(upstream) as real:
+        await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
+    assert upstream.requests[0].headers.getall("Content-Type") == ["application/json"]
+
+
+async def test_a_configured_header_takes_the_place_of_our_own(upstream: FakeUpstream) -> None:
+    """However it is written."""
+    question = Question([], {"model": "m"}, (("user-agent", "theirs"),))
+    async with known(upstream) as real:
+        await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
+    assert upstream.requests[0].headers.getall("User-Agent") == ["theirs"]
 
 
 def test_an_endpoint_does_not_show_its_key() -> None:
@@ -78,12 +88,11 @@ def test_an_endpoint_does_not_show_its_key() -> None:
         (aiohttp.InvalidURL("x"), Kind.CONNECT),
     ],
 )
-async def test_aiohttp_s_exceptions_become_ours(known: Upstream, exception: Exception, kind: Kind) -> None:
+async def test_aiohttp_s_exceptions_become_ours(upstream: FakeUpstream, exception: Exception, kind: Kind) -> None:
     """Time-outs first: aiohttp's are ClientErrors as well."""
-    with MendedResponses() as mocked:
-        mocked.post(f"{URL}/chat/completions", exception=exception)
-        with pytest.raises(CallError) as caught:
-            await complete(known)
+    async with known(upstream) as real:
+        with patch("upstream.client.post", side_effect=exception), pytest.raises(CallError) as caught:
+            await complete(real)
     assert caught.value.kind is kind
 
 
@@ -101,10 +110,9 @@ async def test_aiohttp_s_exceptions_become_ours(known: Upstream, exception: Exce
 async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, step: Any, kind: Kind, says: str) -> None:
     """Over real sockets: no more is read than the bound, and the failure has a name."""
     upstream.default = step
-    real = upstream_at(upstream.base_url, max_reply_bytes=100_000)
-    with pytest.raises(CallError) as caught:
-        await complete(real)
-    await real.close()
+    async with known(upstream, max_reply_bytes=100_000) as real:
+        with pytest.raises(CallError) as caught:
+            await complete(real)
     assert caught.value.kind is kind
     assert says in caught.value.message
 
@@ -136,8 +144,7 @@ async def test_nobody_listens() -> None:
 async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: FakeUpstream) -> None:
     """JSON where a stream was asked for."""
     upstream.default = unstreamed(fake_answer("whole"))
-    real = upstream_at(upstream.base_url)
-    chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
-    await real.close()
+    async with known(upstream) as real:
+        chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"

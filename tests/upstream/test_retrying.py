@@ -189,7 +189,7 @@ def retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Up
 
     clock = asyncio.get_running_loop().time
     upstream = Upstream(nowhere, clock=clock, alarms=Alarms())
-    route = Route(upstream, Slots(9), Slots(9), Breaker(clock), RetryBudget(clock), clock)
+    route = Route(upstream, (), Slots(9), Slots(9), Breaker(clock), RetryBudget(clock), clock)
     call = Call(clocked, "proposer", [], {}, clock() + 60)
     return Retrying(route, call, no_pause, lambda: 0.0, on_retry), upstream
 

@@ -1,0 +1,128 @@
+"""One HTTP exchange on a connection of aiohttp's pool: a request whose body is there as a whole, and its reply.
+
+Of aiohttp this takes the pool with its DNS and TLS, and the parser with its bounds and its unpacking. It leaves out
+what `ClientSession.post` does for requests of every other kind. Why: docs/adr/0015-one-exchange.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from aiohttp import (
+    ClientConnectionError,
+    ClientRequest,
+    ClientSession,
+    ClientTimeout,
+    ConnectionTimeoutError,
+    ServerDisconnectedError,
+    StreamReader,
+)
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.http import RawResponseMessage
+from yarl import URL
+
+_SWITCHING_PROTOCOLS = 101  # RFC 9110, section 15.2.2: the one informational status that nothing follows
+
+
+class Target:
+    """Where requests are posted, and the head that they share. Belongs to the running loop.
+
+    `headers` come beside those that aiohttp gives every request.
+    """
+
+    __slots__ = ("_head", "request")
+
+    def __init__(self, url: URL, headers: Mapping[str, str]) -> None:
+        self.request = ClientRequest("POST", url, headers=headers)  # by which the pool knows the address
+        fields = self.request.headers.copy()
+        del fields["Content-Length"]  # of no body
+        lines = [f"POST {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
+
+    def head(self, n_bytes: int) -> bytes:
+        """Return the head of a request with a body of so many bytes."""
+        return b"%b%d\r\n\r\n" % (self._head, n_bytes)
+
+
+class Reply:
+    """A reply whose head is here, as a context.
+
+    On leaving it, the connection goes back to the pool where both request and reply are through, and is closed else.
+    `content` is the body, unpacked, as it comes; reading it raises aiohttp's ClientError.
+    """
+
+    __slots__ = ("_connection", "content", "headers", "status")
+
+    def __init__(self, connection: Connection, message: RawResponseMessage, content: StreamReader) -> None:
+        self._connection = connection
+        self.status = message.code
+        self.headers = message.headers
+        self.content = content
+
+    @property
+    def content_type(self) -> str:
+        """What the body is, in lower case and without parameters; "" where that is not said."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if _unsent(self._connection):
+            _close(self._connection)
+        else:
+            self._connection.release()
+
+
+async def post(session: ClientSession, target: Target, body: Sequence[bytes], connecting: ClientTimeout) -> Reply:
+    """Send a body, which is there in pieces, and return the reply once its head is here.
+
+    `connecting` bounds that alone. Whatever goes wrong is raised as aiohttp raises it: ClientError, OSError, and
+    HttpProcessingError for what is not HTTP. Raising and cancelling close the connection.
+    """
+    connector = session.connector
+    if connector is None:
+        raise ClientConnectionError("the session is closed")
+    try:
+        connection = await connector.connect(target.request, [], connecting)
+    except TimeoutError as error:
+        raise ConnectionTimeoutError("no connection in time") from error
+    try:
+        protocol = _sent(connection, target, body)
+        del body  # a reply may take minutes, and a body megabytes
+        message, content = await protocol.read()
+        while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:  # noqa: PLR2004 -- informational
+            message, content = await protocol.read()
+    except BaseException:
+        _close(connection)
+        raise
+    return Reply(connection, message, content)
+
+
+def _sent(connection: Connection, target: Target, body: Sequence[bytes]) -> ResponseHandler:
+    """Hand a request to a connection, whole, and return what reads the reply.
+
+    Nothing waits for it to be out: a reply that comes early, a refusal of what is too large, is read while it goes.
+    """
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None:
+        raise ServerDisconnectedError
+    protocol.set_response_params(read_until_eof=True)
+    transport.writelines((target.head(sum(map(len, body))), *body))
+    return protocol
+
+
+def _unsent(connection: Connection) -> bool:
+    transport = connection.transport
+    return transport is not None and transport.get_write_buffer_size() > 0
+
+
+def _close(connection: Connection) -> None:
+    """Close at once: an upstream that does not read would otherwise keep what is not sent yet, and the connection."""
+    transport = connection.transport
+    if transport is not None and _unsent(connection):
+        transport.abort()
+    connection.close()
