@@ -2,17 +2,18 @@
 
 import random
 from collections.abc import Sequence
-from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from config.settings import Mixture, Settings
 from eval.arms import Arm
 from eval.items import Item
+from synth import layers
 from synth.contract import contract_of
-from synth.events import Answered, PanelSettled, SynthesisError
+from synth.events import Event, SynthesisError
 from synth.ledger import Ledger
 from synth.mixture import answer, answer_directly
 from synth.normalize import Completion
+from synth.panel import Panel
 from synth.request import ChatRequest
 from synth.run import Run
 from upstream.calls import Call
@@ -50,30 +51,24 @@ class Answer:
 async def ask_panel(pool: Pool, settings: Settings, mixture: Mixture, item: Item, conditions: Conditions) -> None:
     """Ask the whole panel and wait for all of it, so that every arm finds its calls in the record."""
     run = _run(pool, settings, mixture.deadline_s, item, conditions)
-    patient = replace(mixture, mode="fuse", quorum=None, layers=1)
-    async with aclosing(answer(run, patient)) as events:
-        async for event in events:
-            if isinstance(event, PanelSettled):
-                return
+    await layers.ask(run, replace(mixture, quorum=None, layers=1), Panel())
 
 
 async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: Conditions) -> Answer:
     """Return the arm's answer; the run draws what it draws at random from the seed and the item's name."""
     deadline_s = arm.mixture.deadline_s if arm.mixture else _DIRECT_DEADLINE_S
     run = _run(pool, settings, deadline_s, item, conditions)
-    if arm.mixture is not None:
-        events = answer(run, arm.mixture)
-    else:
-        assert arm.model is not None  # noqa: S101 -- an arm is one or the other
-        events = answer_directly(run, arm.model(item))
     completion, decided_by = None, "nobody"
     try:
-        async with aclosing(events):
-            async for event in events:
-                if isinstance(event, Answered):
-                    completion, decided_by = event.completion, str(event.decided_by)
+        if arm.mixture is not None:
+            finished = await answer(run, arm.mixture)
+        else:
+            assert arm.model is not None  # noqa: S101 -- an arm is one or the other
+            finished = await answer_directly(run, arm.model(item))
     except SynthesisError:
-        completion = None  # no answer: it counts as a wrong one, and for what it cost
+        pass  # no answer: it counts as a wrong one, and for what it cost
+    else:
+        completion, decided_by = finished.answers[0].completion, str(finished.answers[0].decided_by)
     tokens, cost = run.ledger.total(), run.ledger.cost()
     return Answer(
         text=None if completion is None else completion.text,
@@ -87,6 +82,10 @@ async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: 
     )
 
 
+async def _to_nobody(_event: Event) -> None:
+    """Leave what happens untold: a run returns its answer, and its ledger has the rest."""
+
+
 def _run(pool: Pool, settings: Settings, deadline_s: float, item: Item, conditions: Conditions) -> Run:
     params = {"max_tokens": conditions.max_tokens, "seed": conditions.seed}
     request = ChatRequest(None, item.messages, params)
@@ -97,6 +96,7 @@ def _run(pool: Pool, settings: Settings, deadline_s: float, item: Item, conditio
         models={model.name: model for model in settings.models},
         pool=pool,
         ledger=Ledger(),
+        tell=_to_nobody,
         started=pool.clock(),
         deadline=pool.clock() + deadline_s,
         rng=random.Random(f"order {conditions.seed} {item.name}"),  # noqa: S311

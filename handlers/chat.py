@@ -1,8 +1,6 @@
 """POST /v1/chat/completions."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -23,8 +21,8 @@ from handlers.stopping import STOPPING, Stopping
 from handlers.trace import Trace
 from synth import mixture as mixtures
 from synth import quote
-from synth.contract import contract_of
-from synth.events import Event, Finished, SynthesisError
+from synth.contract import Contract, contract_of
+from synth.events import Event, Finished, SynthesisError, Tell
 from synth.preflight import impossible, impossible_alone
 from synth.request import ChatRequest
 from synth.run import Run
@@ -53,11 +51,12 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
             param="stream",
             code="unsupported_value",
         )
+    asked = _asked(state, chat, request.headers.get("x-mom-mode"))
     server = state.settings.server
     budgets = budgets_of(server, request.get(API_KEY) if server.api_keys else None)
-    events = _started(state, record, chat, request.headers.get("x-mom-mode"), is_limited=any(map(is_limit, budgets)))
-    envelope = Envelope(record.reply_id, int(state.unix_time()), chat.model or str(record.mixture))
-    answering = _Answering(state, record, trace, chat, events, envelope, request.app[STOPPING])
+    _note_asked(record, asked, state, is_limited=any(map(is_limit, budgets)))
+    envelope = Envelope(record.reply_id, int(state.unix_time()), asked.name)
+    answering = _Answering(state, record, trace, asked, envelope, request.app[STOPPING])
     with request.app[SPENDING].charged(budgets, record.expected, record.ledger):
         return await answering.reply_to(request)
 
@@ -80,48 +79,47 @@ def _trace(request: web.Request, state: State, record: RequestRecord) -> Trace:
     return trace
 
 
-def _started(
-    state: State, record: RequestRecord, chat: ChatRequest, mode: str | None, *, is_limited: bool
-) -> AsyncGenerator[Event]:
-    """Find who is to answer, and return the run's events; ApiError (404) where there is no such name.
+@frozen
+class _Asked:
+    """What is asked, and of whom: of a mixture, or of the single model of this name."""
 
-    What the request may use is estimated only where something limits it.
-    """
-    settings, models = state.settings, state.models
-    name = chat.model or settings.mixtures[0].name
+    chat: ChatRequest
+    contract: Contract
+    name: str
+    mixture: Mixture | None
+
+
+def _asked(state: State, chat: ChatRequest, mode: str | None) -> _Asked:
+    """Find who is to answer; ApiError (404) where there is no such name, and (400) for what they can't do."""
+    name = chat.model or state.settings.mixtures[0].name
     mixture = _mixture_named(name, state, mode)
     contract = contract_of(chat, of_edits=mixture is not None)
     problem = (
-        impossible_alone(chat, contract, models[name])
+        impossible_alone(chat, contract, state.models[name])
         if mixture is None
-        else impossible(chat, contract, mixture, models)
+        else impossible(chat, contract, mixture, state.models)
     )
     if problem is not None:
         raise ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
-    deadline_s = mixture.deadline_s if mixture else settings.mixtures[0].deadline_s
-    started = state.pool.clock()
-    run = Run(
-        chat,
-        contract,
-        models,
-        state.pool,
-        record.ledger,
-        started,
-        started + deadline_s,
-        incremental=chat.stream,
-        shows_reasoning=mixture is None or mixture.show_reasoning,
-    )
-    record.stream, record.currency = chat.stream, settings.server.currency
+    return _Asked(chat, contract, name, mixture)
+
+
+def _note_asked(record: RequestRecord, asked: _Asked, state: State, *, is_limited: bool) -> None:
+    """Write down what is known before the run; ApiError (429) for what would cost more than its mixture allows.
+
+    What the request may use is estimated only where something limits it.
+    """
+    chat, mixture = asked.chat, asked.mixture
+    record.stream, record.currency = chat.stream, state.settings.server.currency
     if mixture is None:
         record.mode = "direct"
         if is_limited:
-            record.expected = quote.of_model(chat, models[name])
-        return mixtures.answer_directly(run, name)
+            record.expected = quote.of_model(chat, state.models[asked.name])
+        return
     record.mixture, record.mode = mixture.name, mixture.mode
     if is_limited or mixture.max_cost is not None:
-        record.expected = quote.of_mixture(chat, mixture, models)
+        record.expected = quote.of_mixture(chat, mixture, state.models)
         check_quote(record.expected, mixture, record.currency)
-    return mixtures.answer(run, mixture)
 
 
 def _mixture_named(name: str, state: State, mode: str | None) -> Mixture | None:
@@ -148,14 +146,13 @@ class _Answering:
     state: State
     record: RequestRecord
     trace: Trace | None
-    chat: ChatRequest
-    events: AsyncGenerator[Event]
+    asked: _Asked
     envelope: Envelope
     stopping: Stopping
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client has asked."""
-        reply = SseReply(request) if self.chat.stream else JsonReply(request)
+        reply = SseReply(request) if self.asked.chat.stream else JsonReply(request)
         try:
             return await self._sent(reply)
         except ConnectionResetError as error:  # the server is about to cancel a request that nobody waits for
@@ -165,7 +162,7 @@ class _Answering:
 
     async def _sent(self, reply: JsonReply | SseReply) -> web.StreamResponse:
         server = self.state.settings.server
-        heartbeat_s = server.stream_heartbeat_s if self.chat.stream else server.json_heartbeat_s
+        heartbeat_s = server.stream_heartbeat_s if self.asked.chat.stream else server.json_heartbeat_s
         heartbeat = Heartbeat(heartbeat_s, reply, self.state.pool.alarms)
         try:
             try:
@@ -190,29 +187,52 @@ class _Answering:
         return await reply.fail(api_error)
 
     async def _fill(self, reply: JsonReply) -> None:
-        work = ShownWork(self._mixture())
-        async with aclosing(self.events) as events:
-            async for event in events:
-                self._note(event)
-                work.read(event)
-                if isinstance(event, Finished):
-                    reply.body = json_body(self.envelope, event, self._usage(event), work)
+        work = ShownWork(self.asked.mixture)
+
+        async def tell(event: Event) -> None:
+            self._note(event)
+            work.read(event)
+
+        finished = await self._answer(tell)
+        reply.body = json_body(self.envelope, finished, self._usage(finished), work)
 
     async def _stream(self, reply: SseReply) -> None:
-        chunks = ChunkWriter(self.envelope, self.chat.n, ShownWork(self._mixture()))
-        opened = False
-        async with aclosing(self.events) as events:
-            async for event in events:
-                self._note(event)
-                data = chunks.read(event)
-                if data:
-                    if not opened:
-                        opened, data = True, chunks.opening() + data
-                        self.record.first_chunk_s = self.state.pool.clock() - self.record.started
-                    await reply.write(data)
-                if isinstance(event, Finished):
-                    usage = chunks.usage(self._usage(event)) if self.chat.include_usage else b""
-                    await reply.write(usage + chunks.end())
+        chat = self.asked.chat
+        chunks = ChunkWriter(self.envelope, chat.n, ShownWork(self.asked.mixture))
+
+        async def tell(event: Event) -> None:
+            self._note(event)
+            data = chunks.read(event)
+            if not data:
+                return
+            if self.record.first_chunk_s is None:
+                data = chunks.opening() + data
+                self.record.first_chunk_s = self.state.pool.clock() - self.record.started
+            await reply.write(data)
+
+        finished = await self._answer(tell)
+        usage = chunks.usage(self._usage(finished)) if chat.include_usage else b""
+        await reply.write(usage + chunks.end())
+
+    async def _answer(self, tell: Tell) -> Finished:
+        state, asked = self.state, self.asked
+        deadline_s = (asked.mixture or state.settings.mixtures[0]).deadline_s
+        started = state.pool.clock()
+        run = Run(
+            asked.chat,
+            asked.contract,
+            state.models,
+            state.pool,
+            self.record.ledger,
+            tell,
+            started,
+            started + deadline_s,
+            incremental=asked.chat.stream,
+            shows_reasoning=asked.mixture is None or asked.mixture.show_reasoning,
+        )
+        if asked.mixture is None:
+            return await mixtures.answer_directly(run, asked.name)
+        return await mixtures.answer(run, asked.mixture)
 
     def _note(self, event: Event) -> None:
         self.record.read(event)
@@ -220,7 +240,4 @@ class _Answering:
             self.trace.read(event)
 
     def _usage(self, finished: Finished) -> dict[str, Any]:
-        return usage_of(finished, self.record.ledger, self.chat, self.state.settings.server)
-
-    def _mixture(self) -> Mixture | None:
-        return None if self.record.mixture is None else self.state.mixtures[self.record.mixture]
+        return usage_of(finished, self.record.ledger, self.asked.chat, self.state.settings.server)

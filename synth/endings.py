@@ -1,15 +1,14 @@
-"""The ways in which a mixture's answer can come about, shared by all modes: each yields events, the last is Answered.
+"""The ways in which a mixture's answer can come about, shared by all modes: each tells what happens, and returns it.
 
 No answer that was paid for is lost: SynthesisError is raised only where nobody has one.
 """
 
-from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Sequence
 
 from config.settings import Mixture
 from synth import critic
 from synth.contract import Form
-from synth.events import Answered, Cause, DecidedBy, Event, SynthesisError, deltas
+from synth.events import Answered, Cause, DecidedBy, SynthesisError, deltas
 from synth.fitting import n_fitting
 from synth.normalize import Completion
 from synth.panel import Candidate, Panel, sound
@@ -31,41 +30,38 @@ class Case:
     choice: int = 0
 
 
-Mode = Callable[[Case], AsyncGenerator[Event]]
+Mode = Callable[[Case], Awaitable[Answered]]
+_Whole = tuple[Completion, str, DecidedBy]  # an answer that is there, its author, and how it came about
 
 
-def stands(case: Case, candidate: Candidate, decided_by: DecidedBy) -> AsyncGenerator[Event]:
+async def stands(case: Case, candidate: Candidate, decided_by: DecidedBy) -> Answered:
     """Let a candidate be the answer, byte for byte."""
-    return whole(case, candidate.completion, candidate.name, decided_by)
+    return await whole(case, candidate.completion, candidate.name, decided_by)
 
 
-async def whole(case: Case, completion: Completion, author: str, decided_by: DecidedBy) -> AsyncGenerator[Event]:
+async def whole(case: Case, completion: Completion, author: str, decided_by: DecidedBy) -> Answered:
     """Give an answer that is there as a whole."""
     if case.run.incremental:
         for delta in deltas(completion, case.choice):
-            yield delta
-    yield Answered(completion, decided_by, author, case.choice)
+            await case.run.tell(delta)
+    return Answered(completion, decided_by, author, case.choice)
 
 
-async def critic_alone(case: Case) -> AsyncGenerator[Event]:
+async def critic_alone(case: Case) -> Answered:
     """Let the critic answer the conversation as it is, without candidates."""
     run = case.run
     able = authors_of(case.mixture, run.models, case.run.contract)
     authors = [name for name in able if name not in case.panel.hopeless]
     try:
-        async with aclosing(write_verified(run, _task(case, ()), authors, case.mixture.verify)) as events:
-            async for event in events:
-                yield event
+        return await write_verified(run, _task(case, ()), authors, case.mixture.verify)
     except SynthesisError as error:
         rest = _as_it_is(case, error)
         if rest is None:
             raise SynthesisError([*case.panel.failures, *error.causes], interrupted=error.interrupted) from error
-        async with aclosing(rest) as events:
-            async for event in events:
-                yield event
+    return await whole(case, *rest)
 
 
-async def criticised(case: Case) -> AsyncGenerator[Event]:
+async def criticised(case: Case) -> Answered:
     """Let the critic write one answer out of all candidates; where none can, the best valid candidate stands.
 
     Truncated candidates and refusals are shown only for want of others. Candidates that do not fit the critic's context
@@ -78,18 +74,12 @@ async def criticised(case: Case) -> AsyncGenerator[Event]:
         if len(shown) < 2 and case.run.contract.form is not Form.TOOLS:  # noqa: PLR2004 -- one needs no critic
             break
         try:
-            async with aclosing(write_verified(case.run, _task(case, shown), authors, case.mixture.verify)) as events:
-                async for event in events:
-                    yield event
+            return await write_verified(case.run, _task(case, shown), authors, case.mixture.verify)
         except SynthesisError as error:
             failure = error
             if error.interrupted or any(cause.error.kind is not Kind.CONTEXT_LENGTH for cause in error.causes):
                 break
-        else:
-            return
-    async with aclosing(_without_critic(case, failure)) as events:
-        async for event in events:
-            yield event
+    return await whole(case, *_without_critic(case, failure))
 
 
 def fitting(case: Case, author: str, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -129,23 +119,24 @@ def _task(case: Case, candidates: Sequence[Candidate]) -> Task:
     )
 
 
-def _without_critic(case: Case, failure: SynthesisError) -> AsyncGenerator[Event]:
-    """Let the best valid candidate stand; SynthesisError where there is none."""
+def _without_critic(case: Case, failure: SynthesisError) -> _Whole:
+    """Return the best valid candidate as the answer; SynthesisError where there is none."""
     best = None if failure.interrupted else case.panel.best()
-    rest = _as_it_is(case, failure) if best is None else stands(case, best, DecidedBy.BEST_CANDIDATE)
+    rest = _as_it_is(case, failure) if best is None else (best.completion, best.name, DecidedBy.BEST_CANDIDATE)
     if rest is None:
         causes = [*case.panel.failures, *_broken(case), *failure.causes]
         raise SynthesisError(causes, interrupted=failure.interrupted) from failure
     return rest
 
 
-def _as_it_is(case: Case, error: SynthesisError) -> AsyncGenerator[Event] | None:
-    """Let a broken edit be the answer where there is none better: its tool says what is wrong, and asks again."""
+def _as_it_is(case: Case, error: SynthesisError) -> _Whole | None:
+    """Return a broken edit as the answer where there is none better: its tool says what is wrong, and asks again."""
     if error.interrupted or case.run.contract.form not in (Form.EDITS, Form.CODE):
         return None
     if case.panel.candidates:
-        return stands(case, case.panel.candidates[0], DecidedBy.BEST_CANDIDATE)
-    return None if error.draft is None else whole(case, *error.draft, DecidedBy.CRITIC_ALONE)
+        first = case.panel.candidates[0]
+        return first.completion, first.name, DecidedBy.BEST_CANDIDATE
+    return None if error.draft is None else (*error.draft, DecidedBy.CRITIC_ALONE)
 
 
 def _broken(case: Case) -> list[Cause]:

@@ -1,6 +1,6 @@
 """What happens while a request is answered. Replies, traces, logs and headers all read these events, and only these."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import StrEnum
 
 from synth.defects import Defect
@@ -203,6 +203,9 @@ Event = (
     | Answered
     | Finished
 )
+
+Tell = Callable[[Event], Awaitable[None]]
+"""Takes an event to whoever reads a run. It returns when they can take the next, so a slow reader slows the run."""
 
 
 @frozen

@@ -1,25 +1,23 @@
 """The mode `fuse`: a critic writes one answer out of all candidates."""
 
-from collections.abc import AsyncGenerator
-
 from synth.contract import Form
 from synth.endings import Case, critic_alone, criticised, stands
-from synth.events import DecidedBy, Event
+from synth.events import Answered, DecidedBy
 from synth.panel import Candidate, sound
 
 
-def fuse(case: Case) -> AsyncGenerator[Event]:
-    """Yield the events of one answer.
+async def fuse(case: Case) -> Answered:
+    """Return one answer.
 
     No candidate: the critic answers alone. One, or several that are equal: that is the answer, without a critic,
     unless tools are to be called, which the critic alone can.
     """
     standing = _standing(case)
     if not case.panel.candidates:
-        return critic_alone(case)
+        return await critic_alone(case)
     if standing is not None:
-        return stands(case, *standing)
-    return criticised(case)
+        return await stands(case, *standing)
+    return await criticised(case)
 
 
 def _standing(case: Case) -> tuple[Candidate, DecidedBy] | None:

@@ -4,14 +4,12 @@ Small gains are bought dearly here, so a further layer is asked only where there
 that differ.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from dataclasses import replace
 
 from config.settings import Mixture
 from synth import critic
 from synth import panel as panels
-from synth.events import Event, LayerStarted
+from synth.events import LayerStarted
 from synth.panel import Asking, Panel
 from synth.run import Run
 
@@ -28,7 +26,7 @@ what is wrong, also where they all agree on it. Keep exactly the form that the c
 its length, its code or edit blocks, its JSON. Speak to the user directly; say nothing of drafts or of this task."""
 
 
-def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]:
+async def ask(run: Run, mixture: Mixture, panel: Panel) -> None:
     """Ask the panel, and fill `panel` with the candidates of the last layer that gave any.
 
     The layers share the panel's deadline: each has an equal part of what is left. It leaves `critic_reserve_s` of the
@@ -37,21 +35,20 @@ def ask(run: Run, mixture: Mixture, panel: Panel) -> AsyncGenerator[Event]:
     time_s = run.deadline - run.started
     deadline = max(run.deadline - mixture.critic_reserve_s, run.started + time_s / 2)
     if mixture.layers == 1:
-        return panels.ask(run, mixture, panel, Asking(run.request, deadline))
-    return _layered(run, mixture, panel, deadline)
+        await panels.ask(run, mixture, panel, Asking(run.request, deadline))
+    else:
+        await _layered(run, mixture, panel, deadline)
 
 
-async def _layered(run: Run, mixture: Mixture, panel: Panel, deadline: float) -> AsyncGenerator[Event]:
+async def _layered(run: Run, mixture: Mixture, panel: Panel, deadline: float) -> None:
     for layer in range(1, mixture.layers + 1):
         now = run.pool.clock()
         asking = Asking(run.request, now + (deadline - now) / (mixture.layers - layer + 1), layer)
         if layer > 1:
             asking, started = _with_drafts(run, asking, panel)
-            yield started
+            await run.tell(started)
         reached = Panel(hopeless=panel.hopeless)
-        async with aclosing(panels.ask(run, mixture, reached, asking)) as asked:
-            async for event in asked:
-                yield event
+        await panels.ask(run, mixture, reached, asking)
         panel.take(reached)
         if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- nothing to settle
             break

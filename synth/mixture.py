@@ -1,19 +1,18 @@
-"""The pipeline: ask the panel, settle, have the answer made; yields events.
+"""The pipeline: ask the panel, settle, have the answer made. What happens is told to the run's readers.
 
-Close the generator, or cancel its reader, and every call upstream is cancelled before that returns.
+Cancelling it cancels every call upstream before it returns.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from config.settings import BypassRule, Mixture, Proposer
 from synth import bypass, layers
-from synth.choices import interleaved
+from synth.choices import one_by_one, side_by_side
 from synth.contract import Contract, Form
 from synth.edits import code_block
 from synth.endings import Case, Mode, critic_alone
-from synth.events import Answered, DecidedBy, Event, Finished, ModeChosen, PanelSettled
+from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled
 from synth.first import first
 from synth.fuse import fuse
 from synth.panel import Panel
@@ -28,33 +27,25 @@ MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "di
 _CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
 
 
-def answer(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
-    """Yield the events of a mixture's run, the last of which is Finished; SynthesisError where there is no answer."""
+async def answer(run: Run, mixture: Mixture) -> Finished:
+    """Have a mixture answer; return Finished, which is also the last that is told. SynthesisError without an answer."""
     rule = bypassing(run.request, mixture)
-    return _by_panel(run, mixture) if rule is None else _bypassed(run, mixture, rule)
-
-
-def answer_directly(run: Run, model: str) -> AsyncGenerator[Event]:
-    """Yield the events of one model's run, asked for by its own name: no panel, no critic, no check of its answer."""
-    return _made(run, lambda choice: _direct(run, model, choice), _without_panel(run))
-
-
-async def _by_panel(run: Run, mixture: Mixture) -> AsyncGenerator[Event]:
+    if rule is not None:
+        return await _bypassed(run, mixture, rule)
     panel = Panel()
     if needs_no_panel(run.request, mixture):
         settled = _without_panel(run)
     else:
-        asked = layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)
-        async with aclosing(asked) as events:
-            async for event in events:
-                yield event
+        await layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)
         settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
     name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
     mode = MODES[name]
-    made = _made(run, lambda choice: mode(Case(run, mixture, panel, choice)), settled, ModeChosen(name))
-    async with aclosing(made) as events:
-        async for event in events:
-            yield event
+    return await _made(run, lambda each, choice: mode(Case(each, mixture, panel, choice)), settled, ModeChosen(name))
+
+
+async def answer_directly(run: Run, model: str) -> Finished:
+    """Have one model answer that was asked for by its own name: no panel, no critic, no check of its answer."""
+    return await _made(run, lambda each, choice: _direct(each, model, choice), _without_panel(run))
 
 
 def _without_panel(run: Run) -> PanelSettled:
@@ -62,20 +53,23 @@ def _without_panel(run: Run) -> PanelSettled:
 
 
 async def _made(
-    run: Run, make: Callable[[int], AsyncGenerator[Event]], settled: PanelSettled, *chosen: ModeChosen
-) -> AsyncGenerator[Event]:
-    """Yield what is settled and chosen, and the events of all choices; Finished, the last, has the answers in order."""
-    yield settled
+    run: Run, make: Callable[[Run, int], Awaitable[Answered]], settled: PanelSettled, *chosen: ModeChosen
+) -> Finished:
+    """Tell what is settled and chosen, have all choices made, and tell how it has ended."""
+    await run.tell(settled)
     for mode in chosen:
-        yield mode
-    answers: list[Answered] = []
-    async with aclosing(interleaved(run.request.n, make, spare=not run.incremental)) as events:
-        async for event in events:
-            if isinstance(event, Answered):
-                answers.append(event)
-            yield event
-    answers.sort(key=lambda each: each.choice)
-    yield Finished(tuple(answers), run.elapsed_s() - settled.seconds)
+        await run.tell(mode)
+    each = run if run.request.n == 1 else replace(run, tell=one_by_one(run.tell))
+
+    async def made(choice: int) -> Answered:
+        answered = await make(each, choice)
+        await each.tell(answered)
+        return answered
+
+    answers = await side_by_side(run.request.n, made, spare=not run.incremental)
+    finished = Finished(tuple(answers), run.elapsed_s() - settled.seconds)
+    await run.tell(finished)
+    return finished
 
 
 def _hasty(mixture: Mixture) -> Mixture:
@@ -97,21 +91,21 @@ def bypassing(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
     return bypass.matching(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
 
-def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> AsyncGenerator[Event]:
+async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> Finished:
     """One model answers; the mixture's critics step in where it fails."""
     critics = (mixture.critic.model, *mixture.critic.fallbacks)
     authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
 
-    def made(choice: int) -> AsyncGenerator[Event]:
+    async def made(run: Run, choice: int) -> Answered:
         task = Task(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
-        return write(run, task, authors)
+        return (await write(run, task, authors)).answer
 
-    return _made(run, made, _without_panel(run), ModeChosen("direct", rule.name))
+    return await _made(run, made, _without_panel(run), ModeChosen("direct", rule.name))
 
 
-def _direct(run: Run, model: str, choice: int) -> AsyncGenerator[Event]:
+async def _direct(run: Run, model: str, choice: int) -> Answered:
     task = Task(run.request.messages, "direct", choice=choice, checked=False, decided_by=DecidedBy.MODEL)
-    return write(run, task, [model])
+    return (await write(run, task, [model])).answer
 
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:

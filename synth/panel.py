@@ -1,7 +1,7 @@
 """Asking the panel: all proposers at once, each a candidate or a failure."""
 
 import json
-from collections.abc import AsyncGenerator, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 
 from config.settings import Mixture, Proposer
@@ -95,7 +95,7 @@ class Asking:
     nonce: str = ""
 
 
-async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> AsyncGenerator[Event]:
+async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> None:
     """Ask every proposer at once, and fill `panel` as they settle; those that cannot take the request are left out.
 
     A proposer that is waited for no longer (see synth/patience.py) is cancelled, and its connection is closed before it
@@ -106,7 +106,7 @@ async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> Async
     for proposer in mixture.panel:
         unfit = _unfit(run, asking, proposer, panel.hopeless, is_seen=is_seen)
         if unfit is not None:
-            yield ProposerLeftOut(proposer.name, unfit, asking.layer)
+            await run.tell(ProposerLeftOut(proposer.name, unfit, asking.layer))
         else:
             calls.append(_call(run, asking, proposer))
     panel.n_asked = len(calls)
@@ -117,11 +117,11 @@ async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> Async
             usable = isinstance(event, CandidateArrived)
             valid = usable and panel.candidates[-1].finding is None
             patience.note(run.pool.clock(), usable=usable, valid=valid)
-            yield event
+            await run.tell(event)
         late = gathering.pending
         panel.quorum_wait_s = patience.quorum_wait_s(run.pool.clock())
     for call in late:
-        yield _failed(panel, asking, call, given_up(call))
+        await run.tell(_failed(panel, asking, call, given_up(call)))
     rank = {proposer.name: position for position, proposer in enumerate(mixture.panel)}
     panel.candidates.sort(key=lambda candidate: rank[candidate.name])
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from config.settings import Model
 from synth.contract import Contract
+from synth.events import Tell
 from synth.ledger import Ledger
 from synth.request import ChatRequest, Message
 from upstream.calls import Call, Role
@@ -21,9 +22,9 @@ class Run:
     """One request's run.
 
     `contract` is what its answer must keep, `models` are all configured ones by name, `deadline` is on the pool's
-    clock. `incremental` asks for the answer's text as it is written, for a client that streams; else it comes whole.
-    What the author thinks is of interest where the run `shows_reasoning`. `rng` draws the
-    candidates' order, `draw_nonce` their fence.
+    clock. `tell` is told of all that happens. `incremental` asks for the answer's text as it is written, for a client
+    that streams; else it comes whole. What the author thinks is of interest where the run `shows_reasoning`. `rng`
+    draws the candidates' order, `draw_nonce` their fence.
     """
 
     request: ChatRequest
@@ -31,6 +32,7 @@ class Run:
     models: Mapping[str, Model]
     pool: Pool
     ledger: Ledger
+    tell: Tell
     started: float
     deadline: float
     incremental: bool = False

@@ -6,8 +6,7 @@ a weak critic never costs the user the best member's answer.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Hashable, Sequence
-from contextlib import aclosing
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ from synth import critic, verdict
 from synth.contract import Form
 from synth.edits import Hunk, applied, assembled, clash, code_block
 from synth.endings import Case, critic_alone, criticised, fitting, stands, whole
-from synth.events import AuthorFailed, AuthorStarted, DecidedBy, Event, VerdictGiven
+from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, VerdictGiven
 from synth.fuse import fuse
 from synth.normalize import Completion, normalized
 from synth.panel import Candidate, is_weak, sound
@@ -46,23 +45,23 @@ class Choice:
     written: bool = False
 
 
-def select(case: Case) -> AsyncGenerator[Event]:
-    """Yield the events of one answer.
+async def select(case: Case) -> Answered:
+    """Return one answer.
 
     Candidates that break the contract are out; of those with the same outcome the best-ranked is shown. One outcome
     left: no critic. None left: the critic writes. With tools, which the critic alone can call, as in `fuse`.
     """
     clusters = _clusters(case)
     if case.run.contract.form is Form.TOOLS:
-        return fuse(case)
+        return await fuse(case)
     if not case.panel.candidates:
-        return critic_alone(case)
+        return await critic_alone(case)
     if not clusters:
-        return criticised(case)
+        return await criticised(case)
     if len(clusters) == 1:
         alone = len(_valid(case)) == 1
-        return stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
-    return _elected(case, clusters)
+        return await stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
+    return await _elected(case, clusters)
 
 
 def _clusters(case: Case) -> list[Candidate]:
@@ -85,7 +84,7 @@ def _outcome(case: Case, candidate: Candidate) -> Hashable:
     return candidate.outcome
 
 
-async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[Event]:
+async def _elected(case: Case, clusters: Sequence[Candidate]) -> Answered:
     """Put the candidates to the critics in turn, each time in all orders at once, until one has spoken.
 
     Candidates that do not fit the critic's context are dropped, the worst-ranked first; if it turns out to be too
@@ -100,22 +99,17 @@ async def _elected(case: Case, clusters: Sequence[Candidate]) -> AsyncGenerator[
             calls = [_call(case, author, ballot) for ballot in ballots]
             for call, ballot in zip(calls, ballots, strict=True):
                 letters = tuple(candidate.name for candidate in ballot.shown)
-                yield AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice)
+                await case.run.tell(AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice))
             said = await _asked(case, calls)
             for call, word in zip(calls, said, strict=True):
-                yield _heard(call, word, case.choice)
+                await case.run.tell(_heard(call, word, case.choice))
             words = [word for word in said if isinstance(word, Completion)]
             if len(words) == len(calls):
-                async with aclosing(_decided(case, author, clusters, ballots, words)) as events:
-                    async for event in events:
-                        yield event
-                return
+                return await _decided(case, author, clusters, ballots, words)
             errors += [word for word in said if isinstance(word, CallError)]
         if any(error.kind is not Kind.CONTEXT_LENGTH for error in errors):
             break
-    async with aclosing(stands(case, clusters[0], DecidedBy.BEST_CANDIDATE)) as events:
-        async for event in events:
-            yield event
+    return await stands(case, clusters[0], DecidedBy.BEST_CANDIDATE)
 
 
 def _ballots(case: Case, clusters: Sequence[Candidate]) -> list[Ballot]:
@@ -223,8 +217,8 @@ async def _decided(
     clusters: Sequence[Candidate],
     ballots: Sequence[Ballot],
     words: Sequence[Completion],
-) -> AsyncGenerator[Event]:
-    """Yield the choice that holds in every order, else the panel's first."""
+) -> Answered:
+    """Return the choice that holds in every order, else the panel's first."""
     choices = [await _choice(case, author, *each) for each in zip(ballots, words, strict=True)]
     first = choices[0]
     if first is not None and all(choice is not None and choice.outcome == first.outcome for choice in choices):
@@ -232,6 +226,4 @@ async def _decided(
     else:
         best = clusters[0]
         first, decided_by = Choice(best.completion, best.name, None), DecidedBy.PANEL_ORDER
-    async with aclosing(whole(case, first.completion, first.author, decided_by)) as events:
-        async for event in events:
-            yield event
+    return await whole(case, first.completion, first.author, decided_by)

@@ -1,7 +1,6 @@
 """Having an answer written and looked over: a draft, a second model's defects, and one revision where there are any."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import replace
 
 from config.settings import Verify
@@ -11,7 +10,6 @@ from synth.events import (
     Answered,
     AuthorFailed,
     AuthorStarted,
-    Event,
     Revised,
     VerificationFailed,
     Verified,
@@ -21,74 +19,57 @@ from synth.fitting import holds
 from synth.normalize import Completion, normalized
 from synth.run import Run
 from synth.tool_calls import called
-from synth.writing import Task, write
+from synth.writing import Task, Written, write
 from upstream.calls import Call
 from upstream.conversation import Conversation
 from upstream.errors import CallError, Kind
 
 
-def write_verified(run: Run, task: Task, authors: Sequence[str], verify: Verify | None) -> AsyncGenerator[Event]:
+async def write_verified(run: Run, task: Task, authors: Sequence[str], verify: Verify | None) -> Answered:
     """Do as `write` does, and have what was written looked over where the mixture says by whom.
 
     Nothing of a draft goes out before it has been. Whatever happens to its verification, the draft is not lost.
     """
-    return write(run, task, authors) if verify is None else _write_verified(run, task, authors, verify)
+    if verify is None:
+        return (await write(run, task, authors)).answer
+    written = await write(replace(run, incremental=False), task, authors)
+    answer = written.answer
+    if _can_be_verified(answer, verify):
+        answer = await _improved(run, task, verify, written)
+    for delta in deltas(answer.completion, task.choice) if run.incremental else ():
+        await run.tell(delta)
+    return answer
 
 
-async def _write_verified(run: Run, task: Task, authors: Sequence[str], verify: Verify) -> AsyncGenerator[Event]:
-    held = replace(run, incremental=False)
-    started: AuthorStarted | None = None
-    written: Answered | None = None
-    async with aclosing(write(held, task, authors)) as events:
-        async for event in events:
-            if isinstance(event, Answered):
-                written = event
-            else:
-                started = event if isinstance(event, AuthorStarted) else started
-                yield event
-    assert written is not None  # noqa: S101 -- `write` ends with it, or raises
-    assert started is not None  # noqa: S101 -- nobody writes without having started
-    if _can_be_verified(written, verify):
-        async with aclosing(_improved(run, task, verify, started.call, written)) as events:
-            async for event in events:
-                if isinstance(event, Answered):
-                    written = event
-                else:
-                    yield event
-    for delta in deltas(written.completion, task.choice) if run.incremental else ():
-        yield delta
-    yield written
-
-
-def _can_be_verified(written: Answered, verify: Verify) -> bool:
+def _can_be_verified(answer: Answered, verify: Verify) -> bool:
     """Whether there is a text to look over, and by somebody else: who reviews their own work finds little."""
-    draft = written.completion
-    return written.author != verify.model and bool(draft.text.strip()) and not called(draft) and draft.refusal is None
+    draft = answer.completion
+    return answer.author != verify.model and bool(draft.text.strip()) and not called(draft) and draft.refusal is None
 
 
-async def _improved(run: Run, task: Task, verify: Verify, drafting: Call, written: Answered) -> AsyncGenerator[Event]:
-    """Yield what becomes of a draft; an Answered only where its revision takes its place."""
+async def _improved(run: Run, task: Task, verify: Verify, written: Written) -> Answered:
+    """Return what becomes of a draft: its revision where that takes its place, else the draft."""
+    draft = written.answer
     try:
-        verified = await _verified(run, task, verify, written.completion)
+        verified = await _verified(run, task, verify, draft.completion)
     except CallError as error:
-        yield VerificationFailed(verify.model, error, task.choice)
-        return
-    yield verified
+        await run.tell(VerificationFailed(verify.model, error, task.choice))
+        return draft
+    await run.tell(verified)
     if not verified.defects:
-        return
-    call = _revision(run, task, drafting, written, verified.defects)
-    yield AuthorStarted(call, call.messages, choice=task.choice)
+        return draft
+    call = _revision(run, task, written, verified.defects)
+    await run.tell(AuthorStarted(call, call.messages, choice=task.choice))
     try:
         revision = await task.read(normalized(await run.pool.complete(call)))
     except CallError as error:
         call.outcome = error.kind
-        yield AuthorFailed(call, error, task.choice)
-        yield Revised(call, error.message, task.choice)
-        return
-    worse = defects.worse(await task.read(written.completion), revision)
-    yield Revised(call, worse, task.choice)
-    if worse is None:
-        yield replace(written, completion=revision.completion)
+        await run.tell(AuthorFailed(call, error, task.choice))
+        await run.tell(Revised(call, error.message, task.choice))
+        return draft
+    worse = defects.worse(await task.read(draft.completion), revision)
+    await run.tell(Revised(call, worse, task.choice))
+    return replace(draft, completion=revision.completion) if worse is None else draft
 
 
 async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> Verified:
@@ -119,9 +100,10 @@ def _found(said: Completion, draft: Completion) -> tuple[tuple[defects.Defect, .
         raise CallError(Kind.BROKEN_CONTRACT, f"its word on the draft cannot be read: {error}") from error
 
 
-def _revision(run: Run, task: Task, drafting: Call, written: Answered, listed: Sequence[defects.Defect]) -> Call:
+def _revision(run: Run, task: Task, written: Written, listed: Sequence[defects.Defect]) -> Call:
+    answer, drafting = written.answer, written.call
     messages = Conversation.of(drafting.messages).extended(
-        {"role": "assistant", "content": written.completion.text},
+        {"role": "assistant", "content": answer.completion.text},
         {"role": "user", "content": defects.revision_request(listed)},
     )
-    return run.call(written.author, task.role, messages, params=drafting.params, overrides=task.overrides)
+    return run.call(answer.author, task.role, messages, params=drafting.params, overrides=task.overrides)

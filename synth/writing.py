@@ -1,7 +1,7 @@
 """Having the answer written: one author after the other is asked, until one delivers what the contract demands."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import field, replace
 from typing import Any
@@ -36,6 +36,14 @@ Write it again, whole, with this put right. Reply with nothing else."""
 
 
 @frozen
+class Written:
+    """An answer, and the call that has brought it."""
+
+    answer: Answered
+    call: Call
+
+
+@frozen
 class Task:
     """What the author is to answer, and the form to keep.
 
@@ -63,8 +71,8 @@ class Task:
         return await self.contract.read_aside(draft)
 
 
-async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[Event]:
-    """Ask the authors in turn; yield their events, then Answered, whose text is what a client that streams has seen.
+async def write(run: Run, task: Task, authors: Sequence[str]) -> Written:
+    """Ask the authors in turn; return what was written, whose text is what a client that streams has seen.
 
     A draft that breaks the contract goes back to its author once, with the finding; then it is the next author's
     turn. Once text has gone out only tool calls can follow it. SynthesisError where all fail, and `interrupted` where
@@ -76,18 +84,14 @@ async def write(run: Run, task: Task, authors: Sequence[str]) -> AsyncGenerator[
     for author in authors:
         drafting = _Drafting(run, task, author, out)
         try:
-            async with aclosing(drafting.events()) as events:
-                async for event in events:
-                    yield event
+            return Written(await drafting.answered(), drafting.call)
         except CallError as error:
             drafting.call.outcome = error.kind
             causes.append(Cause(author, error))
-            yield AuthorFailed(drafting.call, error, task.choice)
+            await run.tell(AuthorFailed(drafting.call, error, task.choice))
             broken = (drafting.broken, author) if drafting.broken else broken
             if drafting.flowing:
                 break
-        else:
-            return
     raise SynthesisError(causes, interrupted=bool(out), draft=broken)
 
 
@@ -111,41 +115,38 @@ class _Drafting:
         task = self._task
         return self._run.call(self._author, task.role, messages, params=self._params, overrides=task.overrides)
 
-    def _started(self) -> AuthorStarted:
-        return AuthorStarted(self.call, self.call.messages, self._task.seed, self._task.letters, self._task.choice)
-
-    async def events(self) -> AsyncGenerator[Event]:
-        """Yield the author's events, then Answered; CallError where no answer comes that keeps the contract."""
-        yield self._started()
+    async def answered(self) -> Answered:
+        """Return the author's answer; CallError where none comes that keeps the contract."""
+        await self._start()
         streams = self._may_stream()
-        if streams:
-            assembler = Assembler()
-            async with aclosing(self._streamed(assembler)) as deltas:
-                async for delta in deltas:
-                    yield delta
-            raw = assembler.completion()
-        else:
-            raw = await self._run.pool.complete(self.call)
+        raw = await self._streamed() if streams else await self._run.pool.complete(self.call)
         completion = normalized(raw)
         self.flowing = False
         draft = await self._task.read(completion)
         if draft.finding is not None:
-            error = CallError(Kind.BROKEN_CONTRACT, draft.finding)
-            if self._out and self._task.contract.form is not Form.TOOLS:
-                self.flowing = True  # it can't be taken back
-                raise error
-            self.call.outcome = error.kind
-            yield AuthorFailed(self.call, error, self._task.choice)
-            self.call = self._new_call(_with_finding(self.call.messages, draft.completion, draft.finding))
-            yield self._started()
-            draft, streams = await self._task.read(normalized(await self._run.pool.complete(self.call))), False
+            draft, streams = await self._revised(draft.completion, draft.finding), False
         self._check(draft, streamed=streams)
         if self._run.incremental and not self._out:
-            for piece in self._pieces(draft.completion, with_reasoning=not streams):
-                yield piece
+            await self._tell_whole(draft.completion, with_reasoning=not streams)
         shown = "".join(self._out)
         completion = replace(draft.completion, text=shown) if shown else draft.completion
-        yield Answered(completion, self._task.decided_by, self._author, self._task.choice)
+        return Answered(completion, self._task.decided_by, self._author, self._task.choice)
+
+    async def _start(self) -> None:
+        task, call = self._task, self.call
+        await self._run.tell(AuthorStarted(call, call.messages, task.seed, task.letters, task.choice))
+
+    async def _revised(self, draft: Completion, finding: str) -> Reading:
+        """Have a draft written again that breaks the contract; CallError where too much of it has gone out."""
+        error = CallError(Kind.BROKEN_CONTRACT, finding)
+        if self._out and self._task.contract.form is not Form.TOOLS:
+            self.flowing = True  # it can't be taken back
+            raise error
+        self.call.outcome = error.kind
+        await self._run.tell(AuthorFailed(self.call, error, self._task.choice))
+        self.call = self._new_call(_with_finding(self.call.messages, draft, finding))
+        await self._start()
+        return await self._task.read(normalized(await self._run.pool.complete(self.call)))
 
     def _check(self, draft: Reading, *, streamed: bool) -> None:
         """Raise where a draft can't be the answer: it breaks the contract, or its words come after other words."""
@@ -155,27 +156,29 @@ class _Drafting:
         if self._out and not streamed and not called(draft.completion):
             raise CallError(Kind.BROKEN_CONTRACT, "it answers in words, where other words have gone out")
 
-    def _pieces(self, completion: Completion, *, with_reasoning: bool) -> Iterator[Event]:
+    async def _tell_whole(self, completion: Completion, *, with_reasoning: bool) -> None:
         if completion.reasoning and with_reasoning:
-            yield ReasoningDelta(completion.reasoning, self._task.choice)
+            await self._run.tell(ReasoningDelta(completion.reasoning, self._task.choice))
         for piece in pieces(completion.text):
             self._out.append(piece)
-            yield TextDelta(piece, self._task.choice)
+            await self._run.tell(TextDelta(piece, self._task.choice))
 
     def _may_stream(self) -> bool:
         """Say whether text may go out as it comes: JSON and edits are checked as a whole before any of it does."""
         held = self._task.contract.json or self._task.contract.form is Form.EDITS
         return self._run.incremental and not self._out and not held
 
-    async def _streamed(self, assembler: Assembler) -> AsyncGenerator[Event]:
-        reader = DeltaReader()
+    async def _streamed(self) -> dict[str, Any]:
+        """Return the completion that a stream comes to, and tell of its pieces as they come."""
+        assembler, reader = Assembler(), DeltaReader()
         async with aclosing(self._run.pool.stream(self.call)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)
                 for delta in self._deltas(reader.feed(chunk)):
-                    yield delta
+                    await self._run.tell(delta)
         for delta in self._deltas(reader.end()):
-            yield delta
+            await self._run.tell(delta)
+        return assembler.completion()
 
     def _deltas(self, split: Split) -> list[Event]:
         """Return what may go out; white space waits for the first word, for it may be all there is."""

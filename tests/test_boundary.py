@@ -1,27 +1,21 @@
 """What happens when our own code is at fault."""
 
-from collections.abc import AsyncGenerator
-from typing import Any
-
 import pytest
 
 from synth import mixture
-from synth.events import Event, TextDelta
+from synth.endings import Case
+from synth.events import Answered, TextDelta
 from tests.fakes import FakeUpstream
 from tests.running import ask, model, running, settings
 
 
-def _fail() -> Event:
+async def _broken(_case: Case) -> Answered:
     raise RuntimeError("a secret detail")
 
 
-async def _broken(*_: Any) -> AsyncGenerator[Event]:
-    yield _fail()
-
-
-async def _broken_later(*_: Any) -> AsyncGenerator[Event]:
-    yield TextDelta("begun")
-    yield _fail()
+async def _broken_later(case: Case) -> Answered:
+    await case.run.tell(TextDelta("begun"))
+    raise RuntimeError("a secret detail")
 
 
 async def test_an_unexpected_exception_is_logged_and_not_echoed(
