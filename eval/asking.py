@@ -69,16 +69,16 @@ async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: 
         pass  # no answer: it counts as a wrong one, and for what it cost
     else:
         completion, decided_by = finished.answers[0].completion, str(finished.answers[0].decided_by)
-    tokens, cost = run.ledger.total(), run.ledger.cost()
+    used = run.ledger.used()
     return Answer(
         text=None if completion is None else completion.text,
         well_formed=completion is not None and _well_formed(run, completion),
         decided_by=decided_by,
         n_calls=len(run.ledger.calls),
-        prompt_tokens=tokens.prompt,
-        completion_tokens=tokens.completion,
+        prompt_tokens=used.tokens.prompt,
+        completion_tokens=used.tokens.completion,
         seconds=seconds_of(run.ledger.calls),
-        cost=None if cost is None else float(cost),
+        cost=None if used.cost is None else float(used.cost),
     )
 
 

@@ -33,17 +33,22 @@ class Admission:
         """How many wait for one."""
         return self._slots.n_waiting
 
-    async def enter(self) -> bool:
-        """Take a place, which `leave` gives back, and return whether it was waited for.
+    def take(self) -> bool:
+        """Take a place, which `leave` gives back, if one is free, and return whether it was.
 
-        ApiError (503) where there is no room to wait, where the wait was too long, and once it is closed.
+        ApiError (503) once it is closed.
         """
         if self._closed is not None:
             raise self._closed()
+        self._slots.limit = self._limits().max_concurrent_requests
+        return self._slots.take()
+
+    async def wait(self) -> None:
+        """Take a place as soon as one is free, where none is now.
+
+        ApiError (503) where there is no room to wait, where the wait was too long, and once it is closed.
+        """
         limits = self._limits()
-        self._slots.limit = limits.max_concurrent_requests
-        if self._slots.take():
-            return False
         if self._slots.n_waiting >= limits.max_queued_requests:
             raise _overloaded("as many requests as may wait do wait")
         try:
@@ -51,7 +56,6 @@ class Admission:
                 await self._slots.wait()
         except TimeoutError:
             raise _overloaded(f"no place has become free in {limits.max_queue_wait_s:g} s") from None
-        return True
 
     def leave(self) -> None:
         """Give a place back."""

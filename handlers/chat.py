@@ -9,14 +9,14 @@ from aiohttp import web
 
 from config.settings import Mixture, Mode
 from handlers import errors
+from handlers.context import CONTEXT, RequestContext
 from handlers.errors import ApiError
-from handlers.middleware import API_KEY, RECORD, REQUEST_ID, TRACE
 from handlers.parse import parse
 from handlers.record import RequestRecord
 from handlers.replies import ChunkWriter, Envelope, ShownWork, json_body, usage_of
 from handlers.sending import Heartbeat, JsonReply, SseReply
 from handlers.spending import SPENDING, budgets_of, check_quote, is_limit
-from handlers.state import STATE, State
+from handlers.state import State
 from handlers.stopping import STOPPING, Stopping
 from handlers.trace import Trace
 from synth import mixture as mixtures
@@ -33,15 +33,14 @@ _log = structlog.get_logger(__name__)
 
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """Answer one chat request by a mixture, or by a single configured model."""
-    state = request[STATE]
-    record = request[RECORD]
-    trace = None if state.traces is None else _trace(request, state, record)
-    content_type = request.content_type if "Content-Type" in request.headers else None
-    body = await _body(request)
+    context, app = request[CONTEXT], request.app
+    state, record = context.state, context.record
+    trace = None if state.traces is None else _trace(request, context)
+    body = await _body(request, app[STOPPING])
     record.bytes_in = len(body)
     if trace is not None:
         trace.body = body
-    chat = parse(body, content_type)
+    chat = parse(body, request.headers.get("Content-Type"))
     if trace is not None:
         trace.request = chat
     if chat.stream and state.settings.server.streaming == "reject":
@@ -52,30 +51,31 @@ async def chat_completions(request: web.Request) -> web.StreamResponse:
             code="unsupported_value",
         )
     asked = _asked(state, chat, request.headers.get("x-mom-mode"))
-    server = state.settings.server
-    budgets = budgets_of(server, request.get(API_KEY) if server.api_keys else None)
+    budgets = budgets_of(state.settings.server, context.key)
     _note_asked(record, asked, state, is_limited=any(map(is_limit, budgets)))
     envelope = Envelope(record.reply_id, int(state.unix_time()), asked.name)
-    answering = _Answering(state, record, trace, asked, envelope, request.app[STOPPING])
-    with request.app[SPENDING].charged(budgets, record.expected, record.ledger):
+    answering = _Answering(state, record, trace, asked, envelope, app[STOPPING])
+    with app[SPENDING].charged(budgets, record.expected, record.ledger):
         return await answering.reply_to(request)
 
 
-async def _body(request: web.Request) -> bytes:
+async def _body(request: web.Request, stopping: Stopping) -> bytes:
+    content = request.content
+    if content.is_eof() and content.total_bytes <= request.client_max_size and content.exception() is None:
+        return content.read_nowait()  # it is here already, as short ones are
     try:
-        if request.content.is_eof():  # it is here already, as short ones are
-            return await request.read()
-        with request.app[STOPPING].bounded():
+        with stopping.bounded():
             return await request.read()
     except web.RequestPayloadError as error:
-        request.content.feed_eof()  # else the server would read on, and log the same error as its own
+        content.feed_eof()  # else the server would read on, and log the same error as its own
         message = "the body cannot be read: it is not what its Content-Encoding or its length says"
         raise ApiError(400, message, code="invalid_encoding", headers={"Connection": "close"}) from error
 
 
-def _trace(request: web.Request, state: State, record: RequestRecord) -> Trace:
-    trace = Trace(request[REQUEST_ID], request.headers, record, state.pool.clock(), state.unix_time())
-    request[TRACE] = trace
+def _trace(request: web.Request, context: RequestContext) -> Trace:
+    state = context.state
+    trace = Trace(context.request_id, request.headers, context.record, state.pool.clock(), state.unix_time())
+    context.trace = trace
     return trace
 
 

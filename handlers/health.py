@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from handlers.admission import ADMISSION
-from handlers.state import STATE
+from handlers.context import CONTEXT
 from handlers.stopping import STOPPING
 from upstream.breaker import State as BreakerState
 from upstream.breaker import Status
@@ -23,7 +23,7 @@ async def readyz(request: web.Request) -> web.Response:
     Beside it stand the circuit breakers that are not closed, which are no reason, as the other models answer; and how
     many chat requests run and wait.
     """
-    admission, state = request.app[ADMISSION], request[STATE]
+    admission, state = request.app[ADMISSION], request[CONTEXT].state
     told = {
         "breakers": _not_closed(state.pool.breakers()),
         "requests": {"running": admission.running, "waiting": admission.waiting},

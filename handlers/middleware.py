@@ -1,32 +1,24 @@
-"""Around every request: its state and id, its log line and trace, the error boundary, and whether it may come in."""
+"""Around every request: its context, its log line and trace, the error boundary, and whether it may come in."""
 
 import asyncio
 import random
 import re
 from functools import partial, wraps
-from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from config.settings import ApiKey
 from handlers import access, errors, logs
 from handlers.admission import ADMISSION
+from handlers.context import CONTEXT, RequestContext
 from handlers.generations import GENERATIONS
 from handlers.metrics import METRICS
 from handlers.rate import RateLimits
 from handlers.record import RequestRecord, rounded
 from handlers.spans import SPANS, TRACE_CONTEXT, Ended
-from handlers.state import STATE, State
-from handlers.trace import Trace
 
 _log = structlog.get_logger("request")
-
-RECORD = web.RequestKey("record", RequestRecord)
-TRACE = web.RequestKey("trace", Trace)
-REQUEST_ID = web.RequestKey("request_id", str)
-API_KEY = web.RequestKey("api_key", ApiKey)
 
 RATE_LIMITS = web.AppKey("rate_limits", RateLimits)
 
@@ -38,16 +30,16 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its state, id and record; afterwards write its log line and trace, whichever way it ended."""
+    """Give the request its context; afterwards write its log line and trace, whichever way it ended."""
     with request.app[GENERATIONS].lease() as state:
-        stated = request.headers.get("x-request-id", "")
-        request_id = stated if _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
+        stated = request.headers.get("x-request-id")
+        request_id = stated if stated and _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
         record = RequestRecord(new_reply_id(state.unix_time()), state.pool.clock())
-        request[STATE], request[REQUEST_ID], request[RECORD] = state, request_id, record
+        context = request[CONTEXT] = RequestContext(state, request_id, record)
         logs.REQUEST_ID.set(request_id)  # in the context of this request's own task
         status = CLIENT_CLOSED_REQUEST
         try:
-            response = await _bounded(request, handler, record)
+            response = await _bounded(request, handler, context)
             status = response.status
             body = response.body if isinstance(response, web.Response) else None
             if isinstance(body, bytes):  # what else there is was counted
@@ -57,39 +49,39 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         finally:
             # The reply goes out first: nobody waits for what is written about it.
-            asyncio.get_running_loop().call_soon(_conclude, request, state, status, state.pool.clock())
+            asyncio.get_running_loop().call_soon(_conclude, request, context, status, state.pool.clock())
         return response
 
 
-def _conclude(request: web.Request, state: State, status: int, ended: float) -> None:
+def _conclude(request: web.Request, context: RequestContext, status: int, ended: float) -> None:
     """Write down how a request went, for all who want to know; what one of them can't, the others still do."""
     for tell in (_write_line, _count, _export, _keep):
         try:
-            tell(request, state, status, ended)
+            tell(request, context, status, ended)
         except Exception:  # noqa: BLE001 -- our own fault, and logged; nobody else is to miss what they came for
             _log.exception("a request could not be written down", path=request.path)
 
 
-def _count(request: web.Request, _state: State, _status: int, ended: float) -> None:
-    record = request[RECORD]
-    request.app[METRICS].note(record, ended - record.started)
+def _count(request: web.Request, context: RequestContext, _status: int, ended: float) -> None:
+    request.app[METRICS].note(context.record, ended - context.record.started)
 
 
-def _export(request: web.Request, state: State, status: int, ended: float) -> None:
-    if SPANS in request.app and request.path not in _WITHOUT_SPAN:
-        request.app[SPANS].add(_ended(request, request[RECORD], status, ended, state))
+def _export(request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+    spans = request.app.get(SPANS)
+    if spans is not None and request.path not in _WITHOUT_SPAN:
+        spans.add(_ended(request, context, status, ended))
 
 
-def _keep(request: web.Request, state: State, status: int, ended: float) -> None:
-    if state.traces is not None and TRACE in request:
-        trace = request[TRACE]
-        state.traces.add(request[RECORD].reply_id, partial(trace.document, status, ended), trace.n_bytes)
+def _keep(_request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+    traces, trace = context.state.traces, context.trace
+    if traces is not None and trace is not None:
+        traces.add(context.record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
 
 
-async def _bounded(request: web.Request, handler: Handler, record: RequestRecord) -> web.StreamResponse:
+async def _bounded(request: web.Request, handler: Handler, context: RequestContext) -> web.StreamResponse:
     """Turn every exception into an error reply."""
     try:
-        preflight = _check_entry(request)
+        preflight = _check_entry(request, context)
         return await handler(request) if preflight is None else preflight
     except errors.ApiError as error:
         api_error = error
@@ -98,39 +90,39 @@ async def _bounded(request: web.Request, handler: Handler, record: RequestRecord
     except Exception:  # noqa: BLE001 -- the boundary: logged with its traceback, and nothing of it is echoed
         _log.exception("unexpected error", path=request.path)
         api_error = errors.unexpected()
-    record.outcome, record.error = "failed", api_error.body()["error"]
+    context.record.outcome, context.record.error = "failed", api_error.body()["error"]
     return api_error.response()
 
 
-def _ended(request: web.Request, record: RequestRecord, status: int, ended: float, state: State) -> Ended:
+def _ended(request: web.Request, context: RequestContext, status: int, ended: float) -> Ended:
     resource = request.match_info.route.resource
     return Ended(
-        record,
-        request[REQUEST_ID],
+        context.record,
+        context.request_id,
         request.method,
         request.path,
         resource.canonical if resource else None,
         {name: request.headers[name] for name in TRACE_CONTEXT if name in request.headers},
         status,
         ended,
-        state.unix_time() - state.pool.clock(),
+        context.state.unix_time() - context.state.pool.clock(),
     )
 
 
-def _check_entry(request: web.Request) -> web.Response | None:
+def _check_entry(request: web.Request, context: RequestContext) -> web.Response | None:
     """Return None for who may come in, and for a browser that asks what it may send, the reply to that.
 
     ApiError for web pages that are not allowed, strange host names, and whoever shows no key where one is asked for.
     """
-    server = request[STATE].settings.server
+    server = context.state.settings.server
     headers = request.headers
     access.check_host(headers, server)
     access.check_origin(headers, server)
     if access.is_preflight(request.method, headers):  # has no key: browsers send it before they send any
         return web.Response(status=204, headers=access.preflight(headers))
     if server.api_keys and request.path not in access.PROBES:
-        key = access.key_of(headers, server.api_keys, for_page=access.is_page(request.path))
-        request[API_KEY], request[RECORD].client = key, key.name
+        context.key = access.key_of(headers, server.api_keys, for_page=access.is_page(request.path))
+        context.record.client = context.key.name
     return None
 
 
@@ -142,15 +134,16 @@ def admitted(handler: Handler) -> Handler:
         length = request.content_length
         if length is not None and length > request.client_max_size:
             raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)
-        state = request[STATE]
-        if state.settings.server.api_keys:
-            await request.app[RATE_LIMITS].take(request[API_KEY])
-        clock = state.pool.clock
-        arrived = clock()
-        admission = request.app[ADMISSION]
-        waited = await admission.enter()
+        context, app = request[CONTEXT], request.app
+        if context.key is not None:
+            await app[RATE_LIMITS].take(context.key)
+        admission = app[ADMISSION]
+        if not admission.take():
+            clock = context.state.pool.clock
+            arrived = clock()
+            await admission.wait()
+            context.record.queued_s = clock() - arrived
         try:
-            request[RECORD].queued_s = clock() - arrived if waited else None
             return await handler(request)
         finally:
             admission.leave()
@@ -162,11 +155,11 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     """Put what every reply carries into its headers, just before they go out."""
     headers = response.headers
     headers["Server"] = "mom-gateway"
-    state = request.get(STATE)
-    if state is not None:
-        headers.update(access.shared(request.headers, state.settings.server))
-        headers["x-request-id"] = request[REQUEST_ID]
-        headers.update(request[RECORD].headers())
+    context = request.get(CONTEXT)
+    if context is not None:
+        headers["x-request-id"] = context.request_id
+        headers.update(access.shared(request.headers, context.state.settings.server))
+        headers.update(context.record.headers())
 
 
 def new_reply_id(unix_time: float) -> str:
@@ -174,17 +167,17 @@ def new_reply_id(unix_time: float) -> str:
     return f"chatcmpl-{int(unix_time * 1000):012x}{_RNG.getrandbits(48):012x}"
 
 
-def _write_line(request: web.Request, _state: State, status: int, ended: float) -> None:
-    record = request[RECORD]
-    facts: dict[str, Any] = {
-        "request_id": request[REQUEST_ID],
+def _write_line(request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+    record, path = context.record, request.path
+    facts = {
+        "request_id": context.request_id,
         "method": request.method,
-        "path": request.path,
+        "path": path,
         "status": status,
         "seconds": rounded(ended - record.started, per_second=10_000),
+        **record.facts(),
     }
-    facts |= record.facts()
-    if request.path in access.PROBES or (access.is_page(request.path) and status < 400):  # noqa: PLR2004
+    if path in access.PROBES or (access.is_page(path) and status < 400):  # noqa: PLR2004
         # A 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds.
         logs.tell("debug", "request", facts)
     else:

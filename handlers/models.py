@@ -5,18 +5,18 @@ from typing import Any
 from aiohttp import web
 
 from config.settings import Mixture, Model, Settings
+from handlers.context import CONTEXT
 from handlers.errors import ApiError
-from handlers.state import STATE
 
 
 async def list_models(request: web.Request) -> web.Response:
     """List what `model` may name: mixtures first, then the configured models."""
-    return web.json_response({"object": "list", "data": list(_entries(request[STATE].settings).values())})
+    return web.json_response({"object": "list", "data": list(_entries(request[CONTEXT].state.settings).values())})
 
 
 async def show_model(request: web.Request) -> web.Response:
     """Show one entry of the list; 404 naming what there is."""
-    entries = _entries(request[STATE].settings)
+    entries = _entries(request[CONTEXT].state.settings)
     name = request.match_info["id"]
     if name not in entries:
         message = f"there is no model {name!r}; there is {', '.join(entries)}"

@@ -13,6 +13,7 @@ from upstream.wire import TOKEN_LIMITS
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
 MAX_DEPTH = 200  # what is deeper, upstreams refuse; near a thousand levels it could be read, but not be written again
+NO_LIMIT = -1  # what some local clients say as a token limit when there is none
 _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
 
 _NAMES: dict[type, str] = {
@@ -29,25 +30,23 @@ _NAMES: dict[type, str] = {
 def parse(body: bytes, content_type: str | None) -> ChatRequest:
     """Return the request that a body asks; ApiError (400, 415) where it is none.
 
-    `content_type` is the header's value without parameters, None where the client sent none (which is fine).
+    `content_type` is the header's value, None where the client sent none (which is fine).
     """
-    if content_type not in (None, "application/json") and not str(content_type).endswith("+json"):
-        raise ApiError(
-            415,
-            f"the body must be JSON; send it with the header Content-Type: application/json, not {content_type}",
-            code="unsupported_media_type",
-        )
+    if content_type is not None and content_type != "application/json":
+        _check_media_type(content_type)
     fields = _object(body)
     _check_messages(fields.get("messages"), present="messages" in fields)
-    for name, check in _CHECKS.items():
+    for name in _CHECKS:
         if name in fields and fields[name] is not None:
-            check(name, fields[name])
+            _CHECKS[name](name, fields[name])
     stream_options = fields.get("stream_options") or {}
     return ChatRequest(
         model=fields.get("model") or None,
         messages=Conversation(fields["messages"]),
         params={
-            name: value for name, value in fields.items() if name not in _OWN_FIELDS and not _no_limit(name, value)
+            name: value
+            for name, value in fields.items()
+            if name not in _OWN_FIELDS and not (value == NO_LIMIT and name in TOKEN_LIMITS)
         },
         n=fields.get("n") or 1,
         stream=fields.get("stream") or False,
@@ -55,9 +54,14 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
     )
 
 
-def _no_limit(name: str, value: Any) -> bool:
-    """Whether a token limit is the -1 by which some local clients say that there is none."""
-    return name in TOKEN_LIMITS and value == -1
+def _check_media_type(stated: str) -> None:
+    media_type = stated.partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise ApiError(
+            415,
+            f"the body must be JSON; send it with the header Content-Type: application/json, not {media_type}",
+            code="unsupported_media_type",
+        )
 
 
 def _object(body: bytes) -> dict[str, Any]:
@@ -228,8 +232,8 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "stream": _is(bool),
     "stream_options": _stream_options,
     "n": _integer(1, MAX_CHOICES),
-    "max_tokens": _integer(-1),
-    "max_completion_tokens": _integer(-1),
+    "max_tokens": _integer(NO_LIMIT),
+    "max_completion_tokens": _integer(NO_LIMIT),
     "temperature": _is(int, float),
     "top_p": _is(int, float),
     "presence_penalty": _is(int, float),

@@ -1,12 +1,11 @@
 """What one request came to: read off its events, for headers and the log line."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal
 
 from synth.events import (
-    PIECES,
     Answered,
     CandidateArrived,
     CandidateFailed,
@@ -64,95 +63,119 @@ class RequestRecord:
 
     def read(self, event: Event) -> None:
         """Take in the next event."""
-        if type(event) in PIECES:
-            return
-        match event:
-            case CandidateArrived() | CandidateFailed() | ProposerLeftOut():
-                self.panel.update([_fate(event)])
-            case PanelSettled():
-                self.n_candidates, self.n_asked, self.panel_s = event.n_candidates, event.n_asked, event.seconds
-                self.quorum_wait_s = event.quorum_wait_s
-            case ModeChosen(mode=mode, bypass=bypass):
-                self.mode, self.bypass = mode, bypass
-            case Verified(defects=defects):
-                self.n_defects = (self.n_defects or 0) + len(defects)
-            case VerificationFailed(error=error):
-                self.verification_failed = str(error.kind)
-            case Revised(worse=worse):
-                self.revised = self.revised or worse is None
-            case Answered():
-                self.decided_by, self.author = str(event.decided_by), event.author
-            case Finished(critic_s=critic_s):
-                self.critic_s = critic_s
-            case _:
-                pass
+        take_in = _TAKING_IN.get(type(event))
+        if take_in is not None:
+            take_in(self, event)
 
     def headers(self) -> dict[str, str]:
         """Return what the reply's headers tell of the run, as far as it is known by now."""
         headers: dict[str, str] = {}
-        if self.mode is not None:
-            headers["x-mom-mode"] = self.mode
+        if self.mode is None:
+            return headers
+        headers["x-mom-mode"] = self.mode
         if self.bypass is not None:
             headers["x-mom-bypass"] = self.bypass
         if self.panel_s is not None:
             headers["x-mom-candidates"] = f"{self.n_candidates}/{self.n_asked}"
+            critic = "" if self.critic_s is None else f", critic;dur={self.critic_s * 1000:.1f}"
+            headers["Server-Timing"] = f"panel;dur={self.panel_s * 1000:.1f}{critic}"
         if self.decided_by is not None:
             headers["x-mom-decided-by"] = self.decided_by
-        timings = {"panel": self.panel_s, "critic": self.critic_s}
-        stated = [f"{name};dur={seconds * 1000:.1f}" for name, seconds in timings.items() if seconds is not None]
-        if stated:
-            headers["Server-Timing"] = ", ".join(stated)
         return headers
 
     def facts(self) -> dict[str, Any]:
         """Return what the log line tells of the run, as far as it is known. No prompt text is among it."""
-        told: list[tuple[str, Any]] = [("client", self.client), ("queued_s", rounded(self.queued_s))]
+        facts: dict[str, Any] = {"client": self.client, "queued_s": rounded(self.queued_s)}
         if self.error is not None:
-            told.append(("error", self.error["code"]))
+            facts["error"] = self.error["code"]
         if self.mode is not None:
-            told += self._facts_of_run()
-        return {name: value for name, value in told if value is not None}
+            facts |= self._facts_of_run()
+        return {name: value for name, value in facts.items() if value is not None}
 
-    def _facts_of_run(self) -> Iterable[tuple[str, Any]]:
-        total, cost, calls = self.ledger.total(), self.ledger.cost(), self.ledger.calls
-        return (
-            ("outcome", self.outcome),
-            ("reply", self.reply_id),
-            ("mixture", self.mixture),
-            ("mode", self.mode),
-            ("bypass", self.bypass),
-            ("stream", self.stream or None),
-            ("candidates", None if self.panel_s is None else f"{self.n_candidates}/{self.n_asked}"),
-            ("panel", self.panel or None),
-            ("decided_by", self.decided_by),
-            ("author", self.author),
-            ("defects", self.n_defects),
-            ("revised", self.revised if self.n_defects else None),
-            ("verification_failed", self.verification_failed),
-            ("calls", len(calls)),
-            ("attempts", sum([len(call.attempts) for call in calls])),
-            ("prompt_tokens", total.prompt),
-            ("completion_tokens", total.completion),
-            ("tokens_estimated", total.estimated or None),
-            ("cost", as_number(cost)),
-            ("currency", None if cost is None else self.currency),
-            ("panel_s", rounded(self.panel_s)),
-            ("critic_s", rounded(self.critic_s)),
-        )
+    def _facts_of_run(self) -> dict[str, Any]:
+        used, calls = self.ledger.used(), self.ledger.calls
+        return {
+            "outcome": self.outcome,
+            "reply": self.reply_id,
+            "mixture": self.mixture,
+            "mode": self.mode,
+            "bypass": self.bypass,
+            "stream": self.stream or None,
+            "candidates": None if self.panel_s is None else f"{self.n_candidates}/{self.n_asked}",
+            "panel": self.panel or None,
+            "decided_by": self.decided_by,
+            "author": self.author,
+            "defects": self.n_defects,
+            "revised": self.revised if self.n_defects else None,
+            "verification_failed": self.verification_failed,
+            "calls": len(calls),
+            "attempts": sum([len(call.attempts) for call in calls]),
+            "prompt_tokens": used.tokens.prompt,
+            "completion_tokens": used.tokens.completion,
+            "tokens_estimated": used.tokens.estimated or None,
+            "cost": as_number(used.cost),
+            "currency": None if used.cost is None else self.currency,
+            "panel_s": rounded(self.panel_s),
+            "critic_s": rounded(self.critic_s),
+        }
+
+
+def _take_fate(record: RequestRecord, event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> None:
+    name = event.name if isinstance(event, ProposerLeftOut) else event.call.name
+    place = name if event.layer == 1 else f"{name} (layer {event.layer})"
+    if isinstance(event, ProposerLeftOut):
+        record.panel[place] = "left_out"
+    else:
+        record.panel[place] = "ok" if isinstance(event, CandidateArrived) else str(event.error.kind)
+
+
+def _take_panel(record: RequestRecord, event: PanelSettled) -> None:
+    record.n_candidates, record.n_asked, record.panel_s = event.n_candidates, event.n_asked, event.seconds
+    record.quorum_wait_s = event.quorum_wait_s
+
+
+def _take_mode(record: RequestRecord, event: ModeChosen) -> None:
+    record.mode, record.bypass = event.mode, event.bypass
+
+
+def _take_defects(record: RequestRecord, event: Verified) -> None:
+    record.n_defects = (record.n_defects or 0) + len(event.defects)
+
+
+def _take_unverified(record: RequestRecord, event: VerificationFailed) -> None:
+    record.verification_failed = str(event.error.kind)
+
+
+def _take_revision(record: RequestRecord, event: Revised) -> None:
+    record.revised = record.revised or event.worse is None
+
+
+def _take_answer(record: RequestRecord, event: Answered) -> None:
+    record.decided_by, record.author = event.decided_by.value, event.author
+
+
+def _take_end(record: RequestRecord, event: Finished) -> None:
+    record.critic_s = event.critic_s
+
+
+_TAKING_IN: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
+    CandidateArrived: _take_fate,
+    CandidateFailed: _take_fate,
+    ProposerLeftOut: _take_fate,
+    PanelSettled: _take_panel,
+    ModeChosen: _take_mode,
+    Verified: _take_defects,
+    VerificationFailed: _take_unverified,
+    Revised: _take_revision,
+    Answered: _take_answer,
+    Finished: _take_end,
+}
+"""What becomes of an event, by its class; those that are not here tell a record nothing."""
 
 
 def as_number(cost: Decimal | None) -> float | None:
     """Return money as JSON has it, None where it is not known."""
     return None if cost is None else float(cost)
-
-
-def _fate(event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> tuple[str, str]:
-    """Return who it was, and what came of asking."""
-    name = event.name if isinstance(event, ProposerLeftOut) else event.call.name
-    place = name if event.layer == 1 else f"{name} (layer {event.layer})"
-    if isinstance(event, ProposerLeftOut):
-        return place, "left_out"
-    return place, "ok" if isinstance(event, CandidateArrived) else str(event.error.kind)
 
 
 def rounded(seconds: float | None, per_second: int = 1000) -> float | None:

@@ -154,15 +154,21 @@ def usage_of(finished: Finished, ledger: Ledger, request: ChatRequest, server: S
     completion tokens; or, with `usage: total`, the sums of all calls. What was spent has a `cost` only where all of its
     tokens have a price.
     """
-    total = ledger.total()
-    top = total if server.usage == "total" else Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished))
-    models = {
-        name: {"calls": used.n_calls, **_counts(used.tokens), **_cost(used.cost)}
-        for name, used in ledger.by_model().items()
-    }
-    cost = _cost(ledger.cost(), currency=server.currency)
-    whole = {"calls": len(ledger.calls), **_counts(total), "estimated": total.estimated, **cost, "models": models}
+    used = ledger.used()
     first = finished.answers[0]
+    whole = {
+        "calls": used.n_calls,
+        **_counts(used.tokens),
+        "estimated": used.tokens.estimated,
+        **_cost(used.cost, currency=server.currency),
+        "models": {
+            name: {"calls": each.n_calls, **_counts(each.tokens), **_cost(each.cost)}
+            for name, each in ledger.by_model().items()
+        },
+    }
+    top = used.tokens
+    if server.usage != "total":
+        top = Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished.answers))
     details = first.completion.usage_details if first.decided_by is DecidedBy.MODEL else {}
     return {**details, **_counts(top), "mom": whole}
 
@@ -187,13 +193,13 @@ def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
     return estimated_prompt(request.messages)
 
 
-def _completion_tokens(finished: Finished) -> int:
-    def counted(completion: Completion) -> int:
-        if completion.completion_tokens is not None:
-            return completion.completion_tokens
-        return estimated(len(completion.text) + len(completion.reasoning))
-
-    return sum(counted(answer.completion) for answer in finished.answers)
+def _completion_tokens(answers: Sequence[Answered]) -> int:
+    n_tokens = 0
+    for answer in answers:
+        said = answer.completion
+        counted = said.completion_tokens
+        n_tokens += estimated(len(said.text) + len(said.reasoning)) if counted is None else counted
+    return n_tokens
 
 
 _AFTER_TEXT = '},"logprobs":null,"finish_reason":null}]}\n\n'

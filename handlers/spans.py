@@ -130,7 +130,7 @@ def _run(record: RequestRecord) -> _Stated:
         "mom.panel_s": record.panel_s,
         "mom.quorum_wait_s": record.quorum_wait_s,
         "mom.critic_s": record.critic_s,
-        "mom.cost": as_number(record.ledger.cost()),
+        "mom.cost": as_number(record.ledger.used().cost),
         "mom.currency": record.currency,
     }
 

@@ -104,7 +104,7 @@ class _Charged:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._spending.end(self._budgets, self._expected, self._ledger.spent())
+        self._spending.end(self._budgets, self._expected, self._ledger.used().spent)
 
 
 SPENDING = web.AppKey("spending", Spending)

@@ -4,8 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from aiohttp import web
-
 from config.settings import Mixture, Model, Settings
 from handlers.trace_store import TraceStore
 from upstream.pool import Pool
@@ -35,7 +33,3 @@ class State:
         """Find names once, rather than for each request."""
         self.models = {model.name: model for model in self.settings.models}
         self.mixtures = {mixture.name: mixture for mixture in self.settings.mixtures}
-
-
-STATE = web.RequestKey("state", State)
-"""The state that a request began with: a configuration that is reloaded meanwhile is for later ones."""

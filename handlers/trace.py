@@ -64,7 +64,7 @@ class Trace:
 
     def document(self, status: int | None, ended: float) -> dict[str, Any]:
         """Return the finished trace, in which instants are seconds from the start."""
-        record, total = self.record, self.record.ledger.total()
+        record, total = self.record, self.record.ledger.used().tokens
         told = _Told()
         for event in self._events:
             told.read(event)
@@ -98,7 +98,7 @@ class Trace:
                 "prompt_tokens": total.prompt,
                 "completion_tokens": total.completion,
                 "estimated": total.estimated,
-                "cost": as_number(record.ledger.cost()),
+                "cost": as_number(record.ledger.used().cost),
                 "currency": record.currency,
             },
         }

@@ -63,7 +63,11 @@ def for_reader(messages: Sequence[Message], model: Model) -> Sequence[Message]:
 
 def needs_vision(messages: Sequence[Message]) -> bool:
     """Whether a conversation has parts that are to be seen or heard."""
-    return any(not _is_text(part) for message in messages for part in _parts(message))
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, list) and not all(map(_is_text, content)):
+            return True
+    return False
 
 
 def _in_json_words(messages: Sequence[Message], params: Mapping[str, Any], contract: Contract, model: Model) -> Adapted:

@@ -46,9 +46,17 @@ class Used:
     cost: Decimal | None = _NOTHING
     priced: Decimal = _NOTHING
 
+    @property
+    def spent(self) -> Spent:
+        """All tokens, and the money for those that have a price."""
+        return Spent(self.tokens.prompt + self.tokens.completion, self.priced)
+
     def __add__(self, other: "Used") -> "Used":
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost
         return Used(self.n_calls + other.n_calls, self.tokens + other.tokens, cost, self.priced + other.priced)
+
+
+_UNUSED = Used()
 
 
 @dataclass(slots=True)
@@ -68,30 +76,23 @@ class Ledger:
         """Return what the calls of each model used, by its configured name."""
         return self._sums()[1]
 
-    def total(self) -> Tokens:
+    def used(self) -> Used:
         """Return what all calls used together."""
-        return self._sums()[0].tokens
-
-    def cost(self) -> Decimal | None:
-        """Return what all calls cost; None where tokens were used that have no price."""
-        return self._sums()[0].cost
-
-    def spent(self) -> Spent:
-        """Return all tokens, and the money for those that have a price."""
-        whole = self._sums()[0]
-        return Spent(whole.tokens.prompt + whole.tokens.completion, whole.priced)
+        return self._sums()[0]
 
     def _sums(self) -> tuple[Used, Mapping[str, Used]]:
         """Return what was used in all, and by model."""
         if self._summed is not None:
             return self._summed
+        whole = _UNUSED
         by_model: dict[str, Used] = {}
         is_over = True
         for call in self.calls:
             is_over = is_over and call.ended is not None
             used, model = _used(call), call.model.name
+            whole = used if whole is _UNUSED else whole + used
             by_model[model] = by_model[model] + used if model in by_model else used
-        sums = sum(by_model.values(), Used()), by_model
+        sums = whole, by_model
         if is_over:  # nothing will change, and several readers ask
             self._summed = sums
         return sums

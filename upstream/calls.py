@@ -89,4 +89,7 @@ class Call:
     @property
     def usage(self) -> Mapping[str, Any] | None:
         """What the upstream said of the attempt that gave the answer."""
-        return next((attempt.usage for attempt in self.attempts if attempt.outcome == "ok"), None)
+        for attempt in self.attempts:
+            if attempt.outcome == "ok":
+                return attempt.usage
+        return None

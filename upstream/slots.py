@@ -29,7 +29,7 @@ class Slots:
 
     def take(self) -> bool:
         """Take a slot if that is possible at once, and return whether it was."""
-        if self.is_full():
+        if self.n_taken >= self.limit or self._waiting:
             return False
         self.n_taken += 1
         return True
@@ -52,7 +52,8 @@ class Slots:
     def free(self) -> None:
         """Give a slot back."""
         self.n_taken -= 1
-        self.fill()
+        if self._waiting:
+            self.fill()
         if not self.n_taken:
             self._emptied.set()
 

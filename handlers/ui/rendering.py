@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from aiohttp import web
 
+from handlers.context import CONTEXT
 from handlers.errors import ApiError
-from handlers.state import STATE
 from handlers.trace_store import TraceStore
 from handlers.ui.diffs import MAX_LINES
 from handlers.ui.words import FILTERS
@@ -39,7 +39,7 @@ _DEFAULTS: Context = {"nav": "", "file": False, "live": False}
 
 def traces_of(request: web.Request) -> TraceStore:
     """Return the traces that the pages show; ApiError (404) where the pages are off."""
-    traces = request[STATE].traces
+    traces = request[CONTEXT].state.traces
     if traces is None:
         message = "the trace pages are off: start the gateway with --debug-requests, or set server.ui"
         raise ApiError(404, message, code="not_found")

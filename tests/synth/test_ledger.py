@@ -92,24 +92,24 @@ def test_no_cost_is_told_where_a_price_is_missing() -> None:
     known, unknown = call(stated(1000, 100)), call(stated(10, 10), price=None, name="b")
     idle = call(Attempt(0.0, outcome=Kind.CONNECT), price=None, name="c")
     ledger = Ledger([known, unknown, idle])
-    assert ledger.cost() is None
+    assert ledger.used().cost is None
     assert [ledger.by_model()[name].cost for name in "abc"] == [Decimal("0.0045"), None, Decimal(0)]
-    assert ledger.spent() == Spent(1120, Decimal("0.0045"))
-    assert Ledger([known, idle]).cost() == Decimal("0.0045")
+    assert ledger.used().spent == Spent(1120, Decimal("0.0045"))
+    assert Ledger([known, idle]).used().cost == Decimal("0.0045")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.lists(attempts, max_size=4)), max_size=6), prices)
 def test_costs_add_up_and_are_never_negative(calls: list[tuple[str, list[Attempt]]], price: Price) -> None:
     """The sum over models, over calls and over attempts is the same, to the last digit."""
     ledger = Ledger([call(*tried, price=price, name=name) for name, tried in calls])
-    whole = ledger.cost()
+    whole = ledger.used().cost
     assert whole is not None
     assert whole >= 0
     parts = [cost_of(each) for each in ledger.calls]
     single = [cost_of(call(attempt, price=price)) for _, tried in calls for attempt in tried]
     by_model = [used.cost for used in ledger.by_model().values()]
     assert sum(filter(None, parts)) == sum(filter(None, single)) == sum(filter(None, by_model)) == whole
-    assert ledger.spent().cost == whole
+    assert ledger.used().spent.cost == whole
 
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), prices)
