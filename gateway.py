@@ -169,7 +169,7 @@ async def reconfigure(app: web.Application, settings: Settings) -> None:
     """Put settings in force for new requests of a running application; those that run keep theirs."""
     generations = app[GENERATIONS]
     generations.replace(await app[HOUSE].state(settings, *generations.alive))
-    app[ADMISSION].fill()
+    app[ADMISSION].fill(settings.server)
 
 
 def _weights(settings: Settings) -> list[Weights]:

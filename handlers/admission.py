@@ -13,13 +13,12 @@ RETRY_AFTER_S = 2
 
 
 class Admission:
-    """First come, first served. `limits` gives the server's settings as they are now.
+    """First come, first served; within the limits of the server's settings, which may change.
 
     A request that waits gives up its place when it is cancelled. Belongs to the loop that it is used in.
     """
 
-    def __init__(self, limits: Callable[[], Server]) -> None:
-        self._limits = limits
+    def __init__(self) -> None:
         self._slots = Slots(0)
         self._closed: Callable[[], ApiError] | None = None
 
@@ -33,22 +32,21 @@ class Admission:
         """How many wait for one."""
         return self._slots.n_waiting
 
-    def take(self) -> bool:
+    def take(self, limits: Server) -> bool:
         """Take a place, which `leave` gives back, if one is free, and return whether it was.
 
         ApiError (503) once it is closed.
         """
         if self._closed is not None:
             raise self._closed()
-        self._slots.limit = self._limits().max_concurrent_requests
+        self._slots.limit = limits.max_concurrent_requests
         return self._slots.take()
 
-    async def wait(self) -> None:
+    async def wait(self, limits: Server) -> None:
         """Take a place as soon as one is free, where none is now.
 
         ApiError (503) where there is no room to wait, where the wait was too long, and once it is closed.
         """
-        limits = self._limits()
         if self._slots.n_waiting >= limits.max_queued_requests:
             raise _overloaded("as many requests as may wait do wait")
         try:
@@ -61,9 +59,9 @@ class Admission:
         """Give a place back."""
         self._slots.free()
 
-    def fill(self) -> None:
+    def fill(self, limits: Server) -> None:
         """Let in whoever there is room for, now that the limits have changed."""
-        self._slots.limit = self._limits().max_concurrent_requests
+        self._slots.limit = limits.max_concurrent_requests
         self._slots.fill()
 
     def close(self, refusal: Callable[[], ApiError]) -> None:

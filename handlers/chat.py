@@ -1,6 +1,7 @@
 """POST /v1/chat/completions."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast, get_args
 
@@ -188,10 +189,11 @@ class _Answering:
 
     async def _fill(self, reply: JsonReply) -> None:
         work = ShownWork(self.asked.mixture)
+        readers = [*self._readers(), work.read] if work.is_shown else self._readers()
 
         async def tell(event: Event) -> None:
-            self._note(event)
-            work.read(event)
+            for read in readers:
+                read(event)
 
         finished = await self._answer(tell)
         reply.body = json_body(self.envelope, finished, self._usage(finished), work)
@@ -199,9 +201,11 @@ class _Answering:
     async def _stream(self, reply: SseReply) -> None:
         chat = self.asked.chat
         chunks = ChunkWriter(self.envelope, chat.n, ShownWork(self.asked.mixture))
+        readers = self._readers()
 
         async def tell(event: Event) -> None:
-            self._note(event)
+            for read in readers:
+                read(event)
             data = chunks.read(event)
             if not data:
                 return
@@ -234,10 +238,8 @@ class _Answering:
             return await mixtures.answer_directly(run, asked.name)
         return await mixtures.answer(run, asked.mixture)
 
-    def _note(self, event: Event) -> None:
-        self.record.read(event)
-        if self.trace is not None:
-            self.trace.read(event)
+    def _readers(self) -> list[Callable[[Event], object]]:
+        return [self.record.read] if self.trace is None else [self.record.read, self.trace.read]
 
     def _usage(self, finished: Finished) -> dict[str, Any]:
         return usage_of(finished, self.record.ledger, self.asked.chat, self.state.settings.server)

@@ -83,7 +83,8 @@ class _Lease:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._generation.n_leases -= 1
-        self._over(self._generation)
+        if not self._generation.n_leases:
+            self._over(self._generation)
 
 
 GENERATIONS = web.AppKey("generations", Generations)

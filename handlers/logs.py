@@ -95,13 +95,16 @@ def tell(level: Literal["debug", "info", "error"], event: str, facts: dict[str, 
     For the line that every request has.
     """
     config = structlog.get_config()
-    logger = config["logger_factory"]()
+    logger, processors = config["logger_factory"](), config["processors"]
     if isinstance(logger, Lines) and _NUMBERS[level] < logger.least_level:
         return
     facts["event"] = event
+    if processors[-1] is _JSON and _is_plain(facts):
+        logger.msg(codec.encode_ascii(_stamped(logger, level, facts)))
+        return
     line: Any = facts
     try:
-        for processor in config["processors"]:
+        for processor in processors:
             line = processor(logger, level, line)
     except structlog.DropEvent:
         return
@@ -153,12 +156,15 @@ def _with_traceback(logger: Any, level: str, event: EventDict) -> EventDict:
 def _rendering(stream: TextIO) -> list[Processor]:
     if stream.isatty():
         return [structlog.dev.ConsoleRenderer()]
-    return [_with_traceback, structlog.processors.JSONRenderer(serializer=_serialized, default=repr)]
+    return [_with_traceback, _JSON]
 
 
 def _serialized(event: EventDict, *, default: Callable[[Any], Any]) -> str:
     """Return a line's JSON, in ASCII; fast where it is made of nothing but plain values, as those of requests are."""
     return codec.encode_ascii(event) if _is_plain(event) else json.dumps(event, default=default, separators=_COMPACT)
+
+
+_JSON = structlog.processors.JSONRenderer(serializer=_serialized, default=repr)
 
 
 def _is_plain(event: Mapping[str, Any]) -> bool:

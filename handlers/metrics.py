@@ -62,16 +62,16 @@ class Metrics:
     def note(self, record: RequestRecord, seconds: float) -> None:
         """Take in a request that has ended, whichever way; of what was no chat request only an error counts."""
         if record.error is not None:
-            self._errors.add(1, record.error["code"] or "")
+            self._errors[record.error["code"] or "",] += 1
         if record.bytes_in:
-            self._bytes_in.add(record.bytes_in)
-            self._bytes_out.add(record.bytes_out)
+            self._bytes_in[()] += record.bytes_in
+            self._bytes_out[()] += record.bytes_out
         if record.mode is not None:
             self._note_run(record, record.mode, seconds)
 
     def _note_run(self, record: RequestRecord, mode: str, seconds: float) -> None:
         mixture = record.mixture or ""
-        self._requests.add(1, mixture, mode, record.outcome)
+        self._requests[mixture, mode, record.outcome] += 1
         self._request_s.add(seconds, mixture, mode)
         if record.first_chunk_s is not None:
             self._first_chunk_s.add(record.first_chunk_s, mixture)
@@ -83,23 +83,23 @@ class Metrics:
         if record.quorum_wait_s is not None:
             self._quorum_wait_s.add(record.quorum_wait_s, mixture)
         if record.decided_by in _SKIPS:
-            self._skips.add(1, mixture, record.decided_by)
+            self._skips[mixture, record.decided_by] += 1
         for call in record.ledger.calls:
             self._note_call(call)
 
     def _note_call(self, call: Call) -> None:
         model, tokens = call.model.name, tokens_of(call)
-        self._calls.add(1, model, call.role, call.outcome)
+        self._calls[model, call.role, call.outcome] += 1
         if call.started is not None and call.ended is not None:
             self._call_s.add(call.ended - call.started, model, call.role)
-        self._tokens.add(tokens.prompt, model, "prompt")
-        self._tokens.add(tokens.completion, model, "completion")
+        self._tokens[model, "prompt"] += tokens.prompt
+        self._tokens[model, "completion"] += tokens.completion
         if tokens.cached:
-            self._cached.add(tokens.cached, model)
+            self._cached[model,] += tokens.cached
         if call.model.price is not None:
-            self._cost.add(spent(tokens, call.model.price).cost, model)
+            self._cost[model,] += spent(tokens, call.model.price).cost
         for attempt in call.attempts:
-            self._attempts.add(1, model, kind_of(call, attempt), attempt.outcome)
+            self._attempts[model, kind_of(call, attempt), attempt.outcome] += 1
             if attempt.first_byte is not None:
                 self._first_byte_s.add(attempt.first_byte - attempt.started, model)
 

@@ -31,7 +31,8 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its context; afterwards write its log line and trace, whichever way it ended."""
-    with request.app[GENERATIONS].lease() as state:
+    app = request.app
+    with app[GENERATIONS].lease() as state:
         stated = request.headers.get("x-request-id")
         request_id = stated if stated and _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
         record = RequestRecord(new_reply_id(state.unix_time()), state.pool.clock())
@@ -49,30 +50,30 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         finally:
             # The reply goes out first: nobody waits for what is written about it.
-            asyncio.get_running_loop().call_soon(_conclude, request, context, status, state.pool.clock())
+            asyncio.get_running_loop().call_soon(_conclude, app, request, context, status, state.pool.clock())
         return response
 
 
-def _conclude(request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+def _conclude(app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float) -> None:
     """Write down how a request went, for all who want to know; what one of them can't, the others still do."""
     for tell in (_write_line, _count, _export, _keep):
         try:
-            tell(request, context, status, ended)
+            tell(app, request, context, status, ended)
         except Exception:  # noqa: BLE001 -- our own fault, and logged; nobody else is to miss what they came for
             _log.exception("a request could not be written down", path=request.path)
 
 
-def _count(request: web.Request, context: RequestContext, _status: int, ended: float) -> None:
-    request.app[METRICS].note(context.record, ended - context.record.started)
+def _count(app: web.Application, _request: web.Request, context: RequestContext, _status: int, ended: float) -> None:
+    app[METRICS].note(context.record, ended - context.record.started)
 
 
-def _export(request: web.Request, context: RequestContext, status: int, ended: float) -> None:
-    spans = request.app.get(SPANS)
+def _export(app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+    spans = app[SPANS]
     if spans is not None and request.path not in _WITHOUT_SPAN:
         spans.add(_ended(request, context, status, ended))
 
 
-def _keep(_request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+def _keep(_app: web.Application, _request: web.Request, context: RequestContext, status: int, ended: float) -> None:
     traces, trace = context.state.traces, context.trace
     if traces is not None and trace is not None:
         traces.add(context.record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
@@ -138,10 +139,11 @@ def admitted(handler: Handler) -> Handler:
         if context.key is not None:
             await app[RATE_LIMITS].take(context.key)
         admission = app[ADMISSION]
-        if not admission.take():
+        limits = context.state.settings.server
+        if not admission.take(limits):
             clock = context.state.pool.clock
             arrived = clock()
-            await admission.wait()
+            await admission.wait(limits)
             context.record.queued_s = clock() - arrived
         try:
             return await handler(request)
@@ -167,7 +169,9 @@ def new_reply_id(unix_time: float) -> str:
     return f"chatcmpl-{int(unix_time * 1000):012x}{_RNG.getrandbits(48):012x}"
 
 
-def _write_line(request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+def _write_line(
+    _app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float
+) -> None:
     record, path = context.record, request.path
     facts = {
         "request_id": context.request_id,

@@ -47,13 +47,13 @@ class ShownWork:
     """
 
     def __init__(self, mixture: Mixture | None) -> None:
+        self.is_shown = mixture is not None and mixture.show_work
         self._shows_reasoning = mixture is None or mixture.show_reasoning
-        self._shows_work = mixture is not None and mixture.show_work
         self._notes: list[str] = []
 
     def read(self, event: Event) -> str:
         """Return what an event adds to the shown work; often nothing."""
-        note = _work_note(event) if self._shows_work else ""
+        note = _work_note(event) if self.is_shown else ""
         if note:
             self._notes.append(note)
         if isinstance(event, ReasoningDelta) and self._shows_reasoning:

@@ -6,10 +6,10 @@ from aiohttp import web
 
 from handlers import chat, health, models, openapi
 from handlers.admission import ADMISSION, Admission
-from handlers.generations import GENERATIONS
 from handlers.metrics import METRICS, Metrics, metrics
 from handlers.middleware import RATE_LIMITS, admitted, observe, stamp
 from handlers.rate import RateLimits
+from handlers.spans import SPANS
 from handlers.spending import SPENDING, Spending
 from handlers.stopping import STOPPING, Stopping
 from handlers.ui import routes as ui
@@ -17,11 +17,12 @@ from handlers.ui import routes as ui
 
 def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     """Add every route, and what goes around every request, to an application that has GENERATIONS when it runs."""
-    app[ADMISSION] = Admission(lambda: app[GENERATIONS].current.settings.server)
+    app[ADMISSION] = Admission()
     app[RATE_LIMITS] = RateLimits()
     app[SPENDING] = Spending(unix_time)
     app[STOPPING] = Stopping(app[ADMISSION])
     app[METRICS] = Metrics()
+    app[SPANS] = None
     app.on_shutdown.append(_cut)
     app.middlewares.append(observe)
     app.on_response_prepare.append(stamp)

@@ -79,7 +79,8 @@ class Spans(Protocol):
         ...
 
 
-SPANS = web.AppKey("spans", Spans)
+SPANS: web.AppKey[Spans | None] = web.AppKey("spans")
+"""None where no collector wants any."""
 
 
 def request_span(ended: Ended) -> Span:

@@ -7,8 +7,8 @@ work is left to the scrape. Both belong to the loop that they are used in.
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Sequence
-from decimal import Decimal
 from itertools import accumulate
+from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.utils import floatToGoString
@@ -16,22 +16,21 @@ from prometheus_client.utils import floatToGoString
 _Labels = tuple[str, ...]
 
 
-class Count:
-    """A counter: what was added up, for each set of label values. One without labels begins with 0."""
+class Count(defaultdict[_Labels, Any]):
+    """A counter: what was added up, for each tuple of label values: `count["a", "b"] += 1`.
+
+    One without labels begins with 0, at `()`. One counter takes Decimals or floats, never both.
+    """
 
     def __init__(self, name: str, what: str, *labels: str) -> None:
+        super().__init__(int, {} if labels else {(): 0})
         self._described = (name, what)
         self._labels = labels
-        self._sums: defaultdict[_Labels, int | float | Decimal] = defaultdict(int, {} if labels else {(): 0})
-
-    def add(self, amount: float | Decimal, *of: str) -> None:
-        """Add to the sum of these label values; one sum takes Decimals or floats, never both."""
-        self._sums[of] += amount  # type: ignore[operator]  # see above
 
     def family(self) -> CounterMetricFamily:
         """Return all sums for one scrape."""
         family = CounterMetricFamily(*self._described, labels=self._labels)
-        for of, total in self._sums.items():
+        for of, total in self.items():
             family.add_metric(of, float(total))
         return family
 

@@ -43,12 +43,8 @@ def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adap
     return _in_json_words(messages, params, contract, model)
 
 
-def for_author(
-    messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model, *, passed_through: bool = False
-) -> Adapted:
-    """Return the messages and params for the model that writes the answer; the client's own where passed through."""
-    if passed_through:
-        return messages, request.params
+def for_author(messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model) -> Adapted:
+    """Return the messages and params for the model that writes the answer."""
     messages = for_reader(messages, model)
     params = request.params
     if "tools" not in model.capabilities and not TOOL_FIELDS.isdisjoint(params):

@@ -1,19 +1,17 @@
 """Several answers to one request, made side by side."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from synth.events import Answered, Event, SynthesisError, Tell
 
 
-async def side_by_side(n_choices: int, make: Callable[[int], Awaitable[Answered]], *, spare: bool) -> list[Answered]:
-    """Return what `make(0)` … `make(n_choices - 1)` come to, in this order.
+async def side_by_side(choices: Iterable[Awaitable[Answered]], *, spare: bool) -> list[Answered]:
+    """Return what the choices come to, in their order.
 
     With `spare`, choices that fail are left out as long as one succeeds; else the first failure ends all of them.
     """
-    if n_choices == 1:
-        return [await make(0)]
-    tasks = [asyncio.ensure_future(make(choice)) for choice in range(n_choices)]
+    tasks = [asyncio.ensure_future(choice) for choice in choices]
     try:
         return await _made(tasks, spare=spare)
     finally:

@@ -10,6 +10,7 @@ from config.settings import BypassRule, Mixture, Proposer
 from synth import bypass, layers
 from synth.choices import one_by_one, side_by_side
 from synth.contract import Contract, Form
+from synth.direct import direct
 from synth.edits import code_block
 from synth.endings import Case, Mode, critic_alone
 from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled
@@ -45,7 +46,7 @@ async def answer(run: Run, mixture: Mixture) -> Finished:
 
 async def answer_directly(run: Run, model: str) -> Finished:
     """Have one model answer that was asked for by its own name: no panel, no critic, no check of its answer."""
-    return await _made(run, lambda each, choice: _direct(each, model, choice), _without_panel(run))
+    return await _made(run, lambda each, choice: direct(each, model, choice), _without_panel(run))
 
 
 def _without_panel(run: Run) -> PanelSettled:
@@ -59,17 +60,21 @@ async def _made(
     await run.tell(settled)
     for mode in chosen:
         await run.tell(mode)
-    each = run if run.request.n == 1 else replace(run, tell=one_by_one(run.tell))
-
-    async def made(choice: int) -> Answered:
-        answered = await make(each, choice)
-        await each.tell(answered)
-        return answered
-
-    answers = await side_by_side(run.request.n, made, spare=not run.incremental)
+    if run.request.n == 1:
+        answers = [await _told(run, make(run, 0))]
+    else:
+        each = replace(run, tell=one_by_one(run.tell))
+        choices = [_told(each, make(each, choice)) for choice in range(run.request.n)]
+        answers = await side_by_side(choices, spare=not run.incremental)
     finished = Finished(tuple(answers), run.elapsed_s() - settled.seconds)
     await run.tell(finished)
     return finished
+
+
+async def _told(run: Run, answer: Awaitable[Answered]) -> Answered:
+    answered = await answer
+    await run.tell(answered)
+    return answered
 
 
 def _hasty(mixture: Mixture) -> Mixture:
@@ -101,11 +106,6 @@ async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> Finished:
         return (await write(run, task, authors)).answer
 
     return await _made(run, made, _without_panel(run), ModeChosen("direct", rule.name))
-
-
-async def _direct(run: Run, model: str, choice: int) -> Answered:
-    task = Task(run.request.messages, "direct", choice=choice, checked=False, decided_by=DecidedBy.MODEL)
-    return (await write(run, task, [model])).answer
 
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:

@@ -42,7 +42,7 @@ async def code(child: Process) -> int:
 
 async def test_what_comes_too_late_is_refused_at_once() -> None:
     """Without a cancellation that would reach what comes after it."""
-    overdue = Stopping(Admission(Server))
+    overdue = Stopping(Admission())
     overdue.cut()
     with pytest.raises(ApiError) as refused, overdue.bounded():
         raise AssertionError("it must not begin")

@@ -15,10 +15,10 @@ from tests.upstream.clocks import settle
 ONE = Server(max_concurrent_requests=1, max_queued_requests=8, max_queue_wait_s=60)
 
 
-async def hold(admission: Admission, until: asyncio.Event) -> bool:
-    waits = not admission.take()
+async def hold(admission: Admission, until: asyncio.Event, limits: Server = ONE) -> bool:
+    waits = not admission.take(limits)
     if waits:
-        await admission.wait()
+        await admission.wait(limits)
     try:
         await until.wait()
     finally:
@@ -28,8 +28,8 @@ async def hold(admission: Admission, until: asyncio.Event) -> bool:
 
 async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> None:
     """Also where both happen in the same turn of the loop."""
-    admission, until = Admission(lambda: ONE), asyncio.Event()
-    assert admission.take()
+    admission, until = Admission(), asyncio.Event()
+    assert admission.take(ONE)
     leaves, stays = (asyncio.create_task(hold(admission, until)) for _ in range(2))
     await settle()
     assert admission.waiting == 2
@@ -45,7 +45,7 @@ async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> Non
 
 async def test_closing_refuses_those_who_wait_and_spares_those_who_run() -> None:
     """The last of whom empties it."""
-    admission, until = Admission(lambda: ONE), asyncio.Event()
+    admission, until = Admission(), asyncio.Event()
     runs, waits = (asyncio.create_task(hold(admission, until)) for _ in range(2))
     await settle()
     admission.close(shutting_down)
@@ -65,10 +65,10 @@ def test_never_more_than_the_limit_and_nobody_is_forgotten(leaving: list[int], m
 
     async def play() -> None:
         limits = Server(max_concurrent_requests=most, max_queued_requests=100, max_queue_wait_s=60)
-        admission = Admission(lambda: limits)
+        admission = Admission()
         tasks: list[asyncio.Task[bool]] = []
         for which in leaving:
-            tasks.append(asyncio.create_task(hold(admission, asyncio.Event())))
+            tasks.append(asyncio.create_task(hold(admission, asyncio.Event(), limits)))
             await settle()
             if which < len(tasks):
                 tasks.pop(which).cancel()

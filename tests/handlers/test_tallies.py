@@ -25,7 +25,7 @@ def test_money_is_added_exactly() -> None:
     """Ten times 0.1 is 1."""
     cost = Count("cost", "Money", "model")
     for _ in range(10):
-        cost.add(Decimal("0.1"), "a")
+        cost["a",] += Decimal("0.1")
     (sample,) = cost.family().samples
     assert (sample.labels, sample.value) == ({"model": "a"}, 1.0)
 
