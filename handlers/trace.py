@@ -1,6 +1,6 @@
 """One request's whole story as a document: a reader of its events. Keeping it is trace_store.py's part."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -31,6 +31,7 @@ from upstream.errors import CallError
 
 _MAX_BODY_BYTES = 100_000
 REDACTED = "[redacted]"
+_SAYING = (CandidateArrived, Answered)
 _SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
 
 
@@ -58,8 +59,12 @@ class Trace:
     @property
     def n_bytes(self) -> int:
         """Roughly what the trace holds on to: the request, as it came and parsed, and what the models said."""
-        said = sum(len(each.completion.text) for each in self._events if isinstance(each, CandidateArrived | Answered))
-        n_authors = sum(isinstance(each, AuthorStarted) for each in self._events)
+        said = n_authors = 0
+        for each in self._events:
+            if isinstance(each, _SAYING):
+                said += len(each.completion.text)
+            elif isinstance(each, AuthorStarted):
+                n_authors += 1
         return 2 * len(self.body) + (1 + n_authors) * said
 
     def document(self, status: int | None, ended: float) -> dict[str, Any]:
@@ -80,7 +85,7 @@ class Trace:
             "bypass": record.bypass,
             "decided_by": record.decided_by,
             "timings": {
-                "total_s": round(ended - self.started, 4),
+                "total_s": self._since_start(ended),
                 "queued_s": record.queued_s,
                 "panel_s": rounded(record.panel_s),
                 "critic_s": rounded(record.critic_s),
@@ -133,7 +138,7 @@ class Trace:
         }
 
     def _since_start(self, instant: float | None) -> float | None:
-        return None if instant is None else round(instant - self.started, 4)
+        return rounded(None if instant is None else instant - self.started, per_second=10_000)
 
 
 @dataclass(slots=True)
@@ -148,30 +153,63 @@ class _Told:
     answers: list[dict[str, Any]] = field(default_factory=list)
 
     def read(self, event: Event) -> None:
-        match event:
-            case LayerStarted():
-                self.layers.append({"layer": event.layer, "seed": event.seed, "letters": _lettered(event.letters)})
-            case CandidateArrived(call=call, completion=completion, finding=finding, layer=layer):
-                candidate = {"model": call.name, "layer": layer, "finding": finding}
-                self.candidates.append({**candidate, **_completion(completion)})
-            case CandidateFailed(call=call, error=error, layer=layer):
-                self.failures.append({"model": call.name, "layer": layer, **_failure(error)})
-            case ProposerLeftOut(name=name, reason=reason, layer=layer):
-                self.failures.append({"model": name, "layer": layer, "kind": "left_out", "message": reason})
-            case AuthorStarted():
-                self.authors[id(event.call)] = _author(event)
-            case AuthorFailed() | VerdictGiven():
-                self.authors[id(event.call)] |= _came_of(event)
-            case Verified() | VerificationFailed():
-                self.verifications.append(_verification(event))
-            case Revised(worse=worse, choice=choice):
-                last = next(each for each in reversed(self.verifications) if each["choice"] == choice)
-                last |= {"revised": worse is None, "worse": worse}
-            case Answered():
-                answer = {"choice": event.choice, "decided_by": str(event.decided_by), "author": event.author}
-                self.answers.append({**answer, **_completion(event.completion)})
-            case _:
-                pass
+        tell = _TELLING.get(type(event))
+        if tell is not None:
+            tell(self, event)
+
+    def layer(self, event: LayerStarted) -> None:
+        self.layers.append({"layer": event.layer, "seed": event.seed, "letters": _lettered(event.letters)})
+
+    def candidate(self, event: CandidateArrived) -> None:
+        candidate = {"model": event.call.name, "layer": event.layer, "finding": event.finding}
+        self.candidates.append({**candidate, **_completion(event.completion)})
+
+    def failure(self, event: CandidateFailed) -> None:
+        self.failures.append({"model": event.call.name, "layer": event.layer, **_failure(event.error)})
+
+    def absence(self, event: ProposerLeftOut) -> None:
+        told = {"kind": "left_out", "message": event.reason}
+        self.failures.append({"model": event.name, "layer": event.layer, **told})
+
+    def author(self, event: AuthorStarted) -> None:
+        self.authors[id(event.call)] = _author(event)
+
+    def came_of(self, event: AuthorFailed | VerdictGiven) -> None:
+        self.authors[id(event.call)] |= _came_of(event)
+
+    def verification(self, event: Verified | VerificationFailed) -> None:
+        self.verifications.append(_verification(event))
+
+    def revision(self, event: Revised) -> None:
+        last = next(each for each in reversed(self.verifications) if each["choice"] == event.choice)
+        last |= {"revised": event.worse is None, "worse": event.worse}
+
+    def answer(self, event: Answered) -> None:
+        answer = {"choice": event.choice, "decided_by": event.decided_by.value, "author": event.author}
+        self.answers.append({**answer, **_completion(event.completion)})
+
+
+_TELLING: Mapping[type[Event], Callable[[_Told, Any], None]] = {
+    LayerStarted: _Told.layer,
+    CandidateArrived: _Told.candidate,
+    CandidateFailed: _Told.failure,
+    ProposerLeftOut: _Told.absence,
+    AuthorStarted: _Told.author,
+    AuthorFailed: _Told.came_of,
+    VerdictGiven: _Told.came_of,
+    Verified: _Told.verification,
+    VerificationFailed: _Told.verification,
+    Revised: _Told.revision,
+    Answered: _Told.answer,
+}
+"""How an event is told, by its class; what is not here, the record or the ledger tells."""
+
+
+def foreign(document: Mapping[str, Any]) -> list[Any]:
+    """Return what of a document upstreams have sent as values, not as text."""
+    said = [author["said"] for author in document["authors"] if "said" in author]
+    calls = [each["tool_calls"] for each in (*document["candidates"], *document["answers"], *said)]
+    return [document["calls"], [each for each in calls if each is not None]]
 
 
 def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:

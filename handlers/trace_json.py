@@ -12,16 +12,23 @@ from typing import Any
 import msgspec
 
 _ENCODER = msgspec.json.Encoder()
+_UNENCODABLE = (UnicodeEncodeError, OverflowError)  # half a surrogate pair; a number of more than 64 bits
 _PACKER = msgspec.msgpack.Encoder()
 # NaN or an infinity as MessagePack has it: a mark, and a double whose exponent is all ones. In UTF-8 no \xcb comes
 # before such a byte; a number that looks like it by chance goes the slow way.
 _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
-def encoded(document: Mapping[str, Any]) -> bytes:
-    """Return the document on one line; TypeError where it holds what JSON has no word for."""
-    if _is_plain(document):
-        return _ENCODER.encode(document)
+def encoded(document: Mapping[str, Any], foreign: Any) -> bytes:
+    """Return the document on one line; TypeError where it holds what JSON has no word for.
+
+    `foreign` is what of it may hold a NaN: values of upstreams, for all others have been checked.
+    """
+    if _is_plain(foreign):
+        try:
+            return _ENCODER.encode(document)
+        except _UNENCODABLE:
+            pass  # by the standard library, then
     return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
 
 
@@ -33,9 +40,9 @@ def indented(data: bytes) -> bytes:
         return json.dumps(json.loads(data), indent=2, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def _is_plain(document: Mapping[str, Any]) -> bool:
+def _is_plain(value: Any) -> bool:
     """Whether the fast encoder loses nothing: it would make null of NaN, which no setting of it forbids."""
     try:
-        return _NOT_FINITE.search(_PACKER.encode(document)) is None
-    except (UnicodeEncodeError, OverflowError):  # half a surrogate pair; a number of more than 64 bits
+        return _NOT_FINITE.search(_PACKER.encode(value)) is None
+    except _UNENCODABLE:
         return False

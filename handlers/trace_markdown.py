@@ -30,7 +30,7 @@ def markdown(trace: Mapping[str, Any]) -> str:
 def fenced(text: str) -> str:
     """Return the text in a code fence that is longer than any in it."""
     fence = "```"
-    while fence in text:
+    while "`" in text and fence in text:  # one character is found much faster than three
         fence += "`"
     return f"{fence}\n{text}\n{fence}"
 

@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from synth.request import text_of
+from upstream.frozen import frozen
 
 Document = dict[str, Any]
 """A trace as `Trace.document` of handlers/trace.py makes it, with every key that this version knows.
@@ -58,7 +58,7 @@ _SHAPE: dict[str, Any] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Summary:
     """One line of a list of traces. `about` is the beginning of what the user said last; `total_s` is in seconds."""
 

@@ -26,7 +26,7 @@ def as_the_standard_library(value: Any) -> Any:
 @given(st.dictionaries(_TEXT, VALUES, max_size=4))
 def test_nothing_is_lost(document: dict[str, Any]) -> None:
     """On one line or indented, whatever is in it."""
-    data = encoded(document)
+    data = encoded(document, document)
     assert b"\n" not in data
     assert json.loads(data) == json.loads(indented(data)) == as_the_standard_library(document)
 
@@ -34,7 +34,8 @@ def test_nothing_is_lost(document: dict[str, Any]) -> None:
 @pytest.mark.parametrize("odd", [math.nan, -math.nan])
 def test_a_nan_stays_one(odd: float) -> None:
     """JSON has no word for it, and `null` would be another value."""
-    data = encoded({"usage": {"prompt_tokens": odd}})
+    usage = {"prompt_tokens": odd}
+    data = encoded({"usage": usage}, [usage])
     assert math.isnan(json.loads(data)["usage"]["prompt_tokens"])
     assert b'\n    "prompt_tokens": NaN' in indented(data)
 
@@ -43,7 +44,7 @@ def test_a_nan_stays_one(odd: float) -> None:
 def test_it_is_laid_out_for_people(text: str) -> None:
     """Two spaces for each depth, and letters as they are."""
     document = {"é": [text, {"n": 1.5}], "none": [], "deep": {"er": None}}
-    assert indented(encoded(document)) == json.dumps(document, indent=2, ensure_ascii=False).encode(
+    assert indented(encoded(document, ())) == json.dumps(document, indent=2, ensure_ascii=False).encode(
         errors="backslashreplace"
     )
 
@@ -51,4 +52,4 @@ def test_it_is_laid_out_for_people(text: str) -> None:
 def test_what_json_has_no_word_for_is_refused() -> None:
     """As a TypeError, which the store's log tells."""
     with pytest.raises(TypeError):
-        encoded({"odd": object()})
+        encoded({"odd": object()}, ())

@@ -18,6 +18,16 @@ from handlers.trace_markdown import markdown
 from handlers.trace_memory import TraceMemory
 from handlers.trace_store import TraceStore
 
+CALL: dict[str, Any] = {
+    **dict.fromkeys(("role", "model", "upstream_model"), "a"),
+    **dict.fromkeys(("started_s", "ended_s", "cost")),
+    "outcome": "ok",
+    "prompt_tokens": 1,
+    "completion_tokens": 1,
+    "estimated": False,
+    "attempts": [],
+}
+
 
 def document(name: str, text: str = "hi") -> dict[str, Any]:
     return {
@@ -148,16 +158,16 @@ def test_a_lone_surrogate_can_be_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize("odd", [math.inf, 10**30, "\ud83d", {"a": ["\udc00", -math.inf]}])
 def test_what_is_no_json_by_the_book_is_kept_as_it_was(tmp_path: Path, odd: Any) -> None:
     """On disk and in memory."""
-    trace = document("chatcmpl-1") | {"outcome": "ok", "usage": odd}
+    trace = document("chatcmpl-1") | {"calls": [{**CALL, "attempts": [{"usage": odd}]}]}
     for store in (stored(tmp_path, trace), remembered(trace)):
         found = store.document("chatcmpl-1")
         assert found is not None
-        assert found["usage"] == odd
+        assert found["calls"][0]["attempts"][0]["usage"] == odd
 
 
 def test_a_key_is_taken_out_beside_odd_values(tmp_path: Path) -> None:
     """Those go another way through the encoder."""
-    trace = document("chatcmpl-1", "\ud83d sk-0123456789 kläger-schlüssel") | {"usage": math.inf}
+    trace = document("chatcmpl-1", "\ud83d sk-0123456789 kläger-schlüssel") | {"calls": [{**CALL, "cost": math.inf}]}
     stored(tmp_path, trace, secrets=["sk-0123456789", "kläger-schlüssel"])
     text = "".join(path.read_text() for path in tmp_path.iterdir())
     assert text.count("[redacted] [redacted]") == 2
