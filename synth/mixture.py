@@ -6,7 +6,7 @@ Cancelling it cancels every call upstream before it returns.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from config.settings import BypassRule, Mixture, Proposer
+from config.settings import BypassRule, Mixture, Model, Proposer
 from synth import bypass, layers
 from synth.choices import one_by_one, side_by_side
 from synth.contract import Contract, Form
@@ -33,6 +33,22 @@ async def answer(run: Run, mixture: Mixture) -> Finished:
     rule = bypassing(run.request, mixture)
     if rule is not None:
         return await _bypassed(run, mixture, rule)
+    critic = _to_be_reached(run, mixture)
+    if critic is None:
+        return await _by_panel(run, mixture)
+    async with run.pool.connected(critic):
+        return await _by_panel(run, mixture)
+
+
+def _to_be_reached(run: Run, mixture: Mixture) -> Model | None:
+    """Return the critic's model where it can be connected to while the panel answers, so that it need not be after."""
+    critic = run.models[mixture.critic.model]
+    if mixture.mode == "first" or critic.weights is not None or needs_no_panel(run.request, mixture):
+        return None
+    return critic if run.pool.is_apart(critic.name, mixture.panel_models) else None
+
+
+async def _by_panel(run: Run, mixture: Mixture) -> Finished:
     panel = Panel()
     if needs_no_panel(run.request, mixture):
         settled = _without_panel(run)

@@ -4,6 +4,7 @@ The only translator of aiohttp's exceptions into ours.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,7 +22,7 @@ from upstream.backoff import retry_after_s
 from upstream.calls import Attempt
 from upstream.conversation import Message
 from upstream.errors import CallError, Kind
-from upstream.exchange import Reply, Target, post
+from upstream.exchange import Reply, Target, connect, post
 from upstream.sse import EventReader, EventTooLargeError
 
 MAX_REPLY_BYTES = 32 * 2**20
@@ -116,6 +117,13 @@ class Upstream:
     async def close(self) -> None:
         """Close the session and every connection of it."""
         await self._session.close()
+
+    async def connect(self, headers: Headers, connect_s: float | None) -> None:
+        """Have a connection ready for the next call, where it is known where to; why there is none, that finds out."""
+        endpoint = self._locate()
+        if isinstance(endpoint, Endpoint):
+            with suppress(*_FAULTS):
+                await connect(self._session, endpoint.target(headers), _only_to_connect(connect_s))
 
     async def complete(self, question: Question, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""

@@ -83,13 +83,7 @@ async def post(session: ClientSession, target: Target, body: Sequence[bytes], co
     `connecting` bounds that alone. Whatever goes wrong is raised as aiohttp raises it: ClientError, OSError, and
     HttpProcessingError for what is not HTTP. Raising and cancelling close the connection.
     """
-    connector = session.connector
-    if connector is None:
-        raise ClientConnectionError("the session is closed")
-    try:
-        connection = await connector.connect(target.request, [], connecting)
-    except TimeoutError as error:
-        raise ConnectionTimeoutError("no connection in time") from error
+    connection = await _connected(session, target, connecting)
     try:
         protocol = _sent(connection, target, body)
         del body  # a reply may take minutes, and a body megabytes
@@ -100,6 +94,21 @@ async def post(session: ClientSession, target: Target, body: Sequence[bytes], co
         _close(connection)
         raise
     return Reply(connection, message, content)
+
+
+async def connect(session: ClientSession, target: Target, connecting: ClientTimeout) -> None:
+    """Have a connection in the pool for the next request, a new one where none is idle; raises as `post` does."""
+    (await _connected(session, target, connecting)).release()
+
+
+async def _connected(session: ClientSession, target: Target, connecting: ClientTimeout) -> Connection:
+    connector = session.connector
+    if connector is None:
+        raise ClientConnectionError("the session is closed")
+    try:
+        return await connector.connect(target.request, [], connecting)
+    except TimeoutError as error:
+        raise ConnectionTimeoutError("no connection in time") from error
 
 
 def _sent(connection: Connection, target: Target, body: Sequence[bytes]) -> ResponseHandler:

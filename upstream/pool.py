@@ -4,7 +4,7 @@ import asyncio
 import random as random_module
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
@@ -95,6 +95,27 @@ class Pool:
         Names that stand for one model at one upstream share a breaker, and are equal here.
         """
         return {name: route.breaker.status() for name, route in self._routes.items()}
+
+    def is_apart(self, model: str, others: Iterable[str]) -> bool:
+        """Whether a model may be asked, as far as is known, and its upstream is none of the others'."""
+        route = self._routes[model]
+        if route.breaker.status().state is not State.CLOSED:
+            return False
+        return not any(self._routes[other].upstream is route.upstream for other in others)
+
+    @asynccontextmanager
+    async def connected(self, model: Model) -> AsyncGenerator[None]:
+        """Connect to a model's upstream while the block runs, for a call that is to come; leaving it ends that.
+
+        Nothing is asked, and what goes wrong is left for the call to find.
+        """
+        route = self._routes[model.name]
+        connecting = asyncio.create_task(route.upstream.connect(route.headers, model.connect_timeout_s))
+        try:
+            yield
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
 
     def gather(self, calls: Sequence[Call]) -> Gathering:
         """Return the context in which all these calls run at once; see there."""

@@ -124,6 +124,11 @@ class FakeUpstream:
         async with asyncio.timeout(timeout_s):
             await self._connections.wait(n_open)
 
+    async def wait_accepted(self, n_accepted: int, *, timeout_s: float = 30.0) -> None:
+        """Wait until so many connections were accepted; TimeoutError instead of a test that hangs."""
+        async with asyncio.timeout(timeout_s):
+            await self._connections.wait_accepted(n_accepted)
+
     async def _until(self, condition: Callable[[], bool], timeout_s: float) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition():
@@ -200,12 +205,14 @@ class _Connections(web.Server):
         super().__init__(handler, handler_cancellation=True, access_log=None)
         self.accepted = 0
         self.open: dict[RequestHandler, asyncio.Transport] = {}
+        self._met = _Pulse()
         self._lost = _Pulse()
 
     def connection_made(self, handler: RequestHandler, transport: asyncio.Transport) -> None:
         super().connection_made(handler, transport)
         self.accepted += 1
         self.open[handler] = transport
+        self._met.beat()
 
     def connection_lost(self, handler: RequestHandler, exc: BaseException | None = None) -> None:
         super().connection_lost(handler, exc)
@@ -216,6 +223,11 @@ class _Connections(web.Server):
         """Wait until at most so many connections are open."""
         while len(self.open) > n_open:
             await self._lost.wait()
+
+    async def wait_accepted(self, n_accepted: int) -> None:
+        """Wait until so many connections were accepted."""
+        while self.accepted < n_accepted:
+            await self._met.wait()
 
     async def abort(self) -> None:
         """End every connection at once; also those whose client reads nothing."""
