@@ -46,11 +46,11 @@ async def process(
 
 @asynccontextmanager
 async def served(
-    config: Path, *arguments: str, stdin: int = DEVNULL, stderr: int = PIPE
+    config: Path, *arguments: str, env: dict[str, str] | None = None, stdin: int = DEVNULL, stderr: int = PIPE
 ) -> AsyncGenerator[tuple[Process, Gateway]]:
     """Run the gateway at a port of its own, and give it with a client."""
     options = ("--config", str(config), "--port", "0", *arguments)
-    async with process(*options, env={"FAKE_API_KEY": KEY}, stdin=stdin, stderr=stderr) as child:
+    async with process(*options, env={"FAKE_API_KEY": KEY, **(env or {})}, stdin=stdin, stderr=stderr) as child:
         assert child.stdout is not None
         first = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode()
         found = re.search(r"http://[\d.]+:\d+", first)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
@@ -48,8 +49,9 @@ class FakeUpstream:
     All of it belongs to the event loop that it was entered in.
     """
 
-    def __init__(self, default: Step | None = None) -> None:
+    def __init__(self, default: Step | None = None, *, tls: ssl.SSLContext | None = None) -> None:
         self.default = default or answer()
+        self._tls = tls
         self.listing: Any = None  # the reply to `GET /v1/models`; None is a list of what has a script
         self.base_url = ""
         self.requests: list[Recorded] = []
@@ -64,9 +66,11 @@ class FakeUpstream:
 
     async def __aenter__(self) -> Self:
         self._connections = _Connections(self._handle)
-        self._listener = await asyncio.get_running_loop().create_server(self._connections, "127.0.0.1", 0)
+        self._listener = await asyncio.get_running_loop().create_server(
+            self._connections, "127.0.0.1", 0, ssl=self._tls
+        )
         host, port = self._listener.sockets[0].getsockname()
-        self.base_url = f"http://{host}:{port}/v1"
+        self.base_url = f"{'http' if self._tls is None else 'https'}://{host}:{port}/v1"
         return self
 
     async def __aexit__(

@@ -1,0 +1,62 @@
+"""Hosted models are reached by TLS: over real sockets, with a certificate of the test's own."""
+
+import ssl
+from pathlib import Path
+
+import aiohttp
+from yarl import URL
+
+from tests.fakes import FakeUpstream, answer, reply
+from tests.fakes.certificates import certified
+from tests.processes import served
+from tests.running import ask, model, running, settings
+from upstream.exchange import Target, post
+
+CONFIG = """
+models:
+  - {{name: a, base_url: "{url}", api_key: "${{FAKE_API_KEY}}"}}
+  - {{name: b, base_url: "{url}", api_key: "${{FAKE_API_KEY}}"}}
+"""
+NO_LIMIT = aiohttp.ClientTimeout(total=None)
+LARGE = b"x" * (8 << 20)
+BODY = (b'{"text":"', LARGE, b'"}')
+
+
+async def test_a_panel_answers_by_way_of_tls(tmp_path: Path) -> None:
+    """The system's trust is asked, here as SSL_CERT_FILE gives it: whole, as a stream, and over kept connections."""
+    context, trusted = certified(tmp_path)
+    async with FakeUpstream(answer("by TLS"), tls=context) as upstream:
+        config = tmp_path / "config.yaml"
+        config.write_text(CONFIG.format(url=upstream.base_url))
+        async with served(config, env={"SSL_CERT_FILE": str(trusted)}) as (_, gateway):
+            assert (await gateway.chat()).text == "by TLS"
+            assert (await gateway.chat(ask(stream=True))).streamed() == "by TLS"
+            assert (await gateway.chat(ask(model="b"))).text == "by TLS"
+        assert (len(upstream.requests), upstream.connections) == (5, 2)
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+    """Before a key or a word goes out; and the error says what is wrong."""
+    context, _ = certified(tmp_path)
+    async with FakeUpstream(tls=context) as upstream:
+        async with running(settings([model("a", upstream, retries=0)])) as gateway:
+            refused = await gateway.chat()
+        assert upstream.requests == []
+    assert refused.status == 502
+    assert "the TLS handshake failed" in refused.error["message"]
+
+
+async def test_large_bodies_go_out_and_come_back_whole(tmp_path: Path) -> None:
+    """More than a record, a buffer or a window of it holds, both ways."""
+    context, trusted = certified(tmp_path)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(trusted)))
+    async with (
+        FakeUpstream(reply(LARGE), tls=context) as upstream,
+        aiohttp.ClientSession(connector=connector) as session,
+    ):
+        target = Target(URL(f"{upstream.base_url}/chat/completions"), {})
+        for _ in range(2):
+            with await post(session, target, BODY, NO_LIMIT) as got:
+                assert await got.content.read() == LARGE
+        assert [request.raw for request in upstream.requests] == [b"".join(BODY)] * 2
+        assert upstream.connections == 1
