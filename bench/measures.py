@@ -18,6 +18,8 @@ Measure = Callable[[Stand, str, float], Awaitable[Figures]]
 
 _WARM_ROUNDS = 2
 _MIN_SINGLE = 10
+_FEW = 60  # until what is made at the first use is made
+_COUNTED_AT_ONCE = 8
 
 
 def throughput(mixture: str, n_bytes: int, concurrency: int, n_requests: int) -> Measure:
@@ -128,6 +130,23 @@ def memory(mixture: str, n_warm: int, n_requests: int) -> Measure:
             after = subject.server.rss_mb()
         weights = {"RSS at start, MB": at_start, "RSS warm, MB": warm, "RSS after, MB": after}
         return {**weights, "grown, times": after / warm}
+
+    return measure
+
+
+def instructions(mixture: str, n_bytes: int, n_requests: int) -> Measure:
+    """Count what a request takes: the instructions of many less those of a few, in processes of their own."""
+    body = conversations.body(mixture, n_bytes)
+
+    async def counted(stand: Stand, name: str, n: int) -> int:
+        async with stand.fresh(name, counted=True) as subject:
+            await load.keep_asking(subject.url, [body] * n, spans, concurrency=_COUNTED_AT_ONCE)
+        return subject.server.instructions()
+
+    async def measure(stand: Stand, name: str, effort: float) -> Figures:
+        n = max(1, int(n_requests * effort))
+        more = await counted(stand, name, _FEW + n) - await counted(stand, name, _FEW)
+        return {"instructions a request": more / n}
 
     return measure
 

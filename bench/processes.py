@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,10 @@ ROOT = Path(__file__).parent.parent
 _URL = re.compile(r"http://127\.0\.0\.1:\d+")
 _START_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
+_COUNTING = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+_REPEATABLE = {"PYTHONHASHSEED": "1"}  # the same dictionaries each time
+_COUNTED = re.compile(r"Collected : (\d+)")
+_TIMES_SLOWER = 10  # than without counting, at least
 
 
 class BrokenError(Exception):
@@ -30,6 +35,7 @@ class Server:
     url: str
     process: subprocess.Popen[str]
     started_ns: int
+    log: Path
 
     def cpu_s(self) -> float:
         """Return the CPU time that all threads of the process have used (Linux: /proc, by the scheduler's clock)."""
@@ -42,47 +48,63 @@ class Server:
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else 0.0
 
+    def instructions(self) -> int:
+        """Return how many instructions the process has taken that was started to be counted, and has ended."""
+        found = _COUNTED.findall(self.log.read_text())
+        if not found:
+            raise BrokenError("callgrind has not said what it counted")
+        return int(found[-1])
+
 
 @asynccontextmanager
 async def running(
-    arguments: Sequence[str], log: Path, *, core: int | None, env: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    log: Path,
+    *,
+    core: int | None,
+    env: Mapping[str, str] | None = None,
+    counted: bool = False,
 ) -> AsyncGenerator[Server]:
     """Run a Python program that tells its URL on stdout, with stderr in `log`; end it afterwards.
 
-    `core` is where it runs, None where the system chooses. BrokenError, with the log, where it does not start.
+    `core` is where it runs, None where the system chooses. With `counted`, valgrind counts its instructions.
+    BrokenError, with the log, where it does not start.
     """
+    if counted and shutil.which(_COUNTING[0]) is None:
+        raise BrokenError("counting instructions needs valgrind, which is not installed")
+    patience = _TIMES_SLOWER if counted else 1
     started_ns = time.monotonic_ns()
     with log.open("w") as stderr:
         process = subprocess.Popen(  # noqa: ASYNC220, S603 -- our own programs; starting takes a millisecond
-            [sys.executable, *arguments],
+            [*(_COUNTING if counted else ()), sys.executable, *arguments],
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
             cwd=ROOT,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **(env or {}), **(_REPEATABLE if counted else {})},
         )
     try:
         if core is not None:
             os.sched_setaffinity(process.pid, {core})
-        yield Server(await _told_url(process, log), process, started_ns)
+        yield Server(await _told_url(process, log, _START_TIMEOUT_S * patience), process, started_ns, log)
     finally:
-        await asyncio.to_thread(_end, process)
+        await asyncio.to_thread(_end, process, _STOP_TIMEOUT_S * patience)
 
 
-async def _told_url(process: subprocess.Popen[str], log: Path) -> str:
+async def _told_url(process: subprocess.Popen[str], log: Path, within_s: float) -> str:
     if process.stdout is None:
         raise RuntimeError("stdout is not piped")
-    line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), _START_TIMEOUT_S)
+    line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), within_s)
     found = _URL.search(line)
     if found is None:
         raise BrokenError(f"{process.args!r} did not start:\n{await asyncio.to_thread(log.read_text)}")
     return found[0]
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[str], within_s: float) -> None:
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(_STOP_TIMEOUT_S)
+        process.wait(within_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

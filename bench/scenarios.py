@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from bench.conversations import KB
-from bench.measures import Measure, added_latency, burst, memory, start_up, streams, throughput
+from bench.measures import Measure, added_latency, burst, instructions, memory, start_up, streams, throughput
 from bench.scripts import TIMES_FASTER
 from bench.stand import DIRECT, FLOOR, GATEWAY, ON_UVLOOP, TRACING
 from bench.waiting import crowd, experience
@@ -28,7 +28,7 @@ class Scenario:
     """One comparison of two subjects.
 
     `rounds` bounds the number of rounds; the short form leaves out what is not `short`. Where subjects do little but
-    wait, they are measured `together`. What needs more than the gateway has, is measured only when it is `asked_for`.
+    wait, they are measured `together`. What needs more than the gateway has is measured only when it is `asked_for`.
     """
 
     name: str
@@ -153,6 +153,21 @@ SCENARIOS = (
         crowd("long", "brief", 1000),
         rounds=1,
         targets={_P99: Target(value=50)},
+    ),
+    Scenario(
+        "count-2k",
+        "cpu-2k in instructions, which no other load disturbs, 8 at once, under valgrind",
+        instructions("instant", 2 * KB, 200),
+        rounds=1,
+        asked_for=True,
+    ),
+    Scenario(
+        "count-passthrough",
+        "passthrough in instructions",
+        instructions("instant-a", 2 * KB, 200),
+        baseline=DIRECT,
+        rounds=1,
+        asked_for=True,
     ),
     Scenario(
         "uvloop-2k",

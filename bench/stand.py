@@ -57,13 +57,14 @@ class Stand:
         return self._kept[name]
 
     @asynccontextmanager
-    async def fresh(self, name: str) -> AsyncGenerator[Subject]:
-        """Run a subject of its own for the block."""
+    async def fresh(self, name: str, *, counted: bool = False) -> AsyncGenerator[Subject]:
+        """Run a subject of its own for the block; with `counted`, under valgrind."""
         number = next(self._numbers)
         log = self._folder / f"{number}.log"
         upstream = f"{self._upstream.url}/v1"
         arguments = self._arguments(name, upstream, self._folder / f"traces-{number}")
-        async with running(arguments, log, core=self._core, env={"BENCH_UPSTREAM": upstream}) as server:
+        env = {"BENCH_UPSTREAM": upstream}
+        async with running(arguments, log, core=self._core, env=env, counted=counted) as server:
             yield Subject(server, server.url + ("/direct" if name == DIRECT else "/v1"))
 
     def _arguments(self, name: str, upstream: str, traces: Path) -> list[str]:

@@ -6,7 +6,7 @@ Cancelling it cancels every call upstream before it returns.
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
-from config.settings import BypassRule, Mixture, Model, Proposer
+from config.settings import BypassRule, Mixture, Proposer
 from synth import bypass, layers
 from synth.choices import one_by_one, side_by_side
 from synth.contract import Contract, Form
@@ -33,28 +33,32 @@ async def answer(run: Run, mixture: Mixture) -> Finished:
     rule = bypassing(run.request, mixture)
     if rule is not None:
         return await _bypassed(run, mixture, rule)
-    critic = _to_be_reached(run, mixture)
-    if critic is None:
+    if needs_no_panel(run.request, mixture):
+        return await _synthesised(run, mixture, Panel(), _without_panel(run))
+    if not _has_critic_apart(run, mixture):
         return await _by_panel(run, mixture)
-    async with run.pool.connected(critic):
+    async with run.pool.connected(run.models[mixture.critic.model]):
         return await _by_panel(run, mixture)
 
 
-def _to_be_reached(run: Run, mixture: Mixture) -> Model | None:
-    """Return the critic's model where it can be connected to while the panel answers, so that it need not be after."""
-    critic = run.models[mixture.critic.model]
-    if mixture.mode == "first" or critic.weights is not None or needs_no_panel(run.request, mixture):
-        return None
-    return critic if run.pool.is_apart(critic.name, mixture.panel_models) else None
+def _has_critic_apart(run: Run, mixture: Mixture) -> bool:
+    """Whether a critic is to come whose upstream can be connected to while the panel answers, and is not by then."""
+    critic = mixture.critic.model
+    return (
+        mixture.mode != "first"
+        and run.models[critic].weights is None
+        and run.pool.is_apart(critic, [proposer.model for proposer in mixture.panel])
+    )
 
 
 async def _by_panel(run: Run, mixture: Mixture) -> Finished:
     panel = Panel()
-    if needs_no_panel(run.request, mixture):
-        settled = _without_panel(run)
-    else:
-        await layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)
-        settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
+    await layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)
+    settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
+    return await _synthesised(run, mixture, panel, settled)
+
+
+async def _synthesised(run: Run, mixture: Mixture, panel: Panel, settled: PanelSettled) -> Finished:
     name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
     mode = MODES[name]
     return await _made(run, lambda each, choice: mode(Case(each, mixture, panel, choice)), settled, ModeChosen(name))

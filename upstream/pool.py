@@ -97,11 +97,9 @@ class Pool:
         return {name: route.breaker.status() for name, route in self._routes.items()}
 
     def is_apart(self, model: str, others: Iterable[str]) -> bool:
-        """Whether a model may be asked, as far as is known, and its upstream is none of the others'."""
-        route = self._routes[model]
-        if route.breaker.status().state is not State.CLOSED:
-            return False
-        return not any(self._routes[other].upstream is route.upstream for other in others)
+        """Whether a model's upstream is none of the others'."""
+        upstream = self._routes[model].upstream
+        return all(self._routes[other].upstream is not upstream for other in others)
 
     @asynccontextmanager
     async def connected(self, model: Model) -> AsyncGenerator[None]:
