@@ -159,8 +159,10 @@ def _running(settings: Settings, trace_dir: Path | None) -> Callable[[web.Applic
         await house.open(trace_dir)
         app[GENERATIONS] = generations = Generations(await house.state(settings), end)
         yield
-        await generations.close()
-        await house.close()
+        try:
+            await generations.close()
+        finally:  # what was traced by then is kept
+            await house.close()
 
     return running
 

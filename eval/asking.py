@@ -11,7 +11,7 @@ from synth import layers
 from synth.contract import contract_of
 from synth.events import Event, SynthesisError
 from synth.ledger import Ledger
-from synth.mixture import answer, answer_directly
+from synth.mixture import answer, answer_directly, bypassing, needs_no_panel
 from synth.normalize import Completion
 from synth.panel import Panel
 from synth.request import ChatRequest
@@ -51,7 +51,8 @@ class Answer:
 async def ask_panel(pool: Pool, settings: Settings, mixture: Mixture, item: Item, conditions: Conditions) -> None:
     """Ask the whole panel and wait for all of it, so that every arm finds its calls in the record."""
     run = _run(pool, settings, mixture.deadline_s, item, conditions)
-    await layers.ask(run, replace(mixture, quorum=None, layers=1), Panel())
+    if bypassing(run.request, mixture) is None and not needs_no_panel(run.request, mixture):
+        await layers.ask(run, replace(mixture, quorum=None, layers=1), Panel())
 
 
 async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: Conditions) -> Answer:

@@ -99,7 +99,7 @@ def tell(level: Literal["debug", "info", "error"], event: str, facts: dict[str, 
     if isinstance(logger, Lines) and _NUMBERS[level] < logger.least_level:
         return
     facts["event"] = event
-    if processors[-1] is _JSON and _is_plain(facts):
+    if processors == _TO_JSON and _is_plain(facts):
         logger.msg(codec.encode_ascii(_stamped(logger, level, facts)))
         return
     line: Any = facts
@@ -156,7 +156,7 @@ def _with_traceback(logger: Any, level: str, event: EventDict) -> EventDict:
 def _rendering(stream: TextIO) -> list[Processor]:
     if stream.isatty():
         return [structlog.dev.ConsoleRenderer()]
-    return [_with_traceback, _JSON]
+    return _TO_JSON[1:]
 
 
 def _serialized(event: EventDict, *, default: Callable[[Any], Any]) -> str:
@@ -164,7 +164,11 @@ def _serialized(event: EventDict, *, default: Callable[[Any], Any]) -> str:
     return codec.encode_ascii(event) if _is_plain(event) else json.dumps(event, default=default, separators=_COMPACT)
 
 
-_JSON = structlog.processors.JSONRenderer(serializer=_serialized, default=repr)
+_TO_JSON: list[Processor] = [
+    _stamped,
+    _with_traceback,
+    structlog.processors.JSONRenderer(serializer=_serialized, default=repr),
+]
 
 
 def _is_plain(event: Mapping[str, Any]) -> bool:

@@ -61,6 +61,7 @@ def _conclude(app: web.Application, request: web.Request, context: RequestContex
             tell(app, request, context, status, ended)
         except Exception:  # noqa: BLE001 -- our own fault, and logged; nobody else is to miss what they came for
             _log.exception("a request could not be written down", path=request.path)
+    del request[CONTEXT]  # the server keeps a request until the connection brings the next
 
 
 def _count(app: web.Application, _request: web.Request, context: RequestContext, _status: int, ended: float) -> None:

@@ -1,6 +1,7 @@
 """JSON -> ChatRequest; every refusal names the path of the field and the remedy. Pure."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
@@ -14,6 +15,7 @@ ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
 MAX_DEPTH = 200  # what is deeper, upstreams refuse; near a thousand levels it could be read, but not be written again
 NO_LIMIT = -1  # what some local clients say as a token limit when there is none
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, section 4.2
 _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
 
 _NAMES: dict[type, str] = {
@@ -56,6 +58,8 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
 
 def _check_media_type(stated: str) -> None:
     media_type = stated.partition(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = "application/octet-stream"  # RFC 9110, section 8.3: what is not said may be anything
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise ApiError(
             415,

@@ -4,10 +4,12 @@ import json
 import threading
 import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from queue import Empty, SimpleQueue
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from secrets import token_hex
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 
@@ -21,6 +23,8 @@ _log = structlog.get_logger(__name__)
 MAX_PENDING = 256
 MAX_PENDING_BYTES = 64 * 2**20
 _GATHERING_S = 0.02  # to wake the thread costs about a third of what a trace does
+_GATHERED_BYTES = 2**20  # what is larger is not worth waiting with
+_CATCHING_UP_S = 1.0
 MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
 
 Make = Callable[[], Mapping[str, Any]]
@@ -38,9 +42,8 @@ class TraceStore(ABC):
         self._keep = keep
         self._secrets: tuple[bytes, ...] = ()
         self.hide(secrets)
-        self._waiting: SimpleQueue[tuple[Make, int] | None] = SimpleQueue()
-        self._room = _Room()
-        self._writer: threading.Thread | None = None
+        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="traces")
+        self._waiting = _Waiting()
         self._first_tag = token_hex(4)  # so that no other process's tag is taken for ours
         self.version = 0
         """Grows with every trace that comes or goes."""
@@ -61,24 +64,22 @@ class TraceStore(ABC):
         `make` gives its document, in the store's thread: what it reads must not change any more. `n_bytes` is roughly
         what it holds on to until then.
         """
-        if not self._room.take(n_bytes):
+        came = self._waiting.put(make, n_bytes)
+        if came == "not":
             _log.warning("trace dropped: the disk is too slow", trace=name)
-            return
-        if self._writer is None:
-            self._writer = threading.Thread(target=self._write_waiting, name="traces", daemon=True)
-            self._writer.start()
-        self._waiting.put((make, n_bytes))
+        elif came == "first":
+            self._writer.submit(self._write_waiting)
 
     def close(self) -> None:
         """Wait until every trace is kept. Blocks: call it in a thread."""
-        if self._writer is not None:
-            self._waiting.put(None)
-            self._writer.join()
-            self._writer = None
+        self._writer.shutdown(wait=True)
 
     def document(self, trace_id: str) -> Document | None:
         """Return a trace; None for one that is not known, not any more, or cannot be read."""
         text = self._text(trace_id)
+        if text is None and self._waiting.n_bytes:
+            self._catch_up()
+            text = self._text(trace_id)
         if text is None:
             return None
         try:
@@ -107,23 +108,21 @@ class TraceStore(ABC):
         """Return a trace's JSON, None where there is none of this id."""
 
     def _write_waiting(self) -> None:
-        while (waiting := self._next()) is not None:
-            make, n_bytes = waiting
+        if self._waiting.n_bytes < _GATHERED_BYTES:
+            time.sleep(_GATHERING_S)
+        while (first := self._waiting.first()) is not None:
+            make, n_bytes = first
             try:
                 self._write(make)
             except Exception as error:  # noqa: BLE001 -- whatever one trace fails of, the next may be kept
                 _log.error("a trace could not be kept", cause=str(error))
             finally:
-                self._room.give_back(n_bytes)
+                self._waiting.done(n_bytes)
 
-    def _next(self) -> tuple[Make, int] | None:
-        """Return what waits longest; None at the end. Where nothing does, more may gather behind the next."""
-        try:
-            return self._waiting.get_nowait()
-        except Empty:
-            first = self._waiting.get()
-            time.sleep(_GATHERING_S)
-            return first
+    def _catch_up(self) -> None:
+        """Wait for the thread, if not for long: who has just had a reply may ask for its trace at once."""
+        with suppress(TimeoutError, RuntimeError):  # RuntimeError: it is closed
+            self._writer.submit(lambda: None).result(_CATCHING_UP_S)
 
     def _write(self, make: Make) -> None:
         document = make()
@@ -142,26 +141,36 @@ def _forms(secret: str) -> Iterator[bytes]:
         yield secret.encode(errors="backslashreplace")
 
 
-class _Room:
-    """How much may wait for the thread; one trace alone always may."""
+class _Waiting:
+    """What waits for the thread, and how much that is; one trace alone always may."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self._traces: deque[tuple[Make, int]] = deque()
         self._n_traces = 0
-        self._n_bytes = 0
+        self._is_awake = False
+        self.n_bytes = 0
 
-    def take(self, n_bytes: int) -> bool:
-        """Take the room of one trace, if there is any, and return whether there was."""
+    def put(self, make: Make, n_bytes: int) -> Literal["not", "first", "behind"]:
+        """Take a trace in if there is room; after `first` the thread has to be woken, which is dear, and only then."""
         with self._lock:
-            too_much = self._n_traces >= MAX_PENDING or self._n_bytes + n_bytes > MAX_PENDING_BYTES
+            too_much = self._n_traces >= MAX_PENDING or self.n_bytes + n_bytes > MAX_PENDING_BYTES
             if self._n_traces and too_much:
-                return False
+                return "not"
+            self._traces.append((make, n_bytes))
             self._n_traces += 1
-            self._n_bytes += n_bytes
-            return True
+            self.n_bytes += n_bytes
+            slept, self._is_awake = not self._is_awake, True
+            return "first" if slept else "behind"
 
-    def give_back(self, n_bytes: int) -> None:
-        """Give back the room of one that is written."""
+    def first(self) -> tuple[Make, int] | None:
+        """Take out what waits longest; None sends the thread to sleep."""
+        with self._lock:
+            self._is_awake = bool(self._traces)
+            return self._traces.popleft() if self._traces else None
+
+    def done(self, n_bytes: int) -> None:
+        """Give back the room of one that was taken out."""
         with self._lock:
             self._n_traces -= 1
-            self._n_bytes -= n_bytes
+            self.n_bytes -= n_bytes

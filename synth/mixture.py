@@ -8,12 +8,12 @@ from dataclasses import replace
 
 from config.settings import BypassRule, Mixture, Proposer
 from synth import bypass, layers
-from synth.choices import one_by_one, side_by_side
+from synth.choices import side_by_side
 from synth.contract import Contract, Form
 from synth.direct import direct
 from synth.edits import code_block
 from synth.endings import Case, Mode, critic_alone
-from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled
+from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled, Tell
 from synth.first import first
 from synth.fuse import fuse
 from synth.panel import Panel
@@ -81,20 +81,17 @@ async def _made(
     for mode in chosen:
         await run.tell(mode)
     if run.request.n == 1:
-        answers = [await _told(run, make(run, 0))]
+        answers = [await make(run, 0)]
+        await run.tell(answers[0])
     else:
-        each = replace(run, tell=one_by_one(run.tell))
-        choices = [_told(each, make(each, choice)) for choice in range(run.request.n)]
-        answers = await side_by_side(choices, spare=not run.incremental)
+
+        def made(tell: Tell, choice: int) -> Awaitable[Answered]:
+            return make(replace(run, tell=tell), choice)
+
+        answers = await side_by_side(run.request.n, made, run.tell, spare=not run.incremental)
     finished = Finished(tuple(answers), run.elapsed_s() - settled.seconds)
     await run.tell(finished)
     return finished
-
-
-async def _told(run: Run, answer: Awaitable[Answered]) -> Answered:
-    answered = await answer
-    await run.tell(answered)
-    return answered
 
 
 def _hasty(mixture: Mixture) -> Mixture:

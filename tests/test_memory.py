@@ -1,13 +1,29 @@
 """What a request leaves behind."""
 
+import asyncio
 import gc
 
 from config.settings import Critic
+from handlers.record import RequestRecord
 from tests.fakes import FakeUpstream, answer
 from tests.running import ask, model, running, settings
 
 OURS = ("handlers.", "synth.", "upstream.", "config.")
 N_REQUESTS = 10
+
+
+async def test_an_idle_connection_holds_no_conversation(upstream: FakeUpstream) -> None:
+    """The server keeps the last request of each until the next one comes, which may be an hour."""
+    upstream.default = answer("same")
+    async with running(settings([model("a", upstream)])) as gateway:
+        assert (await gateway.chat(ask("a long conversation"))).status == 200
+        assert (await gateway.request("GET", "/healthz")).status == 200  # by now the first one is written down
+        assert (await gateway.chat(ask("a long conversation"))).status == 200
+        for _ in range(3):
+            await asyncio.sleep(0)
+        gc.collect()
+        kept = [each for each in gc.get_objects() if isinstance(each, RequestRecord) and each.ledger.calls]
+    assert kept == []
 
 
 async def test_no_request_waits_for_the_collector(upstream: FakeUpstream) -> None:

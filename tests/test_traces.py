@@ -5,9 +5,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from config.settings import Critic
 from tests.fakes import FakeUpstream, answer, hang, status
 from tests.running import KEY, ask, model, running, settings
+from upstream.pool import Pool
 
 
 def traces(folder: Path) -> list[Any]:
@@ -87,3 +90,19 @@ async def test_a_cancelled_request_is_traced(upstream: FakeUpstream, tmp_path: P
     assert trace["outcome"] == "cancelled"
     assert [call["outcome"] for call in trace["calls"]] == ["cancelled", "cancelled"]
     assert trace["ledger"]["estimated"] is True
+
+
+async def test_traces_are_kept_whatever_else_fails_at_the_end(
+    upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are what one wants to read then."""
+
+    async def broken(_pool: Pool) -> None:
+        raise OSError("the pool cannot be closed")
+
+    monkeypatch.setattr(Pool, "close", broken)
+    upstream.default = answer("same")
+    with pytest.raises(OSError, match="cannot be closed"):
+        async with running(settings([model("a", upstream)]), trace_dir=tmp_path) as gateway:
+            reply = await gateway.chat()
+    assert (tmp_path / f"{reply.json['id']}.json").exists()

@@ -1,5 +1,6 @@
 """Putting the chunks of one stream together. Pure."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -101,5 +102,7 @@ def _joined(function: Mapping[str, Any], piece: Mapping[str, Any]) -> dict[str, 
     joined = dict(function)
     if piece.get("name"):
         joined["name"] = piece["name"]
-    joined["arguments"] = joined.get("arguments", "") + (piece.get("arguments") or "")
+    arguments = piece.get("arguments") or ""
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments)  # some upstreams send the object itself
+    joined["arguments"] = joined.get("arguments", "") + text
     return joined

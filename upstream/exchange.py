@@ -4,6 +4,7 @@ Of aiohttp this takes the pool with its DNS and TLS, and the parser with its bou
 what `ClientSession.post` does for requests of every other kind. Why: docs/adr/0015-one-exchange.md.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -22,6 +23,8 @@ from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
 from yarl import URL
 
+_SURELY_READ_BYTES = 64 * 2**10  # a server has this much in its buffers before it can refuse any of it
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SWITCHING_PROTOCOLS = 101  # RFC 9110, section 15.2.2: the one informational status that nothing follows
 
 
@@ -38,6 +41,8 @@ class Target:
         fields = self.request.headers.copy()
         del fields["Content-Length"]  # of no body
         lines = [f"POST {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
+        if any(map(_CONTROL.search, lines)):
+            raise ValueError("a header holds a control character")
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
 
     def head(self, n_bytes: int) -> bytes:
@@ -52,10 +57,13 @@ class Reply:
     `content` is the body, unpacked, as it comes; reading it raises aiohttp's ClientError.
     """
 
-    __slots__ = ("_connection", "content", "headers", "status")
+    __slots__ = ("_connection", "_n_asked", "content", "headers", "status")
 
-    def __init__(self, connection: Connection, message: RawResponseMessage, content: StreamReader) -> None:
+    def __init__(
+        self, connection: Connection, message: RawResponseMessage, content: StreamReader, n_asked: int
+    ) -> None:
         self._connection = connection
+        self._n_asked = n_asked  # bytes, of the request's body
         self.status = message.code
         self.headers = message.headers
         self.content = content
@@ -71,10 +79,15 @@ class Reply:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if _unsent(self._connection):
-            _close(self._connection)
-        else:
+        if self._n_asked <= _SURELY_READ_BYTES or self._is_read():
             self._connection.release()
+        else:
+            _drop(self._connection)
+
+    def _is_read(self) -> bool:
+        """Whether a large request is through: who refuses one may not have read it, and by TLS nobody can tell."""
+        transport = self._connection.transport
+        return self.status == 200 and (transport is None or not transport.get_write_buffer_size())  # noqa: PLR2004
 
 
 async def post(session: ClientSession, target: Target, body: Sequence[bytes], connecting: ClientTimeout) -> Reply:
@@ -84,16 +97,17 @@ async def post(session: ClientSession, target: Target, body: Sequence[bytes], co
     HttpProcessingError for what is not HTTP. Raising and cancelling close the connection.
     """
     connection = await _connected(session, target, connecting)
+    n_bytes = sum(map(len, body))
     try:
-        protocol = _sent(connection, target, body)
+        protocol = _sent(connection, target.head(n_bytes), body)
         del body  # a reply may take minutes, and a body megabytes
         message, content = await protocol.read()
         while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:  # noqa: PLR2004 -- informational
             message, content = await protocol.read()
     except BaseException:
-        _close(connection)
+        _drop(connection)
         raise
-    return Reply(connection, message, content)
+    return Reply(connection, message, content, n_bytes)
 
 
 async def connect(session: ClientSession, target: Target, connecting: ClientTimeout) -> None:
@@ -111,7 +125,7 @@ async def _connected(session: ClientSession, target: Target, connecting: ClientT
         raise ConnectionTimeoutError("no connection in time") from error
 
 
-def _sent(connection: Connection, target: Target, body: Sequence[bytes]) -> ResponseHandler:
+def _sent(connection: Connection, head: bytes, body: Sequence[bytes]) -> ResponseHandler:
     """Hand a request to a connection, whole, and return what reads the reply.
 
     Nothing waits for it to be out: a reply that comes early, a refusal of what is too large, is read while it goes.
@@ -120,18 +134,12 @@ def _sent(connection: Connection, target: Target, body: Sequence[bytes]) -> Resp
     if protocol is None or transport is None:
         raise ServerDisconnectedError
     protocol.set_response_params(read_until_eof=True)
-    transport.writelines((target.head(sum(map(len, body))), *body))
+    transport.writelines((head, *body))
     return protocol
 
 
-def _unsent(connection: Connection) -> bool:
-    transport = connection.transport
-    return transport is not None and transport.get_write_buffer_size() > 0
-
-
-def _close(connection: Connection) -> None:
+def _drop(connection: Connection) -> None:
     """Close at once: an upstream that does not read would otherwise keep what is not sent yet, and the connection."""
-    transport = connection.transport
-    if transport is not None and _unsent(connection):
-        transport.abort()
+    if connection.protocol is not None:
+        connection.protocol.abort()
     connection.close()

@@ -62,6 +62,16 @@ def test_lines_are_ascii_and_what_json_has_no_word_for_as_python_shows_it() -> N
     assert "sk-123456789" not in line
 
 
+def test_what_an_embedder_puts_before_our_processors_hears_the_line_of_a_request() -> None:
+    """The short way to JSON is for our own processors alone."""
+    stream = io.StringIO()
+    logs.configure(debug=False, stream=stream)
+    ours = structlog.get_config()["processors"]
+    structlog.configure(processors=[lambda _logger, _level, event: {**event, "path": "hidden"}, *ours])
+    logs.tell("info", "request", {"path": "/secret"})
+    assert json.loads(stream.getvalue())["path"] == "hidden"
+
+
 class FullDisk(io.StringIO):
     is_full = True
 

@@ -104,6 +104,25 @@ def test_forms_and_text_are_refused_with_the_remedy(content_type: str) -> None:
     error = refusal({"messages": HI}, content_type)
     assert error.status == 415
     assert "Content-Type: application/json" in error.message
+    assert error.message.endswith(f"not {content_type}")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", ";", "+json", "a b+json", "text/plain\udcff", "json", "application/json, x"]
+)
+def test_what_is_no_media_type_may_be_anything(content_type: str) -> None:
+    """Nothing of it is shown: it may be no text at all."""
+    error = refusal({"messages": HI}, content_type)
+    assert error.status == 415
+    assert error.message.endswith("not application/octet-stream")
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json; charset=utf-8", "Application/JSON", "application/x+json;a=b"]
+)
+def test_json_may_be_said_in_many_ways(content_type: str) -> None:
+    """With parameters, in capitals, and as a kind of it."""
+    assert parse(json.dumps({"messages": HI}).encode(), content_type).messages == HI
 
 
 JSON = st.recursive(

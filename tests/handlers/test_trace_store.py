@@ -187,6 +187,17 @@ def test_a_trace_that_fails_costs_no_other(capsys: pytest.CaptureFixture[str]) -
     assert "could not be kept" in capsys.readouterr().out
 
 
+def test_a_trace_can_be_read_as_soon_as_it_was_added(tmp_path: Path) -> None:
+    """The thread gathers some before it writes; who asks for one waits for it."""
+    for store in (TraceFolder(tmp_path), TraceMemory()):
+        if isinstance(store, TraceFolder):
+            store.open()
+        add(store, document("chatcmpl-1"))
+        found = store.document("chatcmpl-1")
+        assert found is not None
+        store.close()
+
+
 def test_what_comes_while_nothing_waits_is_kept_as_well() -> None:
     """The thread goes to sleep in between, and is woken again."""
     store = TraceMemory()

@@ -1,8 +1,10 @@
 """One exchange over real sockets: what goes out, what comes back, and what becomes of the connection."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -10,6 +12,7 @@ from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from tests.fakes import Ending, FakeUpstream, drop_before, hang, raw, reply, status, unanswering
+from tests.fakes.certificates import certified
 from upstream.exchange import Reply, Target, post
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
@@ -62,13 +65,24 @@ class Deaf(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def deaf() -> AsyncGenerator[tuple[str, "asyncio.Queue[Deaf]"]]:
+async def deaf(tls: ssl.SSLContext | None = None) -> AsyncGenerator[tuple[str, "asyncio.Queue[Deaf]"]]:
     """Give the base URL of a server that reads hardly anything, and its connections once something has come."""
     met: asyncio.Queue[Deaf] = asyncio.Queue()
-    server = await asyncio.get_running_loop().create_server(lambda: Deaf(met), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Deaf(met), "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
     async with server:
-        yield f"http://{host}:{port}/v1", met
+        yield f"{'http' if tls is None else 'https'}://{host}:{port}/v1", met
+
+
+@pytest.fixture(params=["plain", "tls"])
+async def unheard(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AsyncGenerator[tuple[aiohttp.ClientSession, str, "asyncio.Queue[Deaf]"]]:
+    """Give a deaf server's URL and connections, and a session that trusts it; without TLS and with it."""
+    tls, trusted = certified(tmp_path) if request.param == "tls" else (None, None)
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=trusted)) if trusted else None
+    async with deaf(tls) as (base_url, met), aiohttp.ClientSession(connector=connector) as session:
+        yield session, base_url, met
 
 
 async def test_the_request_is_whole_and_like_aiohttp_s(session: aiohttp.ClientSession) -> None:
@@ -126,26 +140,49 @@ async def test_informational_replies_are_not_the_reply(session: aiohttp.ClientSe
             assert (got.status, await got.content.read()) == (200, b"{}")
 
 
-async def test_a_refusal_is_read_while_the_request_is_still_going_out(session: aiohttp.ClientSession) -> None:
+@pytest.mark.parametrize("n_bytes", [1 << 20, len(LARGE)])
+async def test_a_refusal_is_read_while_the_request_is_still_going_out(
+    unheard: tuple[aiohttp.ClientSession, str, "asyncio.Queue[Deaf]"], n_bytes: int
+) -> None:
     """A server may say that a body is too large without reading it; the connection is of no more use then."""
-    async with deaf() as (base_url, met):
-        asking = asyncio.create_task(post(session, target(base_url), (LARGE,), NO_LIMIT))
-        server = await met.get()
-        server.transport.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
-        with await asking as got:
-            assert (got.status, await got.content.read()) == (413, b"")
-        assert await server.hears_out() < len(LARGE)
+    session, base_url, met = unheard
+    asking = asyncio.create_task(post(session, target(base_url), (LARGE[:n_bytes],), NO_LIMIT))
+    server = await met.get()
+    server.transport.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+    with await asking as got:
+        assert (got.status, await got.content.read()) == (413, b"")
+    await server.hears_out()
 
 
-async def test_who_gives_up_leaves_nothing_to_be_sent_on(session: aiohttp.ClientSession) -> None:
+async def test_who_gives_up_leaves_nothing_to_be_sent_on(
+    unheard: tuple[aiohttp.ClientSession, str, "asyncio.Queue[Deaf]"],
+) -> None:
     """A server that does not read would keep the rest of the body, and the connection, for ever."""
-    async with deaf() as (base_url, met):
-        asking = asyncio.create_task(post(session, target(base_url), (LARGE,), NO_LIMIT))
-        server = await met.get()
-        asking.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await asking
-        assert await server.hears_out() < len(LARGE)
+    session, base_url, met = unheard
+    asking = asyncio.create_task(post(session, target(base_url), (LARGE,), NO_LIMIT))
+    server = await met.get()
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert await server.hears_out() < len(LARGE)
+
+
+@pytest.mark.parametrize("n_bytes", [1 << 10, 1 << 20])
+async def test_who_refuses_a_small_request_has_read_it(session: aiohttp.ClientSession, n_bytes: int) -> None:
+    """Its connection is kept; a large one's is not, for the rest of it may still be on its way."""
+    async with FakeUpstream() as fake:
+        fake.default = status(429)
+        for _ in range(2):
+            with await post(session, target(fake.base_url), (b'{"x":"', LARGE[:n_bytes], b'"}'), NO_LIMIT) as got:
+                await got.content.read()
+        assert fake.connections == (1 if n_bytes < 64 << 10 else 2)
+
+
+@pytest.mark.parametrize("name", ["x", "x\r\ny"])
+async def test_no_header_makes_another_one(name: str) -> None:
+    """What is configured is checked when it is read; an endpoint that is made in the code is checked here."""
+    with pytest.raises(ValueError, match="control character"):
+        Target(URL("http://127.0.0.1/v1"), {name: "a\r\nAuthorization: Bearer theirs"})
 
 
 async def test_a_cancelled_wait_closes_the_connection(session: aiohttp.ClientSession) -> None:

@@ -136,6 +136,15 @@ def test_assembled_chunks_equal_the_unstreamed_completion(completion: Completion
     assert assembled["usage"] == whole["usage"]
 
 
+def test_arguments_that_come_as_an_object_become_json_text() -> None:
+    """Some upstreams send them so, in streams as well; clients read text."""
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
+    assembler = Assembler()
+    assembler.feed(wire.check_chunk({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}))
+    (assembled,) = assembler.completion()["choices"][0]["message"]["tool_calls"]
+    assert json.loads(assembled["function"]["arguments"]) == {"x": 1}
+
+
 def test_a_stream_without_finish_reason_is_truncated() -> None:
     """A cut stream is a failure, never a success."""
     assembler = Assembler()
