@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.conversations import KB
 from bench.measures import Measure, added_latency, burst, instructions, memory, start_up, streams, throughput
 from bench.scripts import TIMES_FASTER
-from bench.stand import DIRECT, FLOOR, GATEWAY, ON_UVLOOP, TRACING
+from bench.stand import ALONE, DIRECT, FLOOR, GATEWAY, ON_UVLOOP, TRACING
 from bench.waiting import crowd, experience
 
 
@@ -80,6 +80,7 @@ SCENARIOS = (
         "passthrough",
         "a single model by its name, 2 KB, 32 at once",
         throughput("instant-a", 2 * KB, 32, 1000),
+        subject=ALONE,  # like the 1:1 floor it has not been through a crowd
         baseline=DIRECT,
         targets={_CPU: Target(ratio=1.5)},
     ),

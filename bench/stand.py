@@ -12,7 +12,7 @@ from bench import processes
 from bench.processes import Server, running
 
 FLOOR, DIRECT, GATEWAY = "floor", "1:1 floor", "gateway"
-TRACING, ON_UVLOOP = "gateway, traced", "gateway on uvloop"
+ALONE, TRACING, ON_UVLOOP = "gateway, alone", "gateway, traced", "gateway on uvloop"
 
 _QUIET_S = 0.05
 _QUIET_CPU_S = 0.002

@@ -74,16 +74,14 @@ class Ledger:
 
     def by_model(self) -> Mapping[str, Used]:
         """Return what the calls of each model used, by its configured name."""
-        return self._sums()[1]
+        return (self._summed or self._sums())[1]
 
     def used(self) -> Used:
         """Return what all calls used together."""
-        return self._sums()[0]
+        return (self._summed or self._sums())[0]
 
     def _sums(self) -> tuple[Used, Mapping[str, Used]]:
         """Return what was used in all, and by model."""
-        if self._summed is not None:
-            return self._summed
         whole = _UNUSED
         by_model: dict[str, Used] = {}
         is_over = True

@@ -27,7 +27,7 @@ def schema_fault(contract: Contract) -> Impossible | None:
 
 def impossible_alone(request: ChatRequest, contract: Contract, model: Model) -> Impossible | None:
     """Return why a single model, asked for by its name, cannot meet a request, None where it can."""
-    if contract.form is Form.TOOLS and "tools" not in model.capabilities:
+    if contract.tools and "tools" not in model.capabilities:
         return Impossible("tools", f"{model.name} cannot call tools")
     if needs_vision(request.messages) and "vision" not in model.capabilities:
         return Impossible("messages", f"{model.name} cannot see images or other parts")

@@ -22,7 +22,7 @@ from upstream.backoff import retry_after_s
 from upstream.calls import Attempt
 from upstream.conversation import Message
 from upstream.errors import CallError, Kind
-from upstream.exchange import Reply, Target, connect, post
+from upstream.exchange import Connections, Reply, Target, connect, post
 from upstream.sse import EventReader, EventTooLargeError
 
 MAX_REPLY_BYTES = 32 * 2**20
@@ -110,7 +110,7 @@ class Upstream:
         self._alarms = alarms
         self._max_reply_bytes = max_reply_bytes
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60),
+            connector=Connections(limit=0, keepalive_timeout=60),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
 

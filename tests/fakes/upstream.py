@@ -29,7 +29,7 @@ class Recorded:
 
     `finished` is set when the fake has nothing more to do for it, whichever way it ended; `disconnected` before
     that, when the client closed the connection while the reply was not complete. `body` is {} where `raw` holds
-    no JSON object.
+    no JSON object. `port` is the client's, by which its connections are told apart.
     """
 
     sequence: int
@@ -37,6 +37,7 @@ class Recorded:
     body: dict[str, Any]
     raw: bytes
     headers: CIMultiDictProxy[str]
+    port: int
     finished: asyncio.Event = field(default_factory=asyncio.Event)
     disconnected: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -173,7 +174,9 @@ class FakeUpstream:
 
     def _record(self, request: web.BaseRequest, raw: bytes) -> Recorded:
         body = _parsed(raw)
-        recorded = Recorded(len(self.requests), str(body.get("model", "")), body, raw, request.headers)
+        assert request.transport is not None
+        _, port = request.transport.get_extra_info("peername")
+        recorded = Recorded(len(self.requests), str(body.get("model", "")), body, raw, request.headers, port)
         self.requests.append(recorded)
         self.in_flight += 1
         self.max_in_flight = max(self.max_in_flight, self.in_flight)

@@ -13,7 +13,7 @@ from yarl import URL
 
 from tests.fakes import Ending, FakeUpstream, drop_before, hang, raw, reply, status, unanswering
 from tests.fakes.certificates import certified
-from upstream.exchange import Reply, Target, post
+from upstream.exchange import Connections, Reply, Target, post
 
 NO_LIMIT = aiohttp.ClientTimeout(total=None)
 BODY = (b'{"model":', b'"m"}')
@@ -106,6 +106,20 @@ async def test_what_was_read_to_its_end_leaves_its_connection_to_the_next(sessio
             with await posted(session, fake) as got:
                 assert await got.content.read() == content
         assert fake.connections == 1
+
+
+async def test_the_connection_that_was_used_last_goes_on() -> None:
+    """So that those which a crowd has left can end, rather than be kept alive in turn."""
+    async with FakeUpstream() as fake, aiohttp.ClientSession(connector=Connections()) as session:
+        replies = [await posted(session, fake) for _ in range(3)]
+        for got in replies:
+            with got:
+                await got.content.read()
+        for _ in range(3):
+            with await posted(session, fake) as got:
+                await got.content.read()
+        first, *_, last = [request.port for request in fake.requests[:3]]
+        assert [request.port for request in fake.requests[3:]] == [last] * 3 != [first] * 3
 
 
 async def test_what_was_not_read_to_its_end_closes_it(session: aiohttp.ClientSession) -> None:
