@@ -33,6 +33,8 @@ class Figure:
             return 0.0
         if self.target.ratio is not None:
             return self.ratio.median / self.target.ratio
+        if self.target.over is not None:
+            return (self.subject.median - self.baseline.median) / self.target.over
         return self.subject.median / self.target.value if self.target.value else 0.0
 
     @property

@@ -25,7 +25,9 @@ def _line(figure: Figure) -> str:
 def _target(figure: Figure) -> str:
     if figure.target is None:
         return ""
-    limit = f"{figure.target.ratio} x" if figure.target.ratio is not None else f"{figure.target.value}"
+    target = figure.target
+    limit = f"{target.value}" if target.over is None else f"+{target.over}"
+    limit = f"{target.ratio} x" if target.ratio is not None else limit
     return f"  target {limit}: {_HIT if figure.excess <= 1 else _MISSED}"
 
 

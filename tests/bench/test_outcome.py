@@ -22,7 +22,9 @@ def test_a_ratio_is_the_median_of_the_rounds_own() -> None:
     assert (ratio.median, ratio.low, ratio.high) == (1.5, 1.5, 3)
 
 
-@pytest.mark.parametrize(("target", "excess"), [(Target(ratio=1.5), 2), (Target(value=6), 0.5), (None, 0)])
+@pytest.mark.parametrize(
+    ("target", "excess"), [(Target(ratio=1.5), 2), (Target(value=6), 0.5), (Target(over=4), 0.5), (None, 0)]
+)
 def test_the_excess_is_told_in_targets(target: Target | None, excess: float) -> None:
     """1 is just met; without a target there is none."""
     assert figure(made([3], [1], target)).excess == excess
