@@ -216,7 +216,7 @@ class _Answering:
 
         finished = await self._answer(tell)
         usage = chunks.usage(self._usage(finished)) if chat.include_usage else b""
-        await reply.write(usage + chunks.end())
+        reply.last = usage + chunks.end()
 
     async def _answer(self, tell: Tell) -> Finished:
         state, asked = self.state, self.asked

@@ -10,6 +10,12 @@ from upstream import codec
 from upstream.alarms import Alarm, Alarms
 
 
+class _Begun(web.StreamResponse):
+    """A reply whose headers go out together with its first bytes: half of what the first word costs is the sending."""
+
+    _send_headers_immediately = False  # as aiohttp's own Response has it
+
+
 class JsonReply:
     """A JSON reply: fill in `body`, then end it.
 
@@ -35,7 +41,7 @@ class JsonReply:
     async def beat(self) -> None:
         """Send white space, which JSON readers skip, so that the client does not give up."""
         if self._response is None:
-            response = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+            response = _Begun(headers={"Content-Type": "application/json; charset=utf-8"})
             await response.prepare(self._request)
             self._response = response
         self.n_bytes += 1
@@ -62,10 +68,11 @@ class JsonReply:
 class SseReply:
     """A reply as server-sent events. Once anything has gone out, an error is told as an event.
 
-    `n_bytes` counts what was sent.
+    `last` goes out with the end. `n_bytes` counts what was sent.
     """
 
     def __init__(self, request: web.Request) -> None:
+        self.last = b""
         self.n_bytes = 0
         self._request = request
         self._response: web.StreamResponse | None = None
@@ -88,7 +95,7 @@ class SseReply:
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client reads more slowly than we write."""
         if self._response is None:
-            response = web.StreamResponse(
+            response = _Begun(
                 headers={
                     "Content-Type": "text/event-stream; charset=utf-8",
                     "Cache-Control": "no-cache",
@@ -105,14 +112,15 @@ class SseReply:
         """End the reply cleanly."""
         if self._response is None:
             raise RuntimeError("a stream that was never begun cannot end")
-        await self._response.write_eof()
+        self.n_bytes += len(self.last)
+        await self._response.write_eof(self.last)
         return self._response
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
         """Send an error: as a reply of its own if nothing has gone out yet, else as the stream's last event."""
         if self._response is None:
             raise error
-        await self.write(error.sse())
+        self.last = error.sse()
         return await self.end()
 
 
