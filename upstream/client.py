@@ -119,11 +119,12 @@ class Upstream:
         await self._session.close()
 
     async def connect(self, headers: Headers, connect_s: float | None) -> None:
-        """Have a connection ready for the next call, where it is known where to; why there is none, that finds out."""
+        """Have a connection ready for the next call; where there can be none, that call finds out why."""
         endpoint = self._locate()
-        if isinstance(endpoint, Endpoint):
-            with suppress(*_FAULTS):
-                await connect(self._session, endpoint.target(headers), _only_to_connect(connect_s))
+        if not isinstance(endpoint, Endpoint):
+            endpoint = await endpoint
+        with suppress(*_FAULTS):
+            await connect(self._session, endpoint.target(headers), _only_to_connect(connect_s))
 
     async def complete(self, question: Question, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""

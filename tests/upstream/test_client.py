@@ -148,3 +148,17 @@ async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: Fa
         chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_connecting_ahead_is_no_request_and_fails_for_nobody(upstream: FakeUpstream) -> None:
+    """Also where it has to be found out first where the upstream listens, as for an embedded model."""
+    async with known(upstream) as real:
+        await real.connect((), 5.0)
+        await upstream.wait_accepted(1)
+        assert upstream.requests == []
+        await complete(real)
+        assert upstream.connections == 1  # whatever the headers are, it is the same address
+    with refusing() as base_url:
+        nobody = upstream_at(base_url)
+        await nobody.connect((), 5.0)
+        await nobody.close()
