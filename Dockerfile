@@ -15,6 +15,7 @@ RUN python -m venv /venv \
     && /venv/bin/pip uninstall --yes --quiet setuptools pip
 COPY gateway.py ./
 COPY config ./config
+COPY runtime ./runtime
 COPY upstream ./upstream
 COPY synth ./synth
 COPY handlers ./handlers

@@ -14,22 +14,25 @@ from dotenv import dotenv_values, load_dotenv
 
 from config import ConfigError, command_line, load
 from config.settings import Settings, Weights
-from handlers import logs, progress, routes
-from handlers.admission import ADMISSION
-from handlers.banner import banner
-from handlers.exporting import exporting
-from handlers.generations import GENERATIONS, Generations
-from handlers.reloading import RELOADING, Reloading
-from handlers.serving import Signals, StartError, beside, listening
-from handlers.state import State
-from handlers.trace_folder import TraceFolder
-from handlers.trace_memory import TraceMemory
-from handlers.trace_store import TraceStore
-from handlers.tuning import tune
+from handlers import routes
+from handlers.context import State
+from handlers.errors import StartError
+from handlers.gate.admission import ADMISSION
+from handlers.lifecycle.reload import RELOADING, Reloading
+from handlers.lifecycle.serve import Signals, beside, listening
+from handlers.lifecycle.snapshots import GENERATIONS, Generations
+from handlers.telemetry import logs
+from handlers.telemetry.otel_setup import exporting
+from handlers.terminal import progress
+from handlers.terminal.banner import banner
+from handlers.traces.folder_store import TraceFolder
+from handlers.traces.memory_store import TraceMemory
+from handlers.traces.store import TraceStore
+from runtime.gc_tuning import tune
 from upstream.pool import Pool
 
 if TYPE_CHECKING:
-    from upstream.embedded import EmbeddedModels
+    from upstream.embedded.supervisor import EmbeddedModels
 
 _LOOK_EVERY_S = 0.1
 _COLLECTOR_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -49,7 +52,7 @@ def make_app(
 ) -> web.Application:
     """Return the whole gateway as an application; what it needs lives from its start-up to its clean-up.
 
-    With `export_spans` an OpenTelemetry collector gets a span of each request (handlers/exporting.py).
+    With `export_spans` an OpenTelemetry collector gets a span of each request (handlers/telemetry/otel_setup.py).
     `sleep` is how retries pause, `unix_time` the time of day since the epoch, both in seconds. StartError at start-up
     where traces cannot be written to `trace_dir`, and where the packages for spans are missing.
     """
@@ -112,7 +115,7 @@ class _House:
         """Have the embedded models of these settings running, and no others."""
         weights = [each for settings in in_use for each in _weights(settings)]
         if weights and self._embedded is None:
-            from upstream.embedded import EmbeddedModels  # noqa: PLC0415 -- a gateway of hosted models starts without
+            from upstream.embedded.supervisor import EmbeddedModels  # noqa: PLC0415 -- a gateway of hosted models starts without
 
             shown = progress.bar(sys.stderr) if sys.stderr.isatty() else self._elsewhere
             self._embedded = EmbeddedModels((), models_dir=self._models_dir, environ=os.environ, on_progress=shown)
@@ -221,17 +224,17 @@ async def _announce_readiness(generations: Generations) -> None:
 
 async def check(settings: Settings, *, models_dir: Path, offline: bool) -> int:
     """Tell what is configured and, unless `offline`, ask every model; return the process's exit code."""
-    from handlers import checking  # noqa: PLC0415 -- a gateway that serves starts without
+    from handlers.terminal import doctor  # noqa: PLC0415 -- a gateway that serves starts without
 
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # https://no-color.org
-    screen = checking.Screen(sys.stdout, sys.stderr, plain, _secrets(settings))
+    screen = doctor.Screen(sys.stdout, sys.stderr, plain, _secrets(settings))
     if offline:
-        checking.tell(settings, screen)
+        doctor.tell(settings, screen)
         return EXIT_OK
     house = _House(models_dir, asyncio.sleep, time.time, progress.lines(sys.stderr))
     state = await house.state(settings)
     try:
-        is_well = await checking.check(settings, state.pool, screen, loaded=house.loaded, proxies=_proxies())
+        is_well = await doctor.check(settings, state.pool, screen, loaded=house.loaded, proxies=_proxies())
     finally:
         await state.pool.close()
         await house.close()

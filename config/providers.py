@@ -8,7 +8,7 @@ from config.settings import Capability
 EMBEDDED = "embedded"
 
 WEIGHT_NAMES = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
-"""The weights that an embedded model may name; upstream/weights.py says where each comes from."""
+"""The weights that an embedded model may name; upstream/embedded/install.py says where each comes from."""
 
 ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
 

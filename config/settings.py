@@ -76,7 +76,7 @@ class Server:
 class Weights:
     """Which GGUF an embedded model runs, and how. Models with equal weights share one child process.
 
-    Exactly one of `name` (a key of the catalogue in upstream/weights.py) and `path` is set.
+    Exactly one of `name` (a key of the catalogue in upstream/embedded/install.py) and `path` is set.
     `context_tokens` is what every slot gets; `threads` None means: chosen by the machine's cores.
     """
 

@@ -25,8 +25,8 @@ from eval.plot import svg
 from eval.record import Record, RecordedPool, digest
 from eval.report import deciders, lines, table
 from eval.sandbox import Isolation, isolation
-from handlers import logs
-from upstream.embedded import EmbeddedModels
+from handlers.telemetry import logs
+from upstream.embedded.supervisor import EmbeddedModels
 
 SUITES: Mapping[str, Callable[[], list[Item]]] = {humaneval.SUITE: humaneval.items, edit_suite.SUITE: edit_suite.items}
 _LOOK_EVERY_S = 0.5

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from config.settings import Mixture, Settings
 from eval.arms import Arm
 from eval.items import Item
-from synth import layers
-from synth.contract import contract_of
+from synth.contract.contract import contract_of
 from synth.events import Event, SynthesisError
 from synth.ledger import Ledger
 from synth.mixture import answer, answer_directly, bypassing, needs_no_panel
 from synth.normalize import Completion
-from synth.panel import Panel
+from synth.panel import layers
+from synth.panel.ask import Panel
 from synth.request import ChatRequest
 from synth.run import Run
 from upstream.calls import Call

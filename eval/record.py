@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Model
-from upstream import wire
 from upstream.calls import Attempt, Call
+from upstream.openai import wire
 from upstream.pool import EmbeddedEndpoints, Pool
 
 FORMAT = 1

@@ -16,6 +16,10 @@ INSUFFICIENT_QUOTA = "insufficient_quota"  # OpenAI's word for it, as code and a
 _CONTEXT_WORDS = "This model's maximum context length is"
 
 
+class StartError(Exception):
+    """The gateway cannot start; the message names the cause and the remedy."""
+
+
 class ApiError(Exception):
     """A request that gets an error reply. `param` is the path of the field at fault (`messages[3].role`)."""
 

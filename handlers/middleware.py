@@ -9,14 +9,16 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from handlers import access, errors, logs
-from handlers.admission import ADMISSION
+from handlers import errors
 from handlers.context import CONTEXT, RequestContext
-from handlers.generations import GENERATIONS
-from handlers.metrics import METRICS
-from handlers.rate import RateLimits
-from handlers.record import RequestRecord, rounded
-from handlers.spans import SPANS, TRACE_CONTEXT, Ended
+from handlers.gate import access
+from handlers.gate.admission import ADMISSION
+from handlers.gate.rate_limit import RateLimits
+from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.request_record import RequestRecord, rounded
+from handlers.telemetry import logs
+from handlers.telemetry.metrics import METRICS
+from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, Ended
 
 _log = structlog.get_logger("request")
 

@@ -4,14 +4,15 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from handlers import chat, health, models, openapi
-from handlers.admission import ADMISSION, Admission
-from handlers.metrics import METRICS, Metrics, metrics
+from handlers.api import health, models, openapi
+from handlers.api.chat import handler
+from handlers.gate.admission import ADMISSION, Admission
+from handlers.gate.rate_limit import RateLimits
+from handlers.gate.spending import SPENDING, Spending
+from handlers.lifecycle.shutdown import STOPPING, Stopping
 from handlers.middleware import RATE_LIMITS, admitted, observe, stamp
-from handlers.rate import RateLimits
-from handlers.spans import SPANS
-from handlers.spending import SPENDING, Spending
-from handlers.stopping import STOPPING, Stopping
+from handlers.telemetry.metrics import METRICS, Metrics, metrics
+from handlers.telemetry.spans import SPANS
 from handlers.ui import routes as ui
 
 
@@ -26,7 +27,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app.on_shutdown.append(_cut)
     app.middlewares.append(observe)
     app.on_response_prepare.append(stamp)
-    app.router.add_post("/v1/chat/completions", admitted(chat.chat_completions))
+    app.router.add_post("/v1/chat/completions", admitted(handler.chat_completions))
     app.router.add_get("/v1/models", models.list_models)
     app.router.add_get("/v1/models/{id:.+}", models.show_model)
     app.router.add_get("/healthz", health.healthz)

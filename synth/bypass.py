@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from config.settings import BypassRule
 from synth.request import ChatRequest, text_of
-from upstream.wire import TOKEN_LIMITS
+from upstream.openai.wire import TOKEN_LIMITS
 
 BUILT_IN = (
     BypassRule(

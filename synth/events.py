@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from enum import StrEnum
 
-from synth.defects import Defect
+from runtime.frozen import frozen
 from synth.normalize import Completion
+from synth.prompts.review import Defect
 from synth.request import Message
 from upstream.calls import Call
 from upstream.errors import CallError
-from upstream.frozen import frozen
 
 
 class DecidedBy(StrEnum):

@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from config.settings import Price
+from runtime.frozen import frozen
 from synth.normalize import count
 from synth.request import text_of
 from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
-from upstream.frozen import frozen
 
 _CHARS_PER_TOKEN = 4
 _MAX_COUNT = 10**12  # nobody reads or writes as much; an upstream that says so is not believed

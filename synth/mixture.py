@@ -7,20 +7,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 from config.settings import BypassRule, Mixture, Proposer
-from synth import bypass, layers
-from synth.choices import side_by_side
-from synth.contract import Contract, Form
-from synth.direct import direct
+from synth import bypass
+from synth.authoring.author import Task, write
+from synth.authoring.side_by_side import side_by_side
+from synth.authoring.single_model import direct
+from synth.contract.contract import Contract, Form
 from synth.edits import code_block
-from synth.endings import Case, Mode, critic_alone
 from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled, Tell
-from synth.first import first
-from synth.fuse import fuse
-from synth.panel import Panel
+from synth.modes.first import first
+from synth.modes.fuse import fuse
+from synth.modes.outcomes import Case, Mode, critic_alone
+from synth.modes.select import select
+from synth.panel import layers
+from synth.panel.ask import Panel
 from synth.request import ChatRequest, answers_a_tool
 from synth.run import Run
-from synth.select import select
-from synth.writing import Task, write
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": critic_alone}
 """How an answer is made of a panel's candidates. A new mode is a function in a file of its own, and a line here."""

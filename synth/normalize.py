@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from runtime.frozen import frozen
 from upstream.errors import CallError, Kind
-from upstream.frozen import frozen
 
 _FINISH_REASONS = {
     "stop": "stop",

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from config.settings import Mixture, Model
-from synth.adapt import needs_vision
-from synth.contract import Contract, Form
+from synth.contract.contract import Contract, Form
+from synth.contract.json_schema import schema_problem
+from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest, answers_a_tool
-from synth.schemas import schema_problem
 
 
 @dataclass(frozen=True, slots=True)

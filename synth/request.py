@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from upstream.conversation import Message
-from upstream.frozen import frozen
+from runtime.frozen import frozen
+from upstream.openai.conversation import Message
 
 __all__ = ["ChatRequest", "Message", "answers_a_tool", "text_of"]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.settings import Model
-from synth.contract import Contract
+from synth.contract.contract import Contract
 from synth.events import Tell
 from synth.ledger import Ledger
 from synth.request import ChatRequest, Message

@@ -12,7 +12,7 @@ from config.settings import Model, Weights
 from gateway import HOUSE
 from tests.fakes import llama
 from tests.running import CAPABILITIES, Gateway
-from upstream import embedded
+from upstream.embedded import supervisor
 
 
 def tiny(folder: Path, **fields: Any) -> Model:
@@ -23,7 +23,7 @@ def tiny(folder: Path, **fields: Any) -> Model:
 
 def on_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have every gateway of this test run its embedded models on the stand-in."""
-    monkeypatch.setattr(embedded, "EmbeddedModels", partial(embedded.EmbeddedModels, program=llama.PROGRAM))
+    monkeypatch.setattr(supervisor, "EmbeddedModels", partial(supervisor.EmbeddedModels, program=llama.PROGRAM))
 
 
 async def pid_of(gateway: Gateway, model: Model) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
-LAYERS = ("config", "upstream", "synth", "handlers", "gateway")  # each imports only those before it
+LAYERS = ("config", "runtime", "store", "upstream", "synth", "handlers", "gateway")  # each imports only those before it
 
 _SERVES_HTTP = {"gateway", "handlers"}
 _CALLS_HTTP = {"upstream"}

@@ -3,8 +3,8 @@
 import pytest
 
 from synth import mixture
-from synth.endings import Case
 from synth.events import Answered, TextDelta
+from synth.modes.outcomes import Case
 from tests.fakes import FakeUpstream
 from tests.running import ask, model, running, settings
 

@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 
 from config.settings import Critic, Model, Secret, Server, Settings
-from handlers.generations import GENERATIONS
+from handlers.lifecycle.snapshots import GENERATIONS
 from tests.fakes import FakeUpstream, answer, refusing, unanswering
 from tests.faults import (
     AUTHORS,
@@ -31,7 +31,7 @@ from tests.faults import (
 )
 from tests.process_facts import n_descriptors
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
-from upstream import client
+from upstream.http import client
 
 DOCUMENT = Path(__file__).parent.parent / "docs" / "reliability.md"
 WAIT_S = 30.0

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from config.settings import Critic, Settings
-from handlers.parse import ROLES
+from handlers.api.chat.parse import ROLES
 from tests.fakes import Ending, FakeUpstream, Step, answer, raw, raw_stream, reply, wrong_shape
 from tests.running import Reply, ask, model, running, settings
 

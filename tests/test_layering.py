@@ -89,7 +89,7 @@ def test_a_breach_is_found(path: str, source: str, finding: str) -> None:
         ("upstream/a.py", "import aiohttp\nfrom .sse import _x\naiohttp.ClientSession()\nself._x"),
         ("config/a.py", "from os import environ\nimport os\nos.getenv('A')"),
         ("synth/a.py", "import os\nos.cpu_count()\nimport config\nconfig.__name__"),
-        ("upstream/wire.py", "import websynth, syntheses.handlers\nx.web\nenviron"),
+        ("upstream/openai/wire.py", "import websynth, syntheses.handlers\nx.web\nenviron"),
     ],
 )
 def test_order_is_left_in_peace(path: str, source: str) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import gc
 
 from config.settings import Critic
-from handlers.record import RequestRecord
+from handlers.request_record import RequestRecord
 from tests.fakes import FakeUpstream, answer
 from tests.running import ask, model, running, settings
 

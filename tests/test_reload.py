@@ -12,12 +12,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import Model, Weights
 from gateway import make_app, reconfigure
-from handlers.generations import GENERATIONS
+from handlers.lifecycle.snapshots import GENERATIONS
 from tests.fakes import FakeUpstream, after, answer, from_request, llama
 from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, settings
-from upstream import embedded
-from upstream.embedded import EmbeddedModels
+from upstream.embedded import supervisor
+from upstream.embedded.supervisor import EmbeddedModels
 
 
 def written(path: Path, upstream: FakeUpstream, *names: str, server: str = "") -> None:
@@ -172,7 +172,7 @@ async def test_embedded_models_that_stay_keep_their_child(tmp_path: Path, monkey
         made.append(EmbeddedModels(*arguments, program=llama.PROGRAM, **options))
         return made[-1]
 
-    monkeypatch.setattr(embedded, "EmbeddedModels", make)
+    monkeypatch.setattr(supervisor, "EmbeddedModels", make)
     stays, goes, comes = (Weights(path=gguf(tmp_path / name)) for name in ("stays", "goes", "comes"))
     app = make_app(settings([on(stays), on(goes)]), models_dir=tmp_path)
     runner = web.AppRunner(app)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from config import load
-from handlers.generations import GENERATIONS
+from handlers.lifecycle.snapshots import GENERATIONS
 from tests.embedded_gateway import on_stand_in, pid_of, tiny
 from tests.fakes import FakeUpstream, Step, answer, error_in_200, garbage, status
 from tests.processes import process, served

@@ -18,8 +18,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from config.settings import Critic, Price
-from handlers import otel
-from handlers.serving import StartError
+from handlers.errors import StartError
+from handlers.telemetry import otel
 from tests.fakes import FakeUpstream, answer, hang, status
 from tests.processes import PATIENCE_S, served
 from tests.running import ask, model, running, settings
@@ -219,7 +219,7 @@ async def test_the_process_sends_what_it_has_before_it_ends(
 
 async def test_missing_packages_are_told_at_the_start(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
     """With the sentence that helps."""
-    monkeypatch.delitem(sys.modules, "handlers.otel", raising=False)
+    monkeypatch.delitem(sys.modules, "handlers.telemetry.otel", raising=False)
     monkeypatch.setitem(sys.modules, "opentelemetry.context", None)
     with pytest.raises(StartError, match=r"is not installed: run pip install -r requirements-otel\.txt"):
         async with running(settings([model("a", upstream)]), export_spans=True):

@@ -13,9 +13,9 @@ import pytest
 from aiohttp import ClientConnectionError, ClientError, ClientSession
 
 from config.settings import Server
-from handlers.admission import Admission
 from handlers.errors import ApiError
-from handlers.stopping import Stopping
+from handlers.gate.admission import Admission
+from handlers.lifecycle.shutdown import Stopping
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream
 from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, running, settings

@@ -10,7 +10,7 @@ from tests.fakes import FakeUpstream, answer, reply
 from tests.fakes.certificates import certified
 from tests.processes import served
 from tests.running import ask, model, running, settings
-from upstream.exchange import Target, post
+from upstream.http.exchange import Target, post
 
 CONFIG = """
 models:

@@ -11,13 +11,13 @@ from typing import Any
 import structlog
 
 from config.settings import Model
-from upstream import wire
+from runtime.slots import Slots
 from upstream.breaker import Breaker
-from upstream.budget import RetryBudget
 from upstream.calls import Attempt, Call
-from upstream.client import Headers, Question, Timeouts, Upstream
 from upstream.errors import CallError, Kind
-from upstream.slots import Slots
+from upstream.http.client import Headers, Question, Timeouts, Upstream
+from upstream.openai import wire
+from upstream.retry_policy import RetryBudget
 
 _log = structlog.get_logger(__name__)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from config.settings import Model
-from upstream.frozen import frozen
+from runtime.frozen import frozen
 
 Role = Literal["proposer", "critic", "verifier", "direct"]
 

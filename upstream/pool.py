@@ -12,18 +12,18 @@ from typing import Any, Protocol
 import structlog
 
 from config.settings import Model, Weights
+from runtime.slots import Slots
+from runtime.timers import Alarms
 from upstream import attempts
-from upstream.alarms import Alarms
-from upstream.assembly import Assembler
 from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
-from upstream.budget import RetryBudget
 from upstream.calls import Call
-from upstream.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
 from upstream.errors import CallError
 from upstream.gathering import Gathering
+from upstream.http.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
+from upstream.openai.stream_assembler import Assembler
+from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
-from upstream.slots import Slots
 
 _log = structlog.get_logger(__name__)
 

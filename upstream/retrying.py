@@ -6,12 +6,12 @@ from typing import Any, Protocol, TypeVar
 
 import structlog
 
-from upstream import backoff
+from runtime.frozen import frozen
+from upstream import retry_policy
 from upstream.attempts import Route, is_full
 from upstream.breaker import State
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
-from upstream.frozen import frozen
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +65,7 @@ class Retrying:
         route, call = self.route, self.call
         if not failure.retryable or n_retries >= call.model.retries:
             raise failure
-        pause_s = backoff.pause_s(n_retries, failure.retry_after_s, self.random)
+        pause_s = retry_policy.pause_s(n_retries, failure.retry_after_s, self.random)
         if route.clock() + pause_s >= call.deadline or route.breaker.status().state is State.OPEN:
             raise failure
         failed = [attempt for attempt in call.attempts if not attempt.hedge][-1:]

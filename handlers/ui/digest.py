@@ -87,7 +87,7 @@ class RequestDigest:
 
 
 def digest(document: Mapping[str, Any]) -> RequestDigest:
-    """Return the numbers of one trace document (see handlers/trace.py)."""
+    """Return the numbers of one trace document (see handlers/traces/collector.py)."""
     answers = [each for each in _records(document, "answers") if _text(each, "decided_by") in _BY_PANEL]
     members = _members(document)
     shares = [_Share(document, answer, members) for answer in answers] if members else []

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from handlers.trace_reading import Summary
+from handlers.traces.reading import Summary
 
 PER_PAGE = 50
 _MAX_PAGE = 10**6

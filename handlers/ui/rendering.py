@@ -17,7 +17,7 @@ from aiohttp import web
 
 from handlers.context import CONTEXT
 from handlers.errors import ApiError
-from handlers.trace_store import TraceStore
+from handlers.traces.store import TraceStore
 from handlers.ui.diffs import MAX_LINES
 from handlers.ui.words import FILTERS
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
-from handlers.trace_reading import Document
+from handlers.traces.reading import Document
 from handlers.ui.diffs import Diff, Effort, diff
 from handlers.ui.digest import authors
 from handlers.ui.edited import Edited, Editing

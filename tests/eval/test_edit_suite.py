@@ -5,7 +5,7 @@ import pytest
 from eval import sandbox
 from eval.edit_suite import Edit, edits, items, messages
 from eval.sandbox import Verdict
-from synth.contract import contract_of
+from synth.contract.contract import contract_of
 from synth.edits import EditForm
 from synth.request import ChatRequest
 

@@ -7,7 +7,7 @@ import pytest
 
 from eval import humaneval, sandbox
 from eval.sandbox import Verdict
-from synth.contract import contract_of
+from synth.contract.contract import contract_of
 from synth.edits import EditForm
 from synth.request import ChatRequest
 

@@ -5,7 +5,7 @@ import fcntl
 import sys
 from pathlib import Path
 
-from upstream import llama_process
+from upstream.embedded import llama_process
 
 _RUNTIME = Path(__file__).with_name("runtime")
 _CODE = "import runpy, sys; sys.path.insert(0, sys.argv[1]); runpy.run_path(sys.argv[2], run_name='__main__')"

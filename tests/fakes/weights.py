@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from upstream.weights import CATALOGUE, WeightsError, install
+from upstream.embedded.install import CATALOGUE, WeightsError, install
 
 SMOLLM2 = "smollm2-135m"
 

@@ -4,7 +4,7 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from upstream.weight_catalogue import Wheel
+from upstream.embedded.catalogue import Wheel
 
 
 def build(folder: Path, name: str, members: dict[str, bytes]) -> Wheel:

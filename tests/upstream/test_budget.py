@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.upstream.clocks import Clock
-from upstream.budget import FLOOR, SHARE, WINDOW_S, RetryBudget
+from upstream.retry_policy import FLOOR, SHARE, WINDOW_S, RetryBudget
 
 STEPS = st.lists(st.tuples(st.sampled_from(["call", "spend"]), st.sampled_from([0.0, 0.1, 1.0, 4.0])), max_size=200)
 

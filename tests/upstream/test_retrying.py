@@ -6,18 +6,18 @@ from typing import Any
 import pytest
 
 from config.settings import Model
+from runtime.slots import Slots
+from runtime.timers import Alarms
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream, status
 from tests.running import model, no_pause
 from tests.upstream.calling import call_of, failure, outcomes, pooled, text
-from upstream.alarms import Alarms
 from upstream.attempts import Route
 from upstream.breaker import Breaker
-from upstream.budget import RetryBudget
 from upstream.calls import Call
-from upstream.client import Endpoint, Upstream
 from upstream.errors import CallError, Kind
+from upstream.http.client import Endpoint, Upstream
+from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
-from upstream.slots import Slots
 
 SOON_S, NEVER_S = 0.01, 60.0
 

@@ -1,4 +1,4 @@
-"""Trace documents as handlers/trace.py makes them, short."""
+"""Trace documents as handlers/traces/collector.py makes them, short."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

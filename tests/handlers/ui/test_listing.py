@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from handlers.trace_reading import Summary
+from handlers.traces.reading import Summary
 from handlers.ui.listing import PER_PAGE, Asked, listed, options
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from config.settings import Critic, Price, Server, Settings
-from handlers.trace_folder import TraceFolder
-from handlers.ui.models_page import Digests
+from handlers.traces.folder_store import TraceFolder
+from handlers.ui.pages import Digests
 from tests.fakes import FakeUpstream, answer, status
 from tests.handlers.ui.documents import candidate, document
 from tests.handlers.ui.tables import tables

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from handlers.trace_reading import parsed
+from handlers.traces.reading import parsed
 from handlers.ui.diffs import Effort
 from handlers.ui.edited import Editing
 from handlers.ui.said import critic_told

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.trace_reading import Document, parsed
+from handlers.traces.reading import Document, parsed
 from handlers.ui.waterfall import waterfall
 
 INSTANTS = st.none() | st.floats(0, 1000)

@@ -1,0 +1,180 @@
+"""How log lines look: colours on a terminal, JSON lines elsewhere; the standard library's loggers go the same way."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from functools import lru_cache
+from threading import Lock
+from time import time
+from typing import Any, Literal, Self, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from runtime import json_codec
+
+_COMPACT = (",", ":")
+_PLAIN = {str, int, float, bool, type(None)}
+_NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "error": logging.ERROR}
+_LEVELS = {"exception": "error", "warn": "warning"}
+
+REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that is being answered; each of its log lines carries it."""
+
+
+class Lines:
+    """Writes lines to a stream, and never raises: a full disk or a closed pipe must not cost an answer.
+
+    Lines that could not be written are counted, and told of as soon as one can be. Threads may share it. Nothing waits
+    in a buffer, where it would be in the way of the process's end. `least_level` tells, as `logging` numbers it, which
+    lines it is for.
+    """
+
+    def __init__(self, stream: TextIO, least_level: int) -> None:
+        self.least_level = least_level
+        self._send = _sending(stream)
+        self._lock = Lock()
+        self._n_lost = 0
+
+    def __call__(self, *_: Any) -> Self:
+        """Be the logger of every name."""
+        return self
+
+    def write(self, text: str) -> None:
+        """Write whole lines."""
+        with self._lock:
+            try:
+                self._send(f"{self._lost()}{text}" if self._n_lost else text)
+            except (OSError, ValueError):  # ValueError: it is closed
+                self._n_lost += 1
+            else:
+                self._n_lost = 0
+
+    def _lost(self) -> str:
+        return json_codec.encode_ascii({"event": "log lines were lost", "count": self._n_lost, "level": "error"}) + "\n"
+
+    def flush(self) -> None:
+        """Do nothing: what was written is out."""
+
+    def msg(self, line: str) -> None:
+        """Write one line."""
+        self.write(f"{line}\n")
+
+    debug = info = warning = warn = error = exception = critical = fatal = log = msg
+
+
+def _sending(stream: TextIO) -> Callable[[str], None]:
+    """Return what puts a text out at once; OSError or ValueError where that cannot be."""
+    try:
+        stream.flush()
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # it lives in memory
+
+        def send(text: str) -> None:
+            stream.write(text)
+            stream.flush()
+
+        return send
+
+    def send_unbuffered(text: str) -> None:
+        data = text.encode("utf-8", "backslashreplace")
+        n_written = os.write(descriptor, data)
+        while n_written < len(data):
+            n_written += os.write(descriptor, data[n_written:])
+
+    return send_unbuffered
+
+
+def tell(level: Literal["debug", "info", "error"], event: str, facts: dict[str, Any]) -> None:
+    """Log an event as structlog's loggers do, but without their three copies of its facts, which are given away.
+
+    For the line that every request has.
+    """
+    config = structlog.get_config()
+    logger, processors = config["logger_factory"](), config["processors"]
+    if isinstance(logger, Lines) and _NUMBERS[level] < logger.least_level:
+        return
+    facts["event"] = event
+    if processors == _TO_JSON and _is_plain(facts):
+        logger.msg(json_codec.encode_ascii(_stamped(logger, level, facts)))
+        return
+    line: Any = facts
+    try:
+        for processor in processors:
+            line = processor(logger, level, line)
+    except structlog.DropEvent:
+        return
+    getattr(logger, level)(line)
+
+
+def configure(*, debug: bool, quiet: bool = False, stream: TextIO = sys.stderr) -> None:
+    """Send every log line of the process to `stream`; below `info` only with `debug`, else with `quiet` hardly any."""
+    level = logging.DEBUG if debug else logging.CRITICAL if quiet else logging.INFO
+    shared: list[Processor] = [_stamped]
+    rendering, lines = _rendering(stream), Lines(stream, level)
+    structlog.configure(
+        processors=[*shared, *rendering],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lines,  # a line by way of `logging` costs five times as much
+        cache_logger_on_first_use=True,
+    )
+    tidy = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler = logging.StreamHandler(lines)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=[tidy, *rendering]),
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.getLogger("asyncio").setLevel(logging.WARNING)
+
+
+def _stamped(_logger: Any, level: str, event: EventDict) -> EventDict:
+    """Say how grave a line is, when it was written, and about which request."""
+    request_id = REQUEST_ID.get()
+    if request_id is not None:
+        event.setdefault("request_id", request_id)
+    event["level"] = _LEVELS.get(level, level)
+    now = time()
+    event["timestamp"] = f"{_second(int(now))}.{int(now % 1 * 1e6):06d}Z"
+    return event
+
+
+@lru_cache(maxsize=4)
+def _second(unix_time: int) -> str:
+    return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _with_traceback(logger: Any, level: str, event: EventDict) -> EventDict:
+    return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
+
+
+def _rendering(stream: TextIO) -> list[Processor]:
+    if stream.isatty():
+        return [structlog.dev.ConsoleRenderer()]
+    return _TO_JSON[1:]
+
+
+def _serialized(event: EventDict, *, default: Callable[[Any], Any]) -> str:
+    """Return a line's JSON, in ASCII; fast where it is made of nothing but plain values, as those of requests are."""
+    return (
+        json_codec.encode_ascii(event) if _is_plain(event) else json.dumps(event, default=default, separators=_COMPACT)
+    )
+
+
+_TO_JSON: list[Processor] = [
+    _stamped,
+    _with_traceback,
+    structlog.processors.JSONRenderer(serializer=_serialized, default=repr),
+]
+
+
+def _is_plain(event: Mapping[str, Any]) -> bool:
+    """Whether there is nothing in it of whose text a fast encoder would have its own idea: it would open a secret."""
+    if _PLAIN.issuperset(map(type, event.values())):
+        return True
+    return all(_is_plain(each) if type(each) is dict else type(each) in _PLAIN for each in event.values())

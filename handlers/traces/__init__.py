@@ -1,0 +1,1 @@
+"""Traces of requests: collected, stored, rendered."""

@@ -1,0 +1,1 @@
+"""Event-loop and interpreter tools; knows nothing of models or HTTP."""

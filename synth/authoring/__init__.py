@@ -1,0 +1,1 @@
+"""Having the critic write, revise and review an answer."""

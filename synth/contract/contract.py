@@ -1,0 +1,150 @@
+"""Which form the answer must keep, whether an answer keeps it, and what it comes to. Pure."""
+
+import asyncio
+import json
+from collections.abc import Hashable, Mapping
+from dataclasses import field, replace
+from enum import StrEnum
+from typing import Any
+
+from runtime.frozen import frozen
+from synth.contract.json_schema import MAX_FINDING_CHARS, json_value, mismatch, unfenced
+from synth.contract.tool_calls import called, calls_finding, choosable
+from synth.edits import EditForm, Edits, Workspace, applied, edit_form, workspace
+from synth.normalize import Completion
+from synth.request import ChatRequest
+
+
+class Form(StrEnum):
+    """The forms that the gateway can check."""
+
+    PLAIN = "plain"
+    JSON = "json"
+    TOOLS = "tools"
+    EDITS = "edits"
+    CODE = "code"
+
+
+_NO_FILES = Workspace()
+
+
+@frozen
+class Reading:
+    """An answer, read under a contract.
+
+    `completion` is the answer as the client's parser wants it. `finding` is the concrete way in which it breaks the
+    contract, None where it keeps it. `outcome` is equal for two answers that come to the same. `in_words` is an answer
+    without an edit where edits were asked for: a question, say, which may be right.
+    """
+
+    completion: Completion
+    finding: str | None
+    outcome: Hashable
+    in_words: bool = False
+
+
+@frozen
+class Contract:
+    """What a request demands of its answer.
+
+    `json` where a text must be JSON, and `schema` the JSON Schema that it must fit, None for any object. `tools` are
+    the tools that may be called, by name, each with what the request gives as the schema of its arguments (None: free
+    text); `must_call` where a text alone will not do, `one_call` where more than one call is too much. `edits` is the
+    form of the code or edits that the instructions demand, and `workspace` the files that the conversation shows.
+    """
+
+    json: bool = False
+    schema: Mapping[str, Any] | None = None
+    tools: Mapping[str, Any] = field(default_factory=dict)
+    must_call: bool = False
+    one_call: bool = False
+    edits: EditForm | None = None
+    workspace: Workspace = field(default_factory=Workspace)
+
+    @property
+    def form(self) -> Form:
+        """What decides how the answer is made: tools before JSON before edits before code before plain text."""
+        if self.tools:
+            return Form.TOOLS
+        if self.json:
+            return Form.JSON
+        if self.edits is not None:
+            return Form.CODE if self.edits is EditForm.CODE else Form.EDITS
+        return Form.PLAIN
+
+    def read(self, completion: Completion) -> Reading:
+        """Read an answer: what of it the client gets, whether that keeps the contract, and what it comes to."""
+        calls = called(completion)
+        if calls or (self.tools and self.must_call):
+            return Reading(completion, self._calls_finding(len(calls), completion), _as_said(completion))
+        if self.json and not completion.refusal:
+            return self._read_json(completion)
+        if self.edits is not None and not self.tools:
+            return self._read_edits(completion, self.edits)
+        return Reading(completion, None, _as_said(completion))
+
+    async def read_aside(self, completion: Completion) -> Reading:
+        """Read an answer without holding up the event loop: applying edits to long files takes its time."""
+        return self.read(completion) if self.edits is None else await asyncio.to_thread(self.read, completion)
+
+    def _calls_finding(self, n_calls: int, completion: Completion) -> str | None:
+        if not n_calls:
+            return "the answer calls no tool, and the request demands a call"
+        if self.one_call and n_calls > 1:
+            return f"the answer makes {n_calls} calls, and the request allows one at a time"
+        if not self.tools:
+            return "the answer calls a tool, and none may be called"
+        return calls_finding(self.tools, called(completion))
+
+    def _read_json(self, completion: Completion) -> Reading:
+        cleaned = replace(completion, text=unfenced(completion.text))
+        try:
+            value = json_value(cleaned.text)
+        except ValueError as error:
+            problem = f"the answer is not JSON: {error}"[:MAX_FINDING_CHARS]
+            return Reading(cleaned, problem, _as_said(cleaned))
+        outcome = ("json", json.dumps(value, sort_keys=True))
+        if self.schema is not None:
+            missed = mismatch(value, self.schema)
+            return Reading(cleaned, missed and f"the answer does not fit the schema {missed}", outcome)
+        return Reading(cleaned, None if isinstance(value, dict) else "the answer is JSON, but not an object", outcome)
+
+    def _read_edits(self, completion: Completion, form: EditForm) -> Reading:
+        made = applied(form, self.workspace, completion.text)
+        finding = next(iter(made.findings), None)
+        if completion.finish_reason == "length":
+            finding = "truncated: the answer reached its token limit"
+        return Reading(completion, finding, made.outcome, in_words=made.edits is Edits.NONE)
+
+
+_NONE = Contract()
+_BINDING = frozenset({"response_format", "tools", "functions", "parallel_tool_calls"})
+
+
+def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
+    """Return the contract of a request: from its parameters, and `of_edits` from its instructions."""
+    edits = edit_form(request.messages) if of_edits else None
+    if edits is None and _BINDING.isdisjoint(request.params):
+        return _NONE
+    response_format = request.params.get("response_format") or {}
+    schema = (response_format.get("json_schema") or {}).get("schema")
+    tools, must_call = choosable(request.params)
+    return Contract(
+        json=response_format.get("type") in ("json_object", "json_schema"),
+        schema=schema if response_format.get("type") == "json_schema" else None,
+        tools=tools,
+        must_call=must_call,
+        one_call=request.params.get("parallel_tool_calls") is False,
+        edits=edits,
+        workspace=workspace(request.messages) if edits is not None else _NO_FILES,
+    )
+
+
+def _as_said(completion: Completion) -> Hashable:
+    """Return the answer but for white space at line ends and around the whole; indentation counts, it may be code."""
+    lines = tuple([line.rstrip() for line in completion.text.strip().splitlines()])
+    said = ""
+    if completion.tool_calls or completion.function_call:
+        calls = [completion.tool_calls, completion.function_call]
+        said = json.dumps(calls, sort_keys=True, default=repr)
+    return ("said", lines, said, completion.refusal)

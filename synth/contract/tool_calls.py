@@ -1,0 +1,59 @@
+"""Tools as requests offer them, and whether a call is one that may be made. Pure."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from synth.contract.json_schema import MAX_FINDING_CHARS, json_value, mismatch, schema_problem
+from synth.normalize import Completion
+
+
+def offered(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the tools that a request offers, of all generations: each with its name, description and parameters."""
+    tools = [tool.get(tool.get("type") or "function") for tool in params.get("tools") or ()]
+    tools += params.get("functions") or ()
+    return [tool for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
+
+
+def choosable(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+    """Return the argument schemas of the tools that `tool_choice` leaves, by name, and whether one must be called."""
+    tools = {tool["name"]: tool.get("parameters") for tool in offered(params)}
+    choice = params.get("tool_choice") or params.get("function_call") or "auto"
+    if isinstance(choice, str):
+        return ({} if choice == "none" else tools), choice == "required" and bool(tools)
+    kind = choice.get("type") or "function"
+    if kind == "allowed_tools":
+        allowed = choice.get("allowed_tools") or {}
+        names = [str((tool.get(tool.get("type")) or {}).get("name")) for tool in allowed.get("tools") or ()]
+        return {name: tools[name] for name in names if name in tools}, allowed.get("mode") == "required"
+    name = (choice.get(kind) or choice).get("name")
+    return {known: schema for known, schema in tools.items() if known == name}, name in tools
+
+
+def called(completion: Completion) -> list[Mapping[str, Any]]:
+    """Return the calls of an answer, of both generations, in one shape."""
+    if completion.function_call:
+        return [*completion.tool_calls, {"function": completion.function_call}]
+    return list(completion.tool_calls)
+
+
+def calls_finding(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> str | None:
+    """Return what is wrong with the first bad call, None where all may be made."""
+    return next((problem for problem in (_call_finding(tools, call) for call in calls) if problem), None)
+
+
+def _call_finding(tools: Mapping[str, Any], call: Mapping[str, Any]) -> str | None:
+    made = call.get("function") or call.get("custom") or {}
+    name = str(made.get("name"))
+    if name not in tools:
+        return f"the tool {name!r} is not among those that may be called: {', '.join(tools)}"[:MAX_FINDING_CHARS]
+    if "function" not in call:
+        return None
+    try:
+        arguments = json_value(str(made.get("arguments")))
+    except ValueError as error:
+        return f"the arguments of {name} are not JSON: {error}"[:MAX_FINDING_CHARS]
+    schema = tools[name]
+    if schema_problem(schema) is not None:  # then upstreams take it in their own way, and so do we
+        return None
+    missed = mismatch(arguments, schema)
+    return missed and f"the arguments of {name} do not fit its schema {missed}"

@@ -1,0 +1,1 @@
+"""Ways to make candidates into one answer; a new mode is a module here."""

@@ -1,0 +1,1 @@
+"""The prompts of the critic and of the reviewers."""

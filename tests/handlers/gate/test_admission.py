@@ -1,0 +1,83 @@
+"""Places, and those who wait for one, without a socket."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from config.settings import Server
+from handlers.errors import ApiError
+from handlers.gate.admission import Admission
+from handlers.lifecycle.shutdown import shutting_down
+from tests.upstream.clocks import settle
+
+ONE = Server(max_concurrent_requests=1, max_queued_requests=8, max_queue_wait_s=60)
+
+
+async def hold(admission: Admission, until: asyncio.Event, limits: Server = ONE) -> bool:
+    waits = not admission.take(limits)
+    if waits:
+        await admission.wait(limits)
+    try:
+        await until.wait()
+    finally:
+        admission.leave()
+    return waits
+
+
+async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> None:
+    """Also where both happen in the same turn of the loop."""
+    admission, until = Admission(), asyncio.Event()
+    assert admission.take(ONE)
+    leaves, stays = (asyncio.create_task(hold(admission, until)) for _ in range(2))
+    await settle()
+    assert admission.waiting == 2
+    admission.leave()
+    leaves.cancel()  # has its place by now, and has not run since
+    await settle()
+    assert (admission.running, admission.waiting) == (1, 0)
+    until.set()
+    assert await stays
+    await asyncio.wait_for(admission.emptied(), 60)
+    assert leaves.cancelled()
+
+
+async def test_closing_refuses_those_who_wait_and_spares_those_who_run() -> None:
+    """The last of whom empties it."""
+    admission, until = Admission(), asyncio.Event()
+    runs, waits = (asyncio.create_task(hold(admission, until)) for _ in range(2))
+    await settle()
+    admission.close(shutting_down)
+    for refused in (waits, asyncio.create_task(hold(admission, until))):
+        with pytest.raises(ApiError) as caught:
+            await refused
+        assert (caught.value.status, caught.value.code) == (503, "shutting_down")
+    assert admission.running == 1
+    until.set()
+    assert await runs is False
+    await asyncio.wait_for(admission.emptied(), 60)
+
+
+@given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 3))
+def test_never_more_than_the_limit_and_nobody_is_forgotten(leaving: list[int], most: int) -> None:
+    """Whoever leaves when: places are never too many, and none stays free while somebody waits."""
+
+    async def play() -> None:
+        limits = Server(max_concurrent_requests=most, max_queued_requests=100, max_queue_wait_s=60)
+        admission = Admission()
+        tasks: list[asyncio.Task[bool]] = []
+        for which in leaving:
+            tasks.append(asyncio.create_task(hold(admission, asyncio.Event(), limits)))
+            await settle()
+            if which < len(tasks):
+                tasks.pop(which).cancel()
+                await settle()
+            assert admission.running == min(most, len(tasks))
+            assert admission.waiting == len(tasks) - admission.running
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        assert (admission.running, admission.waiting) == (0, 0)
+
+    asyncio.run(play())

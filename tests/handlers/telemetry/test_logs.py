@@ -1,0 +1,106 @@
+"""How log lines look."""
+
+import errno
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from config.settings import Secret
+from handlers.telemetry import logs
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+
+
+def test_lines_are_json_where_nobody_looks() -> None:
+    """One object for each event, with level and time; the standard library's loggers go the same way."""
+    stream = io.StringIO()
+    logs.configure(debug=False, stream=stream)
+    structlog.get_logger("a").info("hello", count=1)
+    structlog.get_logger("a").debug("hidden")
+    logging.getLogger("aiohttp.server").warning("from the library")
+    first, second = map(json.loads, stream.getvalue().splitlines())
+    assert (first["event"], first["count"], first["level"]) == ("hello", 1, "info")
+    assert (second["event"], second["level"]) == ("from the library", "warning")
+
+
+def test_a_traceback_is_kept() -> None:
+    """An unexpected exception is logged whole."""
+    stream = io.StringIO()
+    logs.configure(debug=False, stream=stream)
+    try:
+        int("boom")
+    except ValueError:
+        structlog.get_logger("a").exception("failed")
+    assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
+
+
+def test_lines_are_ascii_and_what_json_has_no_word_for_as_python_shows_it() -> None:
+    """So that no separator of Unicode's tears a line in two, and a secret stays one."""
+    stream = io.StringIO()
+    logs.configure(debug=False, stream=stream)
+    structlog.get_logger("a").info("a\u2028b\x9b2J", key=Secret("sk-123456789", "ENV"))
+    line = stream.getvalue()
+    assert line.isascii()
+    assert len(line.splitlines()) == 1
+    assert json.loads(line)["event"] == "a\u2028b\x9b2J"
+    assert "sk-123456789" not in line
+
+
+def test_what_an_embedder_puts_before_our_processors_hears_the_line_of_a_request() -> None:
+    """The short way to JSON is for our own processors alone."""
+    stream = io.StringIO()
+    logs.configure(debug=False, stream=stream)
+    ours = structlog.get_config()["processors"]
+    structlog.configure(processors=[lambda _logger, _level, event: {**event, "path": "hidden"}, *ours])
+    logs.tell("info", "request", {"path": "/secret"})
+    assert json.loads(stream.getvalue())["path"] == "hidden"
+
+
+class FullDisk(io.StringIO):
+    is_full = True
+
+    def flush(self) -> None:
+        if self.is_full:
+            self.seek(0)
+            self.truncate()
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_costs_nothing_but_its_lines() -> None:
+    """And how many those were is told as soon as it can be."""
+    stream = FullDisk()
+    logs.configure(debug=False, stream=stream)
+    structlog.get_logger("a").info("lost")
+    structlog.get_logger("b").warning("lost, too")
+    stream.is_full = False
+    structlog.get_logger("a").info("kept")
+    lost, kept = map(json.loads, stream.getvalue().splitlines())
+    assert (lost["event"], lost["count"]) == ("log lines were lost", 2)
+    assert kept["event"] == "kept"
+    stream.close()
+    structlog.get_logger("a").info("nobody hears it")
+
+
+def test_a_terminal_gets_colours() -> None:
+    """And with debug, everything."""
+    stream = Terminal()
+    logs.configure(debug=True, stream=stream)
+    structlog.get_logger("a").debug("shown")
+    assert "\x1b[" in stream.getvalue()
+    assert "shown" in stream.getvalue()

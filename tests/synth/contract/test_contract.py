@@ -1,0 +1,212 @@
+"""Which form an answer must keep, and whether it does."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synth.contract.contract import Contract, Form, contract_of
+from synth.contract.json_schema import mismatch, schema_problem
+from synth.normalize import Completion
+from synth.request import ChatRequest
+
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "required": ["x"]}}}
+CUSTOM = {"type": "custom", "custom": {"name": "c", "description": "Takes free text."}}
+ALLOWED = {
+    "type": "allowed_tools",
+    "allowed_tools": {"mode": "auto", "tools": [{"type": "function", "function": {"name": "f"}}]},
+}
+COUNT = {"type": "object", "properties": {"n": {"type": "integer"}}}
+
+
+def finding(contract: Contract, completion: Completion) -> str | None:
+    return contract.read(completion).finding
+
+
+def cleaned(contract: Contract, completion: Completion) -> Completion:
+    return contract.read(completion).completion
+
+
+def all_equal(contract: Contract, completions: list[Completion]) -> bool:
+    return len({contract.read(completion).outcome for completion in completions}) == 1
+
+
+def request(**params: Any) -> ChatRequest:
+    return ChatRequest(None, [{"role": "user", "content": "x"}], params)
+
+
+@pytest.mark.parametrize(
+    ("params", "form", "must_call"),
+    [
+        ({}, Form.PLAIN, False),
+        ({"response_format": {"type": "text"}}, Form.PLAIN, False),
+        ({"response_format": {"type": "json_object"}}, Form.JSON, False),
+        ({"response_format": {"type": "json_schema", "json_schema": {"schema": COUNT}}}, Form.JSON, False),
+        ({"tools": [TOOL]}, Form.TOOLS, False),
+        ({"tools": [TOOL], "tool_choice": "none"}, Form.PLAIN, False),
+        ({"tools": [TOOL], "tool_choice": "required"}, Form.TOOLS, True),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}}, Form.TOOLS, True),
+        ({"functions": [TOOL["function"]], "function_call": "auto"}, Form.TOOLS, False),
+        ({"tools": []}, Form.PLAIN, False),
+        ({"tools": [{"type": "odd"}]}, Form.PLAIN, False),
+        ({"tools": [CUSTOM]}, Form.TOOLS, False),
+        ({"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "odd"}}}, Form.PLAIN, False),
+        ({"tools": [TOOL, CUSTOM], "tool_choice": ALLOWED}, Form.TOOLS, False),
+        ({"functions": [TOOL["function"]], "function_call": {"name": "f"}}, Form.TOOLS, True),
+    ],
+)
+def test_the_request_alone_tells_the_contract(params: dict[str, Any], form: Form, must_call: bool) -> None:
+    """From its parameters."""
+    contract = contract_of(request(**params))
+    assert (contract.form, contract.must_call) == (form, must_call)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"n": 1}', None),
+        ('{"n": "x"}', "at $.n: 'x' is not of type 'integer'"),
+        ("[]", "at $: [] is not of type 'object'"),
+        ("no", "not JSON: Expecting value"),
+        ("NaN", "NaN is not a JSON value"),
+        ("[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_json_is_checked_against_its_schema(text: str, expected: str | None) -> None:
+    """The finding is concrete enough to act on."""
+    found = finding(Contract(json=True, schema=COUNT), Completion(text))
+    assert found is None if expected is None else expected in str(found)
+
+
+def test_a_json_object_is_an_object() -> None:
+    """And nothing else; but a refusal is for the user to read."""
+    assert finding(Contract(json=True), Completion("{}")) is None
+    assert "not an object" in str(finding(Contract(json=True), Completion("7")))
+    assert finding(Contract(json=True), Completion("", refusal="No.")) is None
+
+
+@given(st.text())
+def test_only_json_is_ever_cleaned(text: str) -> None:
+    """Plain answers pass byte for byte."""
+    completion = Completion(text)
+    assert cleaned(Contract(), completion) is completion
+
+
+@given(st.sampled_from(["", "json", "JSON"]), st.sampled_from(["", "\n", "  \n"]))
+def test_a_fence_around_json_goes(language: str, padding: str) -> None:
+    """Whatever the fence says and whatever stands around it."""
+    fenced = f'{padding}```{language}\n{{"a": "```"}}\n```{padding}'
+    assert cleaned(Contract(json=True), Completion(fenced)).text == '{"a": "```"}'
+
+
+JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda v: st.dictionaries(st.text(), v))
+
+
+@given(JSON)
+def test_equal_values_are_equal_answers(value: Any) -> None:
+    """However they are laid out."""
+    texts = [json.dumps(value), json.dumps(value, indent=3, sort_keys=True, ensure_ascii=False)]
+    assert all_equal(Contract(json=True), [Completion(text) for text in texts])
+
+
+def test_plain_answers_are_equal_but_for_trailing_white_space() -> None:
+    """Indentation counts: it may be code."""
+    assert all_equal(Contract(), [Completion("a \nb\n\n"), Completion("\na\nb")])
+    assert not all_equal(Contract(), [Completion("x\n  a"), Completion("x\na")])
+    assert not all_equal(Contract(), [Completion("A"), Completion("a")])
+
+
+def call(name: str, arguments: str = '{"x": 1}') -> dict[str, Any]:
+    return {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+def test_a_narrowed_choice_is_held_to() -> None:
+    """Only the tools that tool_choice leaves may be called, and no more at a time than allowed."""
+    other = {"type": "function", "function": {"name": "g"}}
+    named = contract_of(request(tools=[TOOL, other], tool_choice={"type": "function", "function": {"name": "f"}}))
+    assert finding(named, Completion("", tool_calls=(call("f"),))) is None
+    assert "not among" in str(finding(named, Completion("", tool_calls=(call("g"),))))
+    single = contract_of(request(tools=[TOOL], parallel_tool_calls=False))
+    assert "2 calls" in str(finding(single, Completion("", tool_calls=(call("f"), call("f")))))
+
+
+def test_a_custom_tool_takes_free_text() -> None:
+    """Its name is checked, its input is not."""
+    contract = contract_of(request(tools=[CUSTOM]))
+    custom = {"id": "1", "type": "custom", "custom": {"name": "c", "input": "anything {"}}
+    assert finding(contract, Completion("", tool_calls=(custom,))) is None
+    custom = {"id": "1", "type": "custom", "custom": {"name": "d", "input": ""}}
+    assert "not among" in str(finding(contract, Completion("", tool_calls=(custom,))))
+
+
+def test_beside_tools_a_text_keeps_its_own_form() -> None:
+    """An answer without a call must be the JSON that was asked for."""
+    contract = contract_of(request(tools=[TOOL], response_format={"type": "json_object"}))
+    assert finding(contract, Completion("{}")) is None
+    assert "not JSON" in str(finding(contract, Completion("I would call f.")))
+    assert finding(contract, Completion("", tool_calls=(call("f"),))) is None
+
+
+def test_a_tool_whose_schema_is_none_is_not_checked_by_it() -> None:
+    """Upstreams take such schemas in their own way."""
+    contract = Contract(tools={"f": {"type": "nonsense"}, "g": None})
+    for name in ("f", "g"):
+        assert finding(contract, Completion("", tool_calls=(call(name),))) is None
+
+
+def test_a_pattern_that_could_explode_is_skipped() -> None:
+    """One request must not hold up all others; simple patterns still count."""
+    assert mismatch("a" * 40 + "!", {"pattern": "^(a+)+$"}) is None
+    assert mismatch({"a" * 40 + "!": 1}, {"patternProperties": {"^(a|a)*$": {"type": "string"}}}) is None
+    assert mismatch("x", {"pattern": "^[a-c]+$"}) is not None
+
+
+@pytest.mark.parametrize("schema", [{"$schema": []}, {"type": 7}, {"items": 5}, 5, None])
+def test_what_is_no_schema_is_said_to_be_none(schema: Any) -> None:
+    """Whatever it is instead."""
+    assert schema_problem(schema) is not None
+
+
+def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
+    """Checking it would need more stack than there is."""
+    schema: dict[str, Any] = {}
+    for _ in range(2000):
+        schema = {"items": schema}
+    assert schema_problem(schema) == "is nested too deeply"
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [
+        ("```json\n{}\n```", "{}"),
+        ("```\n{}\n```", "{}"),
+        ("  ```JSON\n{}```  \n", "{}"),
+        ("```json\n{}\n", None),
+        ("```json {}```", None),
+        ("see ```json\n{}\n```", None),
+        ("```json\n" + " " * 100_000, None),
+    ],
+)
+def test_only_a_fence_around_the_whole_goes(text: str, inside: str | None) -> None:
+    """In time that grows with the text, not with its square."""
+    assert cleaned(Contract(json=True), Completion(text)).text == (text if inside is None else inside)
+
+
+def test_a_call_that_nobody_may_make_is_a_finding() -> None:
+    """Without tools, and where tool_choice forbids them."""
+    assert "none may be called" in str(finding(Contract(), Completion("", tool_calls=(call("f"),))))
+
+
+@pytest.mark.parametrize(
+    ("schema", "says"),
+    [
+        ({"$ref": "http://127.0.0.1:9/x.json"}, "lies outside"),
+        ({"$ref": "#"}, "without end"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_says_why(schema: dict[str, Any], says: str) -> None:
+    """No reference leads to the network, and none runs for ever."""
+    assert schema_problem(schema) is None
+    assert says in str(mismatch("x", schema))

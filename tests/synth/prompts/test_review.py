@@ -1,0 +1,76 @@
+"""What of a verifier's word counts, and when a revision is worse than its draft."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from synth.contract.contract import Reading
+from synth.normalize import Completion
+from synth.prompts import review
+
+TEXT = st.text(st.sampled_from("ab \n\t{}\"'é"), max_size=60)
+DEFECTS = st.lists(st.fixed_dictionaries({"kind": TEXT, "quote": TEXT, "problem": TEXT}), max_size=15)
+
+
+def flat(text: str) -> str:
+    return " ".join(text.split())
+
+
+@given(TEXT, DEFECTS)
+def test_only_what_stands_in_the_draft_counts(draft: str, listed: list[dict[str, str]]) -> None:
+    """White space aside; and every defect is either counted or dismissed."""
+    kept, n_dismissed = review.found(json.dumps({"defects": listed}), draft)
+    assert all(flat(defect.quote) in flat(draft) and defect.quote.strip() for defect in kept)
+    assert len(kept) + n_dismissed == len(listed)
+    assert len(kept) <= review.MAX_DEFECTS
+
+
+@given(TEXT, st.integers(0, 60), st.integers(0, 60))
+def test_what_stands_in_the_draft_counts(draft: str, start: int, end: int) -> None:
+    """Any piece of it may be quoted, also with its white space changed."""
+    quote = draft[start:end]
+    word = {"kind": "form", "quote": f" {flat(quote)}\n", "problem": "So."}
+    kept, _ = review.found(f"```json\n{json.dumps({'defects': [word]})}\n```", draft)
+    assert [defect.problem for defect in kept] == (["So."] if quote.strip() else [])
+
+
+@given(st.text() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps))
+def test_any_other_word_is_refused(said: str) -> None:
+    """With ValueError, and nothing else."""
+    with pytest.raises(ValueError):  # noqa: PT011 -- its text is for people
+        review.found(said, "draft")
+
+
+@given(st.lists(st.builds(review.Defect, st.just("form"), TEXT, TEXT), min_size=1, max_size=3))
+def test_each_defect_is_one_line(listed: list[review.Defect]) -> None:
+    """So that nothing of it can look like a task of ours."""
+    lines = review.revision_request(listed).split("\n\n")[1].split("\n")
+    assert [line.split(".")[0] for line in lines] == [str(number + 1) for number in range(len(listed))]
+
+
+def reading(finding: str | None = None, *, in_words: bool = False, **completion: Any) -> Reading:
+    return Reading(Completion(**{"text": "x", **completion}), finding, None, in_words=in_words)
+
+
+@pytest.mark.parametrize(
+    ("draft", "revision", "reason"),
+    [
+        (reading(), reading(), None),
+        (reading(), reading("no JSON"), "it breaks the form: no JSON"),
+        (reading(), reading(finish_reason="length"), "it is cut off"),
+        (reading(finish_reason="length"), reading(finish_reason="length"), None),
+        (reading(), reading(in_words=True), "it has no edit left"),
+        (reading(in_words=True), reading(in_words=True), None),
+        (reading(in_words=True), reading(), None),
+        (reading(), reading(text="", refusal="No."), "it refuses"),
+        (reading(), reading(finish_reason="content_filter"), "it refuses"),
+        (reading(), reading(text=" \n"), "it is empty"),
+        (reading(), reading(text="", tool_calls=({"id": "1"},)), None),
+    ],
+)
+def test_a_worse_revision_is_known(draft: Reading, revision: Reading, reason: str | None) -> None:
+    """Whatever the draft had and the revision has not."""
+    assert review.worse(draft, revision) == reason

@@ -1,0 +1,102 @@
+"""Sentences for what cannot be had on this machine, and guesses at base URLs."""
+
+import errno
+import socket
+import ssl
+from unittest.mock import Mock
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+
+from tests.running import model
+from upstream.doctor.diagnosis import Circumstances, guesses, sentence
+from upstream.doctor.model_list import ids
+from upstream.errors import CallError, Kind
+
+HOSTED = model("a", "https://api.example.com/v1")
+
+
+def failed_by(cause: Exception) -> CallError:
+    error = CallError(Kind.CONNECT, "cannot connect")
+    error.__cause__ = cause
+    return error
+
+
+def test_a_name_that_is_not_known() -> None:
+    """DNS."""
+    cause = aiohttp.ClientConnectorDNSError(Mock(spec=ConnectionKey), socket.gaierror(-2, "Name or service not known"))
+    assert sentence(failed_by(cause), HOSTED, Circumstances(proxies=["HTTPS_PROXY"])) == (
+        "the name api.example.com cannot be resolved: see base_url; "
+        "HTTPS_PROXY is set, but the gateway connects directly, without a proxy"
+    )
+
+
+def test_a_certificate_that_is_not_accepted() -> None:
+    """The reason is OpenSSL's own."""
+    wrong = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    wrong.verify_message = "self-signed certificate"
+    cause = aiohttp.ClientConnectorCertificateError(Mock(spec=ConnectionKey), wrong)
+    assert sentence(failed_by(cause), HOSTED, Circumstances()) == (
+        "the certificate of api.example.com is not accepted (self-signed certificate): see base_url, and its issuer"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "told"),
+    [
+        (
+            aiohttp.ClientConnectorError(Mock(spec=ConnectionKey), OSError(errno.EHOSTUNREACH, "No route to host")),
+            "cannot connect to api.example.com (No route to host)",
+        ),
+        (aiohttp.ClientError(), "cannot connect to api.example.com"),
+    ],
+)
+def test_no_way_there(cause: Exception, told: str) -> None:
+    """Whatever the system says, or nothing."""
+    assert sentence(failed_by(cause), HOSTED, Circumstances()) == told
+
+
+def test_a_server_that_knows_no_such_method() -> None:
+    """A file server, say: trying again would not help."""
+    error = CallError(Kind.SERVER_ERROR, "Unsupported method ('POST')", status=501)
+    assert sentence(error, HOSTED, Circumstances()).startswith("api.example.com has no chat API here")
+    error = CallError(Kind.SERVER_ERROR, "overloaded", status=503)
+    assert sentence(error, HOSTED, Circumstances()).endswith("try again later")
+
+
+def test_what_is_listed_where_nothing_is_alike() -> None:
+    """The first few, in order."""
+    error = CallError(Kind.REJECTED, "HTTP 404", status=404)
+    around = Circumstances(frozenset({"delta", "charlie", "bravo", "alpha"}))
+    wanted = model("x", "http://h/v1", model="zzz")
+    assert sentence(error, wanted, around) == "h has no model 'zzz'; it lists alpha, bravo, charlie …"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "meant"),
+    [
+        ("https://openrouter.ai/v1", "https://openrouter.ai/api/v1"),
+        ("https://openrouter.ai/api", "https://openrouter.ai/api/v1"),
+        ("https://api.groq.com/v1", "https://api.groq.com/openai/v1"),
+        ("http://127.0.0.1:11434", "http://127.0.0.1:11434/v1"),
+        ("http://127.0.0.1:11434/api", "http://127.0.0.1:11434/v1"),
+        ("https://api.openai.com/v1/v1", "https://api.openai.com/v1"),
+        ("https://generativelanguage.googleapis.com/v1beta", "https://generativelanguage.googleapis.com/v1beta/openai"),
+    ],
+)
+def test_guesses(base_url: str, meant: str) -> None:
+    """What people get wrong is among the few that are tried, always on the same host, never itself."""
+    found = guesses(base_url)
+    assert meant in found
+    assert base_url not in found
+    assert len(found) <= 6
+    assert {url.split("/")[2] for url in found} == {base_url.split("/")[2]}
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"[" * 100_000, b"{}", b'{"data": [{"id": 3}, 4, {"id": "a\\u001b"}]}']
+)
+def test_what_is_no_list(body: bytes) -> None:
+    """Nor are ids that no terminal should see."""
+    assert ids(body) is None

@@ -1,0 +1,340 @@
+"""Asking each model for one token: what is found, over real sockets, and the sentence that helps."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from config.settings import Model, Weights
+from tests.fakes import (
+    FakeUpstream,
+    Step,
+    after,
+    answer,
+    drop_before,
+    from_request,
+    hang,
+    html,
+    redirect,
+    refusing,
+    status,
+    unanswering,
+)
+from tests.running import KEY, model
+from upstream.doctor.probe import Checking, Finding
+from upstream.http.client import Endpoint
+from upstream.pool import Pool
+
+
+async def _unasked(_: Weights) -> str:
+    raise AssertionError("there is no embedded model here")
+
+
+async def checked(*models: Model, limit_s: float = 20.0, proxies: Sequence[str] = ()) -> list[Finding]:
+    """Return the findings of a pool of these models, which is closed again."""
+    pool = Pool(models)
+    try:
+        return await Checking(pool, loaded=_unasked, proxies=proxies, limit_s=limit_s).findings(models)
+    finally:
+        await pool.close()
+
+
+async def problem(entry: Model, **options: Any) -> str:
+    """Return what is wrong with one model, with its address as HOST."""
+    (finding,) = await checked(entry, **options)
+    assert KEY not in repr(finding)
+    host = entry.base_url.split("/")[2]
+    return finding.problem.replace(host, "HOST")
+
+
+def refused(code: int, message: str, **options: Any) -> Step:
+    return status(code, body={"error": {"message": message}}, **options)
+
+
+async def test_a_model_that_answers(upstream: FakeUpstream) -> None:
+    """One token is asked for, with the model's own parameters, once; and the list of models is read."""
+    upstream.script("a", answer("Hello"))
+    entry = model("a", upstream, params={"temperature": 0.5, "max_tokens": 4096}, retries=5, hedge_after_s=0.01)
+    (finding,) = await checked(entry)
+    assert finding.seconds is not None
+    assert finding == Finding("a", is_reached=True, is_listed=True, seconds=finding.seconds)
+    (request,) = upstream.requests
+    assert {key: request.body[key] for key in ("model", "max_tokens", "temperature")} == {
+        "model": "a",
+        "max_tokens": 1,
+        "temperature": 0.5,
+    }
+
+
+async def test_an_empty_answer_is_one(upstream: FakeUpstream) -> None:
+    """A model that reasons has nothing to show after one token."""
+    upstream.script("a", answer("", finish_reason="length"))
+    (finding,) = await checked(model("a", upstream))
+    assert finding.problem == ""
+
+
+async def test_an_upstream_without_a_list(upstream: FakeUpstream) -> None:
+    """It does not say which models it has, which is no problem."""
+    (finding,) = await checked(model("a", upstream))
+    assert (finding.problem, finding.is_listed) == ("", None)
+
+
+async def test_an_alias_that_is_not_listed(upstream: FakeUpstream) -> None:
+    """It answers: that counts."""
+    upstream.script("other", answer())
+    (finding,) = await checked(model("latest", upstream))
+    assert (finding.problem, finding.is_listed) == ("", False)
+
+
+async def test_all_are_asked_at_once_and_told_in_order(upstream: FakeUpstream) -> None:
+    """The first is answered last."""
+    gate = asyncio.Event()
+    upstream.script("a", after(gate, answer()))
+    upstream.script("b", from_request(lambda _: _opening(gate)))
+    assert [finding.name for finding in await checked(model("a", upstream), model("b", upstream))] == ["a", "b"]
+
+
+def _opening(gate: asyncio.Event) -> str:
+    gate.set()
+    return "b"
+
+
+@pytest.mark.parametrize(
+    ("step", "sentence"),
+    [
+        (
+            refused(401, f"Incorrect API key: {KEY}"),
+            (
+                "the key from FAKE_API_KEY is refused (HTTP 401: Incorrect API key: [redacted]): "
+                "is it one for HOST, and still valid?"
+            ),
+        ),
+        (
+            refused(403, "not yours"),
+            "the key from FAKE_API_KEY is refused (HTTP 403: not yours): is it one for HOST, and still valid?",
+        ),
+        (
+            refused(402, "Insufficient Balance"),
+            "no quota or credit is left at HOST (HTTP 402: Insufficient Balance): see to billing there",
+        ),
+        (
+            refused(429, "You exceeded your current quota, check your plan."),
+            (
+                "no quota or credit is left at HOST (HTTP 429: You exceeded your current quota, check your plan.): "
+                "see to billing there"
+            ),
+        ),
+        (
+            refused(429, "Slow down.", retry_after=7),
+            "rate limited (HTTP 429: Slow down.): the upstream is there, and takes the key; try again in 7 s",
+        ),
+        (
+            refused(503, "Overloaded."),
+            "HOST fails (HTTP 503: Overloaded.): the fault is there, try again later",
+        ),
+        (refused(400, "temperature must be 1"), "HTTP 400: temperature must be 1"),
+        (refused(400, "bad \x1b[2J words"), "HTTP 400: bad  [2J words"),
+        (
+            html(),
+            (
+                "there is no chat API at http://HOST/v1/chat/completions (the reply is not JSON (a web page of 93 "
+                "bytes)): see base_url; if the upstream speaks TLS, it begins with https://"
+            ),
+        ),
+        (
+            redirect("https://elsewhere.example/v1/chat/completions", code=301),
+            (
+                "there is no chat API at http://HOST/v1/chat/completions (HTTP 301: redirects are not followed; check "
+                "base_url): see base_url; if the upstream speaks TLS, it begins with https://"
+            ),
+        ),
+        (
+            drop_before(),
+            (
+                "there is no chat API at http://HOST/v1/chat/completions (the connection closed before a reply came): "
+                "see base_url; if the upstream speaks TLS, it begins with https://"
+            ),
+        ),
+    ],
+)
+async def test_a_refusal(upstream: FakeUpstream, step: Step, sentence: str) -> None:
+    """What the upstream says, without the key and without what a terminal would obey; and what to do."""
+    upstream.default = step
+    assert await problem(model("a", upstream)) == sentence
+
+
+async def test_a_key_that_is_wanted(upstream: FakeUpstream) -> None:
+    """None is configured."""
+    upstream.default = refused(401, "No key.")
+    sentence = "HOST wants a key (HTTP 401: No key.), and none is configured: add api_key"
+    assert await problem(model("a", upstream, api_key=None)) == sentence
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        refused(404, "The model `gpt-5o` does not exist or you do not have access to it."),
+        refused(404, 'model "gpt-5o" not found, try pulling it first'),
+        refused(400, "gpt-5o is not a valid model ID"),
+        refused(400, "Model Not Exist"),
+        status(404),
+    ],
+)
+async def test_an_unknown_model(upstream: FakeUpstream, step: Step) -> None:
+    """The names that are spelled like it are told."""
+    upstream.listing = {"data": [{"id": name} for name in ("gpt-5", "openai/gpt-5o-mini", "llama", "gpt-4o")]}
+    upstream.default = step
+    assert await problem(model("gpt-5o", upstream)) == (
+        "HOST has no model 'gpt-5o': did you mean gpt-5, gpt-4o, openai/gpt-5o-mini?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("", "/v1"), ("/v1/v1", "/v1"), ("/api/v1", "/v1"), ("/api", "/v1"), ("/v2", "/v1")],
+)
+async def test_a_wrong_base_url(upstream: FakeUpstream, given: str, meant: str) -> None:
+    """`/v1` is missing, doubled, or not where it belongs: the right one is found by asking there."""
+    origin = upstream.base_url.removesuffix("/v1")
+    assert await problem(model("a", f"{origin}{given}")) == (
+        f"there is no chat API at http://HOST{given}/chat/completions (HTTP 404: no {given}/chat/completions); "
+        f"there is one at base_url: http://HOST{meant}"
+    )
+
+
+async def test_a_wrong_base_url_with_a_wrong_key(upstream: FakeUpstream) -> None:
+    """A refusal that is about the question shows that somebody understands it."""
+    upstream.default = refused(401, "Who are you?")
+    sentence = await problem(model("a", upstream.base_url.removesuffix("/v1")))
+    assert sentence.endswith("; there is one at base_url: http://HOST/v1")
+
+
+async def test_a_wrong_base_url_without_a_guess(upstream: FakeUpstream) -> None:
+    """Nothing is said that was not tried."""
+    upstream.default = status(404)
+    sentence = await problem(model("a", upstream.base_url.removesuffix("/v1")))
+    assert sentence.endswith("/chat/completions): see base_url, which mostly ends in /v1")
+
+
+async def test_nobody_listens() -> None:
+    """A local server that was not started."""
+    with refusing() as url:
+        assert await problem(model("a", url, provider="ollama")) == (
+            "nothing listens at HOST: start ollama, or correct base_url"
+        )
+
+
+async def test_a_proxy_that_is_not_used() -> None:
+    """Where connecting fails, it is told that the gateway does not use the environment's proxy."""
+    with refusing() as url:
+        assert (await problem(model("a", url), proxies=["https_proxy"])).endswith(
+            "; https_proxy is set, but the gateway connects directly, without a proxy"
+        )
+
+
+async def test_no_connection_in_time() -> None:
+    """Nobody accepts: the model's own `connect_timeout_s` counts."""
+    with unanswering() as url:
+        assert await problem(model("a", url, connect_timeout_s=0.05)) == "no connection in time from HOST"
+
+
+async def test_no_answer_in_time(upstream: FakeUpstream) -> None:
+    """The check ends by its own limit, not the model's."""
+    upstream.default = hang()
+    assert await problem(model("a", upstream), limit_s=0.3) == "no answer within 0.3 s from HOST"
+
+
+async def test_tls_where_there_is_none(upstream: FakeUpstream) -> None:
+    """https:// to a server that speaks plain HTTP."""
+    sentence = await problem(model("a", upstream.base_url.replace("http:", "https:")))
+    assert sentence == "TLS with HOST fails: if it speaks plain HTTP, write http:// in base_url"
+
+
+def _wants(name: str, *, at_least: int = 1) -> Step:
+    """Return what OpenAI's reasoning models do: refuse the other name of the limit, or too small a one."""
+
+    def respond(body: Any) -> Step | str:
+        if name not in body:
+            return refused(400, f"Unsupported parameter: 'max_tokens' is not supported. Use '{name}' instead.")
+        if body[name] < at_least:
+            return refused(400, "Could not finish the message because max_tokens or model output limit was reached.")
+        return "Hello"
+
+    return from_request(respond)
+
+
+@pytest.mark.parametrize("at_least", [1, 16, 999])
+async def test_the_other_name_of_the_limit(upstream: FakeUpstream, at_least: int) -> None:
+    """It is found out, and told; an answer that the limit cut off is one."""
+    upstream.default = _wants("max_completion_tokens", at_least=at_least)
+    (finding,) = await checked(model("a", upstream))
+    assert finding.problem == ""
+    assert finding.warning == (
+        "takes no max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
+    )
+
+
+async def test_the_other_name_is_configured(upstream: FakeUpstream) -> None:
+    """Nothing is to be mended then."""
+    upstream.default = _wants("max_completion_tokens")
+    (finding,) = await checked(model("a", upstream, params={"max_completion_tokens": 4096}))
+    assert (finding.problem, finding.warning) == ("", "")
+
+
+async def test_the_wrong_name_is_configured(upstream: FakeUpstream) -> None:
+    """Every request of a client would fail."""
+    upstream.default = _wants("max_completion_tokens")
+    sentence = await problem(model("a", upstream, params={"max_tokens": 4096}))
+    assert sentence == "takes no max_tokens: write max_completion_tokens under its params instead"
+
+
+async def test_a_limit_that_is_too_small(upstream: FakeUpstream) -> None:
+    """A few tokens are asked for then, by the same name."""
+    upstream.default = _wants("max_tokens", at_least=16)
+    (finding,) = await checked(model("a", upstream))
+    assert (finding.problem, finding.warning) == ("", "")
+    assert [request.body["max_tokens"] for request in upstream.requests] == [1, 16]
+
+
+@pytest.mark.parametrize(
+    ("entry", "is_listed"),
+    [({"object": "list", "data": [{"id": "models/a"}]}, True), ([{"id": "b"}], False), ({"data": {}}, None), (3, None)],
+)
+async def test_lists_of_other_shapes(upstream: FakeUpstream, entry: Any, is_listed: bool | None) -> None:
+    """Google's prefix, Together's bare list, and what is no list."""
+    upstream.listing = entry
+    (finding,) = await checked(model("a", upstream))
+    assert finding.is_listed is is_listed
+
+
+class _Children:
+    """An embedded model, as a pool and a check see it: the fake upstream, once it is loaded."""
+
+    def __init__(self, upstream: FakeUpstream, reason: str = "") -> None:
+        self._endpoint = Endpoint(upstream.base_url, None)
+        self._reason = reason
+        self.is_loaded = False
+
+    async def loaded(self, _: Weights) -> str:
+        await asyncio.sleep(0)
+        self.is_loaded = True
+        return self._reason
+
+    async def endpoint(self, _: Weights) -> Endpoint:
+        assert self.is_loaded
+        return self._endpoint
+
+
+@pytest.mark.parametrize(("reason", "n_asked"), [("", 1), ("no space left", 0)])
+async def test_an_embedded_model(upstream: FakeUpstream, reason: str, n_asked: int) -> None:
+    """It is waited for, and asked for one token where it could be loaded; it has no list of models."""
+    children = _Children(upstream, reason)
+    entry = model("tiny", "", weights=Weights(name="tiny"), api_key=None)
+    pool = Pool([entry], embedded=children)
+    try:
+        (finding,) = await Checking(pool, loaded=children.loaded).findings([entry])
+    finally:
+        await pool.close()
+    assert (finding.problem, finding.is_reached, finding.is_listed) == (reason, not reason, None)
+    assert [request.body["max_tokens"] for request in upstream.requests] == [1] * n_asked

@@ -1,0 +1,340 @@
+"""Children come up, come back and never stay behind; their weights are reported while they are on their way."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog.testing
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from config.settings import Weights
+from tests.fakes import llama
+from upstream.embedded import llama_process
+from upstream.embedded.catalogue import HubSource, Weight
+from upstream.embedded.llama_process import Launch, LaunchError, LlamaProcess, default_threads
+from upstream.embedded.supervisor import EmbeddedModels, EmbeddedNotReadyError, Phase, State
+
+ROOT = Path(__file__).parents[3]
+WAIT_S = 60.0  # far more than any of this takes
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Naps:
+    """A sleep that takes no time, and remembers how long it should have been."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def running(weights: Iterable[Weights], folder: Path, **options: Any) -> AsyncGenerator[EmbeddedModels]:
+    models = EmbeddedModels(weights, models_dir=folder / "models", program=llama.PROGRAM, **options)
+    await models.start()
+    try:
+        async with asyncio.timeout(WAIT_S):
+            yield models
+    finally:
+        await models.close()
+
+
+async def reaches(models: EmbeddedModels, phase: Phase) -> State:
+    while (state := models.states()[0]).phase != phase:  # noqa: ASYNC110 -- the states are for readers that poll
+        await asyncio.sleep(0.005)
+    return state
+
+
+async def told(models: EmbeddedModels, weights: Weights) -> dict[str, Any]:
+    """Return what the child says of itself."""
+    endpoint = await models.endpoint(weights)
+    async with aiohttp.ClientSession() as session, session.get(endpoint.base_url) as reply:
+        body: dict[str, Any] = json.loads(await reply.read())
+        return body
+
+
+async def test_a_child_serves_what_its_weights_say(tmp_path: Path) -> None:
+    """Context is given to each slot, threads are as configured, and the port is a free one on loopback."""
+    weights = Weights(path=llama.gguf(tmp_path, "serve"), context_tokens=1024, slots=3, threads=1)
+    async with running([weights], tmp_path) as models:
+        params = (await told(models, weights))["params"]
+    assert (params["n_ctx"], params["n_parallel"]) == (3 * 1024, 3)
+    assert params["cpuparams"]["n_threads"] == params["cpuparams_batch"]["n_threads"] == 1
+    assert (params["hostnames"], params["port"], params["offline"]) == (["127.0.0.1"], 0, True)
+    assert params["model_alias"] == ["serve"]
+
+
+async def test_the_key_is_new_for_each_run_and_on_no_command_line(tmp_path: Path) -> None:
+    """The child gets its key through stdin, and the endpoint carries the same one."""
+    weights = Weights(path=llama.gguf(tmp_path, "serve"))
+    keys = []
+    for _ in range(2):
+        async with running([weights], tmp_path) as models:
+            endpoint, child = await models.endpoint(weights), await told(models, weights)
+        assert endpoint.api_key is not None
+        assert child["params"]["api_keys"] == [endpoint.api_key.value]
+        assert endpoint.api_key.value not in child["argv"]
+        keys.append(endpoint.api_key.value)
+    assert keys[0] != keys[1]
+    assert min(map(len, keys)) >= 32
+
+
+async def test_the_child_sees_only_what_it_needs_of_the_environment(tmp_path: Path) -> None:
+    """Keys and proxies stay behind; OpenMP's threads are told not to spin."""
+    weights = Weights(path=llama.gguf(tmp_path, "serve"))
+    environ = {"HOME": "/home/someone", "OPENAI_API_KEY": "sk-1", "https_proxy": "http://proxy", "PYTHONPATH": "x"}
+    async with running([weights], tmp_path, environ=environ) as models:
+        seen = (await told(models, weights))["environ"]
+    assert seen.pop("LC_CTYPE", "C.UTF-8") == "C.UTF-8"  # Python's own doing
+    assert seen == {"HOME": "/home/someone", "GOMP_SPINCOUNT": "1000"}
+
+
+async def test_equal_weights_share_a_child_and_others_do_not(tmp_path: Path) -> None:
+    path = llama.gguf(tmp_path, "serve")
+    one, same, other = Weights(path=path), Weights(path=path), Weights(path=path, slots=1)
+    async with running([one, same], tmp_path) as models:
+        assert len(models.states()) == 1
+        assert (await models.endpoint(one)).base_url == (await models.endpoint(same)).base_url
+    assert len(EmbeddedModels([one, other], models_dir=tmp_path).states()) == 2
+
+
+async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
+    """After a SIGKILL the next endpoint is another process's; the pause before it is short the first time."""
+    weights, naps = Weights(path=llama.gguf(tmp_path, "serve")), Naps()
+    async with running([weights], tmp_path, sleep=naps, random=lambda: 0.0) as models:
+        first = await told(models, weights)
+        os.kill(first["pid"], signal.SIGKILL)
+        await reaches(models, "restarting")
+        second = await told(models, weights)
+        assert second["pid"] != first["pid"]
+        assert second["params"]["api_keys"] != first["params"]["api_keys"]
+    assert naps.seconds == [0.5]
+
+
+async def test_a_child_that_never_gets_ready_is_retried_ever_more_seldom(tmp_path: Path) -> None:
+    """The pauses double up to a bound, each less up to half of it by chance; the reason is llama.cpp's first error."""
+    weights = Weights(path=llama.gguf(tmp_path, "refuse"))
+    enough, naps = asyncio.Event(), Naps()
+
+    async def sleep(seconds: float) -> None:
+        await naps(seconds)
+        if len(naps.seconds) == 3:
+            enough.set()
+            await asyncio.Event().wait()
+
+    async with running([weights], tmp_path, sleep=sleep, random=lambda: 0.5) as models:
+        await enough.wait()
+        assert models.states()[0].phase == "failed"
+        with pytest.raises(EmbeddedNotReadyError, match="Failed to init server; gguf_init: bad GGUF version: 0"):
+            await models.endpoint(weights)
+    assert naps.seconds == [0.375, 0.75, 1.5]
+
+
+async def test_callers_wait_while_a_child_is_restarted(tmp_path: Path) -> None:
+    """An endpoint asked for between two lives is the second one's."""
+    weights, gate = Weights(path=llama.gguf(tmp_path, "serve")), asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        await gate.wait()
+
+    async with running([weights], tmp_path, sleep=sleep) as models:
+        first = await told(models, weights)
+        os.kill(first["pid"], signal.SIGKILL)
+        await reaches(models, "restarting")
+        waiting = asyncio.create_task(models.endpoint(weights))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        gate.set()
+        await waiting
+        assert (await told(models, weights))["pid"] != first["pid"]
+
+
+async def test_a_long_life_wipes_the_record_clean(tmp_path: Path) -> None:
+    """A child that dies once an hour is never refused, and never waited for longer than the first time."""
+    weights, naps, hours = Weights(path=llama.gguf(tmp_path, "serve")), Naps(), iter(range(0, 36_000_000, 3600))
+    async with running([weights], tmp_path, sleep=naps, random=lambda: 0.0, clock=lambda: float(next(hours))) as models:
+        for life in range(4):
+            os.kill((await told(models, weights))["pid"], signal.SIGKILL)
+            while len(naps.seconds) <= life:  # noqa: ASYNC110 -- another process's doing
+                await asyncio.sleep(0.005)
+            await reaches(models, "ready")
+    assert naps.seconds == [0.5] * 4
+
+
+async def test_closing_ends_and_reaps_every_child(tmp_path: Path) -> None:
+    """After close no child is left, not even as a zombie."""
+    weights = Weights(path=llama.gguf(tmp_path, "serve"))
+    async with running([weights], tmp_path) as models:
+        pid = (await told(models, weights))["pid"]
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+async def test_closing_ends_a_child_that_is_still_loading(tmp_path: Path) -> None:
+    """The runtime holds the interpreter's lock while it loads; the child ends all the same, without being killed."""
+    path = llama.gguf(tmp_path, "hold")
+    with structlog.testing.capture_logs() as logs:
+        async with running([Weights(path=path)], tmp_path):
+            await llama.alive(path)
+    await asyncio.wait_for(llama.dead(path), WAIT_S)
+    assert [entry for entry in logs if "killed" in entry["event"]] == []
+
+
+async def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who ignores the end of its stdin gets a SIGKILL, and is reaped."""
+    monkeypatch.setattr(llama_process, "_GOODBYE_S", 0.05)
+    code = "import json, os, time; print(json.dumps({'port': os.getpid()}), flush=True); time.sleep(3600)"
+    child = await LlamaProcess.launch(launch_of(tmp_path), program=(sys.executable, "-c", code))
+    await child.close()
+    assert await child.ended() == "was ended by signal 9"
+
+
+@pytest.mark.parametrize("kind", ["serve", "hold"])
+async def test_no_child_outlives_a_gateway_that_is_killed(tmp_path: Path, kind: str) -> None:
+    """SIGKILL of the parent ends the child, when it serves and when it is loading."""
+    path = llama.gguf(tmp_path, kind)
+    code = f"""if True:
+        import asyncio
+        from pathlib import Path
+        from config.settings import Weights
+        from tests.fakes import llama
+        from upstream.embedded.supervisor import EmbeddedModels
+        async def main():
+            weights = Weights(path=Path({str(path)!r}))
+            models = EmbeddedModels([weights], models_dir=Path({str(tmp_path)!r}), program=llama.PROGRAM)
+            await models.start()
+            await models.endpoint(weights)
+            print("it is ready", flush=True)
+            await asyncio.Event().wait()
+        asyncio.run(main())
+    """
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", code, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    assert parent.stdout is not None
+    try:
+        async with asyncio.timeout(WAIT_S):
+            if kind == "serve":
+                await parent.stdout.readuntil(b"it is ready\n")
+            await llama.alive(path)
+    finally:
+        parent.kill()
+        await parent.wait()
+    await asyncio.wait_for(llama.dead(path), WAIT_S)
+
+
+async def test_a_child_that_ends_without_a_word_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LaunchError, match="ended without a word"):
+        await LlamaProcess.launch(launch_of(llama.gguf(tmp_path, "die")), program=llama.PROGRAM)
+
+
+async def test_a_child_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
+    """Nothing of it is left after the error."""
+    path = llama.gguf(tmp_path, "hold")
+    with pytest.raises(LaunchError, match=r"not ready within 0\.2 s"):
+        await LlamaProcess.launch(launch_of(path), program=llama.PROGRAM, ready_timeout_s=0.2)
+    await asyncio.wait_for(llama.dead(path), WAIT_S)
+
+
+@pytest.mark.parametrize("answer", ["", "nonsense", "[]", '{"port": "80"}'])
+async def test_an_answer_that_is_none_is_a_failed_launch(tmp_path: Path, answer: str) -> None:
+    program = (sys.executable, "-c", f"print({answer!r}, flush=True)")
+    with pytest.raises(LaunchError, match="ended without a word"):
+        await LlamaProcess.launch(launch_of(tmp_path), program=program)
+
+
+async def test_the_childs_log_goes_to_ours_line_by_line(tmp_path: Path) -> None:
+    """Levels are llama.cpp's own, long lines are cut, and the end of the log is not lost."""
+    log = f"1.2 I srv  init: hello\n1.2 W load: odd\n1.3 E srv  load: broken\n{'x' * 300_000}\nlast"
+    code = "import sys; sys.stdin.readline(); sys.stderr.write(open(sys.argv[1]).read())"
+    path = tmp_path / "log"
+    path.write_text(log, encoding="utf-8")
+    with structlog.testing.capture_logs() as logs, pytest.raises(LaunchError, match="load: broken"):
+        await LlamaProcess.launch(launch_of(tmp_path), program=(sys.executable, "-c", code, str(path)))
+    lines = [(entry["log_level"], entry["line"]) for entry in logs if "line" in entry]
+    assert lines == [
+        ("debug", "1.2 I srv  init: hello"),
+        ("warning", "1.2 W load: odd"),
+        ("error", "1.3 E srv  load: broken"),
+        ("debug", "x" * 1000),
+        ("debug", "last"),
+    ]
+
+
+async def test_a_path_that_is_no_gguf_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a model", encoding="utf-8")
+    weights = Weights(path=path)
+    async with running([weights], tmp_path, sleep=lambda _: asyncio.Event().wait()) as models:
+        state = await reaches(models, "failed")
+        assert state.reason == f"{path}: is not a GGUF file"
+        with pytest.raises(EmbeddedNotReadyError, match="is not a GGUF file"):
+            await models.endpoint(weights)
+
+
+async def test_weights_that_appear_later_are_found(tmp_path: Path) -> None:
+    """What the operator mends is seen at the next try, without a new start."""
+    weights, gate = Weights(path=tmp_path / "serve.gguf"), asyncio.Event()
+    async with running([weights], tmp_path, sleep=lambda _: gate.wait()) as models:
+        assert "No such file" in (await reaches(models, "failed")).reason
+        llama.gguf(tmp_path, "serve")
+        gate.set()
+        await reaches(models, "ready")
+
+
+async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_path: Path) -> None:
+    """The reason says how far the download is; closing stops it, and keeps what is there."""
+    hang, progress = asyncio.Event(), list[tuple[str, int, int]]()
+
+    async def half(request: web.Request) -> web.StreamResponse:
+        reply = web.StreamResponse(headers={"Content-Length": "4000000"})
+        await reply.prepare(request)
+        await reply.write(bytes(1_720_000))
+        await hang.wait()
+        return reply
+
+    app = web.Application()
+    app.router.add_get("/tiny", half)
+    async with TestServer(app) as server:
+        tiny = Weight("tiny", 4_000_000, "0" * 64, "MIT", (HubSource(str(server.make_url("/tiny"))),))
+        weights = Weights(name="tiny")
+        options = {"catalogue": {"tiny": tiny}, "on_progress": lambda *step: progress.append(step)}
+        async with running([weights], tmp_path, **options) as models:
+            while not progress or progress[-1][1] < 1_720_000:  # noqa: ASYNC110 -- the server's doing
+                await asyncio.sleep(0.005)
+            with pytest.raises(EmbeddedNotReadyError, match=r"^tiny: downloading, 43 % of 4 MB$"):
+                await models.endpoint(weights)
+            assert models.states() == (State("tiny", "installing", "tiny: downloading, 43 % of 4 MB"),)
+        hang.set()
+    assert {step[0] for step in progress} == {"tiny"}
+    assert progress[-1] == ("tiny", 1_720_000, 4_000_000)
+    assert (tmp_path / "models" / f"{tiny.file_name}.part").stat().st_size == 1_720_000
+
+
+async def test_a_supervisor_that_breaks_says_so(tmp_path: Path) -> None:
+    """Even a fault of ours leaves callers with an answer instead of a wait."""
+    weights = Weights(name="unheard of")
+    async with running([weights], tmp_path) as models:
+        await reaches(models, "failed")
+        with pytest.raises(EmbeddedNotReadyError, match="given up after an unexpected KeyError"):
+            await models.endpoint(weights)
+
+
+def test_a_child_computes_with_few_threads() -> None:
+    assert 1 <= default_threads() <= 4
+
+
+def launch_of(path: Path) -> Launch:
+    return Launch(name="test", path=str(path), context_tokens=512, slots=1, threads=1)

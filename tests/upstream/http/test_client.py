@@ -1,0 +1,164 @@
+"""One attempt at one upstream: what is sent, and what each fault is called."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any
+from unittest.mock import patch
+
+import aiohttp
+import pytest
+
+from config.settings import Secret
+from runtime.timers import Alarms
+from tests.fakes import FakeUpstream, gzip_bomb, header_bomb, oversized, redirect, refusing, status, unstreamed
+from tests.fakes import answer as fake_answer
+from tests.fakes.steps import TEXT
+from upstream.calls import Attempt
+from upstream.errors import CallError, Kind
+from upstream.http.client import Endpoint, Question, Timeouts, Upstream
+
+URL = "http://upstream.example/v1"
+QUESTION = Question([], {"model": "m"}, (("X-Title", "mom"),))
+
+
+def upstream_at(base_url: str, **options: Any) -> Upstream:
+    async def locate() -> Endpoint:
+        return Endpoint(base_url, Secret("k-123", "KEY"))
+
+    return Upstream(locate, clock=lambda: 7.0, alarms=Alarms(), **options)
+
+
+@asynccontextmanager
+async def known(fake: FakeUpstream, **options: Any) -> AsyncGenerator[Upstream]:
+    """Run an upstream that is the fake."""
+    upstream = upstream_at(fake.base_url, **options)
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+
+
+async def complete(upstream: Upstream, attempt: Attempt | None = None) -> dict[str, Any]:
+    return await upstream.complete(QUESTION, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
+
+
+async def test_key_and_headers_go_out_and_the_attempt_is_recorded(upstream: FakeUpstream) -> None:
+    """The configured headers come beside the key."""
+    attempt = Attempt(0)
+    async with known(upstream) as real:
+        completion = await complete(real, attempt)
+    (sent,) = upstream.requests
+    assert completion["choices"][0]["message"]["content"] == TEXT
+    assert (sent.headers["Authorization"], sent.headers["X-Title"]) == ("Bearer k-123", "mom")
+    assert (sent.headers["User-Agent"], sent.body) == ("mom-gateway", {"model": "m", "messages": []})
+    assert (attempt.sent, attempt.status, attempt.first_byte) == (True, 200, 7.0)
+
+
+@pytest.mark.parametrize("name", ["Content-Type", "content-type"])
+async def test_a_configured_header_cannot_say_that_the_body_is_no_json(upstream: FakeUpstream, name: str) -> None:
+    """It is the gateway's own."""
+    question = Question([], {"model": "m"}, ((name, "text/plain"),))
+    async with known(upstream) as real:
+        await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
+    assert upstream.requests[0].headers.getall("Content-Type") == ["application/json"]
+
+
+async def test_a_configured_header_takes_the_place_of_our_own(upstream: FakeUpstream) -> None:
+    """However it is written."""
+    question = Question([], {"model": "m"}, (("user-agent", "theirs"),))
+    async with known(upstream) as real:
+        await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
+    assert upstream.requests[0].headers.getall("User-Agent") == ["theirs"]
+
+
+def test_an_endpoint_does_not_show_its_key() -> None:
+    """Also where a traceback or a log shows the endpoint."""
+    assert "k-123" not in repr(Endpoint(URL, Secret("k-123", "KEY")))
+
+
+@pytest.mark.parametrize(
+    ("exception", "kind"),
+    [
+        (TimeoutError(), Kind.TIMEOUT),
+        (aiohttp.ConnectionTimeoutError(), Kind.TIMEOUT),
+        (aiohttp.ServerDisconnectedError(), Kind.DISCONNECTED),
+        (aiohttp.ClientOSError(104, "reset"), Kind.DISCONNECTED),
+        (aiohttp.ClientPayloadError(), Kind.TRUNCATED),
+        (aiohttp.InvalidURL("x"), Kind.CONNECT),
+    ],
+)
+async def test_aiohttp_s_exceptions_become_ours(upstream: FakeUpstream, exception: Exception, kind: Kind) -> None:
+    """Time-outs first: aiohttp's are ClientErrors as well."""
+    async with known(upstream) as real:
+        with patch("upstream.http.client.post", side_effect=exception), pytest.raises(CallError) as caught:
+            await complete(real)
+    assert caught.value.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("step", "kind", "says"),
+    [
+        (redirect("http://127.0.0.1:9/elsewhere"), Kind.REJECTED, "redirects are not followed"),
+        (header_bomb(), Kind.UNPARSABLE, "not valid HTTP"),
+        (oversized(200_000), Kind.OVERSIZED, "larger than"),
+        (gzip_bomb(), Kind.OVERSIZED, "larger than"),
+        (status(500, body=b"x" * 200_000), Kind.SERVER_ERROR, "HTTP 500"),
+        (status(503, retry_after=3), Kind.SERVER_ERROR, "says 503"),
+    ],
+)
+async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, step: Any, kind: Kind, says: str) -> None:
+    """Over real sockets: no more is read than the bound, and the failure has a name."""
+    upstream.default = step
+    async with known(upstream, max_reply_bytes=100_000) as real:
+        with pytest.raises(CallError) as caught:
+            await complete(real)
+    assert caught.value.kind is kind
+    assert says in caught.value.message
+
+
+async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> None:
+    """Finding out where it listens is bounded as well, and is no fault of an upstream."""
+
+    async def locate() -> Endpoint:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    upstream = Upstream(locate, clock=lambda: 7.0, alarms=Alarms())
+    with pytest.raises(CallError, match="not ready in time") as caught:
+        await upstream.complete(QUESTION, timeouts=Timeouts(0.01), attempt=Attempt(0))
+    await upstream.close()
+    assert caught.value.kind is Kind.NOT_READY
+
+
+async def test_nobody_listens() -> None:
+    """A refused connection."""
+    with refusing() as base_url:
+        upstream = upstream_at(base_url)
+        with pytest.raises(CallError) as caught:
+            await complete(upstream)
+        await upstream.close()
+    assert caught.value.kind is Kind.CONNECT
+
+
+async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: FakeUpstream) -> None:
+    """JSON where a stream was asked for."""
+    upstream.default = unstreamed(fake_answer("whole"))
+    async with known(upstream) as real:
+        chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
+    assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
+    assert chunks[0]["choices"][0]["finish_reason"] == "stop"
+
+
+async def test_connecting_ahead_is_no_request_and_fails_for_nobody(upstream: FakeUpstream) -> None:
+    """Also where it has to be found out first where the upstream listens, as for an embedded model."""
+    async with known(upstream) as real:
+        await real.connect((), 5.0)
+        await upstream.wait_accepted(1)
+        assert upstream.requests == []
+        await complete(real)
+        assert upstream.connections == 1  # whatever the headers are, it is the same address
+    with refusing() as base_url:
+        nobody = upstream_at(base_url)
+        await nobody.connect((), 5.0)
+        await nobody.close()

@@ -1,0 +1,162 @@
+"""The wire format, out and in."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import tool_call
+from tests.fakes.completions import Completion
+from upstream.errors import CallError, Kind
+from upstream.openai import wire
+from upstream.openai.stream_assembler import Assembler
+
+LIMIT = st.none() | st.integers(1, 10**6)
+PARAMS = st.fixed_dictionaries(
+    {}, optional={"max_tokens": LIMIT, "max_completion_tokens": LIMIT, "top_p": st.floats(0, 1)}
+)
+
+
+@given(PARAMS, PARAMS)
+def test_the_smallest_limit_goes_out_and_the_configuration_wins(client: Any, configured: Any) -> None:
+    """Whoever names a limit, under whichever name: none that goes out is larger than the smallest."""
+    merged = wire.merge_params(client, configured)
+    stated = [params[name] for params in (client, configured) for name in wire.TOKEN_LIMITS if params.get(name)]
+    sent = [merged[name] for name in wire.TOKEN_LIMITS if merged.get(name)]
+    assert set(sent) == ({min(stated)} if stated else set())
+    if "top_p" in configured:
+        assert merged["top_p"] == configured["top_p"]
+
+
+def test_a_limit_goes_out_under_the_name_the_configuration_uses() -> None:
+    """Some upstreams know only one of the two names."""
+    assert wire.merge_params({"max_tokens": 50}, {"max_completion_tokens": 80}) == {"max_completion_tokens": 50}
+    assert wire.merge_params({"max_tokens": 50}, {}) == {"max_tokens": 50}
+    assert wire.merge_params({"max_tokens": None}, {"max_tokens": 9}) == {"max_tokens": 9}
+
+
+def test_a_lone_surrogate_survives() -> None:
+    """What a client could send in JSON reaches the upstream, even where UTF-8 cannot hold it."""
+    assert json.loads(b"".join(wire.encode([], {"x": "\ud83d"}))) == {"messages": [], "x": "\ud83d"}
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"\xff\xfe{", b"[" * 100_000])
+def test_what_is_not_json_is_unparsable(body: bytes) -> None:
+    """The message says what came, without quoting it."""
+    with pytest.raises(CallError) as caught:
+        wire.decode(body)
+    assert caught.value.kind is Kind.UNPARSABLE
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    "body",
+    [[], None, "x", {}, {"choices": None}, {"choices": []}, {"choices": ["x"]}, {"choices": [{"message": None}]}],
+)
+def test_json_of_another_shape_is_unparsable(body: Any) -> None:
+    """A completion has a first choice with a message."""
+    with pytest.raises(CallError) as caught:
+        wire.check_completion(body)
+    assert caught.value.kind is Kind.UNPARSABLE
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        ({"error": {"message": "slow down", "code": 429}}, Kind.RATE_LIMITED, 429),
+        ({"error": {"message": "no", "code": "401"}}, Kind.AUTH, 401),
+        ({"error": {"message": "overloaded"}}, Kind.SERVER_ERROR, 502),
+        ({"error": "plain words"}, Kind.SERVER_ERROR, 502),
+        ({"choices": [{"error": {"message": "half-way", "code": 503}}]}, Kind.SERVER_ERROR, 503),
+    ],
+)
+def test_an_error_inside_a_200_counts_by_its_own_code(body: Any, kind: Kind, status: int) -> None:
+    """OpenRouter and others answer 200 with an error inside."""
+    with pytest.raises(CallError) as caught:
+        wire.check_completion(body)
+    assert (caught.value.kind, caught.value.status) == (kind, status)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"error": {"message": "m"}}, "m"),
+        ({"error": "m"}, "m"),
+        ({"message": "m"}, "m"),
+        ({"detail": "m"}, "m"),
+        ([{"error": {"message": "m"}}], "m"),
+        ({"error": ["odd"]}, "HTTP 418"),
+        (None, "HTTP 418"),
+        ("text", "HTTP 418"),
+    ],
+)
+def test_an_error_s_message_is_found_in_every_known_shape(body: Any, message: str) -> None:
+    """And a body without any says its status."""
+    assert wire.error_from_body(body, 418).message == message
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"message": "This model's maximum context length is 8192 tokens."},
+        {"message": "x", "code": "context_length_exceeded"},
+        {"message": "x", "code": 400, "type": "exceed_context_size_error"},
+        {"message": "prompt is too long: 250000 tokens > 200000 maximum"},
+    ],
+)
+def test_a_context_overflow_is_recognised(error: Any) -> None:
+    """In the words and codes of several upstreams."""
+    assert wire.error_from_body({"error": error}, 400).kind is Kind.CONTEXT_LENGTH
+
+
+def chunks(completion: Completion) -> list[dict[str, Any]]:
+    request = {"model": "m", "stream_options": {"include_usage": True}}
+    return [wire.check_chunk(chunk) for chunk in completion.chunks(request)]
+
+
+@pytest.mark.parametrize(
+    "completion",
+    [
+        Completion(text="Hello there, world."),
+        Completion(text="x", reasoning="because", finish_reason="length"),
+        Completion(text=None, tool_calls=[tool_call("f", '{"a": 1}'), tool_call("g", "{}", call_id="call_2")]),
+    ],
+)
+def test_assembled_chunks_equal_the_unstreamed_completion(completion: Completion) -> None:
+    """Both transports give the same message, finish reason and usage."""
+    assembler = Assembler()
+    for chunk in chunks(completion):
+        assembler.feed(chunk)
+    whole, assembled = completion.whole({"model": "m"}), assembler.completion()
+    for key in ("content", "reasoning_content", "tool_calls"):
+        assert assembled["choices"][0]["message"].get(key) == whole["choices"][0]["message"].get(key)
+    assert assembled["choices"][0]["finish_reason"] == whole["choices"][0]["finish_reason"]
+    assert assembled["usage"] == whole["usage"]
+
+
+def test_arguments_that_come_as_an_object_become_json_text() -> None:
+    """Some upstreams send them so, in streams as well; clients read text."""
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
+    assembler = Assembler()
+    assembler.feed(wire.check_chunk({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}))
+    (assembled,) = assembler.completion()["choices"][0]["message"]["tool_calls"]
+    assert json.loads(assembled["function"]["arguments"]) == {"x": 1}
+
+
+def test_a_stream_without_finish_reason_is_truncated() -> None:
+    """A cut stream is a failure, never a success."""
+    assembler = Assembler()
+    assembler.feed({"choices": [{"index": 0, "delta": {"content": "half"}}]})
+    with pytest.raises(CallError) as caught:
+        assembler.completion()
+    assert caught.value.kind is Kind.TRUNCATED
+
+
+@pytest.mark.parametrize("event", [[], "x", {"choices": "x"}, {"choices": ["x"]}])
+def test_an_event_that_is_no_chunk_is_unparsable(event: Any) -> None:
+    """The stream holds chunks or it fails."""
+    with pytest.raises(CallError) as caught:
+        wire.check_chunk(event)
+    assert caught.value.kind is Kind.UNPARSABLE

@@ -1,0 +1,1 @@
+"""Probing models, and explaining their failures."""

@@ -1,0 +1,1 @@
+"""HTTP to upstreams: connections, exchanges, time-outs, server-sent events."""

@@ -1,0 +1,39 @@
+"""Messages that become JSON once, however many models read them. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from runtime.json_codec import encode
+
+Message = Mapping[str, Any]
+
+
+class Conversation(list[Message]):
+    """The messages of one request, or what was made of them by adding to their end. Not to be changed in place.
+
+    Each message is encoded when it is first sent, and what was extended shares what it begins with: so the bytes that
+    all members of a panel read, and the critic after them, are the same bytes.
+    """
+
+    def __init__(self, messages: Iterable[Message], encoded: Iterable[bytes] = ()) -> None:
+        super().__init__(messages)
+        self._encoded = list(encoded)
+
+    @classmethod
+    def of(cls, messages: Iterable[Message]) -> "Conversation":
+        """Return the messages as they are, where they know their bytes already."""
+        return messages if isinstance(messages, Conversation) else cls(messages)
+
+    def extended(self, *messages: Message, keep: int | None = None) -> "Conversation":
+        """Return the first `keep` messages (None: all of them), and these behind."""
+        begin = self[:keep]
+        return Conversation([*begin, *messages], self._parts()[: len(begin)])
+
+    def items_json(self) -> bytes:
+        """Return the messages as JSON, with commas between them: an array without its brackets."""
+        return b",".join(self._parts())
+
+    def _parts(self) -> list[bytes]:
+        if len(self._encoded) < len(self):
+            self._encoded += map(encode, self[len(self._encoded) :])
+        return self._encoded

@@ -1,0 +1,184 @@
+"""OpenAI's chat-completions wire format, as upstreams speak it: payloads out, completions and chunks in. Pure.
+
+Shapes: https://platform.openai.com/docs/api-reference/chat (object, streaming). A completion or chunk stays the
+`dict` that JSON made of it; the checks here promise only the shape that the rest of the house relies on.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime import json_codec
+from upstream.errors import CallError, Kind, kind_of_status
+from upstream.openai.conversation import Conversation, Message
+
+TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
+MAX_MESSAGE_CHARS = 400
+
+_UNSEEN = frozenset({"role", "index"})
+_REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
+_CONTEXT_LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
+_CONTEXT_LENGTH_WORDS = re.compile(
+    r"maximum context length|context (?:window|length|size)|prompt is too long|too many (?:input )?tokens",
+    re.IGNORECASE,
+)
+
+
+def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[bytes, ...]:
+    """Return the JSON of a request, which has at least one field beside its messages, in pieces to be sent in turn.
+
+    The messages are encoded once for all models that they go to.
+    """
+    return b'{"messages":[', Conversation.of(messages).items_json(), b"],", json_codec.encode(fields)[1:]
+
+
+def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a model's configured params over the client's; of all token limits the smallest counts.
+
+    The limit goes out under the name that the configuration uses, else under the client's own name or names.
+    """
+    if not configured and client.keys().isdisjoint(TOKEN_LIMITS):
+        return dict(client)
+    merged = {**client, **configured}
+    stated = [params[name] for params in (client, configured) for name in TOKEN_LIMITS if params.get(name) is not None]
+    if not stated:
+        return merged
+    spoken_by = configured if any(configured.get(name) is not None for name in TOKEN_LIMITS) else client
+    for name in TOKEN_LIMITS:
+        merged.pop(name, None)
+        if spoken_by.get(name) is not None:
+            merged[name] = min(stated)
+    return merged
+
+
+def decode(body: bytes | str) -> Any:
+    """Return the JSON value of an upstream's bytes; CallError (unparsable) where they are none."""
+    try:
+        return json_codec.decode(body)
+    except (ValueError, RecursionError):
+        raise CallError(Kind.UNPARSABLE, f"the reply is not JSON ({_describe(body)})") from None
+
+
+def check_completion(body: Any) -> dict[str, Any]:
+    """Return `body` if it is a completion with a first choice that holds a message; CallError otherwise."""
+    checked = _refuse_error(body)
+    choices = checked.get("choices")
+    if isinstance(choices, list) and choices and isinstance(choices[0], dict):
+        if choices[0].get("error"):  # OpenRouter: a provider that failed half-way
+            raise error_from_body(choices[0], 200)
+        if isinstance(choices[0].get("message"), dict):
+            _check_message(choices[0]["message"])
+            return checked
+    raise CallError(Kind.UNPARSABLE, "the reply is JSON, but not a chat completion: it has no choices[0].message")
+
+
+def check_chunk(event: Any) -> dict[str, Any]:
+    """Return `event` if it is a chunk, with choices as a list of objects with an object delta; CallError otherwise."""
+    checked = _refuse_error(event)
+    choices = checked.get("choices")
+    if choices is None:
+        return {**checked, "choices": []}
+    if isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices):
+        for choice in choices:
+            if choice.get("error"):
+                raise error_from_body(choice, 200)
+            if not isinstance(choice.get("delta"), dict):
+                choice["delta"] = {}
+            _check_message(choice["delta"])
+        return checked
+    raise CallError(Kind.UNPARSABLE, "the stream holds JSON that is not a chat completion chunk")
+
+
+def _check_message(message: Mapping[str, Any]) -> None:
+    """Check that those parts of a message or delta that are read have the types that reading expects."""
+    content, calls, function = message.get("content"), message.get("tool_calls"), message.get("function_call")
+    if (
+        (content is None or isinstance(content, (str, list)))
+        and (calls is None or (isinstance(calls, list) and all(map(_is_call, calls))))
+        and (function is None or isinstance(function, dict))
+    ):
+        return
+    raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
+
+
+def _is_call(call: Any) -> bool:
+    if not isinstance(call, dict) or not isinstance(call.get("index", 0), int | None):
+        return False
+    function = call.get("function")
+    return function is None or (
+        isinstance(function, dict) and isinstance(function.get("arguments", ""), str | dict | None)
+    )
+
+
+def usage_of(body: Any) -> Mapping[str, Any] | None:
+    """Return the usage that a reply tells, whatever else is wrong with it."""
+    usage = body.get("usage") if isinstance(body, dict) else None
+    return usage if isinstance(usage, dict) else None
+
+
+def error_from_body(body: Any, status: int, retry_after_s: float | None = None) -> CallError:
+    """Return the CallError that an error reply means. A 200 with an error inside counts by its own code."""
+    message, code = _message_and_code(body)
+    if status < 400:  # noqa: PLR2004
+        status = code if isinstance(code, int) and 400 <= code < 600 else 502  # noqa: PLR2004
+    kind = kind_of_status(status)
+    says_context = (isinstance(code, str) and code in _CONTEXT_LENGTH_CODES) or _CONTEXT_LENGTH_WORDS.search(message)
+    if says_context and status in (400, 413, 422):
+        kind = Kind.CONTEXT_LENGTH
+    if not message:
+        message = f"HTTP {status}"
+    return CallError(kind, message, status=status, retry_after_s=retry_after_s)
+
+
+def _refuse_error(body: Any) -> dict[str, Any]:
+    if not isinstance(body, dict):
+        raise CallError(Kind.UNPARSABLE, f"the reply is JSON, but not an object: {type(body).__name__}")
+    if body.get("error") or body.get("object") == "error":  # the second is vLLM's
+        raise error_from_body(body, 200)
+    return body
+
+
+def _message_and_code(body: Any) -> tuple[str, Any]:
+    if isinstance(body, list) and body:  # Google wraps its error in a list
+        body = body[0]
+    if not isinstance(body, dict):
+        return "", None
+    error = body.get("error", body)
+    if isinstance(error, str):
+        return error, body.get("code")
+    if not isinstance(error, dict):
+        return "", None
+    message = next((error[key] for key in ("message", "detail") if isinstance(error.get(key), str)), "")
+    codes = [error.get(key) for key in ("code", "type", "status")]
+    known = next((code for code in codes if isinstance(code, str) and code in _CONTEXT_LENGTH_CODES), None)
+    return message, known or _as_status(codes[0])
+
+
+def _as_status(code: Any) -> Any:
+    return int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
+
+
+def _describe(body: bytes | str) -> str:
+    start = body[:200].lstrip()
+    markup: bytes | str = b"<" if isinstance(start, bytes) else "<"
+    if not start:
+        return "empty body"
+    return f"{'a web page' if start[:1] == markup else 'other text'} of {len(body)} bytes"
+
+
+def has_content(chunk: Mapping[str, Any], *, reasoning: bool) -> bool:
+    """Whether a checked chunk carries anything of the answer that a client sees, with its reasoning or without."""
+    unseen = _UNSEEN if reasoning else _UNSEEN | _REASONING
+    return any(value for choice in chunk["choices"] for key, value in choice["delta"].items() if key not in unseen)
+
+
+def n_chars(message: Mapping[str, Any]) -> int:
+    """Return the number of characters that a message or delta brings, for an estimate of its tokens."""
+    n = 0
+    for name, value in message.items():
+        if isinstance(value, str):
+            n += len(value)
+        elif name == "tool_calls" and value:
+            functions = [call.get("function") or {} for call in value if isinstance(call, dict)]
+            n += sum(len(function.get("arguments") or "") for function in functions)
+    return n

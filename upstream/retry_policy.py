@@ -1,0 +1,100 @@
+"""Retry policy: exponential backoff with full jitter, Retry-After, and the retry budget. Pure: the clock is given.
+
+Full jitter: "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015). Retry budgets: Finagle and Envoy.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+BASE_S = 0.5
+CAP_S = 8.0
+
+
+def jittered_s(attempt: int, random: Callable[[], float]) -> float:
+    """Return the pause in seconds after failed attempt number `attempt` (the first is 0).
+
+    Uniform in [0, min(CAP_S, BASE_S * 2**attempt)); `random` yields floats in [0, 1).
+    """
+    ceiling = CAP_S if attempt >= math.log2(CAP_S / BASE_S) else BASE_S * 2**attempt
+    return random() * ceiling
+
+
+def pause_s(attempt: int, retry_after_s: float | None, random: Callable[[], float]) -> float:
+    """Return the pause in seconds before the next attempt: never less than the upstream asked for.
+
+    The jitter comes on top of a Retry-After, so that callers told the same instant do not return together.
+    """
+    return jittered_s(attempt, random) + (retry_after_s or 0.0)
+
+
+def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
+    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for; None where it says nothing.
+
+    Retry-After is seconds or an HTTP date (RFC 9110, section 10.2.3); a date in the past is 0.
+    """
+    milliseconds = _number(headers.get("retry-after-ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    value = headers.get("Retry-After")
+    if value is None:
+        return None
+    seconds = _number(value)
+    return seconds if seconds is not None else _seconds_until(value, now)
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number if math.isfinite(number) and number >= 0 else None
+
+
+def _seconds_until(http_date: str, now: Callable[[], datetime]) -> float | None:
+    try:
+        instant = parsedate_to_datetime(http_date)
+    except ValueError:
+        return None
+    if instant.tzinfo is None:  # "-0000": an HTTP date is always UTC
+        instant = instant.replace(tzinfo=UTC)
+    return max(0.0, (instant - now()).total_seconds())
+
+
+WINDOW_S = 10.0
+SHARE = 0.2
+FLOOR = 3
+
+
+class RetryBudget:
+    """What one upstream may be asked on top of its calls, over a sliding window of WINDOW_S.
+
+    At most SHARE of the calls that began in the window, and never less than FLOOR. `clock` gives seconds, and
+    never goes back. It remembers one instant for each call and each retry of the window.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._calls: deque[float] = deque()
+        self._spent: deque[float] = deque()
+
+    def count_call(self) -> None:
+        """Take note of a call whose first attempt begins now."""
+        self._calls.append(self._clock())
+        self._forget()
+
+    def spend(self) -> bool:
+        """Return whether one more retry or hedge may go out now; if so it is counted."""
+        self._forget()
+        allowed = len(self._spent) < max(FLOOR, int(SHARE * len(self._calls)))
+        if allowed:
+            self._spent.append(self._clock())
+        return allowed
+
+    def _forget(self) -> None:
+        horizon = self._clock() - WINDOW_S
+        for instants in (self._calls, self._spent):
+            while instants and instants[0] <= horizon:
+                instants.popleft()
