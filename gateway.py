@@ -15,12 +15,12 @@ from dotenv import dotenv_values, load_dotenv
 from config import ConfigError, command_line, load
 from config.settings import Settings, Weights
 from handlers import routes
-from handlers.context import State
+from handlers.context import Snapshot
 from handlers.errors import StartError
 from handlers.gate.admission import ADMISSION
-from handlers.lifecycle.reload import RELOADING, Reloading
+from handlers.lifecycle.reload import RELOADER, Reloader
 from handlers.lifecycle.serve import Signals, beside, listening
-from handlers.lifecycle.snapshots import GENERATIONS, Generations
+from handlers.lifecycle.snapshots import SNAPSHOTS, Snapshots
 from handlers.telemetry import logs
 from handlers.telemetry.otel_setup import exporting
 from handlers.terminal import progress
@@ -66,7 +66,7 @@ def make_app(
 
 
 class _House:
-    """Makes the state of each configuration, and holds what outlives one: the children, and the traces.
+    """Makes the snapshot of each configuration, and holds what outlives one: the children, and the traces.
 
     `elsewhere` is told how installing goes on where no terminal shows it; None: the log tells it.
     """
@@ -98,8 +98,8 @@ class _House:
             ) from error
         self._folder = store
 
-    async def state(self, settings: Settings, *others: State) -> State:
-        """Return the state of new settings; the embedded models of `others` are kept beside its own."""
+    async def snapshot(self, settings: Settings, *others: Snapshot) -> Snapshot:
+        """Return the snapshot of new settings; the embedded models of `others` are kept beside its own."""
         traces = self._traces(settings)
         await self.keep(settings, *(other.settings for other in others))
         pool = Pool(
@@ -109,7 +109,7 @@ class _House:
             max_upstream_concurrency=settings.server.max_upstream_concurrency,
             sleep=self._sleep,
         )
-        return State(settings, pool, partial(self._reasons, _weights(settings)), self._unix_time, traces)
+        return Snapshot(settings, pool, partial(self._reasons, _weights(settings)), self._unix_time, traces)
 
     async def keep(self, *in_use: Settings) -> None:
         """Have the embedded models of these settings running, and no others."""
@@ -139,13 +139,13 @@ class _House:
 
     async def loaded(self, weights: Weights) -> str:
         """Return "" once an embedded model is ready, or why it cannot be; waits while it is installed and loads."""
-        assert self._embedded is not None  # noqa: S101 -- `state` has it running
-        state = await self._embedded.settled(weights)
-        return "" if state.phase == "ready" else state.reason.removeprefix(f"{state.name}: ")
+        assert self._embedded is not None  # noqa: S101 -- `snapshot` has it running
+        status = await self._embedded.settled(weights)
+        return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
 
     def _reasons(self, weights: Sequence[Weights]) -> list[str]:
-        states = self._embedded.states(weights) if self._embedded else ()
-        return [state.reason for state in states if state.phase != "ready"]
+        statuses = self._embedded.states(weights) if self._embedded else ()
+        return [status.reason for status in statuses if status.phase != "ready"]
 
 
 HOUSE = web.AppKey("house", _House)
@@ -155,15 +155,15 @@ def _running(settings: Settings, trace_dir: Path | None) -> Callable[[web.Applic
     async def running(app: web.Application) -> AsyncGenerator[None]:
         house = app[HOUSE]
 
-        async def end(state: State) -> None:
-            await state.pool.close()
-            await house.keep(*(other.settings for other in generations.alive))
+        async def end(snapshot: Snapshot) -> None:
+            await snapshot.pool.close()
+            await house.keep(*(other.settings for other in snapshots.alive))
 
         await house.open(trace_dir)
-        app[GENERATIONS] = generations = Generations(await house.state(settings), end)
+        app[SNAPSHOTS] = snapshots = Snapshots(await house.snapshot(settings), end)
         yield
         try:
-            await generations.close()
+            await snapshots.close()
         finally:  # what was traced by then is kept
             await house.close()
 
@@ -172,8 +172,8 @@ def _running(settings: Settings, trace_dir: Path | None) -> Callable[[web.Applic
 
 async def reconfigure(app: web.Application, settings: Settings) -> None:
     """Put settings in force for new requests of a running application; those that run keep theirs."""
-    generations = app[GENERATIONS]
-    generations.replace(await app[HOUSE].state(settings, *generations.alive))
+    snapshots = app[SNAPSHOTS]
+    snapshots.replace(await app[HOUSE].snapshot(settings, *snapshots.alive))
     app[ADMISSION].fill(settings.server)
 
 
@@ -195,16 +195,14 @@ async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir:
     export_spans = any(os.environ.get(name) for name in _COLLECTOR_VARIABLES)
     app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir, export_spans=export_spans)
     signals = Signals()
-    reloading = app[RELOADING] = Reloading(settings, read, partial(reconfigure, app))
+    reloader = app[RELOADER] = Reloader(settings, read, partial(reconfigure, app))
     try:
         with signals.obeyed():
             async with listening(app, settings.server) as port:
                 has_pages = trace_dir is not None or settings.server.ui
                 print(banner(settings, port, has_pages=has_pages), flush=True)
                 tune()
-                async with beside(
-                    _announce_readiness(app[GENERATIONS]), reloading.on(signals.hangup), reloading.watch()
-                ):
+                async with beside(_announce_readiness(app[SNAPSHOTS]), reloader.on(signals.hangup), reloader.watch()):
                     await signals.stop.wait()
     except StartError as error:
         print(error, file=sys.stderr)
@@ -212,12 +210,12 @@ async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir:
     return EXIT_OK
 
 
-async def _announce_readiness(generations: Generations) -> None:
+async def _announce_readiness(snapshots: Snapshots) -> None:
     """Tell when the embedded models can be asked, where there are any to wait for."""
-    if not generations.current.not_ready():
+    if not snapshots.current.not_ready():
         return
     print("Getting the embedded models ready; GET /readyz tells how far they are.", flush=True)
-    while generations.current.not_ready():  # noqa: ASYNC110 -- a printed word is not worth an event in every child
+    while snapshots.current.not_ready():  # noqa: ASYNC110 -- a printed word is not worth an event in every child
         await asyncio.sleep(_LOOK_EVERY_S)
     print("Ready.", flush=True)
 
@@ -232,11 +230,11 @@ async def check(settings: Settings, *, models_dir: Path, offline: bool) -> int:
         doctor.tell(settings, screen)
         return EXIT_OK
     house = _House(models_dir, asyncio.sleep, time.time, progress.lines(sys.stderr))
-    state = await house.state(settings)
+    snapshot = await house.snapshot(settings)
     try:
-        is_well = await doctor.check(settings, state.pool, screen, loaded=house.loaded, proxies=_proxies())
+        is_well = await doctor.check(settings, snapshot.pool, screen, loaded=house.loaded, proxies=_proxies())
     finally:
-        await state.pool.close()
+        await snapshot.pool.close()
         await house.close()
     return EXIT_OK if is_well else EXIT_FAILED
 

@@ -22,8 +22,11 @@ class Readiness(Protocol):
 
 
 @dataclass(slots=True)
-class State:
-    """The running gateway, its models and mixtures by name. `unix_time` gives seconds since the epoch."""
+class Snapshot:
+    """A configuration in force: settings, connection pool, models and mixtures by name.
+
+    `unix_time` gives seconds since the epoch.
+    """
 
     settings: Settings
     pool: Pool
@@ -41,13 +44,13 @@ class State:
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request's.
+    """The context of one request, from its arrival to its log line.
 
-    `state` is the one that it began with: a configuration that is reloaded meanwhile is for later ones. `key` is what
-    the client showed, None where none is asked for; `trace` is None where none is kept.
+    `snapshot` is the configuration that it began with; a reload changes later requests only. `key` is the client's,
+    None if the gateway asks for none; `trace` is None if no trace is kept.
     """
 
-    state: State
+    snapshot: Snapshot
     request_id: str
     record: RequestRecord
     key: ApiKey | None = None

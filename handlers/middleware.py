@@ -14,7 +14,7 @@ from handlers.context import CONTEXT, RequestContext
 from handlers.gate import access
 from handlers.gate.admission import ADMISSION
 from handlers.gate.rate_limit import RateLimits
-from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord, rounded
 from handlers.telemetry import logs
 from handlers.telemetry.metrics import METRICS
@@ -34,11 +34,11 @@ _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its context; afterwards write its log line and trace, whichever way it ended."""
     app = request.app
-    with app[GENERATIONS].lease() as state:
+    with app[SNAPSHOTS].lease() as snapshot:
         stated = request.headers.get("x-request-id")
         request_id = stated if stated and _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
-        record = RequestRecord(new_reply_id(state.unix_time()), state.pool.clock())
-        context = request[CONTEXT] = RequestContext(state, request_id, record)
+        record = RequestRecord(new_reply_id(snapshot.unix_time()), snapshot.pool.clock())
+        context = request[CONTEXT] = RequestContext(snapshot, request_id, record)
         logs.REQUEST_ID.set(request_id)  # in the context of this request's own task
         status = CLIENT_CLOSED_REQUEST
         try:
@@ -52,7 +52,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         finally:
             # The reply goes out first: nobody waits for what is written about it.
-            asyncio.get_running_loop().call_soon(_conclude, app, request, context, status, state.pool.clock())
+            asyncio.get_running_loop().call_soon(_conclude, app, request, context, status, snapshot.pool.clock())
         return response
 
 
@@ -77,7 +77,7 @@ def _export(app: web.Application, request: web.Request, context: RequestContext,
 
 
 def _keep(_app: web.Application, _request: web.Request, context: RequestContext, status: int, ended: float) -> None:
-    traces, trace = context.state.traces, context.trace
+    traces, trace = context.snapshot.traces, context.trace
     if traces is not None and trace is not None:
         traces.add(context.record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
 
@@ -109,7 +109,7 @@ def _ended(request: web.Request, context: RequestContext, status: int, ended: fl
         {name: request.headers[name] for name in TRACE_CONTEXT if name in request.headers},
         status,
         ended,
-        context.state.unix_time() - context.state.pool.clock(),
+        context.snapshot.unix_time() - context.snapshot.pool.clock(),
     )
 
 
@@ -118,7 +118,7 @@ def _check_entry(request: web.Request, context: RequestContext) -> web.Response 
 
     ApiError for web pages that are not allowed, strange host names, and whoever shows no key where one is asked for.
     """
-    server = context.state.settings.server
+    server = context.snapshot.settings.server
     headers = request.headers
     access.check_host(headers, server)
     access.check_origin(headers, server)
@@ -142,9 +142,9 @@ def admitted(handler: Handler) -> Handler:
         if context.key is not None:
             await app[RATE_LIMITS].take(context.key)
         admission = app[ADMISSION]
-        limits = context.state.settings.server
+        limits = context.snapshot.settings.server
         if not admission.take(limits):
-            clock = context.state.pool.clock
+            clock = context.snapshot.pool.clock
             arrived = clock()
             await admission.wait(limits)
             context.record.queued_s = clock() - arrived
@@ -163,7 +163,7 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
     context = request.get(CONTEXT)
     if context is not None:
         headers["x-request-id"] = context.request_id
-        headers.update(access.shared(request.headers, context.state.settings.server))
+        headers.update(access.shared(request.headers, context.snapshot.settings.server))
         headers.update(context.record.headers())
 
 

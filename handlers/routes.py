@@ -9,7 +9,7 @@ from handlers.api.chat import handler
 from handlers.gate.admission import ADMISSION, Admission
 from handlers.gate.rate_limit import RateLimits
 from handlers.gate.spending import SPENDING, Spending
-from handlers.lifecycle.shutdown import STOPPING, Stopping
+from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.middleware import RATE_LIMITS, admitted, observe, stamp
 from handlers.telemetry.metrics import METRICS, Metrics, metrics
 from handlers.telemetry.spans import SPANS
@@ -17,11 +17,11 @@ from handlers.ui import routes as ui
 
 
 def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
-    """Add every route, and what goes around every request, to an application that has GENERATIONS when it runs."""
+    """Add every route, and what goes around every request, to an application that has SNAPSHOTS when it runs."""
     app[ADMISSION] = Admission()
     app[RATE_LIMITS] = RateLimits()
     app[SPENDING] = Spending(unix_time)
-    app[STOPPING] = Stopping(app[ADMISSION])
+    app[SHUTDOWN] = Shutdown(app[ADMISSION])
     app[METRICS] = Metrics()
     app[SPANS] = None
     app.on_shutdown.append(_cut)
@@ -38,4 +38,4 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
 
 
 async def _cut(app: web.Application) -> None:
-    app[STOPPING].cut()
+    app[SHUTDOWN].cut()

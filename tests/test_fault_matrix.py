@@ -11,7 +11,7 @@ import pytest
 import structlog.testing
 
 from config.settings import Critic, Model, Secret, Server, Settings
-from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.fakes import FakeUpstream, answer, refusing, unanswering
 from tests.faults import (
     AUTHORS,
@@ -144,7 +144,7 @@ def _check_seen(upstream: FakeUpstream, wanted: Expected, fault: Fault, *, fault
 async def _nothing_in_use(gateway: Gateway, config: Settings) -> None:
     """Check that every slot is free and every connection is back in its pool or closed."""
     assert gateway.app is not None
-    pool = gateway.app[GENERATIONS].current.pool
+    pool = gateway.app[SNAPSHOTS].current.pool
     for each in config.models:
         route = pool._routes[each.name]
         assert (route.slots.n_taken, route.upstream_slots.n_taken) == (0, 0)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import Model, Weights
 from gateway import make_app, reconfigure
-from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.fakes import FakeUpstream, after, answer, from_request, llama
 from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, settings
@@ -180,14 +180,14 @@ async def test_embedded_models_that_stay_keep_their_child(tmp_path: Path, monkey
     try:
         async with asyncio.timeout(60):
             before = await made[0].endpoint(stays)
-            with app[GENERATIONS].lease():
+            with app[SNAPSHOTS].lease():
                 await reconfigure(app, settings([on(stays), on(comes)]))
                 await asyncio.gather(*map(made[0].endpoint, (stays, goes, comes)))
                 assert len(made[0].states()) == 3
             while len(made[0].states()) > 2:  # noqa: ASYNC110 -- the states are for readers that poll
                 await asyncio.sleep(0.005)
             assert await made[0].endpoint(stays) == before
-            assert not app[GENERATIONS].current.not_ready()
+            assert not app[SNAPSHOTS].current.not_ready()
     finally:
         await runner.cleanup()
     assert len(made) == 1

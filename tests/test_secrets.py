@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from config import load
-from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.embedded_gateway import on_stand_in, pid_of, tiny
 from tests.fakes import FakeUpstream, Step, answer, error_in_200, garbage, status
 from tests.processes import process, served
@@ -83,7 +83,7 @@ async def test_no_repr_holds_a_key(config: Path) -> None:
     read = load(config, os.environ)
     async with running(read) as gateway:
         assert gateway.app is not None
-        state = gateway.app[GENERATIONS].current
+        state = gateway.app[SNAPSHOTS].current
         told = [repr(it) for it in (read, state, state.pool, *read.models, read.server)]
     told += [f"{read.models[0].api_key} {read.models[0].api_key!r}"]
     assert "FAKE_API_KEY" in told[-1]

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from handlers.context import CONTEXT
 from handlers.gate.admission import ADMISSION
-from handlers.lifecycle.shutdown import STOPPING
+from handlers.lifecycle.shutdown import SHUTDOWN
 from upstream.breaker import State as BreakerState
 from upstream.breaker import Status
 
@@ -23,14 +23,14 @@ async def readyz(request: web.Request) -> web.Response:
     Beside it stand the circuit breakers that are not closed, which are no reason, as the other models answer; and how
     many chat requests run and wait.
     """
-    admission, state = request.app[ADMISSION], request[CONTEXT].state
+    admission, snapshot = request.app[ADMISSION], request[CONTEXT].snapshot
     told = {
-        "breakers": _not_closed(state.pool.breakers()),
+        "breakers": _not_closed(snapshot.pool.breakers()),
         "requests": {"running": admission.running, "waiting": admission.waiting},
     }
-    if request.app[STOPPING].begun:
+    if request.app[SHUTDOWN].begun:
         return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **told}, status=503)
-    reasons = list(state.not_ready())
+    reasons = list(snapshot.not_ready())
     if reasons:
         return web.json_response({"status": "not ready", "reasons": reasons, **told}, status=503)
     return web.json_response({"status": "ready", **told})

@@ -11,12 +11,12 @@ from handlers.errors import ApiError
 
 async def list_models(request: web.Request) -> web.Response:
     """List what `model` may name: mixtures first, then the configured models."""
-    return web.json_response({"object": "list", "data": list(_entries(request[CONTEXT].state.settings).values())})
+    return web.json_response({"object": "list", "data": list(_entries(request[CONTEXT].snapshot.settings).values())})
 
 
 async def show_model(request: web.Request) -> web.Response:
     """Show one entry of the list; 404 naming what there is."""
-    entries = _entries(request[CONTEXT].state.settings)
+    entries = _entries(request[CONTEXT].snapshot.settings)
     name = request.match_info["id"]
     if name not in entries:
         message = f"there is no model {name!r}; there is {', '.join(entries)}"

@@ -20,7 +20,7 @@ _FIXED = ("host", "port", "max_body_mb")  # they are the socket's and the applic
 _Stamp = tuple[int, int, int]
 
 
-class Reloading:
+class Reloader:
     """Reads the configuration again, when told or when its file changes.
 
     `read` does so, raising ConfigError; it is called in a thread. `apply` puts new settings in force. `is_current` is
@@ -75,7 +75,7 @@ class Reloading:
                 await self.reload()
 
 
-RELOADING = web.AppKey("reloading", Reloading)
+RELOADER = web.AppKey("reloader", Reloader)
 
 
 def carried_over(old: Settings, new: Settings) -> Settings:

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from config.settings import Server
 from handlers.errors import StartError
-from handlers.lifecycle.shutdown import LAST_WORDS_S, STOPPING
-from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.lifecycle.shutdown import LAST_WORDS_S, SHUTDOWN
+from handlers.lifecycle.snapshots import SNAPSHOTS
 
 _ENDING = (signal.SIGINT, signal.SIGTERM)
 _REMEDIES = {
@@ -78,7 +78,7 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
         except OSError as error:
             raise StartError(_cannot_listen(server, error)) from error
         yield int(runner.addresses[0][1])
-        await app[STOPPING].stop(app[GENERATIONS].current.settings.server.shutdown_timeout_s)
+        await app[SHUTDOWN].stop(app[SNAPSHOTS].current.settings.server.shutdown_timeout_s)
     finally:
         await runner.cleanup()
 

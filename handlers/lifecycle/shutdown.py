@@ -18,7 +18,7 @@ LAST_WORDS_S = 1.0  # for the error to go out; who does not read it by then is c
 RETRY_AFTER_S = 5
 
 
-class Stopping:
+class Shutdown:
     """Whether the gateway is stopping, and the end of what runs for too long by then."""
 
     def __init__(self, admission: Admission) -> None:
@@ -70,7 +70,7 @@ class _Bounded(Cuttable):
             raise shutting_down() from None
 
 
-STOPPING = web.AppKey("stopping", Stopping)
+SHUTDOWN = web.AppKey("shutdown", Shutdown)
 
 
 def shutting_down() -> ApiError:

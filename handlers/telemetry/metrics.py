@@ -15,8 +15,8 @@ from prometheus_client.registry import Collector
 
 from handlers.gate.admission import ADMISSION
 from handlers.gate.spending import SPENDING
-from handlers.lifecycle.reload import RELOADING
-from handlers.lifecycle.snapshots import GENERATIONS
+from handlers.lifecycle.reload import RELOADER
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord
 from handlers.telemetry.counters import Count, Spread
 from synth.events import DecidedBy
@@ -116,25 +116,25 @@ def kind_of(call: Call, attempt: Attempt) -> str:
 
 def _now(app: web.Application) -> Iterator[Metric]:
     """Yield what is so at the moment of the scrape: load, readiness, today's money, and each model's breaker."""
-    admission, state = app[ADMISSION], app[GENERATIONS].current
+    admission, snapshot = app[ADMISSION], app[SNAPSHOTS].current
     yield GaugeMetricFamily("mom_requests_running", "Chat requests under way", value=admission.running)
     yield GaugeMetricFamily("mom_requests_waiting", "Chat requests that wait to be let in", value=admission.waiting)
-    yield GaugeMetricFamily("mom_ready", "1 where every model can be asked", value=not state.not_ready())
-    if RELOADING in app:
+    yield GaugeMetricFamily("mom_ready", "1 where every model can be asked", value=not snapshot.not_ready())
+    if RELOADER in app:
         told = "1 where config.yaml is in force as it was when it was last read"
-        yield GaugeMetricFamily("mom_config_last_reload_successful", told, value=app[RELOADING].is_current)
-    today, limit = app[SPENDING].spent().cost, state.settings.server.max_cost_per_day
+        yield GaugeMetricFamily("mom_config_last_reload_successful", told, value=app[RELOADER].is_current)
+    today, limit = app[SPENDING].spent().cost, snapshot.settings.server.max_cost_per_day
     yield GaugeMetricFamily("mom_cost_today", "Money spent since midnight UTC", value=float(today))
     if limit is not None:
         yield GaugeMetricFamily("mom_cost_limit", "server.max_cost_per_day", value=float(limit))
     breakers = GaugeMetricFamily("mom_breaker_state", "1 for the state of a breaker", labels=["model", "state"])
-    for model, status in state.pool.breakers().items():
+    for model, status in snapshot.pool.breakers().items():
         for each in BreakerState:
             breakers.add_metric([model, each], float(status.state is each))
     yield breakers
 
 
-class _Snapshot(Collector):
+class _Scrape(Collector):
     """What one scrape has found."""
 
     def __init__(self, families: Sequence[Metric]) -> None:
@@ -160,6 +160,6 @@ async def metrics(request: web.Request) -> web.Response:
 def _exposed(families: Sequence[Metric], encode: Callable[[CollectorRegistry], bytes]) -> bytes:
     """Return the text of a scrape, with what the system tells of the process. Blocks: a thousand lines take 5 ms."""
     registry = CollectorRegistry()
-    registry.register(_Snapshot(families))
+    registry.register(_Scrape(families))
     ProcessCollector(registry=registry)
     return encode(registry)

@@ -39,7 +39,7 @@ _DEFAULTS: Context = {"nav": "", "file": False, "live": False}
 
 def traces_of(request: web.Request) -> TraceStore:
     """Return the traces that the pages show; ApiError (404) where the pages are off."""
-    traces = request[CONTEXT].state.traces
+    traces = request[CONTEXT].snapshot.traces
     if traces is None:
         message = "the trace pages are off: start the gateway with --debug-requests, or set server.ui"
         raise ApiError(404, message, code="not_found")

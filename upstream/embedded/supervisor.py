@@ -37,7 +37,7 @@ class EmbeddedNotReadyError(CallError):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ModelStatus:
     """How one child is. `reason` says it in words for an operator, and names the model."""
 
     name: str
@@ -106,14 +106,14 @@ class EmbeddedModels:
             await child.changed.wait()
         return Endpoint(f"http://127.0.0.1:{process.port}/v1", Secret(process.api_key, "made for this run"))
 
-    async def settled(self, weights: Weights) -> State:
+    async def settled(self, weights: Weights) -> ModelStatus:
         """Return how a child is once it is ready or has failed; waits while it is installed, loads and restarts."""
         child = self._children[weights]
         while child.state.phase not in ("ready", "failed"):
             await child.changed.wait()
         return child.state
 
-    def states(self, weights: Iterable[Weights] | None = None) -> tuple[State, ...]:
+    def states(self, weights: Iterable[Weights] | None = None) -> tuple[ModelStatus, ...]:
         """Return how each child is, in the order in which they were given; or only how those for `weights` are."""
         asked = self._children if weights is None else dict.fromkeys(weights)
         return tuple(self._children[each].state for each in asked)
@@ -151,7 +151,7 @@ class _Child:
         self._logged_percent = 0
         self.process: LlamaProcess | None = None
         self.changed = asyncio.Event()
-        self.state = State(self._name, "loading", f"{self._name}: loading")
+        self.state = ModelStatus(self._name, "loading", f"{self._name}: loading")
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._supervise(), name=f"embedded {self._name}")
@@ -162,7 +162,7 @@ class _Child:
             await asyncio.wait([self._task])
 
     def _enter(self, phase: Phase, what: str) -> None:
-        self.state = State(self._name, phase, f"{self._name}: {what}")
+        self.state = ModelStatus(self._name, phase, f"{self._name}: {what}")
         self.changed.set()  # wakes who waits now
         self.changed = asyncio.Event()
 

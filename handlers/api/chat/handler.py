@@ -13,10 +13,10 @@ from handlers import errors
 from handlers.api.chat.parse import parse
 from handlers.api.chat.replies import ChunkWriter, Envelope, ShownWork, json_body, usage_of
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
-from handlers.context import CONTEXT, RequestContext, State
+from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError
 from handlers.gate.spending import SPENDING, budgets_of, check_quote, is_limit
-from handlers.lifecycle.shutdown import STOPPING, Stopping
+from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import Trace
 from runtime.frozen import frozen
@@ -34,37 +34,37 @@ _log = structlog.get_logger(__name__)
 async def chat_completions(request: web.Request) -> web.StreamResponse:
     """Answer one chat request by a mixture, or by a single configured model."""
     context, app = request[CONTEXT], request.app
-    state, record = context.state, context.record
-    trace = None if state.traces is None else _trace(request, context)
-    body = await _body(request, app[STOPPING])
+    snapshot, record = context.snapshot, context.record
+    trace = None if snapshot.traces is None else _trace(request, context)
+    body = await _body(request, app[SHUTDOWN])
     record.bytes_in = len(body)
     if trace is not None:
         trace.body = body
     chat = parse(body, request.headers.get("Content-Type"))
     if trace is not None:
         trace.request = chat
-    if chat.stream and state.settings.server.streaming == "reject":
+    if chat.stream and snapshot.settings.server.streaming == "reject":
         raise ApiError(
             400,
             "stream: this gateway is configured without streaming; leave `stream` out or send false",
             param="stream",
             code="unsupported_value",
         )
-    asked = _asked(state, chat, request.headers.get("x-mom-mode"))
-    budgets = budgets_of(state.settings.server, context.key)
-    _note_asked(record, asked, state, is_limited=any(map(is_limit, budgets)))
-    envelope = Envelope(record.reply_id, int(state.unix_time()), asked.name)
-    answering = _Answering(state, record, trace, asked, envelope, app[STOPPING])
+    asked = _asked(snapshot, chat, request.headers.get("x-mom-mode"))
+    budgets = budgets_of(snapshot.settings.server, context.key)
+    _note_asked(record, asked, snapshot, is_limited=any(map(is_limit, budgets)))
+    envelope = Envelope(record.reply_id, int(snapshot.unix_time()), asked.name)
+    answering = _Answering(snapshot, record, trace, asked, envelope, app[SHUTDOWN])
     with app[SPENDING].charged(budgets, record.expected, record.ledger):
         return await answering.reply_to(request)
 
 
-async def _body(request: web.Request, stopping: Stopping) -> bytes:
+async def _body(request: web.Request, shutdown: Shutdown) -> bytes:
     content = request.content
     if content.is_eof() and content.total_bytes <= request.client_max_size and content.exception() is None:
         return content.read_nowait()  # it is here already, as short ones are
     try:
-        with stopping.bounded():
+        with shutdown.bounded():
             return await request.read()
     except web.RequestPayloadError as error:
         content.feed_eof()  # else the server would read on, and log the same error as its own
@@ -73,8 +73,8 @@ async def _body(request: web.Request, stopping: Stopping) -> bytes:
 
 
 def _trace(request: web.Request, context: RequestContext) -> Trace:
-    state = context.state
-    trace = Trace(context.request_id, request.headers, context.record, state.pool.clock(), state.unix_time())
+    snapshot = context.snapshot
+    trace = Trace(context.request_id, request.headers, context.record, snapshot.pool.clock(), snapshot.unix_time())
     context.trace = trace
     return trace
 
@@ -89,44 +89,44 @@ class _Asked:
     mixture: Mixture | None
 
 
-def _asked(state: State, chat: ChatRequest, mode: str | None) -> _Asked:
+def _asked(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> _Asked:
     """Find who is to answer; ApiError (404) where there is no such name, and (400) for what they can't do."""
-    name = chat.model or state.settings.mixtures[0].name
-    mixture = _mixture_named(name, state, mode)
+    name = chat.model or snapshot.settings.mixtures[0].name
+    mixture = _mixture_named(name, snapshot, mode)
     contract = contract_of(chat, of_edits=mixture is not None)
     problem = (
-        impossible_alone(chat, contract, state.models[name])
+        impossible_alone(chat, contract, snapshot.models[name])
         if mixture is None
-        else impossible(chat, contract, mixture, state.models)
+        else impossible(chat, contract, mixture, snapshot.models)
     )
     if problem is not None:
         raise ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
     return _Asked(chat, contract, name, mixture)
 
 
-def _note_asked(record: RequestRecord, asked: _Asked, state: State, *, is_limited: bool) -> None:
+def _note_asked(record: RequestRecord, asked: _Asked, snapshot: Snapshot, *, is_limited: bool) -> None:
     """Write down what is known before the run; ApiError (429) for what would cost more than its mixture allows.
 
     What the request may use is estimated only where something limits it.
     """
     chat, mixture = asked.chat, asked.mixture
-    record.stream, record.currency = chat.stream, state.settings.server.currency
+    record.stream, record.currency = chat.stream, snapshot.settings.server.currency
     if mixture is None:
         record.mode = "direct"
         if is_limited:
-            record.expected = cost_estimate.of_model(chat, state.models[asked.name])
+            record.expected = cost_estimate.of_model(chat, snapshot.models[asked.name])
         return
     record.mixture, record.mode = mixture.name, mixture.mode
     if is_limited or mixture.max_cost is not None:
-        record.expected = cost_estimate.of_mixture(chat, mixture, state.models)
+        record.expected = cost_estimate.of_mixture(chat, mixture, snapshot.models)
         check_quote(record.expected, mixture, record.currency)
 
 
-def _mixture_named(name: str, state: State, mode: str | None) -> Mixture | None:
+def _mixture_named(name: str, snapshot: Snapshot, mode: str | None) -> Mixture | None:
     """Return the mixture of a name, in the mode that the client wants; None for a single model's name."""
-    mixture = state.mixtures.get(name)
-    if mixture is None and name not in state.models:
-        there_is = ", ".join([*state.mixtures, *state.models])
+    mixture = snapshot.mixtures.get(name)
+    if mixture is None and name not in snapshot.models:
+        there_is = ", ".join([*snapshot.mixtures, *snapshot.models])
         raise ApiError(404, f"there is no model {name!r}; there is {there_is}", param="model", code="model_not_found")
     return mixture if mixture is None or mode is None else replace(mixture, mode=_known_mode(mode))
 
@@ -143,12 +143,12 @@ def _known_mode(name: str) -> Mode:
 class _Answering:
     """One chat request that is being answered, in either form of reply."""
 
-    state: State
+    snapshot: Snapshot
     record: RequestRecord
     trace: Trace | None
     asked: _Asked
     envelope: Envelope
-    stopping: Stopping
+    shutdown: Shutdown
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client has asked."""
@@ -161,12 +161,12 @@ class _Answering:
             self.record.bytes_out = reply.n_bytes
 
     async def _sent(self, reply: JsonReply | SseReply) -> web.StreamResponse:
-        server = self.state.settings.server
+        server = self.snapshot.settings.server
         heartbeat_s = server.stream_heartbeat_s if self.asked.chat.stream else server.json_heartbeat_s
-        heartbeat = Heartbeat(heartbeat_s, reply, self.state.pool.alarms)
+        heartbeat = Heartbeat(heartbeat_s, reply, self.snapshot.pool.alarms)
         try:
             try:
-                with self.stopping.bounded():
+                with self.shutdown.bounded():
                     await (self._stream(reply) if isinstance(reply, SseReply) else self._fill(reply))
             finally:
                 await heartbeat.end()
@@ -210,7 +210,7 @@ class _Answering:
                 return
             if self.record.first_chunk_s is None:
                 data = chunks.opening() + data
-                self.record.first_chunk_s = self.state.pool.clock() - self.record.started
+                self.record.first_chunk_s = self.snapshot.pool.clock() - self.record.started
             await reply.write(data)
 
         finished = await self._answer(tell)
@@ -218,14 +218,14 @@ class _Answering:
         reply.last = usage + chunks.end()
 
     async def _answer(self, tell: Tell) -> Finished:
-        state, asked = self.state, self.asked
-        deadline_s = (asked.mixture or state.settings.mixtures[0]).deadline_s
-        started = state.pool.clock()
+        snapshot, asked = self.snapshot, self.asked
+        deadline_s = (asked.mixture or snapshot.settings.mixtures[0]).deadline_s
+        started = snapshot.pool.clock()
         run = Run(
             asked.chat,
             asked.contract,
-            state.models,
-            state.pool,
+            snapshot.models,
+            snapshot.pool,
             self.record.ledger,
             tell,
             started,
@@ -241,4 +241,4 @@ class _Answering:
         return [self.record.read] if self.trace is None else [self.record.read, self.trace.read]
 
     def _usage(self, finished: Finished) -> dict[str, Any]:
-        return usage_of(finished, self.record.ledger, self.asked.chat, self.state.settings.server)
+        return usage_of(finished, self.record.ledger, self.asked.chat, self.snapshot.settings.server)

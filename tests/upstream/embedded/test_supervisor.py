@@ -21,7 +21,7 @@ from tests.fakes import llama
 from upstream.embedded import llama_process
 from upstream.embedded.catalogue import HubSource, Weight
 from upstream.embedded.llama_process import Launch, LaunchError, LlamaProcess, default_threads
-from upstream.embedded.supervisor import EmbeddedModels, EmbeddedNotReadyError, Phase, State
+from upstream.embedded.supervisor import EmbeddedModels, EmbeddedNotReadyError, ModelStatus, Phase
 
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0  # far more than any of this takes
@@ -51,7 +51,7 @@ async def running(weights: Iterable[Weights], folder: Path, **options: Any) -> A
         await models.close()
 
 
-async def reaches(models: EmbeddedModels, phase: Phase) -> State:
+async def reaches(models: EmbeddedModels, phase: Phase) -> ModelStatus:
     while (state := models.states()[0]).phase != phase:  # noqa: ASYNC110 -- the states are for readers that poll
         await asyncio.sleep(0.005)
     return state
@@ -316,7 +316,7 @@ async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_p
                 await asyncio.sleep(0.005)
             with pytest.raises(EmbeddedNotReadyError, match=r"^tiny: downloading, 43 % of 4 MB$"):
                 await models.endpoint(weights)
-            assert models.states() == (State("tiny", "installing", "tiny: downloading, 43 % of 4 MB"),)
+            assert models.states() == (ModelStatus("tiny", "installing", "tiny: downloading, 43 % of 4 MB"),)
         hang.set()
     assert {step[0] for step in progress} == {"tiny"}
     assert progress[-1] == ("tiny", 1_720_000, 4_000_000)

@@ -15,7 +15,7 @@ from aiohttp import ClientConnectionError, ClientError, ClientSession
 from config.settings import Server
 from handlers.errors import ApiError
 from handlers.gate.admission import Admission
-from handlers.lifecycle.shutdown import Stopping
+from handlers.lifecycle.shutdown import Shutdown
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream
 from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, running, settings
@@ -42,7 +42,7 @@ async def code(child: Process) -> int:
 
 async def test_what_comes_too_late_is_refused_at_once() -> None:
     """Without a cancellation that would reach what comes after it."""
-    overdue = Stopping(Admission())
+    overdue = Shutdown(Admission())
     overdue.cut()
     with pytest.raises(ApiError) as refused, overdue.bounded():
         raise AssertionError("it must not begin")
