@@ -1,7 +1,7 @@
 """One HTTP exchange on a connection of aiohttp's pool: a request whose body is there as a whole, and its reply.
 
 Of aiohttp this takes the pool with its DNS and TLS, and the parser with its bounds and its unpacking. It leaves out
-what `ClientSession.post` does for requests of every other kind. Why: docs/adr/0015-one-exchange.md.
+what `ClientSession.post` does for requests of every other kind. Why: docs/adr/0015-direct-http-exchange.md.
 """
 
 import re
