@@ -10,7 +10,7 @@ from eval.items import Item
 from synth.contract.contract import contract_of
 from synth.events import Event, SynthesisError
 from synth.ledger import Ledger
-from synth.mixture import answer, answer_directly, bypassing, needs_no_panel
+from synth.mixture import answer, answer_directly, find_bypass_rule, needs_no_panel
 from synth.normalize import Completion
 from synth.panel import layers
 from synth.panel.ask import Panel
@@ -51,7 +51,7 @@ class Answer:
 async def ask_panel(pool: Pool, settings: Settings, mixture: Mixture, item: Item, conditions: Conditions) -> None:
     """Ask the whole panel and wait for all of it, so that every arm finds its calls in the record."""
     run = _run(pool, settings, mixture.deadline_s, item, conditions)
-    if bypassing(run.request, mixture) is None and not needs_no_panel(run.request, mixture):
+    if find_bypass_rule(run.request, mixture) is None and not needs_no_panel(run.request, mixture):
         await layers.ask(run, replace(mixture, quorum=None, layers=1), Panel())
 
 
@@ -97,7 +97,7 @@ def _run(pool: Pool, settings: Settings, deadline_s: float, item: Item, conditio
         models={model.name: model for model in settings.models},
         pool=pool,
         ledger=Ledger(),
-        tell=_to_nobody,
+        emit=_to_nobody,
         started=pool.clock(),
         deadline=pool.clock() + deadline_s,
         rng=random.Random(f"order {conditions.seed} {item.name}"),  # noqa: S311

@@ -14,11 +14,11 @@ from synth.events import (
     ModeChosen,
     PanelSettled,
     ProposerLeftOut,
+    ReviewArrived,
+    ReviewFailed,
     Revised,
-    VerificationFailed,
-    Verified,
 )
-from synth.ledger import Ledger, Spent
+from synth.ledger import Expense, Ledger
 
 
 @dataclass(slots=True)
@@ -47,7 +47,7 @@ class RequestRecord:
     bypass: str | None = None
     stream: bool = False
     ledger: Ledger = field(default_factory=Ledger)
-    expected: Spent = field(default_factory=Spent)
+    expected: Expense = field(default_factory=Expense)
     currency: str = "USD"
     n_candidates: int = 0
     n_asked: int = 0
@@ -138,11 +138,11 @@ def _take_mode(record: RequestRecord, event: ModeChosen) -> None:
     record.mode, record.bypass = event.mode, event.bypass
 
 
-def _take_defects(record: RequestRecord, event: Verified) -> None:
+def _take_defects(record: RequestRecord, event: ReviewArrived) -> None:
     record.n_defects = (record.n_defects or 0) + len(event.defects)
 
 
-def _take_unverified(record: RequestRecord, event: VerificationFailed) -> None:
+def _take_unverified(record: RequestRecord, event: ReviewFailed) -> None:
     record.verification_failed = str(event.error.kind)
 
 
@@ -164,8 +164,8 @@ _TAKING_IN: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
     ProposerLeftOut: _take_fate,
     PanelSettled: _take_panel,
     ModeChosen: _take_mode,
-    Verified: _take_defects,
-    VerificationFailed: _take_unverified,
+    ReviewArrived: _take_defects,
+    ReviewFailed: _take_unverified,
     Revised: _take_revision,
     Answered: _take_answer,
     Finished: _take_end,

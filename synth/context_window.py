@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from config.settings import Model
-from synth.ledger import estimated, estimated_prompt
+from synth.ledger import estimate_prompt_tokens, estimate_tokens
 from synth.request import Message
 
 _ANSWER_TOKENS = 256  # what an answer needs at the least
@@ -13,19 +13,19 @@ _TASK_TOKENS = 400  # what the critic's task itself takes, with a fence around e
 def holds(model: Model, messages: Sequence[Message]) -> bool:
     """Whether a conversation and a short answer to it fit the model; True where its window is not known."""
     window = model.context_tokens
-    return window is None or estimated_prompt(messages) + _ANSWER_TOKENS <= window
+    return window is None or estimate_prompt_tokens(messages) + _ANSWER_TOKENS <= window
 
 
-def n_fitting(model: Model, messages: Sequence[Message], texts: Sequence[str]) -> int:
+def count_fitting(model: Model, messages: Sequence[Message], texts: Sequence[str]) -> int:
     """Return how many of the texts, best-ranked first, fit the model's window beside the conversation and an answer.
 
     Whole texts are dropped from the end; none is ever cut.
     """
     if model.context_tokens is None:
         return len(texts)
-    left = model.context_tokens - estimated_prompt(messages) - _TASK_TOKENS - _ANSWER_TOKENS
+    left = model.context_tokens - estimate_prompt_tokens(messages) - _TASK_TOKENS - _ANSWER_TOKENS
     for position, text in enumerate(texts):
-        left -= estimated(len(text))
+        left -= estimate_tokens(len(text))
         if left < 0:
             return position
     return len(texts)

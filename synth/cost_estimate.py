@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from config.settings import Mixture, Model
-from synth.ledger import Spent, estimated_prompt, spent
-from synth.mixture import bypassing, needs_no_panel
+from synth.ledger import Expense, estimate_prompt_tokens, price_tokens
+from synth.mixture import find_bypass_rule, needs_no_panel
 from synth.request import ChatRequest
 from upstream.calls import Tokens
 from upstream.openai.wire import TOKEN_LIMITS
@@ -18,16 +18,16 @@ from upstream.openai.wire import TOKEN_LIMITS
 _MOST_WRITTEN = 10**7  # no model writes more, whatever it is allowed to
 
 
-def of_model(request: ChatRequest, model: Model) -> Spent:
+def of_model(request: ChatRequest, model: Model) -> Expense:
     """Return what one model uses that is asked for by its own name."""
-    return _times(request.n, _call(model, estimated_prompt(request.messages), request.params))
+    return _times(request.n, _call(model, estimate_prompt_tokens(request.messages), request.params))
 
 
-def of_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str, Model]) -> Spent:
+def of_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str, Model]) -> Expense:
     """Return what a mixture uses."""
     critic = models[mixture.critic.model]
-    prompt = estimated_prompt(request.messages)
-    if bypassing(request, mixture) is not None:
+    prompt = estimate_prompt_tokens(request.messages)
+    if find_bypass_rule(request, mixture) is not None:
         author = models[mixture.bypass.model or critic.name]
         return _times(request.n, _call(author, prompt, request.params))
     if needs_no_panel(request, mixture):
@@ -42,7 +42,7 @@ def of_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str, Mode
     return sum(asked, _times(request.n, answer))
 
 
-def _criticism(request: ChatRequest, mixture: Mixture, critic: Model, prompt: int) -> Spent:
+def _criticism(request: ChatRequest, mixture: Mixture, critic: Model, prompt: int) -> Expense:
     """Return what one answer's critic uses; where the mode is not settled yet, in the dearer of the two."""
     writes = _call(critic, prompt, request.params, mixture.critic.params)
     verdict = {**mixture.critic.params, "max_tokens": mixture.verdict_max_tokens}
@@ -52,8 +52,8 @@ def _criticism(request: ChatRequest, mixture: Mixture, critic: Model, prompt: in
     return max(writes, chooses, key=lambda use: (use.cost, use.tokens)) if mixture.mode == "auto" else writes
 
 
-def _call(model: Model, prompt: int, params: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Spent:
-    return spent(Tokens(prompt, _limit(model, params, overrides)), model.price)
+def _call(model: Model, prompt: int, params: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Expense:
+    return price_tokens(Tokens(prompt, _limit(model, params, overrides)), model.price)
 
 
 def _limit(model: Model, params: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> int:
@@ -64,5 +64,5 @@ def _limit(model: Model, params: Mapping[str, Any], overrides: Mapping[str, Any]
     return min(max(limit, 0), _MOST_WRITTEN)
 
 
-def _times(n: int, use: Spent) -> Spent:
-    return Spent(n * use.tokens, n * use.cost)
+def _times(n: int, use: Expense) -> Expense:
+    return Expense(n * use.tokens, n * use.cost)

@@ -111,7 +111,7 @@ class AuthorFailed:
 
 
 @frozen
-class VerdictGiven:
+class PickMade:
     """A critic that chooses has said which, in one order of the candidates; its words are not the answer's."""
 
     call: Call
@@ -120,7 +120,7 @@ class VerdictGiven:
 
 
 @frozen
-class Verified:
+class ReviewArrived:
     """A second model has looked a draft over: `defects` in it, and `n_dismissed` more that quote what is not there."""
 
     call: Call
@@ -130,7 +130,7 @@ class Verified:
 
 
 @frozen
-class VerificationFailed:
+class ReviewFailed:
     """The model that should have looked a draft over could not; the draft stands."""
 
     model: str
@@ -163,7 +163,7 @@ class ReasoningDelta:
     choice: int = 0
 
 
-PIECES = frozenset({TextDelta, ReasoningDelta})
+DELTAS = frozenset({TextDelta, ReasoningDelta})
 """Most of a stream's events; the whole text comes with what ends them."""
 
 
@@ -194,9 +194,9 @@ Event = (
     | ModeChosen
     | AuthorStarted
     | AuthorFailed
-    | VerdictGiven
-    | Verified
-    | VerificationFailed
+    | PickMade
+    | ReviewArrived
+    | ReviewFailed
     | Revised
     | TextDelta
     | ReasoningDelta
@@ -204,7 +204,7 @@ Event = (
     | Finished
 )
 
-Tell = Callable[[Event], Awaitable[None]]
+Emit = Callable[[Event], Awaitable[None]]
 """Takes an event to whoever reads a run. It returns when they can take the next, so a slow reader slows the run."""
 
 
@@ -231,14 +231,14 @@ class SynthesisError(Exception):
         self.draft = draft
 
 
-def deltas(completion: Completion, choice: int) -> Iterator[Event]:
+def split_into_deltas(completion: Completion, choice: int) -> Iterator[Event]:
     """Yield an answer that is there as a whole for a client that streams."""
     if completion.reasoning:
         yield ReasoningDelta(completion.reasoning, choice)
-    for piece in pieces(completion.text):
+    for piece in split_text(completion.text):
         yield TextDelta(piece, choice)
 
 
-def pieces(text: str, size: int = 48) -> list[str]:
+def split_text(text: str, size: int = 48) -> list[str]:
     """Cut a text that is there as a whole into pieces that a client renders smoothly. Joined they are the text."""
     return [text[start : start + size] for start in range(0, len(text), size)]

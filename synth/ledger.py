@@ -24,17 +24,17 @@ _FREE = frozenset(
 
 
 @frozen
-class Spent:
+class Expense:
     """Tokens, and the money for those of them that have a price, in the server's currency."""
 
     tokens: int = 0
     cost: Decimal = _NOTHING
 
-    def __add__(self, other: "Spent") -> "Spent":
-        return Spent(self.tokens + other.tokens, self.cost + other.cost)
+    def __add__(self, other: "Expense") -> "Expense":
+        return Expense(self.tokens + other.tokens, self.cost + other.cost)
 
-    def __sub__(self, other: "Spent") -> "Spent":
-        return Spent(self.tokens - other.tokens, self.cost - other.cost)
+    def __sub__(self, other: "Expense") -> "Expense":
+        return Expense(self.tokens - other.tokens, self.cost - other.cost)
 
 
 @frozen
@@ -47,9 +47,9 @@ class Used:
     priced: Decimal = _NOTHING
 
     @property
-    def spent(self) -> Spent:
+    def spent(self) -> Expense:
         """All tokens, and the money for those that have a price."""
-        return Spent(self.tokens.prompt + self.tokens.completion, self.priced)
+        return Expense(self.tokens.prompt + self.tokens.completion, self.priced)
 
     def __add__(self, other: "Used") -> "Used":
         cost = None if self.cost is None or other.cost is None else self.cost + other.cost
@@ -96,7 +96,7 @@ class Ledger:
         return sums
 
 
-def tokens_of(call: Call) -> Tokens:
+def count_tokens(call: Call) -> Tokens:
     """Return what one call used, all its attempts together."""
     if call.tokens is not None:
         return call.tokens
@@ -108,26 +108,26 @@ def tokens_of(call: Call) -> Tokens:
 
 
 def _used(call: Call) -> Used:
-    tokens, price = tokens_of(call), call.model.price
+    tokens, price = count_tokens(call), call.model.price
     if price is None:
         return Used(1, tokens, None if tokens.prompt or tokens.completion else _NOTHING)
-    cost = spent(tokens, price).cost
+    cost = price_tokens(tokens, price).cost
     return Used(1, tokens, cost, cost)
 
 
-def cost_of(call: Call) -> Decimal | None:
+def compute_cost(call: Call) -> Decimal | None:
     """Return what a call costs, estimated where its tokens are; None where they have no price."""
     return _used(call).cost
 
 
-def spent(tokens: Tokens, price: Price | None) -> Spent:
+def price_tokens(tokens: Tokens, price: Price | None) -> Expense:
     """Return so many tokens and what they cost: nothing where they have no price."""
     n_tokens = tokens.prompt + tokens.completion
     if price is None:
-        return Spent(n_tokens)
+        return Expense(n_tokens)
     cached_input = price.input if price.cached_input is None else price.cached_input
     read = (tokens.prompt - tokens.cached) * price.input + tokens.cached * cached_input
-    return Spent(n_tokens, (read + tokens.completion * price.output) / _PRICED_TOKENS)
+    return Expense(n_tokens, (read + tokens.completion * price.output) / _PRICED_TOKENS)
 
 
 def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) -> Tokens:
@@ -140,8 +140,8 @@ def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) 
     if not attempt.sent or attempt.outcome in _FREE:
         return _NO_TOKENS
     return Tokens(
-        estimated_prompt(messages) if prompt is None else prompt,
-        estimated(attempt.received_chars) if completion is None else completion,
+        estimate_prompt_tokens(messages) if prompt is None else prompt,
+        estimate_tokens(attempt.received_chars) if completion is None else completion,
         estimated=True,
         cached=cached,
     )
@@ -157,11 +157,11 @@ def _stated_cached(usage: Mapping[str, Any] | None) -> int:
     return (count(details, "cached_tokens") or 0) if isinstance(details, dict) else 0
 
 
-def estimated(n_chars: int) -> int:
+def estimate_tokens(n_chars: int) -> int:
     """Return a rough token count for so many characters."""
     return -(-n_chars // _CHARS_PER_TOKEN)
 
 
-def estimated_prompt(messages: Sequence[Mapping[str, Any]]) -> int:
+def estimate_prompt_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
     """Return a rough token count for a conversation."""
-    return estimated(sum(len(text_of(message.get("content"))) for message in messages))
+    return estimate_tokens(sum(len(text_of(message.get("content"))) for message in messages))

@@ -13,17 +13,17 @@ from synth.authoring.side_by_side import side_by_side
 from synth.authoring.single_model import direct
 from synth.contract.contract import Contract, Form
 from synth.edits import code_block
-from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled, Tell
+from synth.events import Answered, DecidedBy, Emit, Finished, ModeChosen, PanelSettled
 from synth.modes.first import first
 from synth.modes.fuse import fuse
-from synth.modes.outcomes import Case, Mode, critic_alone
+from synth.modes.outcomes import Case, Mode, ask_critic_alone
 from synth.modes.select import select
 from synth.panel import layers
 from synth.panel.ask import Panel
-from synth.request import ChatRequest, answers_a_tool
+from synth.request import ChatRequest, answers_tool_call
 from synth.run import Run
 
-MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": critic_alone}
+MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
 """How an answer is made of a panel's candidates. A new mode is a function in a file of its own, and a line here."""
 
 _CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
@@ -31,7 +31,7 @@ _CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
 
 async def answer(run: Run, mixture: Mixture) -> Finished:
     """Have a mixture answer; return Finished, which is also the last that is told. SynthesisError without an answer."""
-    rule = bypassing(run.request, mixture)
+    rule = find_bypass_rule(run.request, mixture)
     if rule is not None:
         return await _bypassed(run, mixture, rule)
     if needs_no_panel(run.request, mixture):
@@ -77,21 +77,21 @@ def _without_panel(run: Run) -> PanelSettled:
 async def _made(
     run: Run, make: Callable[[Run, int], Awaitable[Answered]], settled: PanelSettled, *chosen: ModeChosen
 ) -> Finished:
-    """Tell what is settled and chosen, have all choices made, and tell how it has ended."""
-    await run.tell(settled)
+    """Emit what is settled and chosen, have all choices made, and tell how it has ended."""
+    await run.emit(settled)
     for mode in chosen:
-        await run.tell(mode)
+        await run.emit(mode)
     if run.request.n == 1:
         answers = [await make(run, 0)]
-        await run.tell(answers[0])
+        await run.emit(answers[0])
     else:
 
-        def made(tell: Tell, choice: int) -> Awaitable[Answered]:
-            return make(replace(run, tell=tell), choice)
+        def made(emit: Emit, choice: int) -> Awaitable[Answered]:
+            return make(replace(run, emit=emit), choice)
 
-        answers = await side_by_side(run.request.n, made, run.tell, spare=not run.incremental)
+        answers = await side_by_side(run.request.n, made, run.emit, spare=not run.incremental)
     finished = Finished(tuple(answers), run.elapsed_s() - settled.seconds)
-    await run.tell(finished)
+    await run.emit(finished)
     return finished
 
 
@@ -109,7 +109,7 @@ def _suitable_mode(contract: Contract, panel: Panel) -> str:
     return "select" if is_code else "fuse"
 
 
-def bypassing(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
+def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
     """Return the rule by which a request needs no panel, None where there is none."""
     return bypass.matching(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
@@ -128,5 +128,5 @@ async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> Finished:
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
     """Whether the critic's model answers alone: asked to, amid work with tools, or as the only one on the panel."""
-    goes_on = mixture.tools_fan_out == "new_turns" and answers_a_tool(request)
+    goes_on = mixture.tools_fan_out == "new_turns" and answers_tool_call(request)
     return mixture.mode == "direct" or goes_on or mixture.panel == (Proposer(mixture.critic.model),)

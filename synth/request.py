@@ -6,7 +6,7 @@ from typing import Any
 from runtime.frozen import frozen
 from upstream.openai.conversation import Message
 
-__all__ = ["ChatRequest", "Message", "answers_a_tool", "text_of"]
+__all__ = ["ChatRequest", "Message", "answers_tool_call", "text_of"]
 
 
 @frozen
@@ -33,6 +33,6 @@ def text_of(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def answers_a_tool(request: ChatRequest) -> bool:
+def answers_tool_call(request: ChatRequest) -> bool:
     """Whether this turn hands the model what a tool said: the work goes on, and there is nothing to propose."""
     return request.messages[-1].get("role") in ("tool", "function")

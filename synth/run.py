@@ -8,7 +8,7 @@ from typing import Any
 
 from config.settings import Model
 from synth.contract.contract import Contract
-from synth.events import Tell
+from synth.events import Emit
 from synth.ledger import Ledger
 from synth.request import ChatRequest, Message
 from upstream.calls import Call, Role
@@ -32,7 +32,7 @@ class Run:
     models: Mapping[str, Model]
     pool: Pool
     ledger: Ledger
-    tell: Tell
+    emit: Emit
     started: float
     deadline: float
     incremental: bool = False

@@ -10,7 +10,7 @@ from aiohttp import web
 from config.settings import ApiKey, Mixture, Server
 from handlers.errors import INSUFFICIENT_QUOTA, ApiError
 from runtime.frozen import frozen
-from synth.ledger import Ledger, Spent
+from synth.ledger import Expense, Ledger
 
 _DAY_S = 86_400
 
@@ -35,19 +35,19 @@ class Spending:
     def __init__(self, unix_time: Callable[[], float]) -> None:
         self._unix_time = unix_time
         self._day = 0
-        self._spent: defaultdict[str, Spent] = defaultdict(Spent)
-        self._running: defaultdict[str, Spent] = defaultdict(Spent)
+        self._spent: defaultdict[str, Expense] = defaultdict(Expense)
+        self._running: defaultdict[str, Expense] = defaultdict(Expense)
 
-    def spent(self, account: str = "") -> Spent:
+    def spent(self, account: str = "") -> Expense:
         """Return what the requests that ended today have used on one account."""
         self._turn_day()
         return self._spent[account]
 
-    def charged(self, budgets: Sequence[Budget], expected: Spent, ledger: Ledger) -> "_Charged":
+    def charged(self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> "_Charged":
         """Charge a request, which the block is, to each of these accounts; ApiError (429) where one is used up."""
         return _Charged(self, budgets, expected, ledger)
 
-    def begin(self, budgets: Sequence[Budget], expected: Spent) -> None:
+    def begin(self, budgets: Sequence[Budget], expected: Expense) -> None:
         """Count what is expected of a request; ApiError (429) where a budget is used up."""
         for budget in filter(is_limit, budgets):
             self._check(budget)
@@ -55,7 +55,7 @@ class Spending:
             for budget in budgets:
                 self._running[budget.account] += expected
 
-    def end(self, budgets: Sequence[Budget], expected: Spent, spent: Spent) -> None:
+    def end(self, budgets: Sequence[Budget], expected: Expense, spent: Expense) -> None:
         """Count what a request has used in place of what was expected."""
         self._turn_day()
         for budget in budgets:
@@ -92,7 +92,7 @@ class _Charged:
 
     __slots__ = ("_budgets", "_expected", "_ledger", "_spending")
 
-    def __init__(self, spending: Spending, budgets: Sequence[Budget], expected: Spent, ledger: Ledger) -> None:
+    def __init__(self, spending: Spending, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> None:
         self._spending = spending
         self._budgets = budgets
         self._expected = expected
@@ -123,7 +123,7 @@ def is_limit(budget: Budget) -> bool:
     return budget.cost is not None or budget.tokens is not None
 
 
-def check_quote(quote: Spent, mixture: Mixture, currency: str) -> None:
+def check_quote(quote: Expense, mixture: Mixture, currency: str) -> None:
     """Let a request pass that a mixture's `max_cost` allows for; ApiError (429) for a dearer one."""
     if mixture.max_cost is not None and quote.cost > mixture.max_cost:
         raise exhausted(

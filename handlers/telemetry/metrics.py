@@ -20,7 +20,7 @@ from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord
 from handlers.telemetry.counters import Count, Spread
 from synth.events import DecidedBy
-from synth.ledger import spent, tokens_of
+from synth.ledger import count_tokens, price_tokens
 from upstream.breaker import State as BreakerState
 from upstream.calls import Attempt, Call
 
@@ -88,7 +88,7 @@ class Metrics:
             self._note_call(call)
 
     def _note_call(self, call: Call) -> None:
-        model, tokens = call.model.name, tokens_of(call)
+        model, tokens = call.model.name, count_tokens(call)
         self._calls[model, call.role, call.outcome] += 1
         if call.started is not None and call.ended is not None:
             self._call_s.add(call.ended - call.started, model, call.role)
@@ -97,7 +97,7 @@ class Metrics:
         if tokens.cached:
             self._cached[model,] += tokens.cached
         if call.model.price is not None:
-            self._cost[model,] += spent(tokens, call.model.price).cost
+            self._cost[model,] += price_tokens(tokens, call.model.price).cost
         for attempt in call.attempts:
             self._attempts[model, kind_of(call, attempt), attempt.outcome] += 1
             if attempt.first_byte is not None:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from handlers.request_record import RequestRecord, as_number
 from handlers.telemetry.metrics import kind_of
-from synth.ledger import cost_of, tokens_of
+from synth.ledger import compute_cost, count_tokens
 from upstream.calls import Attempt, Call
 from upstream.openai import wire
 
@@ -137,7 +137,7 @@ def _run(record: RequestRecord) -> _Stated:
 
 
 def _call_span(call: Call, epoch: float) -> Span:
-    tokens, failed = tokens_of(call), _failure(call.outcome)
+    tokens, failed = count_tokens(call), _failure(call.outcome)
     stated: _Stated = {
         "gen_ai.operation.name": "chat",
         "gen_ai.provider.name": _PROVIDERS.get(call.model.provider, call.model.provider),
@@ -151,7 +151,7 @@ def _call_span(call: Call, epoch: float) -> Span:
         "mom.role": call.role,
         "mom.outcome": str(call.outcome),
         "mom.tokens_estimated": tokens.estimated or None,
-        "mom.cost": as_number(cost_of(call)),
+        "mom.cost": as_number(compute_cost(call)),
         **_asked(call),
         **_place(call),
     }

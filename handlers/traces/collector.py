@@ -8,7 +8,7 @@ from typing import Any
 
 from handlers.request_record import RequestRecord, as_number, rounded
 from synth.events import (
-    PIECES,
+    DELTAS,
     Answered,
     AuthorFailed,
     AuthorStarted,
@@ -16,13 +16,13 @@ from synth.events import (
     CandidateFailed,
     Event,
     LayerStarted,
+    PickMade,
     ProposerLeftOut,
+    ReviewArrived,
+    ReviewFailed,
     Revised,
-    VerdictGiven,
-    VerificationFailed,
-    Verified,
 )
-from synth.ledger import cost_of, tokens_of
+from synth.ledger import compute_cost, count_tokens
 from synth.normalize import Completion
 from synth.prompts.critic import letter
 from synth.request import ChatRequest
@@ -53,7 +53,7 @@ class Trace:
 
     def read(self, event: Event) -> None:
         """Take in the next event. What it tells is read later, in the thread that makes the document."""
-        if type(event) not in PIECES:
+        if type(event) not in DELTAS:
             self._events.append(event)
 
     @property
@@ -109,7 +109,7 @@ class Trace:
         }
 
     def _call(self, call: Call) -> dict[str, Any]:
-        tokens = tokens_of(call)
+        tokens = count_tokens(call)
         return {
             "role": call.role,
             "model": call.name,
@@ -120,7 +120,7 @@ class Trace:
             "prompt_tokens": tokens.prompt,
             "completion_tokens": tokens.completion,
             "estimated": tokens.estimated,
-            "cost": as_number(cost_of(call)),
+            "cost": as_number(compute_cost(call)),
             "attempts": [self._attempt(attempt) for attempt in call.attempts],
         }
 
@@ -174,10 +174,10 @@ class _Told:
     def author(self, event: AuthorStarted) -> None:
         self.authors[id(event.call)] = _author(event)
 
-    def came_of(self, event: AuthorFailed | VerdictGiven) -> None:
+    def came_of(self, event: AuthorFailed | PickMade) -> None:
         self.authors[id(event.call)] |= _came_of(event)
 
-    def verification(self, event: Verified | VerificationFailed) -> None:
+    def verification(self, event: ReviewArrived | ReviewFailed) -> None:
         self.verifications.append(_verification(event))
 
     def revision(self, event: Revised) -> None:
@@ -196,9 +196,9 @@ _TELLING: Mapping[type[Event], Callable[[_Told, Any], None]] = {
     ProposerLeftOut: _Told.absence,
     AuthorStarted: _Told.author,
     AuthorFailed: _Told.came_of,
-    VerdictGiven: _Told.came_of,
-    Verified: _Told.verification,
-    VerificationFailed: _Told.verification,
+    PickMade: _Told.came_of,
+    ReviewArrived: _Told.verification,
+    ReviewFailed: _Told.verification,
     Revised: _Told.revision,
     Answered: _Told.answer,
 }
@@ -246,9 +246,9 @@ def _author(event: AuthorStarted) -> dict[str, Any]:
     }
 
 
-def _came_of(event: AuthorFailed | VerdictGiven) -> dict[str, Any]:
+def _came_of(event: AuthorFailed | PickMade) -> dict[str, Any]:
     """Return what a model said that was to make the answer, where that is not the answer itself."""
-    if isinstance(event, VerdictGiven):
+    if isinstance(event, PickMade):
         return {"said": _completion(event.completion)}
     return {"failure": _failure(event.error)}
 
@@ -261,8 +261,8 @@ def _failure(error: CallError) -> dict[str, str]:
     return {"kind": str(error.kind), "message": error.message}
 
 
-def _verification(event: Verified | VerificationFailed) -> dict[str, Any]:
-    if isinstance(event, VerificationFailed):
+def _verification(event: ReviewArrived | ReviewFailed) -> dict[str, Any]:
+    if isinstance(event, ReviewFailed):
         return {"choice": event.choice, "model": event.model, "failure": _failure(event.error)}
     listed = [{"kind": each.kind, "quote": each.quote, "problem": each.problem} for each in event.defects]
     found = {"defects": listed, "n_dismissed": event.n_dismissed}

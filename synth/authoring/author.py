@@ -80,7 +80,7 @@ async def write(run: Run, task: Task, authors: Sequence[str]) -> Written:
         except CallError as error:
             drafting.call.outcome = error.kind
             causes.append(Cause(author, error))
-            await run.tell(AuthorFailed(drafting.call, error, task.choice))
+            await run.emit(AuthorFailed(drafting.call, error, task.choice))
             broken = (drafting.broken, author) if drafting.broken else broken
             if flow.is_amid:
                 break
@@ -121,7 +121,7 @@ class _Drafting:
 
     async def _start(self) -> None:
         task, call = self._task, self.call
-        await self._run.tell(AuthorStarted(call, call.messages, task.seed, task.letters, task.choice))
+        await self._run.emit(AuthorStarted(call, call.messages, task.seed, task.letters, task.choice))
 
     async def _revised(self, draft: Completion, finding: str) -> Reading:
         """Have a draft written again that breaks the contract; CallError where too much of it has gone out."""
@@ -130,7 +130,7 @@ class _Drafting:
             self._flow.is_amid = True  # it can't be taken back
             raise error
         self.call.outcome = error.kind
-        await self._run.tell(AuthorFailed(self.call, error, self._task.choice))
+        await self._run.emit(AuthorFailed(self.call, error, self._task.choice))
         self.call = self._new_call(_with_finding(self.call.messages, draft, finding))
         await self._start()
         return await self._task.read(normalized(await self._run.pool.complete(self.call)))

@@ -3,7 +3,7 @@
 from contextlib import aclosing
 from typing import Any
 
-from synth.events import Event, ReasoningDelta, TextDelta, pieces
+from synth.events import Event, ReasoningDelta, TextDelta, split_text
 from synth.normalize import Completion, DeltaReader, Split
 from synth.run import Run
 from upstream.calls import Call
@@ -41,18 +41,18 @@ class Flow:
             async for chunk in chunks:
                 assembler.feed(chunk)
                 for delta in self._deltas(reader.feed(chunk)):
-                    await self._run.tell(delta)
+                    await self._run.emit(delta)
         for delta in self._deltas(reader.end()):
-            await self._run.tell(delta)
+            await self._run.emit(delta)
         return assembler.completion()
 
     async def whole(self, completion: Completion, *, with_reasoning: bool) -> None:
-        """Tell of a completion that is there as a whole."""
+        """Emit of a completion that is there as a whole."""
         if completion.reasoning and with_reasoning:
-            await self._run.tell(ReasoningDelta(completion.reasoning, self._choice))
-        for piece in pieces(completion.text):
+            await self._run.emit(ReasoningDelta(completion.reasoning, self._choice))
+        for piece in split_text(completion.text):
             self._out.append(piece)
-            await self._run.tell(TextDelta(piece, self._choice))
+            await self._run.emit(TextDelta(piece, self._choice))
 
     def _deltas(self, split: Split) -> list[Event]:
         """Return what may go out; white space waits for the first word, for it may be all there is."""

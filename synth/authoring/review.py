@@ -11,10 +11,10 @@ from synth.events import (
     Answered,
     AuthorFailed,
     AuthorStarted,
+    ReviewArrived,
+    ReviewFailed,
     Revised,
-    VerificationFailed,
-    Verified,
-    deltas,
+    split_into_deltas,
 )
 from synth.normalize import Completion, normalized
 from synth.prompts import critic, review
@@ -25,7 +25,7 @@ from upstream.errors import CallError, Kind
 from upstream.openai.conversation import Conversation
 
 
-async def write_verified(run: Run, task: Task, authors: Sequence[str], verify: Verify | None) -> Answered:
+async def write_reviewed(run: Run, task: Task, authors: Sequence[str], verify: Verify | None) -> Answered:
     """Do as `write` does, and have what was written looked over where the mixture says by whom.
 
     Nothing of a draft goes out before it has been. Whatever happens to its verification, the draft is not lost.
@@ -36,8 +36,8 @@ async def write_verified(run: Run, task: Task, authors: Sequence[str], verify: V
     answer = written.answer
     if _can_be_verified(answer, verify):
         answer = await _improved(run, task, verify, written)
-    for delta in deltas(answer.completion, task.choice) if run.incremental else ():
-        await run.tell(delta)
+    for delta in split_into_deltas(answer.completion, task.choice) if run.incremental else ():
+        await run.emit(delta)
     return answer
 
 
@@ -53,32 +53,32 @@ async def _improved(run: Run, task: Task, verify: Verify, written: Written) -> A
     try:
         verified = await _verified(run, task, verify, draft.completion)
     except CallError as error:
-        await run.tell(VerificationFailed(verify.model, error, task.choice))
+        await run.emit(ReviewFailed(verify.model, error, task.choice))
         return draft
-    await run.tell(verified)
+    await run.emit(verified)
     if not verified.defects:
         return draft
     call = _revision(run, task, written, verified.defects)
-    await run.tell(AuthorStarted(call, call.messages, choice=task.choice))
+    await run.emit(AuthorStarted(call, call.messages, choice=task.choice))
     try:
         revision = await task.read(normalized(await run.pool.complete(call)))
     except CallError as error:
         call.outcome = error.kind
-        await run.tell(AuthorFailed(call, error, task.choice))
-        await run.tell(Revised(call, error.message, task.choice))
+        await run.emit(AuthorFailed(call, error, task.choice))
+        await run.emit(Revised(call, error.message, task.choice))
         return draft
     worse = review.worse(await task.read(draft.completion), revision)
-    await run.tell(Revised(call, worse, task.choice))
+    await run.emit(Revised(call, worse, task.choice))
     return replace(draft, completion=revision.completion) if worse is None else draft
 
 
-async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> Verified:
+async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> ReviewArrived:
     """Have a draft looked over, in half of what time there is: the rest is a revision's. CallError where it fails."""
     model = run.models[verify.model]
-    nonce = critic.fresh_nonce([draft.text], run.draw_nonce)
+    nonce = critic.draw_nonce_outside([draft.text], run.draw_nonce)
     template = review.template(run.contract)
-    block = critic.closing_block(critic.last_request(run.request.messages), [draft.text], nonce, template)
-    messages = critic.with_block(for_reader(run.request.messages, model), block)
+    block = critic.fill_template(critic.find_last_request(run.request.messages), [draft.text], nonce, template)
+    messages = critic.append_block(for_reader(run.request.messages, model), block)
     if not holds(model, messages):
         raise CallError(Kind.CONTEXT_LENGTH, f"the draft does not fit its {model.context_tokens} tokens of context")
     now = run.pool.clock()
@@ -90,7 +90,7 @@ async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> 
     except CallError as error:
         call.outcome = error.kind
         raise
-    return Verified(call, listed, n_dismissed, task.choice)
+    return ReviewArrived(call, listed, n_dismissed, task.choice)
 
 
 def _found(said: Completion, draft: Completion) -> tuple[tuple[review.Defect, ...], int]:

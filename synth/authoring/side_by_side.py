@@ -3,15 +3,15 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from synth.events import Answered, Event, SynthesisError, Tell
+from synth.events import Answered, Emit, Event, SynthesisError
 
 _MAX_WAITING = 16  # events; a client that reads slowly holds the upstreams back
 
-Make = Callable[[Tell, int], Awaitable[Answered]]
+Make = Callable[[Emit, int], Awaitable[Answered]]
 """Makes the answer of one choice, and tells what happens meanwhile."""
 
 
-async def side_by_side(n_choices: int, make: Make, tell: Tell, *, spare: bool) -> list[Answered]:
+async def side_by_side(n_choices: int, make: Make, emit: Emit, *, spare: bool) -> list[Answered]:
     """Return what `make` makes of the choices from 0 on, in this order; tell of all of them, Answered last of each.
 
     With `spare`, choices that fail are left out as long as one succeeds; else the first failure ends all of them. Who
@@ -31,7 +31,7 @@ async def side_by_side(n_choices: int, make: Make, tell: Tell, *, spare: bool) -
             else:
                 if isinstance(item, Answered):
                     answers.append(item)
-                await tell(item)
+                await emit(item)
     finally:
         for task in tasks:
             task.cancel()

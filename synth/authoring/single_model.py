@@ -14,13 +14,13 @@ async def direct(run: Run, model: str, choice: int) -> Answered:
     """Return the model's answer; SynthesisError where it gives none, `interrupted` where text has gone out by then."""
     request = run.request
     call = run.call(model, "direct", request.messages, params=request.params)
-    await run.tell(AuthorStarted(call, call.messages, choice=choice))
+    await run.emit(AuthorStarted(call, call.messages, choice=choice))
     flow = Flow(run, choice) if run.incremental else None
     try:
         completion = normalized(await run.pool.complete(call)) if flow is None else await _streamed(flow, call)
     except CallError as error:
         call.outcome = error.kind
-        await run.tell(AuthorFailed(call, error, choice))
+        await run.emit(AuthorFailed(call, error, choice))
         interrupted = flow is not None and flow.has_begun
         raise SynthesisError([Cause(model, error)], interrupted=interrupted) from error
     return Answered(completion, DecidedBy.MODEL, model, choice)

@@ -2,7 +2,7 @@
 
 from synth.contract.contract import Form
 from synth.events import Answered, DecidedBy
-from synth.modes.outcomes import Case, critic_alone, criticised, stands
+from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, use_candidate
 from synth.panel.ask import Candidate, sound
 
 
@@ -14,10 +14,10 @@ async def fuse(case: Case) -> Answered:
     """
     standing = _standing(case)
     if not case.panel.candidates:
-        return await critic_alone(case)
+        return await ask_critic_alone(case)
     if standing is not None:
-        return await stands(case, *standing)
-    return await criticised(case)
+        return await use_candidate(case, *standing)
+    return await ask_critic(case)
 
 
 def _standing(case: Case) -> tuple[Candidate, DecidedBy] | None:

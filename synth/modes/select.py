@@ -12,12 +12,12 @@ from typing import Any
 
 from synth.contract.contract import Form
 from synth.edits import Hunk, applied, assembled, clash, code_block
-from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, VerdictGiven
+from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, PickMade
 from synth.modes.fuse import fuse
-from synth.modes.outcomes import Case, critic_alone, criticised, fitting, stands, whole
+from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, fitting, use_candidate, use_completion
 from synth.normalize import Completion, normalized
 from synth.panel.ask import Candidate, is_weak, sound
-from synth.preflight import authors_of
+from synth.preflight import list_authors
 from synth.prompts import critic, pick
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
@@ -55,12 +55,12 @@ async def select(case: Case) -> Answered:
     if case.run.contract.form is Form.TOOLS:
         return await fuse(case)
     if not case.panel.candidates:
-        return await critic_alone(case)
+        return await ask_critic_alone(case)
     if not clusters:
-        return await criticised(case)
+        return await ask_critic(case)
     if len(clusters) == 1:
         alone = len(_valid(case)) == 1
-        return await stands(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
+        return await use_candidate(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
     return await _elected(case, clusters)
 
 
@@ -90,7 +90,7 @@ async def _elected(case: Case, clusters: Sequence[Candidate]) -> Answered:
     Candidates that do not fit the critic's context are dropped, the worst-ranked first; if it turns out to be too
     small all the same, one more is, once.
     """
-    authors = authors_of(case.mixture, case.run.models, case.run.contract)
+    authors = list_authors(case.mixture, case.run.models, case.run.contract)
     fit = fitting(case, authors[0], clusters)
     for shown in (fit, fit[:-1]):
         errors: list[CallError] = []
@@ -99,31 +99,31 @@ async def _elected(case: Case, clusters: Sequence[Candidate]) -> Answered:
             calls = [_call(case, author, ballot) for ballot in ballots]
             for call, ballot in zip(calls, ballots, strict=True):
                 letters = tuple(candidate.name for candidate in ballot.shown)
-                await case.run.tell(AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice))
+                await case.run.emit(AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice))
             said = await _asked(case, calls)
             for call, word in zip(calls, said, strict=True):
-                await case.run.tell(_heard(call, word, case.choice))
+                await case.run.emit(_heard(call, word, case.choice))
             words = [word for word in said if isinstance(word, Completion)]
             if len(words) == len(calls):
                 return await _decided(case, author, clusters, ballots, words)
             errors += [word for word in said if isinstance(word, CallError)]
         if any(error.kind is not Kind.CONTEXT_LENGTH for error in errors):
             break
-    return await stands(case, clusters[0], DecidedBy.BEST_CANDIDATE)
+    return await use_candidate(case, clusters[0], DecidedBy.BEST_CANDIDATE)
 
 
 def _ballots(case: Case, clusters: Sequence[Candidate]) -> list[Ballot]:
     seed = case.run.rng.getrandbits(32)
     order = critic.shuffled(len(clusters), seed)
     texts = [candidate.completion.text for candidate in clusters]
-    nonce = critic.fresh_nonce(texts, case.run.draw_nonce)
+    nonce = critic.draw_nonce_outside(texts, case.run.draw_nonce)
     template = pick.PROMPT.replace("{hunks}", pick.HUNKS if case.run.contract.form is Form.EDITS else "")
-    request = critic.last_request(case.run.request.messages)
+    request = critic.find_last_request(case.run.request.messages)
 
     def ballot(positions: Sequence[int]) -> Ballot:
         shown = tuple(clusters[position] for position in positions)
-        block = critic.closing_block(request, [each.completion.text for each in shown], nonce, template)
-        return Ballot(shown, critic.with_block(case.run.request.messages, block), seed)
+        block = critic.fill_template(request, [each.completion.text for each in shown], nonce, template)
+        return Ballot(shown, critic.append_block(case.run.request.messages, block), seed)
 
     return [ballot(order), ballot(order[::-1])][: case.mixture.orders]
 
@@ -140,7 +140,7 @@ def _call(case: Case, author: str, ballot: Ballot) -> Call:
 
 
 def _heard(call: Call, word: Completion | CallError, choice: int) -> Event:
-    return AuthorFailed(call, word, choice) if isinstance(word, CallError) else VerdictGiven(call, word, choice)
+    return AuthorFailed(call, word, choice) if isinstance(word, CallError) else PickMade(call, word, choice)
 
 
 async def _asked(case: Case, calls: Sequence[Call]) -> list[Completion | CallError]:
@@ -226,4 +226,4 @@ async def _decided(
     else:
         best = clusters[0]
         first, decided_by = Choice(best.completion, best.name, None), DecidedBy.PANEL_ORDER
-    return await whole(case, first.completion, first.author, decided_by)
+    return await use_completion(case, first.completion, first.author, decided_by)

@@ -11,7 +11,7 @@ from synth.contract.contract import Contract, Reading
 from synth.contract.tool_calls import called
 from synth.events import CandidateArrived, CandidateFailed, Cause, Event, ProposerLeftOut
 from synth.normalize import Completion, normalized
-from synth.panel.straggler_policy import Patience, given_up
+from synth.panel.straggler_policy import StragglerPolicy, explain_cancellation
 from synth.prompts import adapt
 from synth.request import ChatRequest
 from synth.run import Run
@@ -106,22 +106,22 @@ async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> None:
     for proposer in mixture.panel:
         unfit = _unfit(run, asking, proposer, panel.hopeless, is_seen=is_seen)
         if unfit is not None:
-            await run.tell(ProposerLeftOut(proposer.name, unfit, asking.layer))
+            await run.emit(ProposerLeftOut(proposer.name, unfit, asking.layer))
         else:
             calls.append(_call(run, asking, proposer))
     panel.n_asked = len(calls)
-    patience = Patience(mixture, run.pool.clock())
+    patience = StragglerPolicy(mixture, run.pool.clock())
     async with run.pool.gather(calls) as gathering:
         while (settled := await gathering.next(patience.limit)) is not None:
             event = await _taken(panel, run.contract, asking, *settled)
             usable = isinstance(event, CandidateArrived)
             valid = usable and panel.candidates[-1].finding is None
             patience.note(run.pool.clock(), usable=usable, valid=valid)
-            await run.tell(event)
+            await run.emit(event)
         late = gathering.pending
         panel.quorum_wait_s = patience.quorum_wait_s(run.pool.clock())
     for call in late:
-        await run.tell(_failed(panel, asking, call, given_up(call)))
+        await run.emit(_failed(panel, asking, call, explain_cancellation(call)))
     rank = {proposer.name: position for position, proposer in enumerate(mixture.panel)}
     panel.candidates.sort(key=lambda candidate: rank[candidate.name])
 

@@ -46,7 +46,7 @@ async def _layered(run: Run, mixture: Mixture, panel: Panel, deadline: float) ->
         asking = Asking(run.request, now + (deadline - now) / (mixture.layers - layer + 1), layer)
         if layer > 1:
             asking, started = _with_drafts(run, asking, panel)
-            await run.tell(started)
+            await run.emit(started)
         reached = Panel(hopeless=panel.hopeless)
         await panels.ask(run, mixture, reached, asking)
         panel.take(reached)
@@ -59,8 +59,8 @@ def _with_drafts(run: Run, asking: Asking, panel: Panel) -> tuple[Asking, LayerS
     seed = run.rng.getrandbits(32)
     shown = [panel.candidates[position] for position in critic.shuffled(len(panel.candidates), seed)]
     texts = [candidate.completion.text for candidate in shown]
-    nonce = critic.fresh_nonce(texts, run.draw_nonce)
-    block = critic.closing_block(critic.last_request(run.request.messages), texts, nonce, PROMPT)
-    request = replace(run.request, messages=critic.with_block(run.request.messages, block))
+    nonce = critic.draw_nonce_outside(texts, run.draw_nonce)
+    block = critic.fill_template(critic.find_last_request(run.request.messages), texts, nonce, PROMPT)
+    request = replace(run.request, messages=critic.append_block(run.request.messages, block))
     letters = tuple(candidate.name for candidate in shown)
     return replace(asking, request=request, nonce=nonce), LayerStarted(asking.layer, seed, letters)

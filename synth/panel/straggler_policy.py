@@ -9,7 +9,7 @@ from upstream.errors import CallError, Kind
 
 
 @dataclass(slots=True)
-class Patience:
+class StragglerPolicy:
     """One panel's. All instants are on the clock of the calls; `asked` is when the panel was.
 
     Two things end it: a quorum of valid candidates, after a grace; and a candidate while nobody is at work but
@@ -57,7 +57,7 @@ class Patience:
         return alone_since + self.mixture.retry_grace_s
 
 
-def given_up(call: Call) -> CallError:
+def explain_cancellation(call: Call) -> CallError:
     """Return why a call that was waited for no longer was cancelled."""
     if call.retrying_since is None:
         return CallError(Kind.STRAGGLER, "cancelled: enough others had answered, and the grace was over")

@@ -10,7 +10,7 @@ from typing import Any
 from config.settings import Model
 from synth.contract.contract import Contract, Form
 from synth.contract.tool_calls import offered
-from synth.prompts.critic import with_block
+from synth.prompts.critic import append_block
 from synth.request import ChatRequest, Message
 
 TOOL_FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
@@ -39,7 +39,7 @@ def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adap
         params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
     if contract.form is Form.TOOLS:  # advice on which tool to call is in words, whatever form the answer itself has
         advice = {name: value for name, value in params.items() if name != "response_format"}
-        return with_block(messages, _TOOLS_IN_WORDS.replace("{tools}", _described(request.params, contract))), advice
+        return append_block(messages, _TOOLS_IN_WORDS.replace("{tools}", _described(request.params, contract))), advice
     return _in_json_words(messages, params, contract, model)
 
 
@@ -77,7 +77,7 @@ def _in_json_words(messages: Sequence[Message], params: Mapping[str, Any], contr
     words = _JSON_IN_WORDS.replace("{kind}", "object" if contract.schema is None else "value").replace(
         "{schema}", schema
     )
-    return with_block(messages, words), rest
+    return append_block(messages, words), rest
 
 
 def _described(params: Mapping[str, Any], contract: Contract) -> str:

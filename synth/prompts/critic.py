@@ -44,7 +44,7 @@ def shuffled(n_candidates: int, seed: int) -> tuple[int, ...]:
     return tuple(order)
 
 
-def fresh_nonce(texts: Sequence[str], draw: Callable[[], str]) -> str:
+def draw_nonce_outside(texts: Sequence[str], draw: Callable[[], str]) -> str:
     """Return the first drawn nonce that occurs in none of the texts."""
     while True:
         nonce = draw()
@@ -52,7 +52,7 @@ def fresh_nonce(texts: Sequence[str], draw: Callable[[], str]) -> str:
             return nonce
 
 
-def closing_block(request: str, candidates: Sequence[str], nonce: str, template: str | None = None) -> str:
+def fill_template(request: str, candidates: Sequence[str], nonce: str, template: str | None = None) -> str:
     """Return the block that ends the critic's conversation.
 
     `candidates` are in the order in which they are shown, `request` is what the user said last. The template's fields
@@ -75,7 +75,7 @@ def _taken_apart(template: str) -> tuple[str, ...]:
     return tuple(_FIELD.split(template))
 
 
-def last_request(messages: Sequence[Message]) -> str:
+def find_last_request(messages: Sequence[Message]) -> str:
     """Return the text of the user's last message."""
     for message in reversed(messages):
         if message.get("role") == "user":
@@ -93,7 +93,7 @@ def letter(position: int) -> str:
     return name
 
 
-def with_block(messages: Sequence[Message], block: str) -> Conversation:
+def append_block(messages: Sequence[Message], block: str) -> Conversation:
     """Return the conversation with the closing block at its end.
 
     It goes into the last message where that is the user's, because strict chat templates want turns to alternate;

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Model
-from synth.context_window import holds, n_fitting
+from synth.context_window import count_fitting, holds
 
 
 def model(context_tokens: int | None) -> Model:
@@ -27,7 +27,7 @@ def test_a_conversation_needs_room_for_an_answer() -> None:
 @given(st.integers(256, 20_000), st.integers(0, 40_000), st.lists(st.integers(0, 20_000).map("x".__mul__), max_size=6))
 def test_what_is_dropped_is_dropped_whole_and_from_the_end(window: int, n_chars: int, texts: list[str]) -> None:
     """The more room, the more candidates; and all of them without a known window."""
-    fitting = n_fitting(model(window), said(n_chars), texts)
+    fitting = count_fitting(model(window), said(n_chars), texts)
     assert 0 <= fitting <= len(texts)
-    assert n_fitting(model(window * 2), said(n_chars), texts) >= fitting
-    assert n_fitting(model(None), said(n_chars), texts) == len(texts)
+    assert count_fitting(model(window * 2), said(n_chars), texts) >= fitting
+    assert count_fitting(model(None), said(n_chars), texts) == len(texts)

@@ -7,7 +7,7 @@ import pytest
 
 from config.settings import Bypass, BypassRule, Critic, Mixture, Model, Price, Proposer, Verify
 from synth import cost_estimate
-from synth.ledger import Spent
+from synth.ledger import Expense
 from synth.request import ChatRequest
 from tests.running import panel_of
 
@@ -26,16 +26,16 @@ def asked(n_chars: int = 4000, n: int = 1, *, role: str = "user", **params: Any)
     return ChatRequest(None, [{"role": role, "content": "x" * n_chars}], params, n=n)
 
 
-def millionths(use: Spent) -> int:
+def millionths(use: Expense) -> int:
     return int(use.cost * 10**6)
 
 
 def test_a_model_alone() -> None:
     """The conversation, and as much as it may write; once for each choice."""
-    assert cost_estimate.of_model(asked(), MODELS["a"]) == Spent(1000, Decimal("0.001"))
-    assert cost_estimate.of_model(asked(max_tokens=100, n=3), MODELS["a"]) == Spent(3300, Decimal("0.006"))
-    assert cost_estimate.of_model(asked(max_tokens=100), MODELS["c"]) == Spent(1100)
-    assert cost_estimate.of_model(asked(max_tokens=10**300), MODELS["c"]) == Spent(10_001_000)
+    assert cost_estimate.of_model(asked(), MODELS["a"]) == Expense(1000, Decimal("0.001"))
+    assert cost_estimate.of_model(asked(max_tokens=100, n=3), MODELS["a"]) == Expense(3300, Decimal("0.006"))
+    assert cost_estimate.of_model(asked(max_tokens=100), MODELS["c"]) == Expense(1100)
+    assert cost_estimate.of_model(asked(max_tokens=10**300), MODELS["c"]) == Expense(10_001_000)
 
 
 @pytest.mark.parametrize(

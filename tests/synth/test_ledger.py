@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Model, Price
-from synth.ledger import Ledger, Spent, cost_of, spent, tokens_of
+from synth.ledger import Expense, Ledger, compute_cost, count_tokens, price_tokens
 from upstream.calls import Attempt, Call
 from upstream.errors import Kind
 
@@ -69,12 +69,12 @@ def stated(prompt: Any, completion: Any, cached: Any = None, **fields: Any) -> A
 )
 def test_what_an_upstream_says_is_priced(tried: Attempt, cost: str) -> None:
     """To the digit; cached tokens at their own price, and never more of them than the prompt has."""
-    assert cost_of(call(tried)) == Decimal(cost)
+    assert compute_cost(call(tried)) == Decimal(cost)
 
 
 def test_cached_tokens_cost_like_others_where_no_price_is_given() -> None:
     """A discount is not made up."""
-    assert cost_of(call(stated(1000, 0, cached=900), price=Price(Decimal(3), Decimal(15)))) == Decimal("0.003")
+    assert compute_cost(call(stated(1000, 0, cached=900), price=Price(Decimal(3), Decimal(15)))) == Decimal("0.003")
 
 
 def test_failed_and_cancelled_attempts_are_priced() -> None:
@@ -82,9 +82,9 @@ def test_failed_and_cancelled_attempts_are_priced() -> None:
     cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=400)
     refused = Attempt(0.0, outcome=Kind.RATE_LIMITED, sent=True)
     asked = call(refused, cancelled)
-    assert tokens_of(asked).estimated
-    assert cost_of(asked) == Decimal("0.0045")
-    assert cost_of(call(refused)) == 0
+    assert count_tokens(asked).estimated
+    assert compute_cost(asked) == Decimal("0.0045")
+    assert compute_cost(call(refused)) == 0
 
 
 def test_no_cost_is_told_where_a_price_is_missing() -> None:
@@ -94,7 +94,7 @@ def test_no_cost_is_told_where_a_price_is_missing() -> None:
     ledger = Ledger([known, unknown, idle])
     assert ledger.used().cost is None
     assert [ledger.by_model()[name].cost for name in "abc"] == [Decimal("0.0045"), None, Decimal(0)]
-    assert ledger.used().spent == Spent(1120, Decimal("0.0045"))
+    assert ledger.used().spent == Expense(1120, Decimal("0.0045"))
     assert Ledger([known, idle]).used().cost == Decimal("0.0045")
 
 
@@ -105,8 +105,8 @@ def test_costs_add_up_and_are_never_negative(calls: list[tuple[str, list[Attempt
     whole = ledger.used().cost
     assert whole is not None
     assert whole >= 0
-    parts = [cost_of(each) for each in ledger.calls]
-    single = [cost_of(call(attempt, price=price)) for _, tried in calls for attempt in tried]
+    parts = [compute_cost(each) for each in ledger.calls]
+    single = [compute_cost(call(attempt, price=price)) for _, tried in calls for attempt in tried]
     by_model = [used.cost for used in ledger.by_model().values()]
     assert sum(filter(None, parts)) == sum(filter(None, single)) == sum(filter(None, by_model)) == whole
     assert ledger.used().spent.cost == whole
@@ -117,11 +117,11 @@ def test_a_cancelled_call_costs_no_more_than_the_whole_one(some: int, more: int,
     """It has read as much, and written less."""
     cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=some)
     whole = Attempt(0.0, outcome="ok", sent=True, received_chars=some + more)
-    assert (cost_of(call(cancelled, price=price)) or 0) <= (cost_of(call(whole, price=price)) or 0)
+    assert (compute_cost(call(cancelled, price=price)) or 0) <= (compute_cost(call(whole, price=price)) or 0)
 
 
 @given(counts, counts, counts, prices)
 def test_a_cache_never_makes_it_dearer(prompt: int, completion: int, cached: int, price: Price) -> None:
     """Whatever the upstream says of it."""
-    plain, discounted = (tokens_of(call(stated(prompt, completion, found))) for found in (None, cached))
-    assert spent(discounted, price).cost <= spent(plain, price).cost
+    plain, discounted = (count_tokens(call(stated(prompt, completion, found))) for found in (None, cached))
+    assert price_tokens(discounted, price).cost <= price_tokens(plain, price).cost

@@ -23,8 +23,8 @@ from runtime.frozen import frozen
 from synth import cost_estimate
 from synth import mixture as mixtures
 from synth.contract.contract import Contract, contract_of
-from synth.events import Event, Finished, SynthesisError, Tell
-from synth.preflight import impossible, impossible_alone
+from synth.events import Emit, Event, Finished, SynthesisError
+from synth.preflight import find_model_problem, impossible
 from synth.request import ChatRequest
 from synth.run import Run
 
@@ -95,7 +95,7 @@ def _asked(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> _Asked:
     mixture = _mixture_named(name, snapshot, mode)
     contract = contract_of(chat, of_edits=mixture is not None)
     problem = (
-        impossible_alone(chat, contract, snapshot.models[name])
+        find_model_problem(chat, contract, snapshot.models[name])
         if mixture is None
         else impossible(chat, contract, mixture, snapshot.models)
     )
@@ -190,11 +190,11 @@ class _Answering:
         work = ShownWork(self.asked.mixture)
         readers = [*self._readers(), work.read] if work.is_shown else self._readers()
 
-        async def tell(event: Event) -> None:
+        async def emit(event: Event) -> None:
             for read in readers:
                 read(event)
 
-        finished = await self._answer(tell)
+        finished = await self._answer(emit)
         reply.body = json_body(self.envelope, finished, self._usage(finished), work)
 
     async def _stream(self, reply: SseReply) -> None:
@@ -202,7 +202,7 @@ class _Answering:
         chunks = ChunkWriter(self.envelope, chat.n, ShownWork(self.asked.mixture))
         readers = self._readers()
 
-        async def tell(event: Event) -> None:
+        async def emit(event: Event) -> None:
             for read in readers:
                 read(event)
             data = chunks.read(event)
@@ -213,11 +213,11 @@ class _Answering:
                 self.record.first_chunk_s = self.snapshot.pool.clock() - self.record.started
             await reply.write(data)
 
-        finished = await self._answer(tell)
+        finished = await self._answer(emit)
         usage = chunks.usage(self._usage(finished)) if chat.include_usage else b""
         reply.last = usage + chunks.end()
 
-    async def _answer(self, tell: Tell) -> Finished:
+    async def _answer(self, emit: Emit) -> Finished:
         snapshot, asked = self.snapshot, self.asked
         deadline_s = (asked.mixture or snapshot.settings.mixtures[0]).deadline_s
         started = snapshot.pool.clock()
@@ -227,7 +227,7 @@ class _Answering:
             snapshot.models,
             snapshot.pool,
             self.record.ledger,
-            tell,
+            emit,
             started,
             started + deadline_s,
             incremental=asked.chat.stream,

@@ -20,11 +20,11 @@ from synth.events import (
     LayerStarted,
     ProposerLeftOut,
     ReasoningDelta,
+    ReviewArrived,
+    ReviewFailed,
     TextDelta,
-    VerificationFailed,
-    Verified,
 )
-from synth.ledger import Ledger, estimated, estimated_prompt
+from synth.ledger import Ledger, estimate_prompt_tokens, estimate_tokens
 from synth.normalize import Completion, count
 from synth.request import ChatRequest
 from upstream.calls import Call, Tokens
@@ -71,9 +71,9 @@ def _work_note(event: Event) -> str:
             return _panel_note(event)
         case AuthorStarted(call=call, choice=0):
             return f"{call.model.name} writes the answer.\n"
-        case Verified(call=call, defects=defects, choice=0):
+        case ReviewArrived(call=call, defects=defects, choice=0):
             return f"{call.name} has found {len(defects) or 'no'} {'defect' if len(defects) == 1 else 'defects'}.\n"
-        case VerificationFailed(model=model, error=error, choice=0):
+        case ReviewFailed(model=model, error=error, choice=0):
             return f"{model} was to look for defects, and has failed: {error.kind}.\n"
         case _:
             return ""
@@ -190,7 +190,7 @@ def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
         counted = count(call.usage, "prompt_tokens")
         if counted is not None and (call.role not in ("critic", "verifier") or call.messages is request.messages):
             return counted
-    return estimated_prompt(request.messages)
+    return estimate_prompt_tokens(request.messages)
 
 
 def _completion_tokens(answers: Sequence[Answered]) -> int:
@@ -198,7 +198,7 @@ def _completion_tokens(answers: Sequence[Answered]) -> int:
     for answer in answers:
         said = answer.completion
         counted = said.completion_tokens
-        n_tokens += estimated(len(said.text) + len(said.reasoning)) if counted is None else counted
+        n_tokens += estimate_tokens(len(said.text) + len(said.reasoning)) if counted is None else counted
     return n_tokens
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from config.settings import Critic, Mixture, Proposer
-from synth.panel.straggler_policy import Patience, given_up
+from synth.panel.straggler_policy import StragglerPolicy, explain_cancellation
 from tests.running import model
 from upstream.calls import Attempt, Call
 from upstream.errors import Kind
@@ -15,8 +15,8 @@ from upstream.errors import Kind
 ASKED = 100.0
 
 
-def patience(**fields: Any) -> Patience:
-    return Patience(Mixture("mom", (Proposer("a"),), Critic("a"), **fields), ASKED)
+def patience(**fields: Any) -> StragglerPolicy:
+    return StragglerPolicy(Mixture("mom", (Proposer("a"),), Critic("a"), **fields), ASKED)
 
 
 def call(retrying_since: float | None = None, message: str = "") -> Call:
@@ -97,8 +97,8 @@ def test_the_sooner_limit_counts() -> None:
 
 def test_who_is_given_up_is_told_apart() -> None:
     """Slow, or failing, and then with its last failure."""
-    assert given_up(call()).kind is Kind.STRAGGLER
-    failing = given_up(call(101.0, "HTTP 500"))
+    assert explain_cancellation(call()).kind is Kind.STRAGGLER
+    failing = explain_cancellation(call(101.0, "HTTP 500"))
     assert failing.kind is Kind.RETRYING
     assert "HTTP 500" in failing.message
     assert not failing.retryable

@@ -26,8 +26,8 @@ def test_an_order_is_a_permutation_and_the_seed_s_own(n_candidates: int, seed: i
 @given(TEXTS)
 def test_no_candidate_can_close_its_fence(texts: list[str]) -> None:
     """The nonce occurs in no candidate, and every text stands whole between its own two lines."""
-    nonce = critic.fresh_nonce(texts, lambda: f"{random.getrandbits(64):016x}")
-    block = critic.closing_block("why?", texts, nonce)
+    nonce = critic.draw_nonce_outside(texts, lambda: f"{random.getrandbits(64):016x}")
+    block = critic.fill_template("why?", texts, nonce)
     assert block.count("===== BEGIN") - sum(text.count("===== BEGIN") for text in texts) == len(texts)
     for position, text in enumerate(texts):
         name = critic.letter(position)
@@ -37,13 +37,13 @@ def test_no_candidate_can_close_its_fence(texts: list[str]) -> None:
 def test_a_nonce_that_occurs_is_drawn_again() -> None:
     """Also where a candidate guessed it."""
     drawn = iter(["aaaa", "bbbb"])
-    assert critic.fresh_nonce(["guess aaaa"], lambda: next(drawn)) == "bbbb"
+    assert critic.draw_nonce_outside(["guess aaaa"], lambda: next(drawn)) == "bbbb"
 
 
 @given(MESSAGES, st.text(min_size=1))
 def test_the_conversation_is_only_added_to_at_the_end(messages: list[dict[str, Any]], block: str) -> None:
     """All messages but the last are the client's own; the last one begins with what the client wrote."""
-    extended = critic.with_block(messages, block)
+    extended = critic.append_block(messages, block)
     assert extended[: len(messages) - 1] == messages[:-1]
     last, counterpart = messages[-1], extended[len(messages) - 1]
     assert {**counterpart, "content": None} == {**last, "content": None}
@@ -58,7 +58,7 @@ def test_the_conversation_is_only_added_to_at_the_end(messages: list[dict[str, A
 def test_a_template_of_the_operator_is_taken() -> None:
     """Its fields are filled in; other braces, and those inside candidates, stand for themselves."""
     template = "{count} drafts {y}\n{candidates}\nmark {nonce}\n{request}"
-    block = critic.closing_block("{candidates}?", ["{count} {x}"], "n0", template)
+    block = critic.fill_template("{candidates}?", ["{count} {x}"], "n0", template)
     assert block.startswith("1 drafts {y}\n")
     assert "{count} {x}" in block
     assert block.endswith("\nmark n0\n{candidates}?")
@@ -72,9 +72,9 @@ def test_the_last_request_is_the_user_s_last_text() -> None:
         {"role": "user", "content": parts},
         {"role": "tool", "content": "x"},
     ]
-    assert critic.last_request(said) == "ab"
-    assert critic.last_request([{"role": "user"}]) == ""
-    assert critic.last_request([{"role": "system", "content": "x"}]) == ""
+    assert critic.find_last_request(said) == "ab"
+    assert critic.find_last_request([{"role": "user"}]) == ""
+    assert critic.find_last_request([{"role": "system", "content": "x"}]) == ""
 
 
 def test_letters_go_on_after_z() -> None:
