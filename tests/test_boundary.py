@@ -14,7 +14,7 @@ async def _broken(_case: Case) -> Answered:
 
 
 async def _broken_later(case: Case) -> Answered:
-    await case.run.tell(TextDelta("begun"))
+    await case.run.emit(TextDelta("begun"))
     raise RuntimeError("a secret detail")
 
 
