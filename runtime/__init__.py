@@ -1,1 +1,1 @@
-"""Event-loop and interpreter tools; knows nothing of models or HTTP."""
+"""Tools for the event loop and the interpreter. They know nothing of models or HTTP."""

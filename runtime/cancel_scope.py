@@ -1,36 +1,45 @@
-"""Ending from outside what waits inside a block: what asyncio.timeout does at its time, without the time."""
+"""A cancel scope: a block of the running task that can be ended from outside.
+
+`asyncio.timeout` is such a block, but only a clock can end it. Shutdown and the timers of an attempt need the same
+without a timer of the loop for each block.
+
+The hard part is to tell two cancellations apart: ours, after which the task goes on, and somebody else's, after which
+it must not. `Task.cancelling` counts the requests. The scope remembers the count on entering, adds one of its own, and
+takes it back on leaving: only if the count is then the one it began with was nobody else's request among them. This is
+the protocol of `asyncio.Timeout`, and of trio's cancel scopes before it.
+"""
 
 import asyncio
 
 
-class Cuttable:
-    """A block of the running task that can be cut: what it waits for is cancelled.
+class CancelScope:
+    """A block of the running task that `cancel` ends by cancelling whatever it waits for.
 
-    For the base of a context: `_begin` on entering, and `_was_cut` on leaving, with the kind of the exception that
-    leaves. Then it may begin again, also in another task.
+    A base class for context managers: call `_enter` on entering, and `_leave` on leaving, with the type of the
+    exception that leaves. Afterwards it may be entered again, also by another task.
     """
 
-    __slots__ = ("_is_cut", "_n_cancelled", "_task")
+    __slots__ = ("_is_cancelled", "_n_cancelled", "_task")
 
     def __init__(self) -> None:
         self._task: asyncio.Task[object] | None = None
-        self._is_cut = False
+        self._is_cancelled = False
 
-    def cut(self) -> None:
-        """End what waits in the block, if anything does."""
-        if self._task is not None and not self._is_cut:
-            self._is_cut = True
+    def cancel(self) -> None:
+        """End the block if a task is in it; do nothing otherwise."""
+        if self._task is not None and not self._is_cancelled:
+            self._is_cancelled = True
             self._task.cancel()
 
-    def _begin(self) -> None:
+    def _enter(self) -> None:
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 -- only a task can wait, and so be cut
+        assert task is not None  # noqa: S101 -- only a task can wait, and so be cancelled
         self._task, self._n_cancelled = task, task.cancelling()
 
-    def _was_cut(self, kind: type[BaseException] | None) -> bool:
-        """Tell whether the block ends because it was cut, and for no other reason; its task goes on then."""
+    def _leave(self, kind: type[BaseException] | None) -> bool:
+        """Return whether the block ends because of `cancel` and for no other reason; its task goes on then."""
         task, self._task = self._task, None
-        if not self._is_cut or task is None:
+        if not self._is_cancelled or task is None:
             return False
-        self._is_cut = False
+        self._is_cancelled = False
         return task.uncancel() <= self._n_cancelled and kind is asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""What the interpreter is told once the gateway serves. Figures in docs/performance.md."""
+"""Garbage collector settings for a process that serves requests. Measured in docs/performance.md."""
 
 import gc
 
@@ -6,10 +6,10 @@ _COLLECT_AFTER = (20_000, 20, 20)
 
 
 def tune() -> None:
-    """Spare requests the garbage collector's work; call it when all is in place.
+    """Make the collector skip what exists now, and run less often; call it once when start-up is complete.
 
-    What start-up has made stays for good: the garbage collector looks at it no more, and looks less often, for what a
-    request leaves behind is mostly freed at once by its reference count.
+    The objects of start-up stay for the life of the process, so scanning them finds nothing. Those of a request are
+    nearly all freed by their reference counts as soon as it ends.
     """
     gc.collect()
     gc.freeze()

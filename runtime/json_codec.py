@@ -1,4 +1,4 @@
-"""JSON, fast for what is common and by the standard library's rules for the rest. Pure."""
+"""JSON encoding and decoding: msgspec for the common case, the standard library's rules for the rest. Pure."""
 
 import json
 from collections.abc import Callable
@@ -12,9 +12,9 @@ _UNENCODABLE = (UnicodeEncodeError, OverflowError, TypeError, NotImplementedErro
 
 
 def encode(value: Any) -> bytes:
-    """Return a value as compact JSON: UTF-8, or ASCII with escapes where it holds a lone surrogate or a huge number.
+    """Return a value as compact JSON in UTF-8. NaN and infinity become null; TypeError if it is no JSON value.
 
-    TypeError where it is no JSON value. NaN and infinity become null.
+    A value with a lone surrogate or an integer of more than 64 bits is encoded in ASCII with escapes.
     """
     try:
         return _ENCODER.encode(value)
@@ -23,17 +23,17 @@ def encode(value: Any) -> bytes:
 
 
 def encode_ascii(value: Any) -> str:
-    """Return a value as JSON in ASCII, on one line whatever its reader takes for the end of one; else as `encode`."""
+    """Return a value as JSON in ASCII, which no reader can split at a Unicode line separator; otherwise as `encode`."""
     encoded = encode(value)
     return encoded.decode() if encoded.isascii() else json.dumps(json.loads(encoded), separators=(",", ":"))
 
 
 decode_fast: Callable[[bytes | str], Any] = _DECODER.decode
-"""Return the value of JSON in UTF-8; ValueError or RecursionError where it is anything else, or has a NaN."""
+"""Return the value of strict JSON in UTF-8; ValueError or RecursionError for anything else, NaN included."""
 
 
 def decode(data: bytes | str) -> Any:
-    """Return the value of JSON as `json.loads` does, which also says what is wrong: ValueError, RecursionError."""
+    """Return the value of JSON as `json.loads` does; its ValueError, which names the position, or RecursionError."""
     try:
         return decode_fast(data)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""So many at once, and the others in the order in which they came."""
+"""A FIFO semaphore whose limit may change while tasks wait."""
 
 import asyncio
 from collections import deque
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 
 class Slots:
-    """At most `limit` at once; who waits gives up when cancelled. Belongs to the loop that it is used in.
+    """A FIFO semaphore: at most `limit` slots are taken, and waiting tasks get theirs in the order of their arrival.
 
-    Every slot that was taken is given back, by `free`. `limit` may change, and `fill` lets those in for whom there is
-    room then.
+    `asyncio.Semaphore` has a fixed limit, and can neither be tried without waiting nor be drained. Every slot that was
+    taken is given back with `free`. After raising `limit`, call `fill` to admit waiting tasks. Belongs to one loop.
     """
 
     def __init__(self, limit: int) -> None:
@@ -20,22 +20,22 @@ class Slots:
 
     @property
     def n_waiting(self) -> int:
-        """How many wait for a slot."""
+        """The number of tasks that wait for a slot."""
         return len(self._waiting)
 
     def is_full(self) -> bool:
-        """Whether who comes now has to wait: no slot is free, or others wait for it."""
+        """Whether a new task has to wait: no slot is free, or others wait already."""
         return self.n_taken >= self.limit or bool(self._waiting)
 
     def take(self) -> bool:
-        """Take a slot if that is possible at once, and return whether it was."""
+        """Take a slot if that is possible without waiting, and return whether it was."""
         if self.n_taken >= self.limit or self._waiting:
             return False
         self.n_taken += 1
         return True
 
     async def wait(self) -> None:
-        """Take a slot as soon as it is one's turn; who is cancelled has none."""
+        """Take a slot, after waiting for it if necessary; a task that is cancelled holds none."""
         if self.take():
             return
         turn = asyncio.get_running_loop().create_future()
@@ -45,12 +45,12 @@ class Slots:
         except BaseException:
             if turn in self._waiting:
                 self._waiting.remove(turn)
-            elif not turn.cancelled() and turn.exception() is None:  # let in, and gone meanwhile
+            elif not turn.cancelled() and turn.exception() is None:  # it got a slot, and was cancelled in the same turn
                 self.free()
             raise
 
     def free(self) -> None:
-        """Give a slot back."""
+        """Give a slot back, to the first waiting task if there is one."""
         self.n_taken -= 1
         if self._waiting:
             self.fill()
@@ -58,13 +58,13 @@ class Slots:
             self._emptied.set()
 
     async def emptied(self) -> None:
-        """Wait until nobody has a slot."""
+        """Wait until no slot is taken."""
         while self.n_taken:
             self._emptied.clear()
             await self._emptied.wait()
 
     def fill(self) -> None:
-        """Let in whoever there is room for."""
+        """Admit as many waiting tasks as the limit allows."""
         while self._waiting and self.n_taken < self.limit:
             turn = self._waiting.popleft()
             if not turn.done():
@@ -72,7 +72,7 @@ class Slots:
                 turn.set_result(None)
 
     def refuse(self, reason: Callable[[], Exception]) -> None:
-        """Raise this for each who waits."""
+        """Raise a new exception from `reason` in each waiting task."""
         while self._waiting:
             turn = self._waiting.popleft()
             if not turn.done():

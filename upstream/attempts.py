@@ -15,7 +15,8 @@ from runtime.slots import Slots
 from upstream.breaker import Breaker
 from upstream.calls import Attempt, Call
 from upstream.errors import CallError, Kind
-from upstream.http.client import Headers, Question, Timeouts, Upstream
+from upstream.http.client import Headers, Question, Upstream
+from upstream.http.timeouts import Timeouts
 from upstream.openai import wire
 from upstream.retry_policy import RetryBudget
 

@@ -13,7 +13,7 @@ import structlog
 
 from config.settings import Model, Weights
 from runtime.slots import Slots
-from runtime.timers import Alarms
+from runtime.timers import TimerWheel
 from upstream import attempts
 from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
@@ -63,7 +63,7 @@ class Pool:
         random: Callable[[], float] = random_module.random,
     ) -> None:
         self.clock = clock or time.monotonic  # which is the loop's, too
-        self.alarms = Alarms()
+        self.timers = TimerWheel()
         self._sleep = sleep
         self._random = random
         self._max_reply_bytes = max_reply_bytes
@@ -76,7 +76,7 @@ class Pool:
         key: _Key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
         if key not in self._upstreams:
             locate = _locator(model, embedded)
-            upstream = Upstream(locate, clock=self.clock, alarms=self.alarms, max_reply_bytes=self._max_reply_bytes)
+            upstream = Upstream(locate, clock=self.clock, timers=self.timers, max_reply_bytes=self._max_reply_bytes)
             shared = Slots(self._max_upstream_concurrency)
             self._upstreams[key] = upstream, shared, RetryBudget(self.clock)
         if (key, model.model) not in self._breakers:

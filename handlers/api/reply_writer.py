@@ -7,7 +7,7 @@ from aiohttp import web
 
 from handlers.errors import ApiError
 from runtime import json_codec
-from runtime.timers import Alarm, Alarms
+from runtime.timers import Timer, TimerWheel
 
 
 class _Begun(web.StreamResponse):
@@ -127,14 +127,14 @@ class SseReply:
 class Heartbeat:
     """Has the reply beat whenever it was silent for `interval_s` seconds (0: never), from now until its `end`.
 
-    Most replies are done before the first beat: until then it is but an alarm.
+    Most replies are done before the first beat: until then it is a timer.
     """
 
-    def __init__(self, interval_s: float, reply: JsonReply | SseReply, alarms: Alarms) -> None:
+    def __init__(self, interval_s: float, reply: JsonReply | SseReply, timers: TimerWheel) -> None:
         self._interval_s = interval_s
         self._reply = reply
-        self._alarms = alarms
-        self._alarm: Alarm | None = None
+        self._timers = timers
+        self._timer: Timer | None = None
         self._beat: asyncio.Task[None] | None = None
         if interval_s:
             self._wait(interval_s)
@@ -143,11 +143,11 @@ class Heartbeat:
         """Beat no more; waits for a beat that is under way."""
         if self._beat is not None:
             await asyncio.gather(self._beat, return_exceptions=True)  # after which the next one may be due
-        if self._alarm is not None:
-            self._alarm.off()
+        if self._timer is not None:
+            self._timer.cancel()
 
     def _wait(self, pause_s: float) -> None:
-        self._alarm = self._alarms.set(self._alarms.now() + pause_s, self._due)
+        self._timer = self._timers.call_at(self._timers.now() + pause_s, self._due)
 
     def _due(self) -> None:
         silent_s = self._reply.silent_s()

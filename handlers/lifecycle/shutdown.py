@@ -10,7 +10,7 @@ from aiohttp import web
 
 from handlers.errors import ApiError
 from handlers.gate.admission import Admission
-from runtime.cancel_scope import Cuttable
+from runtime.cancel_scope import CancelScope
 
 _log = structlog.get_logger(__name__)
 
@@ -46,11 +46,11 @@ class Shutdown:
         """End whatever runs in `bounded`, and what will."""
         self.begun = self._is_overdue = True
         for block in self._running:
-            block.cut()
+            block.cancel()
 
 
-class _Bounded(Cuttable):
-    """A block that can be cut, among those that are `running` while it is."""
+class _Bounded(CancelScope):
+    """A cancel scope among those that are `running` while it is."""
 
     __slots__ = ("_running",)
 
@@ -59,14 +59,14 @@ class _Bounded(Cuttable):
         self._running = running
 
     def __enter__(self) -> None:
-        self._begin()
+        self._enter()
         self._running.add(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._running.discard(self)
-        if self._was_cut(kind):
+        if self._leave(kind):
             raise shutting_down() from None
 
 

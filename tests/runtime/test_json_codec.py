@@ -1,4 +1,4 @@
-"""JSON, fast for what is common and by the standard library's rules for the rest."""
+"""JSON encoding and decoding, compared with the standard library."""
 
 import json
 from typing import Any
@@ -15,36 +15,36 @@ _VALUES = st.recursive(_SCALARS, lambda inner: st.lists(inner) | st.dictionaries
 
 
 @given(_VALUES)
-def test_what_is_encoded_reads_back_as_it_was(value: Any) -> None:
-    """Lone surrogates and integers of any size among it, for the standard library as well."""
+def test_encoding_and_decoding_give_the_same_value(value: Any) -> None:
+    """Also for lone surrogates and integers of any size, and for the standard library as reader."""
     assert decode(encode(value)) == value
     assert json.loads(encode(value)) == value
 
 
 @given(_VALUES, st.booleans())
-def test_whatever_the_standard_library_writes_is_read_as_it_reads_it(value: Any, ensure_ascii: bool) -> None:
-    """Numbers keep their type, too."""
+def test_decoding_equals_the_standard_library_s(value: Any, ensure_ascii: bool) -> None:
+    """Numbers keep their type."""
     text = json.dumps(value, ensure_ascii=ensure_ascii)
     assert repr(decode(text)) == repr(json.loads(text))
 
 
 @given(_VALUES)
-def test_in_ascii_it_is_one_line_for_everybody(value: Any) -> None:
-    """Also for readers that take Unicode's separators for the end of one."""
+def test_ascii_json_is_one_line(value: Any) -> None:
+    """Also for readers that split lines at Unicode separators."""
     text = encode_ascii(value)
     assert text.isascii()
     assert len(text.splitlines()) == 1
     assert json.loads(text) == value
 
 
-def test_what_is_no_number_in_json_becomes_null() -> None:
-    """Upstreams send it in logprobs."""
+def test_infinity_becomes_null() -> None:
+    """Upstreams send it in logprobs, and JSON has no such number."""
     assert encode_ascii([float("-inf"), 1.5]) == encode([float("-inf"), 1.5]).decode() == "[null,1.5]"
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[1,]", b'"\x01"', b"\xff", b"nul", b"01", b"1 2", b"[" * 100_000])
-def test_what_is_no_json_is_refused(text: bytes) -> None:
-    """By the exceptions of the standard library."""
+def test_invalid_json_is_refused(text: bytes) -> None:
+    """With the exceptions of the standard library."""
     with pytest.raises((ValueError, RecursionError)):
         decode(text)
 
@@ -53,12 +53,12 @@ def test_what_is_no_json_is_refused(text: bytes) -> None:
     ("text", "value"),
     [(b"\xef\xbb\xbf[1]", [1]), (b'{"a":1,"a":2}', {"a": 2}), ('["x"]'.encode("utf-16"), ["x"]), (b" [1] ", [1])],
 )
-def test_what_the_standard_library_forgives_is_forgiven(text: bytes, value: Any) -> None:
-    """Byte order marks, UTF-16, a name twice, white space around."""
+def test_decoding_is_as_lenient_as_the_standard_library(text: bytes, value: Any) -> None:
+    """Byte order marks, UTF-16, a repeated name, white space around."""
     assert decode(text) == value
 
 
-def test_what_is_no_json_value_is_not_encoded() -> None:
-    """As the standard library says it."""
+def test_a_value_that_is_not_json_is_not_encoded() -> None:
+    """TypeError, as from the standard library."""
     with pytest.raises(TypeError):
         encode({"x": object()})

@@ -1,4 +1,4 @@
-"""So many at once, in their order."""
+"""A FIFO semaphore whose limit may change."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ from runtime.slots import Slots
 from tests.upstream.clocks import settle
 
 
-async def test_first_come_first_served() -> None:
-    """And nobody who comes later overtakes those who wait."""
+async def test_waiting_tasks_are_served_in_their_order() -> None:
+    """A task that arrives later never overtakes a waiting one."""
     slots, served = Slots(1), []
 
     async def come(name: str) -> None:
@@ -26,8 +26,8 @@ async def test_first_come_first_served() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_a_slot_that_is_given_to_one_who_leaves_goes_to_the_next() -> None:
-    """Also where both happen in the same turn of the loop."""
+async def test_a_cancelled_task_passes_its_slot_on() -> None:
+    """Also if it gets the slot and is cancelled in the same turn of the loop."""
     slots = Slots(1)
     slots.take()
     leaves, stays = (asyncio.create_task(slots.wait()) for _ in range(2))
@@ -38,8 +38,8 @@ async def test_a_slot_that_is_given_to_one_who_leaves_goes_to_the_next() -> None
     assert (leaves.cancelled(), slots.n_taken, slots.n_waiting) == (True, 1, 0)
 
 
-async def test_a_higher_limit_lets_in_who_waits() -> None:
-    """As soon as it is told."""
+async def test_a_higher_limit_admits_waiting_tasks() -> None:
+    """As many as it allows, as soon as `fill` is called."""
     slots = Slots(1)
     slots.take()
     tasks = [asyncio.create_task(slots.wait()) for _ in range(3)]
@@ -52,8 +52,8 @@ async def test_a_higher_limit_lets_in_who_waits() -> None:
     await asyncio.gather(*tasks)
 
 
-async def test_emptied_is_when_the_last_one_has_left() -> None:
-    """At once where nobody is in."""
+async def test_emptied_returns_when_no_slot_is_taken() -> None:
+    """At once if none was taken."""
     slots = Slots(2)
     await slots.emptied()
     slots.take()
@@ -64,3 +64,15 @@ async def test_emptied_is_when_the_last_one_has_left() -> None:
     assert not emptied.done()
     slots.free()
     await asyncio.wait_for(emptied, 60)
+
+
+async def test_refusing_ends_every_wait_with_the_given_exception() -> None:
+    """Those that hold a slot keep it."""
+    slots = Slots(1)
+    assert slots.take()
+    waiting = [asyncio.create_task(slots.wait()) for _ in range(2)]
+    await settle()
+    slots.refuse(lambda: ConnectionError("closed"))
+    outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ConnectionError, ConnectionError]
+    assert (slots.n_taken, slots.n_waiting) == (1, 0)

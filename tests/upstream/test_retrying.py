@@ -7,7 +7,7 @@ import pytest
 
 from config.settings import Model
 from runtime.slots import Slots
-from runtime.timers import Alarms
+from runtime.timers import TimerWheel
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream, status
 from tests.running import model, no_pause
 from tests.upstream.calling import call_of, failure, outcomes, pooled, text
@@ -188,7 +188,7 @@ def retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Up
         raise AssertionError
 
     clock = asyncio.get_running_loop().time
-    upstream = Upstream(nowhere, clock=clock, alarms=Alarms())
+    upstream = Upstream(nowhere, clock=clock, timers=TimerWheel())
     route = Route(upstream, (), Slots(9), Slots(9), Breaker(clock), RetryBudget(clock), clock)
     call = Call(clocked, "proposer", [], {}, clock() + 60)
     return Retrying(route, call, no_pause, lambda: 0.0, on_retry), upstream

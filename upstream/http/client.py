@@ -15,12 +15,12 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from config.settings import Model, Secret
-from runtime.timers import Alarms
+from runtime.timers import TimerWheel
 from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
 from upstream.http.exchange import Connections, Reply, Target, connect, post
 from upstream.http.sse import EventReader, EventTooLargeError
-from upstream.http.timeouts import Allowance, Late
+from upstream.http.timeouts import AttemptTimer, Expiry, Timeouts
 from upstream.openai import wire
 from upstream.openai.conversation import Message
 from upstream.retry_policy import retry_after_s
@@ -31,9 +31,9 @@ MAX_ERROR_BYTES = 64 * 2**10
 _NEVER_ROUND_S = 1e9
 
 
-_NOT_READY: Late = (Kind.NOT_READY, "the embedded model was not ready in time")
-_NO_BYTE: Late = (Kind.TIMEOUT, "no first byte in time")
-_SILENT: Late = (Kind.TIMEOUT, "the reply fell silent for too long")
+_NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready in time")
+_NO_BYTE: Expiry = (Kind.TIMEOUT, "no first byte in time")
+_SILENT: Expiry = (Kind.TIMEOUT, "the reply fell silent for too long")
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -77,18 +77,6 @@ def headers_of(model: Model) -> Headers:
     return tuple((name, secret.value) for name, secret in model.headers.items())
 
 
-class Timeouts(NamedTuple):
-    """How long one attempt may take in seconds: as a whole, to connect, until the first byte of the reply, and
-    between two bytes of it; None for no bound of its own. `total_s` counts from the start of the attempt, the next two
-    from when it is known where the upstream listens.
-    """
-
-    total_s: float
-    connect_s: float | None = None
-    first_byte_s: float | None = None
-    idle_s: float | None = None
-
-
 class Upstream:
     """An HTTP service that speaks OpenAI chat completions, behind one keep-alive connection pool.
 
@@ -102,12 +90,12 @@ class Upstream:
         locate: Callable[[], Endpoint | Awaitable[Endpoint]],
         *,
         clock: Callable[[], float],
-        alarms: Alarms,
+        timers: TimerWheel,
         max_reply_bytes: int = MAX_REPLY_BYTES,
     ) -> None:
         self._locate = locate
         self._clock = clock
-        self._alarms = alarms
+        self._timers = timers
         self._max_reply_bytes = max_reply_bytes
         self._session = aiohttp.ClientSession(
             connector=Connections(limit=0, keepalive_timeout=60),
@@ -128,14 +116,14 @@ class Upstream:
 
     async def complete(self, question: Question, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for whatever goes wrong."""
-        allowance = Allowance(self._alarms, timeouts.total_s)
+        timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
-            with await self._begun(question, timeouts, allowance, attempt) as reply:
-                body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s, allowance))
+            with await self._begun(question, timeouts, timer, attempt) as reply:
+                body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer))
         except _FAULTS as error:
             raise _translated(error) from error
         finally:
-            allowance.end()
+            timer.end()
         attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
         return wire.check_completion(body)
 
@@ -143,15 +131,15 @@ class Upstream:
         self, question: Question, *, timeouts: Timeouts, attempt: Attempt
     ) -> AsyncGenerator[dict[str, Any]]:
         """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
-        allowance = Allowance(self._alarms, timeouts.total_s)
+        timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
-            with await self._begun(question, timeouts, allowance, attempt) as reply:
+            with await self._begun(question, timeouts, timer, attempt) as reply:
                 if reply.content_type == "application/json":  # an upstream that ignores `stream`
-                    body = await _read(reply, self._max_reply_bytes, timeouts.idle_s, allowance)
+                    body = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer)
                     yield _as_chunk(wire.check_completion(wire.decode(body)))
                     return
                 reader = EventReader(MAX_EVENT_BYTES)
-                async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, allowance):
+                async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, timer):
                     for data in reader.feed(piece):
                         if data.strip() == b"[DONE]":
                             return
@@ -159,16 +147,16 @@ class Upstream:
         except _FAULTS as error:
             raise _translated(error) from error
         finally:
-            allowance.end()
+            timer.end()
 
-    async def _begun(self, question: Question, timeouts: Timeouts, allowance: Allowance, attempt: Attempt) -> Reply:
+    async def _begun(self, question: Question, timeouts: Timeouts, timer: AttemptTimer, attempt: Attempt) -> Reply:
         """Send an attempt, and return its reply when the headers are here; CallError where they say no."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
-            with allowance.waiting(None, _NOT_READY, _NOT_READY):
+            with timer.waiting(None, _NOT_READY, _NOT_READY):
                 endpoint = await endpoint
         attempt.sent = True
-        with allowance.waiting(timeouts.first_byte_s, _NO_BYTE):
+        with timer.waiting(timeouts.first_byte_s, _NO_BYTE):
             reply = await post(
                 self._session,
                 endpoint.target(question.headers),
@@ -180,7 +168,7 @@ class Upstream:
         if reply.status == 200:  # noqa: PLR2004
             return reply
         with reply:
-            raise await _refusal(reply, timeouts.idle_s, allowance)
+            raise await _refusal(reply, timeouts.idle_s, timer)
 
 
 @lru_cache
@@ -189,18 +177,18 @@ def _only_to_connect(connect_s: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)
 
 
-async def _read(reply: Reply, limit: int, idle_s: float | None, allowance: Allowance) -> bytes:
+async def _read(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> bytes:
     content = reply.content
     if content.is_eof() and content.total_bytes <= limit:
         return content.read_nowait()  # it is here as a whole, as short replies are
-    return b"".join([piece async for piece in _bounded(reply, limit, idle_s, allowance)])
+    return b"".join([piece async for piece in _bounded(reply, limit, idle_s, timer)])
 
 
-async def _bounded(reply: Reply, limit: int, idle_s: float | None, allowance: Allowance) -> AsyncGenerator[bytes]:
+async def _bounded(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> AsyncGenerator[bytes]:
     """Yield the decompressed body; CallError once it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
-        with allowance.waiting(idle_s, _SILENT):
+        with timer.waiting(idle_s, _SILENT):
             piece = await reply.content.readany()
         if not piece:
             return
@@ -210,7 +198,7 @@ async def _bounded(reply: Reply, limit: int, idle_s: float | None, allowance: Al
         yield piece
 
 
-async def _refusal(reply: Reply, idle_s: float | None, allowance: Allowance) -> CallError:
+async def _refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer) -> CallError:
     if reply.status < 400:  # noqa: PLR2004
         return CallError(
             Kind.REJECTED,
@@ -218,7 +206,7 @@ async def _refusal(reply: Reply, idle_s: float | None, allowance: Allowance) -> 
             status=reply.status,
         )
     try:
-        body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s, allowance))
+        body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
     except (CallError, aiohttp.ClientError):  # the status alone says enough
         body = None
     return wire.error_from_body(body, reply.status, retry_after_s(reply.headers))

@@ -1,69 +1,87 @@
-"""How long an attempt may take: as a whole, and in each of its waits."""
+"""Time-outs of one attempt: for the whole, and for each of its waits."""
 
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
-from runtime.cancel_scope import Cuttable
-from runtime.timers import Alarm, Alarms
+from runtime.cancel_scope import CancelScope
+from runtime.timers import Timer, TimerWheel
 from upstream.errors import CallError, Kind
 
-Late = tuple[Kind, str]
-"""What is said where the time has run out."""
+Expiry = tuple[Kind, str]
+"""The kind and message of the CallError that an expired time-out raises."""
 
-_NO_ANSWER: Late = (Kind.TIMEOUT, "no complete answer in time")
+_NO_ANSWER: Expiry = (Kind.TIMEOUT, "no complete answer in time")
 
 
-class Allowance(Cuttable):
-    """The time of one attempt, `whole_s` seconds from now on: `with allowance.waiting(…):` around each wait.
+class Timeouts(NamedTuple):
+    """How long one attempt may take, in seconds; None means no limit of its own.
 
-    What waits is cancelled when its time has run out, and CallError takes its place. Between its waits an attempt is
-    left alone, and the first one after the end fails at once, also where there is nothing to wait for. `end()` it with
-    the attempt.
+    `total_s` is for the whole attempt, from its start. `connect_s` (until there is a connection) and `first_byte_s`
+    (until the reply's headers) count from when the upstream's address is known, `idle_s` between two reads of the body.
     """
 
-    __slots__ = ("_alarm", "_alarms", "_ends", "_is_over", "_late", "_until", "_whole_late")
+    total_s: float
+    connect_s: float | None = None
+    first_byte_s: float | None = None
+    idle_s: float | None = None
 
-    def __init__(self, alarms: Alarms, whole_s: float) -> None:
+
+class AttemptTimer(CancelScope):
+    """Enforces the time-outs of one attempt, which ends `total_s` seconds from now: `with timer.waiting(…):` per wait.
+
+    A wait that takes too long is cancelled, and CallError takes its place. Between its waits the attempt is not
+    disturbed, because its caller may be slow for reasons of its own. The first wait after the end fails at once, even
+    if data is ready: otherwise a stream that is always ahead of its reader would have no deadline. Call `end()` when
+    the attempt is over.
+
+    One timer of the wheel serves all waits. A wait that ends before the timer is due leaves it alone; when it is called
+    too early for the current wait, it sets itself again. So a stream of a thousand pieces sets a few timers, not a
+    thousand.
+    """
+
+    __slots__ = ("_ends", "_expiry", "_is_over", "_timer", "_timers", "_total_expiry", "_until")
+
+    def __init__(self, timers: TimerWheel, total_s: float) -> None:
         super().__init__()
-        self._alarms = alarms
-        self._alarm: Alarm | None = None
-        self._ends = alarms.now() + whole_s
+        self._timers = timers
+        self._timer: Timer | None = None
+        self._ends = timers.now() + total_s
         self._until = self._ends
-        self._late = self._whole_late = _NO_ANSWER
+        self._expiry = self._total_expiry = _NO_ANSWER
         self._is_over = False
 
-    def waiting(self, most_s: float | None, late: Late, whole_late: Late = _NO_ANSWER) -> Self:
-        """Return the context of one wait: `late` once it has taken `most_s` seconds, `whole_late` at the end of all."""
-        self._until, self._late, self._whole_late = self._ends, whole_late, whole_late
-        if most_s is not None and (until := self._alarms.now() + most_s) < self._ends:
-            self._until, self._late = until, late
+    def waiting(self, limit_s: float | None, expiry: Expiry, total_expiry: Expiry = _NO_ANSWER) -> Self:
+        """Return the context of one wait: `expiry` after `limit_s` seconds, `total_expiry` at the attempt's end."""
+        self._until, self._expiry, self._total_expiry = self._ends, total_expiry, total_expiry
+        if limit_s is not None and (until := self._timers.now() + limit_s) < self._ends:
+            self._until, self._expiry = until, expiry
         return self
 
     def end(self) -> None:
-        """Let go: the attempt is over."""
-        if self._alarm is not None:
-            self._alarm.off()
+        """Cancel the timer: the attempt is over."""
+        if self._timer is not None:
+            self._timer.cancel()
 
     def __enter__(self) -> None:
         if self._is_over:
-            raise CallError(*self._whole_late)
-        if self._alarm is None or self._until < self._alarm.at:  # one that is too early looks again when it rings
+            raise CallError(*self._total_expiry)
+        if self._timer is None or self._until < self._timer.at:
             self.end()
-            self._alarm = self._alarms.set(self._until, self._ring)
-        self._begin()
+            self._timer = self._timers.call_at(self._until, self._expire)
+        self._enter()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._was_cut(kind):
-            raise CallError(*self._late) from None
+        if self._leave(kind):
+            raise CallError(*self._expiry) from None
 
-    def _ring(self) -> None:
-        now, self._alarm = self._alarms.now(), None
+    def _expire(self) -> None:
+        now, self._timer = self._timers.now(), None
         until = self._until if self._task is not None else self._ends
-        if now < until:
-            self._alarm = self._alarms.set(until, self._ring)
+        if now < until:  # set for an earlier wait
+            self._timer = self._timers.call_at(until, self._expire)
         elif self._task is None:  # between two waits
             self._is_over = True
         else:
-            self.cut()
+            self.cancel()

@@ -163,7 +163,7 @@ class _Answering:
     async def _sent(self, reply: JsonReply | SseReply) -> web.StreamResponse:
         server = self.snapshot.settings.server
         heartbeat_s = server.stream_heartbeat_s if self.asked.chat.stream else server.json_heartbeat_s
-        heartbeat = Heartbeat(heartbeat_s, reply, self.snapshot.pool.alarms)
+        heartbeat = Heartbeat(heartbeat_s, reply, self.snapshot.pool.timers)
         try:
             try:
                 with self.shutdown.bounded():

@@ -10,13 +10,14 @@ import aiohttp
 import pytest
 
 from config.settings import Secret
-from runtime.timers import Alarms
+from runtime.timers import TimerWheel
 from tests.fakes import FakeUpstream, gzip_bomb, header_bomb, oversized, redirect, refusing, status, unstreamed
 from tests.fakes import answer as fake_answer
 from tests.fakes.steps import TEXT
 from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
-from upstream.http.client import Endpoint, Question, Timeouts, Upstream
+from upstream.http.client import Endpoint, Question, Upstream
+from upstream.http.timeouts import Timeouts
 
 URL = "http://upstream.example/v1"
 QUESTION = Question([], {"model": "m"}, (("X-Title", "mom"),))
@@ -26,7 +27,7 @@ def upstream_at(base_url: str, **options: Any) -> Upstream:
     async def locate() -> Endpoint:
         return Endpoint(base_url, Secret("k-123", "KEY"))
 
-    return Upstream(locate, clock=lambda: 7.0, alarms=Alarms(), **options)
+    return Upstream(locate, clock=lambda: 7.0, timers=TimerWheel(), **options)
 
 
 @asynccontextmanager
@@ -124,7 +125,7 @@ async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> No
         await asyncio.Event().wait()
         raise AssertionError
 
-    upstream = Upstream(locate, clock=lambda: 7.0, alarms=Alarms())
+    upstream = Upstream(locate, clock=lambda: 7.0, timers=TimerWheel())
     with pytest.raises(CallError, match="not ready in time") as caught:
         await upstream.complete(QUESTION, timeouts=Timeouts(0.01), attempt=Attempt(0))
     await upstream.close()

@@ -1,4 +1,4 @@
-"""What an attempt is allowed to wait, in a loop whose time jumps."""
+"""The time-outs of one attempt, in a loop whose clock jumps."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,26 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.timers import Alarms
+from runtime.timers import TimerWheel
 from tests.upstream.clocks import in_no_time
 from upstream.errors import CallError, Kind
-from upstream.http.timeouts import Allowance
+from upstream.http.timeouts import AttemptTimer
 
 SILENT = (Kind.TIMEOUT, "the reply fell silent for too long")
 WHOLE = "no complete answer in time"
 
 
-async def waited(allowance: Allowance, seconds: float, most_s: float | None) -> str:
-    """Return how one wait ended: "" where it took its time."""
+async def wait(timer: AttemptTimer, seconds: float, limit_s: float | None) -> str:
+    """Wait within a limit, and return the message if that expired, else ""."""
     try:
-        with allowance.waiting(most_s, SILENT):
+        with timer.waiting(limit_s, SILENT):
             await asyncio.sleep(seconds)
     except CallError as error:
         return error.message
     return ""
 
 
-def ended_at(coroutine: Coroutine[Any, Any, str]) -> tuple[str, float]:
+def run(coroutine: Coroutine[Any, Any, str]) -> tuple[str, float]:
     async def timed() -> tuple[str, float]:
         return await coroutine, round(asyncio.get_running_loop().time(), 6)
 
@@ -40,8 +40,8 @@ WAITS = st.lists(
 
 
 @given(WAITS, st.integers(1, 20_000))
-def test_each_wait_and_the_whole_end_when_they_should(waits: list[tuple[int, int | None, int]], whole: int) -> None:
-    """Waits of so many milliseconds, each with a bound of its own, and pauses between them that nobody bounds."""
+def test_each_wait_and_the_whole_attempt_expire_on_time(waits: list[tuple[int, int | None, int]], whole: int) -> None:
+    """For any sequence of waits (milliseconds, own limit) and pauses between them, which no limit interrupts."""
     expected, now = [], 0
     for takes, most, pause in waits:
         left = whole - now
@@ -56,62 +56,62 @@ def test_each_wait_and_the_whole_end_when_they_should(waits: list[tuple[int, int
 
     async def play() -> list[tuple[str, int]]:
         loop = asyncio.get_running_loop()
-        allowance = Allowance(Alarms(), whole / 1000)
-        told = []
+        timer = AttemptTimer(TimerWheel(), whole / 1000)
+        ended = []
         for takes, most, pause in waits:
-            said = await waited(allowance, takes / 1000, None if most is None else most / 1000)
-            told.append((said, round(loop.time() * 1000)))
+            message = await wait(timer, takes / 1000, None if most is None else most / 1000)
+            ended.append((message, round(loop.time() * 1000)))
             await asyncio.sleep(pause / 1000)
-        allowance.end()
-        return told
+        timer.end()
+        return ended
 
     assert in_no_time(play()) == expected
 
 
-def test_a_reader_that_takes_long_between_waits_is_left_alone() -> None:
-    """It may be a client that reads slowly; only the next wait says that the time is over."""
+def test_a_pause_between_waits_is_not_interrupted() -> None:
+    """The client may read slowly; only the next wait fails because the time is over."""
 
     async def play() -> str:
-        allowance = Allowance(Alarms(), 10)
-        assert await waited(allowance, 1, 2) == ""
+        timer = AttemptTimer(TimerWheel(), 10)
+        assert await wait(timer, 1, 2) == ""
         await asyncio.sleep(60)
-        return await waited(allowance, 1, 2)
+        return await wait(timer, 1, 2)
 
-    assert ended_at(play()) == (WHOLE, 61)
+    assert run(play()) == (WHOLE, 61)
 
 
-def test_after_the_end_not_even_what_is_there_is_taken() -> None:
-    """Else a stream that is always ahead of its reader would never be too late."""
+def test_after_the_end_even_ready_data_is_not_read() -> None:
+    """Otherwise a stream that is always ahead of its reader would have no deadline."""
 
     async def play() -> str:
-        allowance = Allowance(Alarms(), 10)
-        assert await waited(allowance, 1, 2) == ""
+        timer = AttemptTimer(TimerWheel(), 10)
+        assert await wait(timer, 1, 2) == ""
         await asyncio.sleep(60)
         try:
-            with allowance.waiting(None, SILENT):
-                return "taken"
+            with timer.waiting(None, SILENT):
+                return "read"
         except CallError as error:
             return error.message
 
-    assert ended_at(play()) == (WHOLE, 61)
+    assert run(play()) == (WHOLE, 61)
 
 
-def test_the_next_wait_may_be_another_task_s() -> None:
-    """As where one task has waited for the first chunk, and another one reads on."""
+def test_another_task_may_do_the_next_wait() -> None:
+    """As when one task waits for the first chunk, and another one reads the rest."""
 
     async def play() -> str:
-        allowance = Allowance(Alarms(), 10)
-        assert await asyncio.create_task(waited(allowance, 1, None)) == ""
-        return await waited(allowance, 60, 3)
+        timer = AttemptTimer(TimerWheel(), 10)
+        assert await asyncio.create_task(wait(timer, 1, None)) == ""
+        return await wait(timer, 60, 3)
 
-    assert ended_at(play()) == (SILENT[1], 4)
+    assert run(play()) == (SILENT[1], 4)
 
 
-def test_who_is_cancelled_is_cancelled() -> None:
-    """Also where the time runs out in the same instant."""
+def test_a_cancelled_task_stays_cancelled() -> None:
+    """Also if the time-out expires in the same instant."""
 
     async def play() -> None:
-        task = asyncio.create_task(waited(Allowance(Alarms(), 5), 60, None))
+        task = asyncio.create_task(wait(AttemptTimer(TimerWheel(), 5), 60, None))
         asyncio.get_running_loop().call_at(5, task.cancel)
         await task
 
@@ -119,14 +119,14 @@ def test_who_is_cancelled_is_cancelled() -> None:
         in_no_time(play())
 
 
-def test_after_its_end_nothing_rings() -> None:
-    """An attempt that was quick leaves nothing behind that could cut what its task does next."""
+def test_a_timer_that_has_ended_cancels_nothing() -> None:
+    """A quick attempt leaves no timer behind that could interrupt what its task does next."""
 
     async def play() -> str:
-        allowance = Allowance(Alarms(), 5)
-        assert await waited(allowance, 1, 2) == ""
-        allowance.end()
+        timer = AttemptTimer(TimerWheel(), 5)
+        assert await wait(timer, 1, 2) == ""
+        timer.end()
         await asyncio.sleep(60)
         return "undisturbed"
 
-    assert ended_at(play()) == ("undisturbed", 61)
+    assert run(play()) == ("undisturbed", 61)
