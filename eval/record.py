@@ -144,7 +144,7 @@ class RecordedPool(Pool):
         call.started = self.clock()
         attempt = Attempt(call.started, call.started + recorded.seconds, outcome="ok", status=200, sent=True)
         attempt.usage = completion.get("usage")
-        attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
+        attempt.received_chars = wire.count_chars(completion["choices"][0]["message"])
         call.attempts.append(attempt)
         call.outcome = "cancelled"  # which it is, should the pause not come to its end
         try:

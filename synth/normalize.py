@@ -57,7 +57,7 @@ class Completion:
     completion_tokens: int | None = None
 
 
-def normalized(raw: Mapping[str, Any]) -> Completion:
+def normalize(raw: Mapping[str, Any]) -> Completion:
     """Return the one shape of a checked completion; CallError (empty, truncated) where it is no whole answer."""
     choice = raw["choices"][0]
     message = choice["message"]
@@ -69,7 +69,7 @@ def normalized(raw: Mapping[str, Any]) -> Completion:
     calls, function_call = message.get("tool_calls"), message.get("function_call") or None
     tool_calls = tuple(_whole(call) for call in calls if isinstance(call, dict)) if calls else ()
     refusal = message.get("refusal") or None
-    reasoning = reasoning_of(message) + part_thoughts + thought
+    reasoning = read_reasoning(message) + part_thoughts + thought
     finish_reason = _finish_reason(stated_reason, has_calls=bool(calls), has_function_call=function_call is not None)
     if not (tool_calls or function_call or refusal) and (not text or text.isspace()):
         why = "only reasoning" if reasoning else "an empty answer"
@@ -119,7 +119,7 @@ def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
     return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 
 
-def reasoning_of(message: Mapping[str, Any]) -> str:
+def read_reasoning(message: Mapping[str, Any]) -> str:
     """Return the reasoning that a message or delta carries in a field of its own."""
     for key in ("reasoning_content", "reasoning"):
         stated = message.get(key)
@@ -250,7 +250,7 @@ class DeltaReader:
             if choice.get("index") in (0, None):
                 content, thought = _content(choice["delta"].get("content"))
                 split = self._splitter.feed(content) if content else Split()
-                reasoning += [reasoning_of(choice["delta"]), thought, split.reasoning]
+                reasoning += [read_reasoning(choice["delta"]), thought, split.reasoning]
                 text.append(split.text)
         return Split("".join(reasoning), "".join(text))
 

@@ -51,7 +51,7 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
         completion = await route.upstream.complete(
             _question(route, call), timeouts=_timeouts(route, call), attempt=attempt
         )
-        attempt.received_chars = wire.n_chars(completion["choices"][0]["message"])
+        attempt.received_chars = wire.count_chars(completion["choices"][0]["message"])
         attempt.stated_model = completion.get("model")
         return completion
 
@@ -219,10 +219,10 @@ def _free_slots(route: Route) -> None:
 
 def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
     """Take down what a chunk says of usage and length; return whether it ends the answer."""
-    attempt.usage = wire.usage_of(chunk) or attempt.usage
+    attempt.usage = wire.read_usage(chunk) or attempt.usage
     finished = False
     for choice in chunk["choices"]:
-        attempt.received_chars += wire.n_chars(choice["delta"])
+        attempt.received_chars += wire.count_chars(choice["delta"])
         finished = finished or bool(choice.get("finish_reason"))
     return finished
 

@@ -21,7 +21,7 @@ from upstream.calls import Call
 from upstream.errors import CallError
 from upstream.gathering import Gathering
 from upstream.http.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
-from upstream.openai.stream_assembler import Assembler
+from upstream.openai.stream_assembler import StreamAssembler
 from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
 
@@ -132,7 +132,7 @@ class Pool:
             return await self._retrying(call, on_retry).first_good(attempting, _forget)
 
     async def _assembled(self, call: Call, on_retry: Callable[[], None]) -> dict[str, Any]:
-        assembler = Assembler()
+        assembler = StreamAssembler()
         async with aclosing(self.stream(call, on_retry=on_retry)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)

@@ -8,7 +8,7 @@ from typing import Any
 from runtime.frozen import frozen
 from synth.authoring.client_stream import Flow
 from synth.contract.contract import Contract, Form, Reading
-from synth.contract.tool_calls import called
+from synth.contract.tool_calls import list_calls
 from synth.events import (
     Answered,
     AuthorFailed,
@@ -17,7 +17,7 @@ from synth.events import (
     DecidedBy,
     SynthesisError,
 )
-from synth.normalize import Completion, normalized
+from synth.normalize import Completion, normalize
 from synth.prompts import adapt
 from synth.request import Message
 from synth.run import Run
@@ -95,7 +95,7 @@ class _Drafting:
         self._task = task
         self._author = author
         self._flow = flow
-        messages, self._params = adapt.for_author(task.messages, run.request, task.contract, run.models[author])
+        messages, self._params = adapt.adapt_for_critic(task.messages, run.request, task.contract, run.models[author])
         self.call = self._new_call(messages)
         self.broken: Completion | None = None
 
@@ -108,7 +108,7 @@ class _Drafting:
         run, task, flow = self._run, self._task, self._flow
         await self._start()
         streams = self._may_stream()
-        completion = normalized(await (flow.streamed(self.call) if streams else run.pool.complete(self.call)))
+        completion = normalize(await (flow.streamed(self.call) if streams else run.pool.complete(self.call)))
         flow.is_amid = False
         draft = await task.read(completion)
         if draft.finding is not None:
@@ -133,14 +133,14 @@ class _Drafting:
         await self._run.emit(AuthorFailed(self.call, error, self._task.choice))
         self.call = self._new_call(_with_finding(self.call.messages, draft, finding))
         await self._start()
-        return await self._task.read(normalized(await self._run.pool.complete(self.call)))
+        return await self._task.read(normalize(await self._run.pool.complete(self.call)))
 
     def _check(self, draft: Reading, *, streamed: bool) -> None:
         """Raise where a draft can't be the answer: it breaks the contract, or its words come after other words."""
         if draft.finding is not None:
             self.broken = draft.completion
             raise CallError(Kind.BROKEN_CONTRACT, draft.finding)
-        if self._flow.has_begun and not streamed and not called(draft.completion):
+        if self._flow.has_begun and not streamed and not list_calls(draft.completion):
             raise CallError(Kind.BROKEN_CONTRACT, "it answers in words, where other words have gone out")
 
     def _may_stream(self) -> bool:
@@ -152,7 +152,7 @@ class _Drafting:
 def _with_finding(messages: Sequence[Message], draft: Completion, problem: str) -> Conversation:
     calls = [*draft.tool_calls, *filter(None, [draft.function_call])]
     said = draft.text + ("\n" + json.dumps(calls) if calls else "")
-    return Conversation.of(messages).extended(
+    return Conversation.of(messages).continue_with(
         {"role": "assistant", "content": said},
         {"role": "user", "content": _REVISION.replace("{finding}", problem)},
     )

@@ -7,7 +7,7 @@ from synth.events import Event, ReasoningDelta, TextDelta, split_text
 from synth.normalize import Completion, DeltaReader, Split
 from synth.run import Run
 from upstream.calls import Call
-from upstream.openai.stream_assembler import Assembler
+from upstream.openai.stream_assembler import StreamAssembler
 
 
 class Flow:
@@ -36,7 +36,7 @@ class Flow:
     async def streamed(self, call: Call) -> dict[str, Any]:
         """Return the completion that a stream comes to, and tell of its pieces as they come; CallError as the pool."""
         self.is_amid, self._lead = False, ""
-        assembler, reader = Assembler(), DeltaReader()
+        assembler, reader = StreamAssembler(), DeltaReader()
         async with aclosing(self._run.pool.stream(call)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)

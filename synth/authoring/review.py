@@ -6,7 +6,7 @@ from dataclasses import replace
 from config.settings import Verify
 from synth.authoring.author import Task, Written, write
 from synth.context_window import holds
-from synth.contract.tool_calls import called
+from synth.contract.tool_calls import list_calls
 from synth.events import (
     Answered,
     AuthorFailed,
@@ -16,9 +16,9 @@ from synth.events import (
     Revised,
     split_into_deltas,
 )
-from synth.normalize import Completion, normalized
+from synth.normalize import Completion, normalize
 from synth.prompts import critic, review
-from synth.prompts.adapt import for_reader
+from synth.prompts.adapt import describe_media
 from synth.run import Run
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
@@ -44,7 +44,9 @@ async def write_reviewed(run: Run, task: Task, authors: Sequence[str], verify: V
 def _can_be_verified(answer: Answered, verify: Verify) -> bool:
     """Whether there is a text to look over, and by somebody else: who reviews their own work finds little."""
     draft = answer.completion
-    return answer.author != verify.model and bool(draft.text.strip()) and not called(draft) and draft.refusal is None
+    return (
+        answer.author != verify.model and bool(draft.text.strip()) and not list_calls(draft) and draft.refusal is None
+    )
 
 
 async def _improved(run: Run, task: Task, verify: Verify, written: Written) -> Answered:
@@ -61,7 +63,7 @@ async def _improved(run: Run, task: Task, verify: Verify, written: Written) -> A
     call = _revision(run, task, written, verified.defects)
     await run.emit(AuthorStarted(call, call.messages, choice=task.choice))
     try:
-        revision = await task.read(normalized(await run.pool.complete(call)))
+        revision = await task.read(normalize(await run.pool.complete(call)))
     except CallError as error:
         call.outcome = error.kind
         await run.emit(AuthorFailed(call, error, task.choice))
@@ -78,7 +80,7 @@ async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> 
     nonce = critic.draw_nonce_outside([draft.text], run.draw_nonce)
     template = review.template(run.contract)
     block = critic.fill_template(critic.find_last_request(run.request.messages), [draft.text], nonce, template)
-    messages = critic.append_block(for_reader(run.request.messages, model), block)
+    messages = critic.append_block(describe_media(run.request.messages, model), block)
     if not holds(model, messages):
         raise CallError(Kind.CONTEXT_LENGTH, f"the draft does not fit its {model.context_tokens} tokens of context")
     now = run.pool.clock()
@@ -86,7 +88,7 @@ async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> 
     params = review.params(model)
     call = run.call(verify.model, "verifier", messages, params=params, overrides=verify.params, deadline=deadline)
     try:
-        listed, n_dismissed = _found(normalized(await run.pool.complete(call)), draft)
+        listed, n_dismissed = _found(normalize(await run.pool.complete(call)), draft)
     except CallError as error:
         call.outcome = error.kind
         raise
@@ -102,7 +104,7 @@ def _found(said: Completion, draft: Completion) -> tuple[tuple[review.Defect, ..
 
 def _revision(run: Run, task: Task, written: Written, listed: Sequence[review.Defect]) -> Call:
     answer, drafting = written.answer, written.call
-    messages = Conversation.of(drafting.messages).extended(
+    messages = Conversation.of(drafting.messages).continue_with(
         {"role": "assistant", "content": answer.completion.text},
         {"role": "user", "content": review.revision_request(listed)},
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from synth.authoring.client_stream import Flow
 from synth.events import Answered, AuthorFailed, AuthorStarted, Cause, DecidedBy, SynthesisError
-from synth.normalize import Completion, normalized
+from synth.normalize import Completion, normalize
 from synth.run import Run
 from upstream.calls import Call
 from upstream.errors import CallError
@@ -17,7 +17,7 @@ async def direct(run: Run, model: str, choice: int) -> Answered:
     await run.emit(AuthorStarted(call, call.messages, choice=choice))
     flow = Flow(run, choice) if run.incremental else None
     try:
-        completion = normalized(await run.pool.complete(call)) if flow is None else await _streamed(flow, call)
+        completion = normalize(await run.pool.complete(call)) if flow is None else await _streamed(flow, call)
     except CallError as error:
         call.outcome = error.kind
         await run.emit(AuthorFailed(call, error, choice))
@@ -28,7 +28,7 @@ async def direct(run: Run, model: str, choice: int) -> Answered:
 
 async def _streamed(flow: Flow, call: Call) -> Completion:
     """Return the completion with the text that the client has."""
-    completion = normalized(await flow.streamed(call))
+    completion = normalize(await flow.streamed(call))
     if not flow.has_begun:
         await flow.whole(completion, with_reasoning=False)
     return replace(completion, text=flow.text)

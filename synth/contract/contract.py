@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.frozen import frozen
 from synth.contract.json_schema import MAX_FINDING_CHARS, json_value, mismatch, unfenced
-from synth.contract.tool_calls import called, calls_finding, choosable
+from synth.contract.tool_calls import find_bad_call, list_calls, read_tool_choice
 from synth.edits import EditForm, Edits, Workspace, applied, edit_form, workspace
 from synth.normalize import Completion
 from synth.request import ChatRequest
@@ -74,7 +74,7 @@ class Contract:
 
     def read(self, completion: Completion) -> Reading:
         """Read an answer: what of it the client gets, whether that keeps the contract, and what it comes to."""
-        calls = called(completion)
+        calls = list_calls(completion)
         if calls or (self.tools and self.must_call):
             return Reading(completion, self._calls_finding(len(calls), completion), _as_said(completion))
         if self.json and not completion.refusal:
@@ -94,7 +94,7 @@ class Contract:
             return f"the answer makes {n_calls} calls, and the request allows one at a time"
         if not self.tools:
             return "the answer calls a tool, and none may be called"
-        return calls_finding(self.tools, called(completion))
+        return find_bad_call(self.tools, list_calls(completion))
 
     def _read_json(self, completion: Completion) -> Reading:
         cleaned = replace(completion, text=unfenced(completion.text))
@@ -128,7 +128,7 @@ def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
         return _NONE
     response_format = request.params.get("response_format") or {}
     schema = (response_format.get("json_schema") or {}).get("schema")
-    tools, must_call = choosable(request.params)
+    tools, must_call = read_tool_choice(request.params)
     return Contract(
         json=response_format.get("type") in ("json_object", "json_schema"),
         schema=schema if response_format.get("type") == "json_schema" else None,

@@ -7,16 +7,16 @@ from synth.contract.json_schema import MAX_FINDING_CHARS, json_value, mismatch, 
 from synth.normalize import Completion
 
 
-def offered(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+def list_tools(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the tools that a request offers, of all generations: each with its name, description and parameters."""
     tools = [tool.get(tool.get("type") or "function") for tool in params.get("tools") or ()]
     tools += params.get("functions") or ()
     return [tool for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
 
 
-def choosable(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
+def read_tool_choice(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return the argument schemas of the tools that `tool_choice` leaves, by name, and whether one must be called."""
-    tools = {tool["name"]: tool.get("parameters") for tool in offered(params)}
+    tools = {tool["name"]: tool.get("parameters") for tool in list_tools(params)}
     choice = params.get("tool_choice") or params.get("function_call") or "auto"
     if isinstance(choice, str):
         return ({} if choice == "none" else tools), choice == "required" and bool(tools)
@@ -29,14 +29,14 @@ def choosable(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
     return {known: schema for known, schema in tools.items() if known == name}, name in tools
 
 
-def called(completion: Completion) -> list[Mapping[str, Any]]:
+def list_calls(completion: Completion) -> list[Mapping[str, Any]]:
     """Return the calls of an answer, of both generations, in one shape."""
     if completion.function_call:
         return [*completion.tool_calls, {"function": completion.function_call}]
     return list(completion.tool_calls)
 
 
-def calls_finding(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> str | None:
+def find_bad_call(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> str | None:
     """Return what is wrong with the first bad call, None where all may be made."""
     return next((problem for problem in (_call_finding(tools, call) for call in calls) if problem), None)
 

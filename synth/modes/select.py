@@ -15,7 +15,7 @@ from synth.edits import Hunk, applied, assembled, clash, code_block
 from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, PickMade
 from synth.modes.fuse import fuse
 from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, fitting, use_candidate, use_completion
-from synth.normalize import Completion, normalized
+from synth.normalize import Completion, normalize
 from synth.panel.ask import Candidate, is_weak, sound
 from synth.preflight import list_authors
 from synth.prompts import critic, pick
@@ -157,13 +157,13 @@ async def _word(case: Case, call: Call) -> Completion | CallError:
     """Return what the critic says; a second time without logprobs where the upstream will not give them."""
     try:
         try:
-            return normalized(await case.run.pool.complete(call))
+            return normalize(await case.run.pool.complete(call))
         except CallError as error:
             if error.kind is not Kind.REJECTED or "logprobs" not in call.params:
                 raise
             plain = {name: value for name, value in call.params.items() if "logprobs" not in name}
             again = case.run.call(call.model.name, "critic", call.messages, params=plain, overrides=call.overrides)
-            return normalized(await case.run.pool.complete(again))
+            return normalize(await case.run.pool.complete(again))
     except CallError as error:
         call.outcome = error.kind
         return error

@@ -8,9 +8,9 @@ from config.settings import Mixture, Proposer
 from runtime.frozen import frozen
 from synth.context_window import holds
 from synth.contract.contract import Contract, Reading
-from synth.contract.tool_calls import called
+from synth.contract.tool_calls import list_calls
 from synth.events import CandidateArrived, CandidateFailed, Cause, Event, ProposerLeftOut
-from synth.normalize import Completion, normalized
+from synth.normalize import Completion, normalize
 from synth.panel.straggler_policy import StragglerPolicy, explain_cancellation
 from synth.prompts import adapt
 from synth.request import ChatRequest
@@ -127,7 +127,7 @@ async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> None:
 
 
 def _call(run: Run, asking: Asking, proposer: Proposer) -> Call:
-    messages, params = adapt.for_proposer(asking.request, run.contract, run.models[proposer.model])
+    messages, params = adapt.adapt_for_proposer(asking.request, run.contract, run.models[proposer.model])
     return run.call(
         proposer.model,
         "proposer",
@@ -165,7 +165,7 @@ async def _read(contract: Contract, asking: Asking, outcome: Outcome) -> Reading
     """Read a proposer's answer; CallError where there is none, or one that copies the drafts with their fences."""
     if isinstance(outcome, CallError):
         raise outcome
-    completion = normalized(outcome)
+    completion = normalize(outcome)
     if asking.nonce and asking.nonce in completion.text:
         raise CallError(Kind.BROKEN_CONTRACT, "it repeats the drafts instead of replying")
     return await contract.read_aside(_advice(contract, completion))
@@ -173,7 +173,7 @@ async def _read(contract: Contract, asking: Asking, outcome: Outcome) -> Reading
 
 def _advice(contract: Contract, completion: Completion) -> Completion:
     """Return a proposer's answer as advice: members of the panel call no tools, so a call of theirs is put in words."""
-    if not contract.tools or not (calls := called(completion)):
+    if not contract.tools or not (calls := list_calls(completion)):
         return completion
     text = "\n".join([completion.text, *(f"I would call {json.dumps(call)}" for call in calls)]).strip()
     return replace(completion, text=text, tool_calls=(), function_call=None, finish_reason="stop")

@@ -9,7 +9,7 @@ from typing import Any
 
 from config.settings import Model
 from synth.contract.contract import Contract, Form
-from synth.contract.tool_calls import offered
+from synth.contract.tool_calls import list_tools
 from synth.prompts.critic import append_block
 from synth.request import ChatRequest, Message
 
@@ -31,7 +31,7 @@ _TO_BE_SEEN = frozenset(
 Adapted = tuple[Sequence[Message], Mapping[str, Any]]
 
 
-def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adapted:
+def adapt_for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adapted:
     """Return the messages and params for a member of the panel."""
     messages: Sequence[Message] = request.messages
     params: Mapping[str, Any] = request.params
@@ -43,16 +43,16 @@ def for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adap
     return _in_json_words(messages, params, contract, model)
 
 
-def for_author(messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model) -> Adapted:
+def adapt_for_critic(messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model) -> Adapted:
     """Return the messages and params for the model that writes the answer."""
-    messages = for_reader(messages, model)
+    messages = describe_media(messages, model)
     params = request.params
     if "tools" not in model.capabilities and not TOOL_FIELDS.isdisjoint(params):
         params = {name: value for name, value in params.items() if name not in TOOL_FIELDS}
     return _in_json_words(messages, params, contract, model)
 
 
-def for_reader(messages: Sequence[Message], model: Model) -> Sequence[Message]:
+def describe_media(messages: Sequence[Message], model: Model) -> Sequence[Message]:
     """Return the messages as a model can read them: to one that cannot see, pictures are told of in words."""
     return messages if "vision" in model.capabilities else _without_pictures(messages)
 
@@ -84,7 +84,7 @@ def _described(params: Mapping[str, Any], contract: Contract) -> str:
     return "\n\n".join(
         f"{tool['name']}: {tool.get('description') or 'no description'}\n"
         f"arguments: {json.dumps(tool.get('parameters') or tool.get('format') or {}, ensure_ascii=False)}"
-        for tool in offered(params)
+        for tool in list_tools(params)
         if tool["name"] in contract.tools
     )
 

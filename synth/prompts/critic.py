@@ -104,7 +104,9 @@ def append_block(messages: Sequence[Message], block: str) -> Conversation:
         last = before[-1]
         content = last.get("content")
         if isinstance(content, str):
-            return before.extended({**last, "content": f"{content}\n\n{block}"}, keep=-1)
+            return before.continue_with({**last, "content": f"{content}\n\n{block}"}, keep=-1)
         if isinstance(content, list):
-            return before.extended({**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1)
-    return before.extended({"role": "user", "content": block})
+            return before.continue_with(
+                {**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1
+            )
+    return before.continue_with({"role": "user", "content": block})

@@ -13,7 +13,7 @@ from typing import Any
 from config.settings import Model
 from synth.contract.contract import Contract, Form, Reading
 from synth.contract.json_schema import json_value, unfenced
-from synth.contract.tool_calls import called
+from synth.contract.tool_calls import list_calls
 
 MAX_DEFECTS = 10
 _MAX_CHARS = 400  # of a quotation, and of what is said of it
@@ -137,4 +137,4 @@ def worse(draft: Reading, revision: Reading) -> str | None:
         return "it is cut off"
     if after.refusal is not None or after.finish_reason == "content_filter":
         return "it refuses"
-    return None if after.text.strip() or called(after) else "it is empty"
+    return None if after.text.strip() or list_calls(after) else "it is empty"

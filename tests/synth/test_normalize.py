@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.normalize import Split, ThinkSplitter, normalized
+from synth.normalize import Split, ThinkSplitter, normalize
 from upstream.errors import CallError, Kind
 
 
@@ -78,7 +78,7 @@ def test_only_a_leading_block_is_reasoning(text: str, expected: Split) -> None:
 )
 def test_text_and_reasoning_are_told_apart(content: Any, message: Any, text: str, reasoning: str) -> None:
     """In every place where upstreams put them; a fence around the whole answer stays."""
-    completion = normalized(raw(content, **message))
+    completion = normalize(raw(content, **message))
     assert (completion.text, completion.reasoning) == (text, reasoning)
 
 
@@ -88,20 +88,20 @@ def test_text_and_reasoning_are_told_apart(content: Any, message: Any, text: str
 )
 def test_finish_reasons_are_openai_s(stated: Any, expected: str) -> None:
     """Missing and foreign words become one of OpenAI's."""
-    assert normalized(raw(finish_reason=stated)).finish_reason == expected
+    assert normalize(raw(finish_reason=stated)).finish_reason == expected
 
 
 def test_tool_calls_end_a_turn_as_tool_calls() -> None:
     """Some upstreams say stop, and agents would stop there."""
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    assert normalized(raw(None, "stop", tool_calls=[call])).finish_reason == "tool_calls"
-    assert normalized(raw(None, "stop", function_call=call["function"])).finish_reason == "function_call"
+    assert normalize(raw(None, "stop", tool_calls=[call])).finish_reason == "tool_calls"
+    assert normalize(raw(None, "stop", function_call=call["function"])).finish_reason == "function_call"
 
 
 def test_no_arguments_are_an_empty_object() -> None:
     """Some models send "" for none; all other arguments pass byte for byte."""
     calls = [{"id": "1", "function": {"name": "f", "arguments": text}} for text in ("", '{ "a":1}')]
-    made = normalized(raw(None, tool_calls=calls)).tool_calls
+    made = normalize(raw(None, tool_calls=calls)).tool_calls
     assert [call["function"]["arguments"] for call in made] == ["{}", '{ "a":1}']
 
 
@@ -109,14 +109,14 @@ def test_no_arguments_are_an_empty_object() -> None:
 def test_nothing_said_is_a_failure(content: Any) -> None:
     """An empty answer is no candidate, and not worth another attempt."""
     with pytest.raises(CallError) as caught:
-        normalized(raw(content))
+        normalize(raw(content))
     assert caught.value.kind is Kind.EMPTY
     assert not caught.value.retryable
 
 
 def test_a_refusal_is_an_answer() -> None:
     """It has words for the user."""
-    assert normalized(raw(None, refusal="I won't.")).refusal == "I won't."
+    assert normalize(raw(None, refusal="I won't.")).refusal == "I won't."
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_a_refusal_is_an_answer() -> None:
 )
 def test_a_usage_that_counts_nothing_is_none(usage: Any) -> None:
     """Only counts count."""
-    assert normalized(raw(usage=usage)).completion_tokens is None
+    assert normalize(raw(usage=usage)).completion_tokens is None
 
 
 JSON = st.recursive(
@@ -137,5 +137,5 @@ def test_any_message_is_a_completion_or_empty(content: Any, reason: Any, usage: 
     """Whatever is in a message's known fields, nothing else than CallError comes of it."""
     tool_calls = extra if isinstance(extra, list) else None
     with suppress(CallError):
-        completion = normalized(raw(content, reason, usage, reasoning=extra, tool_calls=tool_calls))
+        completion = normalize(raw(content, reason, usage, reasoning=extra, tool_calls=tool_calls))
         assert completion.text.strip() or completion.tool_calls

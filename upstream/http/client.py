@@ -124,7 +124,7 @@ class Upstream:
             raise _translated(error) from error
         finally:
             timer.end()
-        attempt.usage = wire.usage_of(body)  # paid for, also where the rest is of no use
+        attempt.usage = wire.read_usage(body)  # paid for, also where the rest is of no use
         return wire.check_completion(body)
 
     async def stream(
@@ -209,7 +209,7 @@ async def _refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer) -> C
         body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
     except (CallError, aiohttp.ClientError):  # the status alone says enough
         body = None
-    return wire.error_from_body(body, reply.status, retry_after_s(reply.headers))
+    return wire.read_error(body, reply.status, retry_after_s(reply.headers))
 
 
 def _as_chunk(completion: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class Conversation(list[Message]):
         """Return the messages as they are, where they know their bytes already."""
         return messages if isinstance(messages, Conversation) else cls(messages)
 
-    def extended(self, *messages: Message, keep: int | None = None) -> "Conversation":
+    def continue_with(self, *messages: Message, keep: int | None = None) -> "Conversation":
         """Return the first `keep` messages (None: all of them), and these behind."""
         begin = self[:keep]
         return Conversation([*begin, *messages], self._parts()[: len(begin)])

@@ -11,7 +11,7 @@ _READ_IN_DELTAS = frozenset(
 )
 
 
-class Assembler:
+class StreamAssembler:
     """Puts the chunks of one stream together to the completion that the same call without streaming gives.
 
     Only the first choice is read: the gateway never asks an upstream for more than one.

@@ -65,7 +65,7 @@ def check_completion(body: Any) -> dict[str, Any]:
     choices = checked.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
         if choices[0].get("error"):  # OpenRouter: a provider that failed half-way
-            raise error_from_body(choices[0], 200)
+            raise read_error(choices[0], 200)
         if isinstance(choices[0].get("message"), dict):
             _check_message(choices[0]["message"])
             return checked
@@ -81,7 +81,7 @@ def check_chunk(event: Any) -> dict[str, Any]:
     if isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices):
         for choice in choices:
             if choice.get("error"):
-                raise error_from_body(choice, 200)
+                raise read_error(choice, 200)
             if not isinstance(choice.get("delta"), dict):
                 choice["delta"] = {}
             _check_message(choice["delta"])
@@ -110,13 +110,13 @@ def _is_call(call: Any) -> bool:
     )
 
 
-def usage_of(body: Any) -> Mapping[str, Any] | None:
+def read_usage(body: Any) -> Mapping[str, Any] | None:
     """Return the usage that a reply tells, whatever else is wrong with it."""
     usage = body.get("usage") if isinstance(body, dict) else None
     return usage if isinstance(usage, dict) else None
 
 
-def error_from_body(body: Any, status: int, retry_after_s: float | None = None) -> CallError:
+def read_error(body: Any, status: int, retry_after_s: float | None = None) -> CallError:
     """Return the CallError that an error reply means. A 200 with an error inside counts by its own code."""
     message, code = _message_and_code(body)
     if status < 400:  # noqa: PLR2004
@@ -134,7 +134,7 @@ def _refuse_error(body: Any) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise CallError(Kind.UNPARSABLE, f"the reply is JSON, but not an object: {type(body).__name__}")
     if body.get("error") or body.get("object") == "error":  # the second is vLLM's
-        raise error_from_body(body, 200)
+        raise read_error(body, 200)
     return body
 
 
@@ -172,7 +172,7 @@ def has_content(chunk: Mapping[str, Any], *, reasoning: bool) -> bool:
     return any(value for choice in chunk["choices"] for key, value in choice["delta"].items() if key not in unseen)
 
 
-def n_chars(message: Mapping[str, Any]) -> int:
+def count_chars(message: Mapping[str, Any]) -> int:
     """Return the number of characters that a message or delta brings, for an estimate of its tokens."""
     n = 0
     for name, value in message.items():

@@ -20,9 +20,9 @@ def _read(conversation: Conversation) -> object:
 def test_it_is_the_array_of_its_messages(messages: list[Message], more: list[Message], keep: int | None) -> None:
     """Also after it was extended, in whatever order it was asked for its bytes."""
     conversation = Conversation(messages)
-    early = conversation.extended(*more, keep=keep)
+    early = conversation.continue_with(*more, keep=keep)
     assert _read(conversation) == messages
-    late = conversation.extended(*more, keep=keep)
+    late = conversation.continue_with(*more, keep=keep)
     assert _read(early) == _read(late) == early == late == [*messages[:keep], *more]
     assert _read(conversation) == messages
 
@@ -33,5 +33,5 @@ def test_no_message_is_encoded_twice() -> None:
     with patch("upstream.openai.conversation.encode", side_effect=json_codec.encode) as encode:
         for _ in range(3):
             conversation.items_json()
-        conversation.extended({"role": "user", "content": "two, and candidates"}, keep=1).items_json()
+        conversation.continue_with({"role": "user", "content": "two, and candidates"}, keep=1).items_json()
     assert encode.call_count == 3

@@ -11,7 +11,7 @@ from tests.fakes import tool_call
 from tests.fakes.completions import Completion
 from upstream.errors import CallError, Kind
 from upstream.openai import wire
-from upstream.openai.stream_assembler import Assembler
+from upstream.openai.stream_assembler import StreamAssembler
 
 LIMIT = st.none() | st.integers(1, 10**6)
 PARAMS = st.fixed_dictionaries(
@@ -94,7 +94,7 @@ def test_an_error_inside_a_200_counts_by_its_own_code(body: Any, kind: Kind, sta
 )
 def test_an_error_s_message_is_found_in_every_known_shape(body: Any, message: str) -> None:
     """And a body without any says its status."""
-    assert wire.error_from_body(body, 418).message == message
+    assert wire.read_error(body, 418).message == message
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_an_error_s_message_is_found_in_every_known_shape(body: Any, message: st
 )
 def test_a_context_overflow_is_recognised(error: Any) -> None:
     """In the words and codes of several upstreams."""
-    assert wire.error_from_body({"error": error}, 400).kind is Kind.CONTEXT_LENGTH
+    assert wire.read_error({"error": error}, 400).kind is Kind.CONTEXT_LENGTH
 
 
 def chunks(completion: Completion) -> list[dict[str, Any]]:
@@ -126,7 +126,7 @@ def chunks(completion: Completion) -> list[dict[str, Any]]:
 )
 def test_assembled_chunks_equal_the_unstreamed_completion(completion: Completion) -> None:
     """Both transports give the same message, finish reason and usage."""
-    assembler = Assembler()
+    assembler = StreamAssembler()
     for chunk in chunks(completion):
         assembler.feed(chunk)
     whole, assembled = completion.whole({"model": "m"}), assembler.completion()
@@ -139,7 +139,7 @@ def test_assembled_chunks_equal_the_unstreamed_completion(completion: Completion
 def test_arguments_that_come_as_an_object_become_json_text() -> None:
     """Some upstreams send them so, in streams as well; clients read text."""
     call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
-    assembler = Assembler()
+    assembler = StreamAssembler()
     assembler.feed(wire.check_chunk({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]}))
     (assembled,) = assembler.completion()["choices"][0]["message"]["tool_calls"]
     assert json.loads(assembled["function"]["arguments"]) == {"x": 1}
@@ -147,7 +147,7 @@ def test_arguments_that_come_as_an_object_become_json_text() -> None:
 
 def test_a_stream_without_finish_reason_is_truncated() -> None:
     """A cut stream is a failure, never a success."""
-    assembler = Assembler()
+    assembler = StreamAssembler()
     assembler.feed({"choices": [{"index": 0, "delta": {"content": "half"}}]})
     with pytest.raises(CallError) as caught:
         assembler.completion()
