@@ -18,13 +18,13 @@ from upstream.errors import CallError, Kind
 from upstream.http.client import Headers, Question, Upstream
 from upstream.http.timeouts import Timeouts
 from upstream.openai import wire
+from upstream.redact import redact, secrets_of
 from upstream.retry_policy import RetryBudget
 
 _log = structlog.get_logger(__name__)
 
 _TOO_LATE = (Kind.TIMEOUT, "the deadline ran out before the call could start")
 _AFTERWORD_S = 2.0
-_MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +167,7 @@ class _Attempting:
 
     def _fail(self, error: CallError) -> None:
         attempt, call = self._attempt, self._call
-        error.message = _redacted(error.message, call.model)[: wire.MAX_MESSAGE_CHARS]
+        error.message = redact(error.message, secrets_of(call.model))[: wire.MAX_MESSAGE_CHARS]
         attempt.outcome, attempt.message = error.kind, error.message
         attempt.status = error.status or attempt.status
         self._route.breaker.failed(self._ticket, error.kind, _blame(error, call.model))
@@ -244,14 +244,6 @@ def _question(route: Route, call: Call, **asked: Any) -> Question:
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
     return Question(call.messages, {"model": model.model, **params, **asked}, route.headers)
-
-
-def _redacted(message: str, model: Model) -> str:
-    """Take the model's own credentials out of what its upstream said."""
-    for secret in filter(None, (model.api_key, *model.headers.values())):
-        if len(secret.value) >= _MIN_SECRET_CHARS:
-            message = message.replace(secret.value, "[redacted]")
-    return message
 
 
 def _blame(error: CallError, model: Model) -> str:

@@ -6,10 +6,9 @@ from typing import TextIO
 
 from config.settings import Settings, Weights
 from handlers.terminal.doctor_report import remarks, report, verdict
-from handlers.traces.collector import REDACTED
-from handlers.traces.store import MIN_SECRET_CHARS
 from upstream.doctor.probe import LIMIT_S, Checking
 from upstream.pool import Pool
+from upstream.redact import redact
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +29,7 @@ class Screen:
 
     def write(self, stream: TextIO, text: str) -> None:
         """Write lines at once."""
-        for secret in self.secrets:
-            if len(secret) >= MIN_SECRET_CHARS:
-                text = text.replace(secret, REDACTED)
-        stream.write(f"{text}\n")
+        stream.write(f"{redact(text, self.secrets)}\n")
         stream.flush()
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from handlers.request_record import RequestRecord, as_number, rounded
@@ -28,11 +27,10 @@ from synth.prompts.critic import letter
 from synth.request import ChatRequest
 from upstream.calls import Attempt, Call
 from upstream.errors import CallError
+from upstream.redact import redact_headers
 
 _MAX_BODY_BYTES = 100_000
-REDACTED = "[redacted]"
 _SAYING = (CandidateArrived, Answered)
-_SECRET_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
 
 
 @dataclass(slots=True)
@@ -90,7 +88,7 @@ class Trace:
                 "panel_s": rounded(record.panel_s),
                 "critic_s": rounded(record.critic_s),
             },
-            "request": {"headers": redacted_headers(self.headers), **_request(self.request, self.body)},
+            "request": {"headers": redact_headers(self.headers), **_request(self.request, self.body)},
             "layers": told.layers,
             "candidates": told.candidates,
             "failures": told.failures,
@@ -210,17 +208,6 @@ def foreign(document: Mapping[str, Any]) -> list[Any]:
     said = [author["said"] for author in document["authors"] if "said" in author]
     calls = [each["tool_calls"] for each in (*document["candidates"], *document["answers"], *said)]
     return [document["calls"], [each for each in calls if each is not None]]
-
-
-def redacted_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers with the value of each that may hold a credential taken out."""
-    return {name: REDACTED if _may_hold_a_secret(name) else value for name, value in headers.items()}
-
-
-@lru_cache(maxsize=256)
-def _may_hold_a_secret(header: str) -> bool:
-    name = header.lower()
-    return any(word in name for word in _SECRET_WORDS)
 
 
 def _request(request: ChatRequest | None, body: bytes) -> dict[str, Any]:

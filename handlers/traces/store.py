@@ -1,11 +1,10 @@
 """Where traces are kept: written by one thread, off the event loop; read in any other."""
 
-import json
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from secrets import token_hex
@@ -14,9 +13,10 @@ from typing import Any, Literal
 import structlog
 
 from handlers.traces.as_json import encoded
-from handlers.traces.collector import REDACTED, foreign
+from handlers.traces.collector import foreign
 from handlers.traces.reading import Document, Summary, parsed
 from runtime.json_codec import decode
+from upstream.redact import json_forms, redact_json
 
 _log = structlog.get_logger(__name__)
 
@@ -25,7 +25,6 @@ MAX_PENDING_BYTES = 64 * 2**20
 _GATHERING_S = 0.02  # to wake the thread costs about a third of what a trace does
 _GATHERED_BYTES = 2**20  # what is larger is not worth waiting with
 _CATCHING_UP_S = 1.0
-MIN_SECRET_CHARS = 8  # a shorter one would take innocent text out as well
 
 Make = Callable[[], Mapping[str, Any]]
 
@@ -55,8 +54,7 @@ class TraceStore(ABC):
 
     def hide(self, secrets: Sequence[str]) -> None:
         """Take these out of every text that is kept from now on, as well."""
-        forms = [form for secret in secrets if len(secret) >= MIN_SECRET_CHARS for form in _forms(secret)]
-        self._secrets = tuple(dict.fromkeys((*self._secrets, *forms)))
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *json_forms(secrets))))
 
     def add(self, name: str, make: Make, n_bytes: int) -> None:
         """Have a trace kept soon. Never blocks, never raises.
@@ -127,18 +125,9 @@ class TraceStore(ABC):
     def _write(self, make: Make) -> None:
         document = make()
         data = encoded(document, foreign(document))
-        cleaned = data
-        for secret in self._secrets:
-            cleaned = cleaned.replace(secret, REDACTED.encode())
+        cleaned = redact_json(data, self._secrets)
         self._put(document if cleaned == data else decode(cleaned), cleaned)
         self.version += 1
-
-
-def _forms(secret: str) -> Iterator[bytes]:
-    """Yield a secret as it stands in JSON, and as it stands there within a text that is JSON itself."""
-    for _ in range(2):
-        secret = json.dumps(secret, ensure_ascii=False)[1:-1]
-        yield secret.encode(errors="backslashreplace")
 
 
 class _Waiting:
