@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from config.settings import Mixture, Settings
 from eval.arms import Arm
 from eval.items import Item
-from synth.contract.contract import contract_of
+from synth.contract.contract import derive_contract
 from synth.events import Event, SynthesisError
 from synth.ledger import Ledger
 from synth.mixture import answer, answer_directly, find_bypass_rule, needs_no_panel
@@ -93,7 +93,7 @@ def _run(pool: Pool, settings: Settings, deadline_s: float, item: Item, conditio
     nonces = random.Random(f"nonce {conditions.seed} {item.name}")  # noqa: S311 -- repeatable on purpose
     return Run(
         request=request,
-        contract=contract_of(request),
+        contract=derive_contract(request),
         models={model.name: model for model in settings.models},
         pool=pool,
         ledger=Ledger(),

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from eval.items import Item, Program
-from synth.edits import EditForm, Edits, applied, workspace
+from synth.edits import EditForm, EditStatus, apply_edits, read_workspace
 from synth.request import Message
 
 SUITE = "edits"
@@ -89,5 +89,5 @@ def messages(edit: Edit) -> list[Message]:
 
 def _program(edit: Edit, text: str) -> Program | None:
     """Return the test of the files as the tool would have them after this answer, None where it edits nothing."""
-    made = applied(EditForm.EDIT_BLOCKS, workspace(messages(edit)), text)
-    return None if made.edits is Edits.NONE else edit.tested(made.files)
+    made = apply_edits(EditForm.EDIT_BLOCKS, read_workspace(messages(edit)), text)
+    return None if made.status is EditStatus.NONE else edit.tested(made.files)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from eval.items import Item, Program
-from synth.edits.code import code_blocks
+from synth.edits.code import find_code_blocks
 
 SUITE = "humaneval"
 _DATA = "HumanEval.jsonl.gz"
@@ -41,7 +41,7 @@ def _program(row: Mapping[str, Any], text: str) -> Program:
     """Return the answer's code with the tests behind it, and what the prompt imports and defines before it."""
     entry = row["entry_point"]
     defines = re.compile(rf"^def {re.escape(entry)}\(", re.MULTILINE)
-    blocks = [block.code for block in code_blocks(text)] or [text]
+    blocks = [block.code for block in find_code_blocks(text)] or [text]
     code = next((block for block in blocks if defines.search(block)), None)
     lead = row["prompt"] if code is None else row["prompt"][: row["prompt"].rindex(f"def {entry}(")]
     source = "\n".join([lead + (blocks[0] if code is None else "\n" + code), row["test"], f"check({entry})", ""])

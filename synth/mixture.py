@@ -12,7 +12,7 @@ from synth.authoring.author import Task, write
 from synth.authoring.side_by_side import side_by_side
 from synth.authoring.single_model import direct
 from synth.contract.contract import Contract, Form
-from synth.edits import code_block
+from synth.edits import find_code_block
 from synth.events import Answered, DecidedBy, Emit, Finished, ModeChosen, PanelSettled
 from synth.modes.first import first
 from synth.modes.fuse import fuse
@@ -105,7 +105,7 @@ def _suitable_mode(contract: Contract, panel: Panel) -> str:
     if contract.form in _CHOOSING:
         return "select"
     texts = [candidate.completion.text for candidate in panel.candidates]
-    is_code = contract.form is Form.PLAIN and len(texts) > 1 and all(code_block(text) for text in texts)
+    is_code = contract.form is Form.PLAIN and len(texts) > 1 and all(find_code_block(text) for text in texts)
     return "select" if is_code else "fuse"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from config.settings import Mixture, Model
 from synth.contract.contract import Contract, Form
-from synth.contract.json_schema import schema_problem
+from synth.contract.json_schema import find_schema_defect
 from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest, answers_tool_call
 
@@ -21,7 +21,7 @@ class RequestProblem:
 def find_schema_problem(contract: Contract) -> RequestProblem | None:
     """Return what is wrong with the JSON Schema that a request gives for its answer."""
     schema = contract.schema
-    problem = None if schema is None else schema_problem(schema)
+    problem = None if schema is None else find_schema_defect(schema)
     return None if problem is None else RequestProblem("response_format.json_schema.schema", problem)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.settings import Critic, Settings
-from synth.edits import EditForm, applied, workspace
+from synth.edits import EditForm, apply_edits, read_workspace
 from tests.fakes import FakeUpstream, Step, answer, from_request, status
 from tests.running import model, running, settings
 from tests.synth.edits.conversations import block, conversation
@@ -22,7 +22,7 @@ LOST = block(PATH, "    return nothing\n", "    return 0\n")
 
 def file_of(text: str) -> str:
     """Return the file that an answer leaves."""
-    return applied(EditForm.EDIT_BLOCKS, workspace(ASKED["messages"]), text).files[PATH]
+    return apply_edits(EditForm.EDIT_BLOCKS, read_workspace(ASKED["messages"]), text).files[PATH]
 
 
 def config(upstream: FakeUpstream, first: str | Step, second: str | Step, *critic: Step) -> Settings:

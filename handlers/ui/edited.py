@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.ui.diffs import Diff, Effort, diff
-from synth.edits import EditForm, Workspace, applied, edit_form, workspace
+from synth.edits import EditForm, Workspace, apply_edits, detect_edit_form, read_workspace
 
 _MAX_FILES = 20
 
@@ -40,12 +40,12 @@ class Editing:
         """Return how a request's answers are applied, None where they edit no files."""
         if params.get("tools") or params.get("functions") or params.get("response_format"):
             return None
-        form = edit_form(messages)
-        return None if form in (None, EditForm.CODE) else cls(form, workspace(messages))
+        form = detect_edit_form(messages)
+        return None if form in (None, EditForm.CODE) else cls(form, read_workspace(messages))
 
     def come_to(self, text: str, effort: Effort) -> Edited:
         """Return what an answer does to the files."""
-        made = applied(self.form, self.shown, text)
+        made = apply_edits(self.form, self.shown, text)
         before = self.shown.files
         touched = [path for path in sorted({*before, *made.files}) if before.get(path) != made.files.get(path)]
         files = [_file(path, before.get(path), made.files.get(path), effort) for path in touched[:_MAX_FILES]]

@@ -1,4 +1,4 @@
-"""Which form the answer must keep, whether an answer keeps it, and what it comes to. Pure."""
+"""Derive the form that the answer must keep from the request, and check answers against it."""
 
 import asyncio
 import json
@@ -8,15 +8,15 @@ from enum import StrEnum
 from typing import Any
 
 from runtime.frozen import frozen
-from synth.contract.json_schema import MAX_FINDING_CHARS, json_value, mismatch, unfenced
+from synth.contract.json_schema import MAX_FINDING_CHARS, find_mismatch, parse_json, strip_fence
 from synth.contract.tool_calls import find_bad_call, list_calls, read_tool_choice
-from synth.edits import EditForm, Edits, Workspace, applied, edit_form, workspace
+from synth.edits import EditForm, EditStatus, Workspace, apply_edits, detect_edit_form, read_workspace
 from synth.normalize import Completion
 from synth.request import ChatRequest
 
 
 class Form(StrEnum):
-    """The forms that the gateway can check."""
+    """The forms of an answer that the gateway can check."""
 
     PLAIN = "plain"
     JSON = "json"
@@ -30,11 +30,11 @@ _NO_FILES = Workspace()
 
 @frozen
 class Reading:
-    """An answer, read under a contract.
+    """An answer that was checked against a contract.
 
-    `completion` is the answer as the client's parser wants it. `finding` is the concrete way in which it breaks the
-    contract, None where it keeps it. `outcome` is equal for two answers that come to the same. `in_words` is an answer
-    without an edit where edits were asked for: a question, say, which may be right.
+    `completion` is the answer as the client's parser expects it. `finding` says concretely how it breaks the contract;
+    None if it does not. `outcome` is equal for two answers with the same effect. `in_words` marks an answer without any
+    edit although edits were asked for; it may be right, for example a question.
     """
 
     completion: Completion
@@ -47,10 +47,10 @@ class Reading:
 class Contract:
     """What a request demands of its answer.
 
-    `json` where a text must be JSON, and `schema` the JSON Schema that it must fit, None for any object. `tools` are
-    the tools that may be called, by name, each with what the request gives as the schema of its arguments (None: free
-    text); `must_call` where a text alone will not do, `one_call` where more than one call is too much. `edits` is the
-    form of the code or edits that the instructions demand, and `workspace` the files that the conversation shows.
+    `json`: a text must be JSON, and fit the JSON Schema `schema` (None: any object). `tools` are the tools that may be
+    called, by name, each with the request's schema of its arguments (None: free text). `must_call`: a text alone
+    is not enough; `one_call`: at most one call. `edits` is the form of the code or edits that the instructions
+    demand, and `workspace` the files that the conversation shows.
     """
 
     json: bool = False
@@ -63,7 +63,7 @@ class Contract:
 
     @property
     def form(self) -> Form:
-        """What decides how the answer is made: tools before JSON before edits before code before plain text."""
+        """The form by which the answer is made: tools before JSON before edits before code before plain text."""
         if self.tools:
             return Form.TOOLS
         if self.json:
@@ -73,57 +73,57 @@ class Contract:
         return Form.PLAIN
 
     def read(self, completion: Completion) -> Reading:
-        """Read an answer: what of it the client gets, whether that keeps the contract, and what it comes to."""
+        """Check an answer: the text for the client, whether it keeps the contract, and its outcome."""
         calls = list_calls(completion)
         if calls or (self.tools and self.must_call):
-            return Reading(completion, self._calls_finding(len(calls), completion), _as_said(completion))
+            return Reading(completion, self._find_call_defect(len(calls), completion), _text_outcome(completion))
         if self.json and not completion.refusal:
-            return self._read_json(completion)
+            return self._check_json(completion)
         if self.edits is not None and not self.tools:
-            return self._read_edits(completion, self.edits)
-        return Reading(completion, None, _as_said(completion))
+            return self._check_edits(completion, self.edits)
+        return Reading(completion, None, _text_outcome(completion))
 
     async def read_aside(self, completion: Completion) -> Reading:
-        """Read an answer without holding up the event loop: applying edits to long files takes its time."""
+        """Check an answer without blocking the event loop: applying edits to long files takes time."""
         return self.read(completion) if self.edits is None else await asyncio.to_thread(self.read, completion)
 
-    def _calls_finding(self, n_calls: int, completion: Completion) -> str | None:
+    def _find_call_defect(self, n_calls: int, completion: Completion) -> str | None:
         if not n_calls:
             return "the answer calls no tool, and the request demands a call"
         if self.one_call and n_calls > 1:
             return f"the answer makes {n_calls} calls, and the request allows one at a time"
         if not self.tools:
-            return "the answer calls a tool, and none may be called"
+            return "the answer calls a tool, and the request allows none"
         return find_bad_call(self.tools, list_calls(completion))
 
-    def _read_json(self, completion: Completion) -> Reading:
-        cleaned = replace(completion, text=unfenced(completion.text))
+    def _check_json(self, completion: Completion) -> Reading:
+        cleaned = replace(completion, text=strip_fence(completion.text))
         try:
-            value = json_value(cleaned.text)
+            value = parse_json(cleaned.text)
         except ValueError as error:
             problem = f"the answer is not JSON: {error}"[:MAX_FINDING_CHARS]
-            return Reading(cleaned, problem, _as_said(cleaned))
+            return Reading(cleaned, problem, _text_outcome(cleaned))
         outcome = ("json", json.dumps(value, sort_keys=True))
         if self.schema is not None:
-            missed = mismatch(value, self.schema)
+            missed = find_mismatch(value, self.schema)
             return Reading(cleaned, missed and f"the answer does not fit the schema {missed}", outcome)
         return Reading(cleaned, None if isinstance(value, dict) else "the answer is JSON, but not an object", outcome)
 
-    def _read_edits(self, completion: Completion, form: EditForm) -> Reading:
-        made = applied(form, self.workspace, completion.text)
+    def _check_edits(self, completion: Completion, form: EditForm) -> Reading:
+        made = apply_edits(form, self.workspace, completion.text)
         finding = next(iter(made.findings), None)
         if completion.finish_reason == "length":
             finding = "truncated: the answer reached its token limit"
-        return Reading(completion, finding, made.outcome, in_words=made.edits is Edits.NONE)
+        return Reading(completion, finding, made.outcome, in_words=made.status is EditStatus.NONE)
 
 
 _NONE = Contract()
 _BINDING = frozenset({"response_format", "tools", "functions", "parallel_tool_calls"})
 
 
-def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
-    """Return the contract of a request: from its parameters, and `of_edits` from its instructions."""
-    edits = edit_form(request.messages) if of_edits else None
+def derive_contract(request: ChatRequest, *, of_edits: bool = True) -> Contract:
+    """Return the contract of a request: from its parameters and, if `of_edits`, from its instructions."""
+    edits = detect_edit_form(request.messages) if of_edits else None
     if edits is None and _BINDING.isdisjoint(request.params):
         return _NONE
     response_format = request.params.get("response_format") or {}
@@ -136,12 +136,12 @@ def contract_of(request: ChatRequest, *, of_edits: bool = True) -> Contract:
         must_call=must_call,
         one_call=request.params.get("parallel_tool_calls") is False,
         edits=edits,
-        workspace=workspace(request.messages) if edits is not None else _NO_FILES,
+        workspace=read_workspace(request.messages) if edits is not None else _NO_FILES,
     )
 
 
-def _as_said(completion: Completion) -> Hashable:
-    """Return the answer but for white space at line ends and around the whole; indentation counts, it may be code."""
+def _text_outcome(completion: Completion) -> Hashable:
+    """Return the answer without white space at line ends and around the text; indentation counts, it may be code."""
     lines = tuple([line.rstrip() for line in completion.text.strip().splitlines()])
     said = ""
     if completion.tool_calls or completion.function_call:

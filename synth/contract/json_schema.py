@@ -1,4 +1,4 @@
-"""JSON Schema, as requests give it for answers and for tools' arguments. Pure: no reference leads to the network."""
+"""Check JSON values against the JSON Schemas that requests give. Pure: no reference is fetched."""
 
 import json
 import re
@@ -25,8 +25,8 @@ _REPEATS = re.compile(r"[+*|]|\{\d*,")
 _NOTHING_REMOTE: Registry[Any] = Registry()
 
 
-def schema_problem(schema: Any) -> str | None:
-    """Return what is wrong with a schema itself, None where it is one."""
+def find_schema_defect(schema: Any) -> str | None:
+    """Return why a value is not a usable JSON Schema, or None."""
     if not isinstance(schema, dict):
         return "must be an object"
     try:
@@ -35,14 +35,14 @@ def schema_problem(schema: Any) -> str | None:
         return f"is not a JSON Schema: {error.message}"[:MAX_FINDING_CHARS]
     except RecursionError:
         return "is nested too deeply"
-    except (TypeError, ValueError, AttributeError) as error:  # a $schema that is no text, say
+    except (TypeError, ValueError, AttributeError) as error:  # for example a $schema that is not a string
         return f"is not a JSON Schema: {error}"[:MAX_FINDING_CHARS]
     return None
 
 
-def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Return where and why a JSON value misses a schema that has no problem, None where it fits."""
-    validator = _careful(validators.validator_for(schema))(schema, registry=_NOTHING_REMOTE)
+def find_mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
+    """Return where and why a JSON value does not fit a valid schema, or None."""
+    validator = _make_careful(validators.validator_for(schema))(schema, registry=_NOTHING_REMOTE)
     try:
         missed = best_match(validator.iter_errors(value))
     except Unresolvable as reference:
@@ -53,14 +53,16 @@ def mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
 
 
 @cache
-def _careful(validator: type[Validator]) -> type[Validator]:
-    """Return the validator of a draft, but for patterns that could keep the loop busy for minutes: those it skips."""
-    keywords = {name: _skipping(validator.VALIDATORS[name]) for name in _WITH_PATTERNS if name in validator.VALIDATORS}
+def _make_careful(validator: type[Validator]) -> type[Validator]:
+    """Return the validator of a draft that skips patterns which could block the event loop for minutes."""
+    keywords = {
+        name: _skip_slow_patterns(validator.VALIDATORS[name]) for name in _WITH_PATTERNS if name in validator.VALIDATORS
+    }
     extended: type[Validator] = validators.extend(validator, keywords)  # type: ignore[no-untyped-call]  # untyped there
     return extended
 
 
-def _skipping(keyword: Keyword) -> Keyword:
+def _skip_slow_patterns(keyword: Keyword) -> Keyword:
     def checked(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
         patterns = [rule] if isinstance(rule, str) else list(rule)
         if not any(_may_explode(pattern) for pattern in patterns):
@@ -70,12 +72,12 @@ def _skipping(keyword: Keyword) -> Keyword:
 
 
 def _may_explode(pattern: str) -> bool:
-    """Whether a pattern repeats a group that repeats or branches inside: then matching may take exponential time."""
+    """Whether a pattern repeats a group that itself repeats or branches: matching may take exponential time."""
     return _REPEATED_GROUP.search(pattern) is not None and len(_REPEATS.findall(pattern)) > 1
 
 
-def unfenced(text: str) -> str:
-    """Return what is inside of a fence around a whole text, and any other text as it is."""
+def strip_fence(text: str) -> str:
+    """Return the text inside a fence that surrounds the whole text; any other text unchanged."""
     stripped = text.strip()
     opening, newline, rest = stripped.partition("\n")
     fenced = opening.startswith(_FENCE) and opening.strip("`").strip().isalnum() | (not opening.strip("` \t"))
@@ -84,15 +86,15 @@ def unfenced(text: str) -> str:
     return rest.removesuffix(_FENCE).rstrip(" \t").removesuffix("\n")
 
 
-def json_value(text: str | bytes) -> Any:
-    """Return the JSON value of a text, strictly; ValueError says what is wrong with it."""
+def parse_json(text: str | bytes) -> Any:
+    """Decode JSON strictly. ValueError says what is wrong."""
     try:
         return json_codec.decode_fast(text)
     except (ValueError, RecursionError):
-        return _decoded(text)
+        return _decode_strictly(text)
 
 
-def _decoded(text: str | bytes) -> Any:
+def _decode_strictly(text: str | bytes) -> Any:
     try:
         return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synth.contract.json_schema import MAX_FINDING_CHARS, json_value, mismatch, schema_problem
+from synth.contract.json_schema import MAX_FINDING_CHARS, find_mismatch, find_schema_defect, parse_json
 from synth.normalize import Completion
 
 
@@ -49,11 +49,11 @@ def _call_finding(tools: Mapping[str, Any], call: Mapping[str, Any]) -> str | No
     if "function" not in call:
         return None
     try:
-        arguments = json_value(str(made.get("arguments")))
+        arguments = parse_json(str(made.get("arguments")))
     except ValueError as error:
         return f"the arguments of {name} are not JSON: {error}"[:MAX_FINDING_CHARS]
     schema = tools[name]
-    if schema_problem(schema) is not None:  # then upstreams take it in their own way, and so do we
+    if find_schema_defect(schema) is not None:  # then upstreams take it in their own way, and so do we
         return None
-    missed = mismatch(arguments, schema)
+    missed = find_mismatch(arguments, schema)
     return missed and f"the arguments of {name} do not fit its schema {missed}"

@@ -1,28 +1,28 @@
-"""Edits of files that an answer carries, in the forms that coding tools ask for; applied in memory, never on disk.
+"""Parse and apply the file edits in an answer, in the forms that coding tools ask for. In memory, never on disk.
 
-The rules are those of aider 0.86 (https://aider.chat), which parses such answers leniently in some places and not at
-all in others: what counts is the files that the tool in front of the gateway ends up with. Pure.
+The rules are those of aider 0.86 (https://aider.chat), which is lenient in some places and strict in others. They are
+followed exactly, because an edit is right if the tool in front of the gateway ends up with the right files. Pure.
 """
 
-from synth.edits.application import Applied, Edits, applied
-from synth.edits.assembly import assembled, clash
-from synth.edits.code import CodeBlock, code_block
-from synth.edits.forms import EditForm, edit_form
+from synth.edits.application import AppliedEdits, EditStatus, apply_edits
+from synth.edits.assembly import assemble_hunks, find_conflict
+from synth.edits.code import CodeBlock, find_code_block
+from synth.edits.forms import EditForm, detect_edit_form
 from synth.edits.hunks import Hunk, Region
-from synth.edits.workspace import Workspace, workspace
+from synth.edits.workspace import Workspace, read_workspace
 
 __all__ = [
-    "Applied",
+    "AppliedEdits",
     "CodeBlock",
     "EditForm",
-    "Edits",
+    "EditStatus",
     "Hunk",
     "Region",
     "Workspace",
-    "applied",
-    "assembled",
-    "clash",
-    "code_block",
-    "edit_form",
-    "workspace",
+    "apply_edits",
+    "assemble_hunks",
+    "detect_edit_form",
+    "find_code_block",
+    "find_conflict",
+    "read_workspace",
 ]

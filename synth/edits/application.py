@@ -1,26 +1,26 @@
-"""What the edits of an answer come to. Pure."""
+"""Apply the edits that an answer carries to the files that the conversation shows. Pure."""
 
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from posixpath import isabs
 
-from synth.edits.code import code_blocks, code_findings
-from synth.edits.edit_blocks import edit_blocks_applied
+from synth.edits.code import find_code_blocks, find_code_defects
+from synth.edits.edit_blocks import apply_edit_blocks
 from synth.edits.forms import EditForm
-from synth.edits.hunks import Draft, Hunk
-from synth.edits.patch import patch_applied
-from synth.edits.syntax import parsing_problem
-from synth.edits.udiff import udiff_applied
-from synth.edits.whole import whole_file_applied
+from synth.edits.hunks import EditResult, Hunk
+from synth.edits.patch import apply_patch
+from synth.edits.syntax import file_syntax_error
+from synth.edits.udiff import apply_udiff
+from synth.edits.whole import apply_file_listings
 from synth.edits.workspace import Workspace
 
 _NAME_PUNCTUATION = "<>|?*`\0"
 _MAX_NAME_WORDS = 4
 
 
-class Edits(StrEnum):
-    """What an answer's edits are like: none at all, all sound, or with findings."""
+class EditStatus(StrEnum):
+    """Whether an answer has edits, and whether they are sound or have findings."""
 
     NONE = "none"
     SOUND = "sound"
@@ -28,59 +28,60 @@ class Edits(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Applied:
-    """An answer, applied.
+class AppliedEdits:
+    """The result of applying an answer's edits.
 
-    `edits` is NONE for an answer without any, which may well be right: a question, a list of files to add. `files` is
-    the whole workspace as the tool would have it then, also where there are `findings`: each a concrete defect, fit
-    to be told to a model. `hunks` are the edits, in the order of the answer. `outcome` is equal for two answers that
-    come to the same.
+    `status` is NONE for an answer without edits, which may be right: a question, or a list of files to add. `files` is
+    the whole workspace as the tool would leave it, even if there are `findings`: each is a concrete defect, worded for
+    a model. `hunks` are the edits in the order of the answer. `outcome` is equal for two answers with the same effect.
     """
 
-    edits: Edits
+    status: EditStatus
     files: Mapping[str, str]
     findings: tuple[str, ...]
     hunks: tuple[Hunk, ...]
     outcome: Hashable
 
 
-def applied(form: EditForm, workspace: Workspace, text: str) -> Applied:
-    """Return what an answer of some form does to the files that were shown. Never raises, whatever the text."""
+def apply_edits(form: EditForm, workspace: Workspace, text: str) -> AppliedEdits:
+    """Apply an answer of the given form to the files that were shown. Never raises, whatever the text."""
     if form is EditForm.CODE:
-        return _code_applied(workspace, text)
-    draft = _APPLY[form](workspace, text)
-    findings = tuple(dict.fromkeys([*draft.findings, *_defects(workspace, draft)]))
-    if not draft.hunks and not findings:
-        return Applied(Edits.NONE, draft.files, (), (), ("text", _tidy(text)))
-    if not findings and draft.files == workspace.files:
+        return _check_code(workspace, text)
+    result = _APPLY[form](workspace, text)
+    findings = tuple(dict.fromkeys([*result.findings, *_find_defects(workspace, result)]))
+    if not result.hunks and not findings:
+        return AppliedEdits(EditStatus.NONE, result.files, (), (), ("text", _strip_line_ends(text)))
+    if not findings and result.files == workspace.files:
         findings = ("the edits change nothing",)
-    edits = Edits.BROKEN if findings else Edits.SOUND
-    outcome = ("files", tuple(sorted((path, _tidy(content)) for path, content in draft.files.items())))
-    return Applied(edits, draft.files, findings, tuple(draft.hunks), outcome)
+    status = EditStatus.BROKEN if findings else EditStatus.SOUND
+    outcome = ("files", tuple(sorted((path, _strip_line_ends(content)) for path, content in result.files.items())))
+    return AppliedEdits(status, result.files, findings, tuple(result.hunks), outcome)
 
 
-def _code_applied(workspace: Workspace, text: str) -> Applied:
-    blocks = list(code_blocks(text))
-    findings = tuple(code_findings(blocks))
-    outcome = blocks[0].outcome if len(blocks) == 1 else ("text", _tidy(text))
-    edits = Edits.BROKEN if findings else Edits.SOUND if blocks else Edits.NONE
-    return Applied(edits, workspace.files, findings, (), outcome)
+def _check_code(workspace: Workspace, text: str) -> AppliedEdits:
+    blocks = list(find_code_blocks(text))
+    findings = tuple(find_code_defects(blocks))
+    outcome = blocks[0].outcome if len(blocks) == 1 else ("text", _strip_line_ends(text))
+    status = EditStatus.BROKEN if findings else EditStatus.SOUND if blocks else EditStatus.NONE
+    return AppliedEdits(status, workspace.files, findings, (), outcome)
 
 
-def _defects(workspace: Workspace, draft: Draft) -> Iterator[str]:
-    """Yield what is wrong with the files themselves that were changed or made."""
-    for path, content in draft.files.items():
+def _find_defects(workspace: Workspace, result: EditResult) -> Iterator[str]:
+    """Yield the defects of the changed and new files themselves: impossible names, syntax errors."""
+    for path, content in result.files.items():
         before = workspace.files.get(path)
         if content == before:
             continue
-        if before is None and (problem := _naming_problem(path)):
+        if before is None and (problem := _find_name_problem(path)):
             yield problem
-        elif (before is None or parsing_problem(path, before) is None) and (problem := parsing_problem(path, content)):
+        elif (problem := file_syntax_error(path, content)) and (
+            before is None or file_syntax_error(path, before) is None
+        ):
             yield f"{path}: {problem}"
 
 
-def _naming_problem(path: str) -> str | None:
-    """Return why no new file should bear a name: leniently read answers turn talk into names."""
+def _find_name_problem(path: str) -> str | None:
+    """Return why a new file must not have this name. Lenient readers sometimes take prose for a file name."""
     if isabs(path) or path.startswith("../"):
         return f"{path} lies outside of the project"
     if any(mark in path for mark in _NAME_PUNCTUATION) or len(path.split()) > _MAX_NAME_WORDS:
@@ -88,13 +89,14 @@ def _naming_problem(path: str) -> str | None:
     return None
 
 
-def _tidy(text: str) -> str:
+def _strip_line_ends(text: str) -> str:
+    """Return a text without white space at the ends of its lines and at its own end."""
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
 
-_APPLY: Mapping[EditForm, Callable[[Workspace, str], Draft]] = {
-    EditForm.EDIT_BLOCKS: edit_blocks_applied,
-    EditForm.UDIFF: udiff_applied,
-    EditForm.WHOLE_FILE: whole_file_applied,
-    EditForm.PATCH: patch_applied,
+_APPLY: Mapping[EditForm, Callable[[Workspace, str], EditResult]] = {
+    EditForm.EDIT_BLOCKS: apply_edit_blocks,
+    EditForm.UDIFF: apply_udiff,
+    EditForm.WHOLE_FILE: apply_file_listings,
+    EditForm.PATCH: apply_patch,
 }

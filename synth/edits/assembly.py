@@ -1,68 +1,75 @@
-"""One answer out of hunks of several. Pure."""
+"""Assemble one answer from hunks of several answers. Pure."""
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations, groupby
 
-from synth.edits.application import applied
+from synth.edits.application import apply_edits
 from synth.edits.forms import EditForm
 from synth.edits.hunks import Hunk, Region
 from synth.edits.patch_syntax import BEGIN, END
 from synth.edits.workspace import Workspace
 
-_APART = "@@"
+_SECTION_MARK = "@@"
 
 
-def assembled(form: EditForm, hunks: Sequence[Hunk]) -> str:
-    """Return an answer of a form that has edits which makes these hunks, each verbatim, in the order given.
+def assemble_hunks(form: EditForm, hunks: Sequence[Hunk]) -> str:
+    """Return an answer of the given form that makes these hunks, each verbatim, in the given order.
 
-    But for patches, where the hunks of a file stand together and go down the file, as their readers demand.
+    Patches are the exception: their readers demand that the hunks of a file stand together, from its top to its end.
     """
     if form is EditForm.PATCH:
-        return "\n".join([BEGIN, *_grouped(_down_each_file(hunks)), END, ""])
+        return "\n".join([BEGIN, *_group_by_file(_sort_within_files(hunks)), END, ""])
     if form is EditForm.UDIFF:
-        return "\n\n".join(_grouped(hunks)) + "\n"
+        return "\n\n".join(_group_by_file(hunks)) + "\n"
     return "\n\n".join(hunk.lead + hunk.text + hunk.tail for hunk in hunks) + "\n"
 
 
-def clash(form: EditForm, workspace: Workspace, chosen: Sequence[Sequence[Hunk]]) -> str | None:
-    """Return why hunks cannot be assembled, None where they can. `chosen` groups them by the answer they are of.
+def find_conflict(form: EditForm, workspace: Workspace, chosen: Sequence[Sequence[Hunk]]) -> str | None:
+    """Return why hunks cannot be assembled, or None if they can. `chosen` has one group of hunks per answer.
 
-    They can if those of different answers touch different regions, and all together apply where each was meant to.
+    Two conditions: hunks of different answers change different regions, and the assembled answer applies every hunk at
+    the place that it had in its own answer.
     """
+    # A region that merely does not overlap is not enough. A lenient reader may find the lines of one hunk at another
+    # place once the hunk before it has been applied, and a file without a known region may be replaced as a whole.
+    # So the assembled answer is applied for real, and each hunk must land where it landed alone.
     for ours, theirs in combinations(chosen, 2):
         for one in ours:
-            if any(_same_place(one, other) for other in theirs):
+            if any(_overlap(one, other) for other in theirs):
                 return f"two answers change the same lines of {one.path}"
     hunks = [hunk for group in chosen for hunk in group]
-    result = applied(form, workspace, assembled(form, hunks))
+    result = apply_edits(form, workspace, assemble_hunks(form, hunks))
     if result.findings:
         return result.findings[0]
-    if _places(result.hunks) != _places(hunks):
-        return "taken together, the hunks land elsewhere"
+    if _list_places(result.hunks) != _list_places(hunks):
+        return "taken together, the hunks apply at other places"
     return None
 
 
-def _same_place(one: Hunk, other: Hunk) -> bool:
+def _overlap(one: Hunk, other: Hunk) -> bool:
     if one.path != other.path:
         return False
     return one.region is None or other.region is None or one.region.overlaps(other.region)
 
 
-def _places(hunks: Iterable[Hunk]) -> list[tuple[str, Region]]:
+def _list_places(hunks: Iterable[Hunk]) -> list[tuple[str, Region]]:
     return sorted((hunk.path, hunk.region or Region(-1, -1)) for hunk in hunks)
 
 
-def _down_each_file(hunks: Sequence[Hunk]) -> list[Hunk]:
+def _sort_within_files(hunks: Sequence[Hunk]) -> list[Hunk]:
+    """Return hunks file by file, in the order of the files' first hunks, each file's from its top to its end."""
     first = {hunk.path: position for position, hunk in reversed(list(enumerate(hunks)))}
     return sorted(hunks, key=lambda hunk: (first[hunk.path], hunk.region or Region(-1, -1)))
 
 
-def _grouped(hunks: Iterable[Hunk]) -> list[str]:
-    """Return the hunks' texts, with one lead and one tail around those that follow each other and share them."""
+def _group_by_file(hunks: Iterable[Hunk]) -> list[str]:
+    """Return the hunks' texts; neighbours that share lead and tail get one of each."""
     groups = groupby(hunks, key=lambda hunk: (hunk.path, hunk.lead, hunk.tail))
-    return [lead + _apart([hunk.text for hunk in group]) + tail for (_, lead, tail), group in groups]
+    return [lead + _join_sections([hunk.text for hunk in group]) + tail for (_, lead, tail), group in groups]
 
 
-def _apart(texts: Sequence[str]) -> str:
-    """Return texts one below the other, with a line between where the next would be read as going on."""
-    return "\n".join([texts[0], *(text if text.startswith(_APART) else f"{_APART}\n{text}" for text in texts[1:])])
+def _join_sections(texts: Sequence[str]) -> str:
+    """Join texts with a section mark between them, unless the next text begins with one itself."""
+    return "\n".join(
+        [texts[0], *(text if text.startswith(_SECTION_MARK) else f"{_SECTION_MARK}\n{text}" for text in texts[1:])]
+    )

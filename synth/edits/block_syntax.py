@@ -1,4 +1,4 @@
-"""Reading SEARCH/REPLACE blocks out of an answer, by the rules of aider's `diff` and `diff-fenced`. Pure."""
+"""Parse SEARCH/REPLACE blocks by the rules of aider's `diff` and `diff-fenced` formats. Pure."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -22,7 +22,7 @@ _NAME_SIMILARITY = 0.8
 class Block:
     """One SEARCH/REPLACE block.
 
-    `text` is its source with its file name and fences, `named`, `opened` and `closed` tell which of them are there.
+    `text` is its source with file name and fences; `named`, `opened` and `closed` say which of them it has.
     """
 
     path: str
@@ -34,32 +34,32 @@ class Block:
     closed: bool
 
 
-def blocks(text: str, fence: Fence, names: Sequence[str]) -> list[Block]:
-    """Return the blocks of an answer. `names` are the files that may be meant, which a name may miss by a little.
+def parse_blocks(text: str, fence: Fence, names: Sequence[str]) -> list[Block]:
+    """Return the blocks of an answer. `names` are the files of the workspace; a block's name may differ a little.
 
-    MalformedError where one does not end or has no file name: the tool then takes none of them.
+    Raises MalformedError if a block does not end or has no file name: the tool then applies none of them.
     """
     return _Reader(text, fence, names).read()
 
 
 class _Reader:
-    """Goes through the lines of one answer."""
+    """Reads the lines of one answer from the first to the last."""
 
     def __init__(self, text: str, fence: Fence, names: Sequence[str]) -> None:
         self._lines = text.splitlines(keepends=True)
         self._fence = fence
         self._names = names
         self._position = 0
-        self._taken = 0  # the lines before belong to earlier blocks
+        self._taken = 0  # the lines before this one belong to earlier blocks
         self._last_path = ""
 
     def read(self) -> list[Block]:
         found = []
         while self._position < len(self._lines):
-            if self._begins_shell_commands():
+            if self._at_shell_commands():
                 self._skip_shell_commands()
             elif self._at(_HEAD, self._position):
-                found.append(self._block())
+                found.append(self._read_block())
             else:
                 self._position += 1
         return found
@@ -67,8 +67,8 @@ class _Reader:
     def _at(self, mark: re.Pattern[str], position: int) -> bool:
         return position < len(self._lines) and mark.match(self._lines[position].strip()) is not None
 
-    def _begins_shell_commands(self) -> bool:
-        """Whether a block of commands to run begins here; a block of edits to a script may look alike."""
+    def _at_shell_commands(self) -> bool:
+        """Whether a fenced block of shell commands begins here, and not an edit block of a script."""
         fenced = self._lines[self._position].strip().startswith(_SHELL_FENCES)
         return fenced and not any(self._at(_HEAD, self._position + ahead) for ahead in (1, 2))
 
@@ -78,20 +78,20 @@ class _Reader:
             self._position += 1
         self._position += 1
 
-    def _block(self) -> Block:
+    def _read_block(self) -> Block:
         head = self._position
         above = self._lines[max(0, head - _LINES_ABOVE) : head]
-        creates = self._at(_DIVIDER, head + 1)  # then no file that was shown is meant, however alike its name
+        creates = self._at(_DIVIDER, head + 1)  # an empty SEARCH creates a file: similar names of others do not count
         names = () if creates else self._names
-        path = _file_name(above, self._fence, names) or self._last_path
+        path = _find_name(above, self._fence, names) or self._last_path
         if not path:
             raise MalformedError("a SEARCH/REPLACE block has no file name on the line above it")
         self._last_path = path
-        divider = self._next(head + 1, (_DIVIDER,))
-        end = None if divider is None else self._next(divider + 1, (_END, _DIVIDER))
+        divider = self._find(head + 1, (_DIVIDER,))
+        end = None if divider is None else self._find(divider + 1, (_END, _DIVIDER))
         if divider is None or end is None:
             raise MalformedError(f"truncated: the last SEARCH/REPLACE block, for {path}, does not end")
-        start = self._start(head, path, names)
+        start = self._find_start(head, path, names)
         closed = end + 1 < len(self._lines) and self._fence.ends(self._lines[end + 1])
         self._position = end + 1
         self._taken = end + 2 if closed else end + 1
@@ -100,36 +100,36 @@ class _Reader:
             search="".join(self._lines[head + 1 : divider]),
             replace="".join(self._lines[divider + 1 : end]),
             text="".join(self._lines[start : self._taken]).rstrip("\r\n"),
-            named=_file_name(self._lines[start:head], self._fence, names) == path,
+            named=_find_name(self._lines[start:head], self._fence, names) == path,
             opened=any(self._fence.starts(line) for line in self._lines[start:head]),
             closed=closed,
         )
 
-    def _next(self, position: int, marks: Collection[re.Pattern[str]]) -> int | None:
+    def _find(self, position: int, marks: Collection[re.Pattern[str]]) -> int | None:
         rest = range(position, len(self._lines))
         return next((at for at in rest if any(self._at(mark, at) for mark in marks)), None)
 
-    def _start(self, head: int, path: str, names: Sequence[str]) -> int:
-        """Return the first line that belongs to the block which begins at `head`: its file name, or its fence."""
+    def _find_start(self, head: int, path: str, names: Sequence[str]) -> int:
+        """Return the first line of the block with its mark at `head`: its file name, or its fence."""
         start = head
         while start > max(self._taken, head - _LINES_ABOVE) and self._fence.starts(self._lines[start - 1]):
             start -= 1
         if start == max(self._taken, head - _LINES_ABOVE):
             return start
-        if _file_name(self._lines[start:head], self._fence, names) == path:
+        if _find_name(self._lines[start:head], self._fence, names) == path:
             return start
-        if _file_name(self._lines[start - 1 : head], self._fence, names) != path:
+        if _find_name(self._lines[start - 1 : head], self._fence, names) != path:
             return start
         start -= 1
         fence_above = start > self._taken and self._fence.starts(self._lines[start - 1])
         return start - 1 if fence_above and start == head - 1 else start
 
 
-def _file_name(above: Sequence[str], fence: Fence, names: Sequence[str]) -> str | None:
-    """Return the file that the lines above a block name, the nearest of `names` if it is near enough."""
+def _find_name(above: Sequence[str], fence: Fence, names: Sequence[str]) -> str | None:
+    """Return the file name in the lines above a block: the most similar of `names`, if one is similar enough."""
     found = []
     for line in reversed(above):
-        if name := _stripped(line, fence):
+        if name := _strip_markup(line, fence):
             found.append(name)
         if not fence.starts(line):
             break
@@ -146,8 +146,8 @@ def _file_name(above: Sequence[str], fence: Fence, names: Sequence[str]) -> str 
     return next((name for name in found if "." in name), found[0] if found else None)
 
 
-def _stripped(line: str, fence: Fence) -> str | None:
-    """Return the name in a line, without the markup that models put around names; None for a line without one."""
+def _strip_markup(line: str, fence: Fence) -> str | None:
+    """Return the name in a line without the markup that models put around names; None if the line has no name."""
     line = line.strip()
     for opening in (fence.opening, TICKS):
         if line.startswith(opening):

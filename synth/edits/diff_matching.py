@@ -1,14 +1,14 @@
-"""Finding the lines that a hunk of a diff expects, with the fuzz that aider allows. Pure."""
+"""Apply one hunk of a unified diff that has no line numbers, exactly as leniently as aider does. Pure."""
 
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import chain, islice
 
-from synth.edits.diff_syntax import DiffLines, between, sides
+from synth.edits.diff_syntax import DiffLines, diff_lines, split_sides
 
 _MIN_UNIQUE_CHARS = 10
 _MIN_KEPT_SHARE = 0.66
-# Bounds of what an answer can cost; hunks that people would call hunks stay far below.
+# Bounds of the work for one hunk; real hunks stay far below.
 _MAX_COMPARISONS = 5_000_000
 _MAX_RESULT_CHARS = 20_000_000
 _MIN_TRIES, _TRIED_CHARS = 50, 5_000_000
@@ -16,67 +16,74 @@ _MARK = "\N{LEFTWARDS ARROW}"
 _LAST_CODE_POINT = 0x10FFFF
 
 
-def hunk_applied(content: str, hunk: DiffLines) -> str | None:
-    """Return a text with a hunk applied, None where it does not apply or leaves nothing.
+# Strategy. A model writes a hunk without line numbers, leaves lines out, invents blank ones, and gets indentation wrong
+# by a constant. Each step of this module undoes one such mistake, from the cheapest to the most lenient; a step is only
+# tried if the one before has failed, and all of it is aider's, because the tool will apply the answer in the same way.
+# A short context may occur several times, so hunks with fewer than ten characters of it apply only if it is unique.
+# Invariant: the file is either changed as a whole by one variant of the hunk, or not changed at all.
 
-    First as it is. Then without expected lines that the text lacks, change by change, each with ever less context.
+
+def apply_hunk(content: str, hunk: DiffLines) -> str | None:
+    """Return the text with the hunk applied; None if it does not apply or leaves an empty text.
+
+    First the whole hunk; then, without the expected lines that the text lacks, change by change with ever less context.
     """
-    whole = _applied_at_once(content, hunk)
+    whole = _apply_whole(content, hunk)
     if whole:
         return whole
-    sections = _sections(_without_absent_lines(content, hunk))
+    sections = _split_sections(_drop_absent_lines(content, hunk))
     result: str | None = content
     for at in range(1, len(sections) - 1, 2):
-        result = _applied_in_part(result, *sections[at - 1 : at + 2]) if result else None
+        result = _apply_with_less_context(result, *sections[at - 1 : at + 2]) if result else None
     return result
 
 
-def _applied_at_once(content: str, hunk: DiffLines) -> str | None:
-    before_lines, after_lines = sides(hunk)
+def _apply_whole(content: str, hunk: DiffLines) -> str | None:
+    before_lines, after_lines = split_sides(hunk)
     before = "".join(before_lines)
     if not before:
         return None
     if len("".join(line.strip() for line in before_lines)) < _MIN_UNIQUE_CHARS and content.count(before) > 1:
         return None
-    return _flexibly_replaced(before, "".join(after_lines), content)
+    return _replace_flexibly(before, "".join(after_lines), content)
 
 
-def _flexibly_replaced(search: str, replace: str, content: str) -> str | None:
+def _replace_flexibly(search: str, replace: str, content: str) -> str | None:
     """Replace every occurrence: as it is, without blank lines around, by relative indentation, or by both."""
     texts = (search, replace, content)
     stripped = tuple(text.strip("\n") + "\n" for text in texts)
     for variant in (texts, stripped):
-        if replaced := _replaced(*variant):
+        if replaced := _replace_all(*variant):
             return replaced
     for variant in (texts, stripped):
-        if replaced := _by_relative_indentation(*variant):
+        if replaced := _replace_by_relative_indentation(*variant):
             return replaced
     return None
 
 
-def _replaced(search: str, replace: str, content: str) -> str | None:
+def _replace_all(search: str, replace: str, content: str) -> str | None:
     occurrences = content.count(search)
     too_large = occurrences * len(replace) > _MAX_RESULT_CHARS
     return content.replace(search, replace) if occurrences and not too_large else None
 
 
-def _by_relative_indentation(search: str, replace: str, content: str) -> str | None:
-    mark = _unused_mark(search + replace + content)
+def _replace_by_relative_indentation(search: str, replace: str, content: str) -> str | None:
+    mark = _find_unused_mark(search + replace + content)
     if mark is None:
         return None
-    relative = (_relative(text, mark) for text in (search, replace, content))
-    replaced = _replaced(*relative)
-    return _absolute(replaced, mark) if replaced else None
+    relative = (_to_relative(text, mark) for text in (search, replace, content))
+    replaced = _replace_all(*relative)
+    return _to_absolute(replaced, mark) if replaced else None
 
 
-def _unused_mark(text: str) -> str | None:
+def _find_unused_mark(text: str) -> str | None:
     used = set(text)
     marks = chain(_MARK, map(chr, range(_LAST_CODE_POINT, 0x10000, -1)))
     return next((mark for mark in marks if mark not in used), None)
 
 
-def _relative(text: str, mark: str) -> str:
-    """Return a text in which two lines stand for each: how its indentation changes, and what it holds."""
+def _to_relative(text: str, mark: str) -> str:
+    """Return a text with two lines for each line: the change of its indentation, and its content."""
     pieces, previous = [], 0
     for line in text.splitlines(keepends=True):
         bare = line.rstrip("\r\n")
@@ -87,8 +94,8 @@ def _relative(text: str, mark: str) -> str:
     return "".join(pieces)
 
 
-def _absolute(text: str, mark: str) -> str | None:
-    """Return what `_relative` was given; None for a text that it cannot have made."""
+def _to_absolute(text: str, mark: str) -> str | None:
+    """Undo `_to_relative`; None if that function cannot have produced the text."""
     lines = text.splitlines(keepends=True)
     if len(lines) % 2:
         return None
@@ -102,26 +109,27 @@ def _absolute(text: str, mark: str) -> str | None:
     return None if mark in absolute else absolute
 
 
-def _without_absent_lines(content: str, hunk: DiffLines) -> DiffLines:
-    """Return a hunk that adds the lines which it expected and the text lacks, unless too little of it would be left."""
-    before, after = sides(hunk)
+def _drop_absent_lines(content: str, hunk: DiffLines) -> DiffLines:
+    """Return a hunk that adds the lines it expected but the text lacks; the same hunk if too little would be left."""
+    before, after = split_sides(hunk)
     present = content.splitlines(keepends=True)
     if len(before) * len(present) > _MAX_COMPARISONS:
         return hunk
-    kept = [line for start, size in _significant(before, present) for line in before[start : start + size]]
+    kept = [line for start, size in _find_significant(before, present) for line in before[start : start + size]]
     enough = len("".join(kept).strip()) >= _MIN_UNIQUE_CHARS and len(kept) >= len(before) * _MIN_KEPT_SHARE
-    return between(kept, after) if enough else hunk
+    return diff_lines(kept, after) if enough else hunk
 
 
-def _significant(before: DiffLines, present: DiffLines) -> list[tuple[int, int]]:
-    """Return the (start, size) of what `before` has in common with a text, but for pieces smaller than both gaps."""
+def _find_significant(before: DiffLines, present: DiffLines) -> list[tuple[int, int]]:
+    """Return (start, size) of the pieces that `before` shares with a text, without those smaller than their gaps."""
     matches = SequenceMatcher(None, before, present, autojunk=False).get_matching_blocks()
     common = [(match.a, match.b, match.size) for match in matches if match.size]
     edge = (len(before), len(present), 0)
     while True:
         bounded = [(0, 0, 0), *common, edge]
         gaps = [
-            max(a - end_a, b - end_b) for (end_a, end_b), (a, b, _) in zip(_ends(bounded), bounded[1:], strict=False)
+            max(a - end_a, b - end_b)
+            for (end_a, end_b), (a, b, _) in zip(_list_ends(bounded), bounded[1:], strict=False)
         ]
         sizes = zip(common, gaps, gaps[1:], strict=False)
         chance = next((at for at, ((_, _, size), *around) in enumerate(sizes) if size <= min(around)), None)
@@ -130,12 +138,12 @@ def _significant(before: DiffLines, present: DiffLines) -> list[tuple[int, int]]
         del common[chance]
 
 
-def _ends(pieces: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
+def _list_ends(pieces: Sequence[tuple[int, int, int]]) -> list[tuple[int, int]]:
     return [(a + size, b + size) for a, b, size in pieces]
 
 
-def _sections(hunk: DiffLines) -> list[list[str]]:
-    """Return a hunk as context, changes, context and so on, beginning and ending with context, be it empty."""
+def _split_sections(hunk: DiffLines) -> list[list[str]]:
+    """Return a hunk as context, changes, context and so on; it begins and ends with context, which may be empty."""
     sections: list[list[str]] = [[]]
     for line in hunk:
         is_change = line[0] in "-+"
@@ -145,8 +153,8 @@ def _sections(hunk: DiffLines) -> list[list[str]]:
     return sections if len(sections) % 2 else [*sections, []]
 
 
-def _applied_in_part(content: str, above: DiffLines, changes: DiffLines, below: DiffLines) -> str | None:
-    """Apply changes with as much of the context around them as matches."""
+def _apply_with_less_context(content: str, above: DiffLines, changes: DiffLines, below: DiffLines) -> str | None:
+    """Apply changes with the longest part of the context around them that matches."""
     present = {line.strip() for line in content.splitlines()}
     attempts = (
         [*above[len(above) - used_above :], *changes, *below[: used - used_above]]
@@ -156,11 +164,11 @@ def _applied_in_part(content: str, above: DiffLines, changes: DiffLines, below: 
     )
     possible = (hunk for hunk in attempts if _may_match(hunk, present))
     tries = islice(possible, max(_MIN_TRIES, _TRIED_CHARS // (len(content) + 1)))
-    return next((result for hunk in tries if (result := _applied_at_once(content, hunk))), None)
+    return next((result for hunk in tries if (result := _apply_whole(content, hunk))), None)
 
 
 def _may_match(hunk: DiffLines, present: set[str]) -> bool:
-    """Whether all expected lines occur at all. The first may match the end of a longer line."""
-    before, _ = sides(hunk)
+    """Whether all expected lines occur somewhere. The first one may match the end of a longer line."""
+    before, _ = split_sides(hunk)
     expected = [line.strip() for line in before if line.strip()]
     return present.issuperset(expected[1:])

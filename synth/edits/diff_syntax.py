@@ -1,10 +1,10 @@
-"""Reading unified diffs without line numbers out of an answer, by the rules of aider's `udiff`. Pure."""
+"""Parse unified diffs without line numbers, by the rules of aider's `udiff` format. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import unified_diff
 
-from synth.edits.fences import TICKS, lines_of
+from synth.edits.fences import TICKS, split_lines
 from synth.edits.hunks import MalformedError
 
 _OPENING = TICKS + "diff"
@@ -25,18 +25,18 @@ class Diff:
 
 @dataclass(frozen=True, slots=True)
 class Diffs:
-    """The hunks of an answer. `truncated`: the last fence does not close, and its last line is lost."""
+    """The hunks of an answer. `truncated`: the last fence does not close, and the tool loses the last line."""
 
     hunks: Sequence[Diff]
     truncated: bool
 
 
-def diffs(text: str) -> Diffs:
-    """Return the hunks of an answer that change something, without repetitions.
+def parse_diffs(text: str) -> Diffs:
+    """Return the hunks of an answer that change something, without duplicates.
 
-    MalformedError where the first one names no file: the tool then takes none of them.
+    Raises MalformedError if the first one names no file: the tool then applies none of them.
     """
-    lines = lines_of(text)
+    lines = split_lines(text)
     found: dict[tuple[str, str], Diff] = {}
     path: str | None = None
     position, truncated = 0, False
@@ -48,37 +48,37 @@ def diffs(text: str) -> Diffs:
         end = next((at for at in inside if lines[at].startswith(TICKS)), None)
         truncated = end is None
         position = len(lines) - 1 if end is None else end
-        for named, hunk, source in _hunks(lines[inside.start : position]):
+        for named, hunk, source in _split_hunks(lines[inside.start : position]):
             path = named or path
             if path is None:
                 raise MalformedError("a diff does not begin with the names of its file, after --- and +++")
-            if normal := _normal(hunk):
+            if normal := _normalize(hunk):
                 found.setdefault((path, "".join(normal)), Diff(path, normal, source))
         position += 1
     return Diffs(tuple(found.values()), truncated)
 
 
-def _hunks(block: DiffLines) -> Iterator[tuple[str | None, DiffLines, str]]:
-    """Yield (path, lines, source) of each hunk in a fenced block; the path is None where the block gives none."""
-    path, start = _first_path(block)
+def _split_hunks(block: DiffLines) -> Iterator[tuple[str | None, DiffLines, str]]:
+    """Yield (path, lines, source) of each hunk in a fenced block; the path is None if the block names no file."""
+    path, start = _read_first_path(block)
     hunk: list[str] = []
     begins, changes = start, False
     for position in range(start, len(block) + 1):
         line = block[position] if position < len(block) else "@@"
         if _names_next_file(hunk, line):
-            yield path, _without_old_name(hunk), _source(block, begins, position - 1)
+            yield path, _without_old_name(hunk), _join_source(block, begins, position - 1)
             path, hunk, begins, changes = line[len(_NEW) :].strip(), [], position + 1, False
         elif line.startswith("@") and len(line) > 1:
             if changes:
-                yield path, hunk, _source(block, begins, position)
+                yield path, hunk, _join_source(block, begins, position)
             hunk, begins, changes = [], position, False
         else:
             hunk.append(line)
             changes = changes or (len(line) > 1 and line[0] in "-+")
 
 
-def _first_path(block: DiffLines) -> tuple[str | None, int]:
-    """Return the file that the first two lines name, and the line after them."""
+def _read_first_path(block: DiffLines) -> tuple[str | None, int]:
+    """Return the path in the first two lines and the position after them, or (None, 0)."""
     if len(block) < 2 or not block[0].startswith(_OLD) or not block[1].startswith(_NEW):  # noqa: PLR2004 - a pair
         return None, 0
     old, new = block[0][len(_OLD) :].strip(), block[1][len(_NEW) :].strip()
@@ -95,12 +95,12 @@ def _without_old_name(hunk: DiffLines) -> DiffLines:
     return hunk[:-2] if blank_before else hunk[:-1]
 
 
-def _source(block: DiffLines, start: int, end: int) -> str:
+def _join_source(block: DiffLines, start: int, end: int) -> str:
     return "".join(block[start:end]).removesuffix("\n")
 
 
-def sides(hunk: DiffLines) -> tuple[list[str], list[str]]:
-    """Return the lines that a hunk expects, and those that it leaves."""
+def split_sides(hunk: DiffLines) -> tuple[list[str], list[str]]:
+    """Return the lines that a hunk expects in the file, and the lines that it replaces them with."""
     before, after = [], []
     for line in hunk:
         sign, rest = (line[0], line[1:]) if len(line) > 1 else (" ", line)
@@ -111,16 +111,16 @@ def sides(hunk: DiffLines) -> tuple[list[str], list[str]]:
     return before, after
 
 
-def between(before: DiffLines, after: DiffLines) -> list[str]:
-    """Return the one hunk that leads from some lines to others, with all that they have in common as its context."""
+def diff_lines(before: DiffLines, after: DiffLines) -> list[str]:
+    """Return the difference of two lists of lines as one hunk, with all equal lines as its context."""
     return list(unified_diff(before, after, n=max(len(before), len(after))))[_HEADER_LINES:]
 
 
-def _normal(hunk: DiffLines) -> list[str]:
-    """Return a hunk with blank lines truly blank and its changes in the usual order; empty where nothing changes."""
-    before, after = sides(hunk)
-    return between([_blanked(line) for line in before], [_blanked(line) for line in after])
+def _normalize(hunk: DiffLines) -> list[str]:
+    """Return a hunk with blank lines made empty and removals before additions; an empty list if nothing changes."""
+    before, after = split_sides(hunk)
+    return diff_lines([_empty_if_blank(line) for line in before], [_empty_if_blank(line) for line in after])
 
 
-def _blanked(line: str) -> str:
+def _empty_if_blank(line: str) -> str:
     return line if line.strip() else "\n"

@@ -1,4 +1,4 @@
-"""The fences that stand around files and blocks, and lines as aider counts them. Pure."""
+"""The fences around files and edit blocks, and the lines of a text as aider counts them. Pure."""
 
 from typing import NamedTuple
 
@@ -6,21 +6,21 @@ TICKS = "```"
 
 
 class Fence(NamedTuple):
-    """What opens a block, and what closes it."""
+    """The lines that open and close a block."""
 
     opening: str
     closing: str
 
     def starts(self, line: str) -> bool:
-        """Whether a line begins a block: with this fence, or with the one that models fall back to."""
+        """Whether a line opens a block: with this fence, or with the backticks that models fall back to."""
         return line.startswith((self.opening, TICKS))
 
     def ends(self, line: str) -> bool:
-        """Whether a line ends a block: with this fence, or with the one that models fall back to."""
+        """Whether a line closes a block: with this fence, or with the backticks that models fall back to."""
         return line.startswith((self.closing, TICKS))
 
 
-# The tool takes the first that no line of its files begins with.
+# The tool chooses the first fence that begins no line of its files.
 FENCES = (
     Fence(TICKS, TICKS),
     Fence("````", "````"),
@@ -28,8 +28,8 @@ FENCES = (
 )
 
 
-def lines_of(text: str) -> list[str]:
-    """Return the lines of a text, each with its end, the last one's added where it lacks."""
+def split_lines(text: str) -> list[str]:
+    """Return the lines of a text with their ends; the last line gets one if it has none."""
     if text and not text.endswith("\n"):
         text += "\n"
     return text.splitlines(keepends=True)

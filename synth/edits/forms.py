@@ -1,4 +1,4 @@
-"""Which edit form a request demands, told by marks in its instructions. Pure."""
+"""Detect the edit form that a request demands, by the marks in its instructions. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ _LISTING_EXAMPLES = tuple(
     )
     for opening, closing in FENCES
 )
-# Agents that send edits as arguments of a tool call written in prose: their parsers want something else around it.
+# Agents whose edits are arguments of a tool call that is written in prose: their parsers need other text around it.
 _TOOL_CALL_MARKUP = re.compile(r"</(?:diff|path|content|apply_diff|replace_in_file)>|\bapply_patch\b")
 
 _WORD = r"(?:(?!of\b|about\b|on\b|from\b|for\b)[\w'-]+\s+)"
@@ -42,7 +42,7 @@ _ONE_CODE_BLOCK = re.compile(
     r"code[ -]?block\b(?!\s+(?:below|above|that|which))"
 )
 _CODE_BLOCK = re.compile(r"code[ -]?block\b")
-_WISH_CHARS = 300  # a wish for a code block is one sentence: nothing further away belongs to it
+_WISH_CHARS = 300  # a request for a code block is one sentence: nothing further away belongs to it
 
 
 class EditForm(StrEnum):
@@ -55,50 +55,52 @@ class EditForm(StrEnum):
     CODE = "code"
 
 
-def edit_form(messages: Sequence[Message]) -> EditForm | None:
-    """Return the form that the answer must keep, None where no edit is asked for.
+def detect_edit_form(messages: Sequence[Message]) -> EditForm | None:
+    """Return the form that the answer must keep, or None if the request asks for no edit.
 
-    Only instructions count, never what a user talks about: system and developer messages, and where there is none, a
-    first user message that the assistant did no more than acknowledge (so instruct tools models without a system
-    role). The one exception is the wish for a single code block, which may stand in the last message.
+    Only instructions count, never what a user talks about: system and developer messages, and a first user message that
+    the assistant merely acknowledged (this is how tools instruct models without a system role). The one exception is
+    the request for a single code block, which may stand in the last message.
     """
-    told = _texts(messages, "system", "developer")
-    shown = [*told, *_acknowledged(messages)]
-    if shown:
-        instructions = "\n".join(shown)
-        form = _shown_form(instructions)
-        if form is not None and not _TOOL_CALL_MARKUP.search(instructions):
+    instructions = _list_texts(messages, "system", "developer")
+    rules = [*instructions, *_find_acknowledged(messages)]
+    if rules:
+        text = "\n".join(rules)
+        form = _detect_shown_form(text)
+        if form is not None and not _TOOL_CALL_MARKUP.search(text):
             return form
-    wishes = "\n".join([*told, *_texts(messages[-1:], "user")])
-    return EditForm.CODE if _wishes_one_code_block(wishes) else None
+    wishes = "\n".join([*instructions, *_list_texts(messages[-1:], "user")])
+    return EditForm.CODE if _asks_for_one_code_block(wishes) else None
 
 
-def _shown_form(instructions: str) -> EditForm | None:
+def _detect_shown_form(instructions: str) -> EditForm | None:
     for form, literal, marks in (
         (EditForm.EDIT_BLOCKS, "SEARCH", _SEARCH_REPLACE),
         (EditForm.PATCH, "Begin Patch", _PATCH),
         (EditForm.UDIFF, "+++ ", _UNIFIED_DIFF),
     ):
-        if literal in instructions and all(mark.search(instructions) for mark in marks):  # most hold no literal
+        if literal in instructions and all(
+            mark.search(instructions) for mark in marks
+        ):  # cheap for most prompts, which lack the literal
             return form
     return EditForm.WHOLE_FILE if _shows_file_listing(instructions) else None
 
 
-def _wishes_one_code_block(text: str) -> bool:
-    """Whether a single code block is asked for; the pattern is dear, so it sees only what surrounds the words."""
-    if "lock" not in text and "LOCK" not in text:  # which is all of Block and block, and cheaper than lower()
+def _asks_for_one_code_block(text: str) -> bool:
+    """Whether the text asks for a single code block. The pattern is slow, so it sees only what surrounds the words."""
+    if "lock" not in text and "LOCK" not in text:  # as in "Block" and "block"; cheaper than lower()
         return False
     lowered = text.lower()
     around = ((max(0, found.start() - _WISH_CHARS), found.end() + 20) for found in _CODE_BLOCK.finditer(lowered))
     return any(_ONE_CODE_BLOCK.search(lowered, start, end) for start, end in around)
 
 
-def _texts(messages: Sequence[Message], *roles: str) -> list[str]:
+def _list_texts(messages: Sequence[Message], *roles: str) -> list[str]:
     return [text_of(message.get("content")) for message in messages if message.get("role") in roles]
 
 
-def _acknowledged(messages: Sequence[Message]) -> Iterator[str]:
-    """Yield the first message if it is the user's, and the assistant had nothing to say to it."""
+def _find_acknowledged(messages: Sequence[Message]) -> Iterator[str]:
+    """Yield the first message if it is the user's and the assistant merely acknowledged it."""
     if [message.get("role") for message in messages[:2]] == ["user", "assistant"]:
         instructions, reply = (text_of(message.get("content")) for message in messages[:2])
         if len(reply) <= _MAX_ACKNOWLEDGEMENT_CHARS and "\n" not in reply.strip():
@@ -106,7 +108,7 @@ def _acknowledged(messages: Sequence[Message]) -> Iterator[str]:
 
 
 def _shows_file_listing(instructions: str) -> bool:
-    """Whether whole files are asked for, with an example: a path, a fence, and dots where the content would be."""
+    """Whether the instructions ask for whole files with an example: a path, a fence, and dots for the content."""
     plain = instructions.lower().replace("*", "")
     if not ("content" in plain or "file listing" in plain) or not _WHOLE.search(plain):
         return False

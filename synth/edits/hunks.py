@@ -1,4 +1,4 @@
-"""One edit of an answer as a thing of its own, and what the edits of an answer come to. Pure."""
+"""One edit of an answer, and the result of applying several. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Region(NamedTuple):
-    """Lines of a file as it was shown: from `start`, counted from 0, up to but without `end`. Empty: before `start`."""
+    """Lines of a file as it was shown: from `start`, counted from 0, up to `end`, exclusive. Empty: before `start`."""
 
     start: int
     end: int
@@ -20,10 +20,10 @@ class Region(NamedTuple):
 class Hunk:
     """One edit.
 
-    `index` counts within the answer, from 0. `path` is the file that it lands in. `region` is what it changes there;
-    None for the file as a whole, and where the edit only applies after others of its answer. `text` is its source,
-    verbatim. `lead` and `tail` are what must stand around that text where it is taken out of its answer: a file name
-    that was said before, a fence that holds several edits.
+    `index` counts the hunks of the answer from 0. `path` is the file that the hunk changes, and `region` the lines; it
+    is None for the whole file, and if the hunk only applies after other hunks. `text` is the source, verbatim.
+    `lead` and `tail` must stand around the text if it is moved to another answer: a file name that stood further above,
+    or a fence that holds several hunks.
     """
 
     index: int
@@ -35,25 +35,25 @@ class Hunk:
 
 
 @dataclass(slots=True)
-class Draft:
-    """What the edits of one answer come to, while they are applied one by one."""
+class EditResult:
+    """The files while an answer's hunks are applied one by one, with the findings and hunks so far."""
 
     files: dict[str, str]
     findings: list[str] = field(default_factory=list)
     hunks: list[Hunk] = field(default_factory=list)
 
     @classmethod
-    def of(cls, files: Mapping[str, str]) -> "Draft":
-        """Return a draft in which nothing has been edited yet."""
+    def of(cls, files: Mapping[str, str]) -> "EditResult":
+        """Return a result with nothing edited yet."""
         return cls(dict(files))
 
 
 class MalformedError(ValueError):
-    """An answer whose edits cannot be told apart, so that the tool would apply none of them. Its text is a finding."""
+    """The answer's edits cannot be parsed, so the tool would apply none of them. The message is a finding."""
 
 
-def touched(before: str | None, after: str | None) -> Region | None:
-    """Return the lines of `before` that differ in `after`; None where there was no file, or none is left."""
+def changed_region(before: str | None, after: str | None) -> Region | None:
+    """Return the lines of `before` that differ in `after`; None if either file does not exist."""
     if before is None or after is None:
         return None
     old, new = before.splitlines(), after.splitlines()

@@ -1,42 +1,42 @@
-"""Applying patches between `*** Begin Patch` and `*** End Patch`. Pure."""
+"""Apply patches between `*** Begin Patch` and `*** End Patch`. Pure."""
 
 from collections.abc import Callable, Iterator, Sequence
 
-from synth.edits.hunks import Draft, Hunk, MalformedError, Region
-from synth.edits.patch_syntax import UPDATE, Action, FilePatch, Section, patch
+from synth.edits.hunks import EditResult, Hunk, MalformedError, Region
+from synth.edits.patch_syntax import UPDATE, Action, FilePatch, Section, parse_patch
 from synth.edits.workspace import Workspace
 
 Change = tuple[int, Sequence[str], Sequence[str]]
 
 
-def patch_applied(workspace: Workspace, text: str) -> Draft:
-    """Return what an answer's patch comes to. A patch of which any part does not apply leaves every file as it was."""
-    draft = Draft.of(workspace.files)
+def apply_patch(workspace: Workspace, text: str) -> EditResult:
+    """Apply the patch of an answer. If any part of it does not apply, no file changes."""
+    result = EditResult.of(workspace.files)
     try:
-        parsed = patch(text)
+        parsed = parse_patch(text)
     except MalformedError as malformed:
-        draft.findings.append(str(malformed))
-        return draft
+        result.findings.append(str(malformed))
+        return result
     changes: dict[str, list[Change]] = {}
     actions: dict[str, FilePatch] = {}
     for file in parsed.files:
-        path = workspace.located(file.path)
-        draft.findings += _problems(file, actions.get(path), path, workspace)
+        path = workspace.resolve_path(file.path)
+        result.findings += _find_problems(file, actions.get(path), path, workspace)
         if path not in actions or file.move_to:
             actions[path] = file
-        changes.setdefault(path, []).extend(_planned(draft, file, path))
-    if not draft.findings:
+        changes.setdefault(path, []).extend(_plan(result, file, path))
+    if not result.findings:
         for path, file in actions.items():
-            _apply(draft, file, path, sorted(changes[path], key=lambda change: change[0]))
-    if draft.findings:
-        draft.files = dict(workspace.files)
+            _apply(result, file, path, sorted(changes[path], key=lambda change: change[0]))
+    if result.findings:
+        result.files = dict(workspace.files)
     if parsed.truncated:
-        draft.findings.append("truncated: the patch has no *** End Patch")
-    return draft
+        result.findings.append("truncated: the patch has no *** End Patch")
+    return result
 
 
-def _problems(file: FilePatch, earlier: FilePatch | None, path: str, workspace: Workspace) -> Iterator[str]:
-    """Yield why what a patch does to a file cannot be done, be its lines found or not."""
+def _find_problems(file: FilePatch, earlier: FilePatch | None, path: str, workspace: Workspace) -> Iterator[str]:
+    """Yield why the patch cannot do this to the file, regardless of the file's lines."""
     if path in workspace.read_only:
         yield f"{path} was shown read-only"
     elif file.action is not Action.ADD and path not in workspace.files:
@@ -47,33 +47,33 @@ def _problems(file: FilePatch, earlier: FilePatch | None, path: str, workspace: 
         yield f"the patch does two things to {path}"
 
 
-def _planned(draft: Draft, file: FilePatch, path: str) -> Iterator[Change]:
-    """Yield where an update changes which lines, and note its hunks."""
+def _plan(result: EditResult, file: FilePatch, path: str) -> Iterator[Change]:
+    """Yield the changes (position, old lines, new lines) of an update, and add its hunks to the result."""
     if file.action is not Action.UPDATE or file.move_to:
-        draft.hunks.append(Hunk(len(draft.hunks), path, None, file.text))
-    lines = draft.files.get(path, "").splitlines()
+        result.hunks.append(Hunk(len(result.hunks), path, None, file.text))
+    lines = result.files.get(path, "").splitlines()
     position: int | None = 0
     for section in file.sections:
-        found = None if position is None else _place(lines, section, position)
+        found = None if position is None else _find_place(lines, section, position)
         changes = [] if found is None else [(found + at, old, new) for at, old, new in section.changes]
         if not file.move_to:
-            region = None if found is None else _region(found, changes)
-            draft.hunks.append(Hunk(len(draft.hunks), path, region, section.text, f"{UPDATE}{file.path}\n"))
-        if found is None and position is not None and path in draft.files:
-            draft.findings.append(f"the lines of a section were not found in {path}")
+            region = None if found is None else _span(found, changes)
+            result.hunks.append(Hunk(len(result.hunks), path, region, section.text, f"{UPDATE}{file.path}\n"))
+        if found is None and position is not None and path in result.files:
+            result.findings.append(f"the lines of a section were not found in {path}")
         position = None if found is None else found + len(section.expected)
         yield from changes
 
 
-def _region(found: int, changes: Sequence[Change]) -> Region:
+def _span(found: int, changes: Sequence[Change]) -> Region:
     if not changes:
         return Region(found, found)
     (first, _, _), (last, old, _) = changes[0], changes[-1]
     return Region(first, last + len(old))
 
 
-def _place(lines: Sequence[str], section: Section, position: int) -> int | None:
-    """Return where a section's expected lines are, from `position` on and below its scopes."""
+def _find_place(lines: Sequence[str], section: Section, position: int) -> int | None:
+    """Return the position of a section's expected lines at or after `position`, below the section's scopes."""
     if section.scopes:
         scopes = [scope.strip() for scope in section.scopes]
         above = _find(lines, scopes, position, str.strip)
@@ -98,20 +98,20 @@ def _find(lines: Sequence[str], wanted: Sequence[str], start: int, norm: Callabl
     return next((at for at in starts if normal[at : at + size] == sought), None)
 
 
-def _apply(draft: Draft, file: FilePatch, path: str, changes: Sequence[Change]) -> None:
+def _apply(result: EditResult, file: FilePatch, path: str, changes: Sequence[Change]) -> None:
     if file.action is Action.ADD:
-        draft.files[path] = file.content
+        result.files[path] = file.content
         return
-    lines = draft.files.pop(path).splitlines()
+    lines = result.files.pop(path).splitlines()
     if file.action is Action.DELETE:
         return
     edited: list[str] = []
     taken = 0
     for at, old, new in changes:
         if at < taken:
-            draft.findings.append(f"the patch changes the same lines of {path} twice")
+            result.findings.append(f"the patch changes the same lines of {path} twice")
             return
         edited += [*lines[taken:at], *new]
         taken = at + len(old)
     edited += lines[taken:]
-    draft.files[file.move_to or path] = "\n".join(edited) + "\n" if edited or lines else ""
+    result.files[file.move_to or path] = "\n".join(edited) + "\n" if edited or lines else ""

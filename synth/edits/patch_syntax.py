@@ -1,4 +1,4 @@
-"""Reading patches between `*** Begin Patch` and `*** End Patch` out of an answer, by the rules of aider. Pure."""
+"""Parse patches between `*** Begin Patch` and `*** End Patch`, by the rules of aider. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _ACTION_MARKS = (END, UPDATE.rstrip(), DELETE.rstrip(), ADD.rstrip())
 
 
 class Action(Enum):
-    """What a patch does to a file; the value is the mark that says so."""
+    """What a patch does to a file; the value is the marker in the patch."""
 
     UPDATE = UPDATE
     ADD = ADD
@@ -22,7 +22,11 @@ class Action(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Changes close together: below the `scopes`, the `expected` lines, of which each change (at, old, new) is one."""
+    """Changes that stand close together.
+
+    `scopes` are lines that stand above the section, `expected` the lines that the section replaces, and each change
+    (at, old, new) replaces the lines `old` at the position `at` of `expected`.
+    """
 
     scopes: Sequence[str]
     expected: Sequence[str]
@@ -33,7 +37,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class FilePatch:
-    """What a patch does to one file. `text` is its source with the marking line; `content` is that of a new file."""
+    """What a patch does to one file. `text` is its source with the marker line, `content` the content of a new file."""
 
     action: Action
     path: str
@@ -45,16 +49,16 @@ class FilePatch:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """A patch. `truncated`: its end is not marked."""
+    """A patch. `truncated`: it has no end marker."""
 
     files: Sequence[FilePatch]
     truncated: bool
 
 
-def patch(text: str) -> Patch:
-    """Return the patch in an answer, an empty one where there is none.
+def parse_patch(text: str) -> Patch:
+    """Return the patch in an answer, or an empty one if the answer has no patch.
 
-    MalformedError where any line of it is amiss, talk before it included: the tool then takes none of it.
+    Raises MalformedError if any line is malformed, including prose before the patch: the tool then applies none of it.
     """
     lines = text.splitlines()
     sources = text.splitlines(keepends=True)
@@ -65,7 +69,7 @@ def patch(text: str) -> Patch:
 
 
 class _Reader:
-    """Goes through the lines of one patch."""
+    """Reads the lines of one patch from the first to the last."""
 
     def __init__(self, lines: Sequence[str], sources: Sequence[str], position: int) -> None:
         self._lines = lines
@@ -78,7 +82,7 @@ class _Reader:
 
     @property
     def _inside(self) -> bool:
-        """Whether the file at hand has more lines."""
+        """Whether the current file has more lines."""
         return self._position < len(self._lines) and not self._line.startswith(_ACTION_MARKS)
 
     def read(self) -> Patch:
@@ -89,14 +93,14 @@ class _Reader:
                 return Patch(files, truncated=False)
             action = next((action for action in Action if line.startswith(action.value)), None)
             if action is not None:
-                files.append(self._file(action))
+                files.append(self._read_file(action))
             elif line.strip():
                 raise MalformedError(f"line {self._position + 1} belongs to no file of the patch: {line[:80]!r}")
             else:
                 self._position += 1
         return Patch(files, truncated=True)
 
-    def _file(self, action: Action) -> FilePatch:
+    def _read_file(self, action: Action) -> FilePatch:
         start = self._position
         path = self._line[len(action.value) :].strip()
         if not path:
@@ -104,17 +108,17 @@ class _Reader:
         self._position += 1
         move_to, content, sections = None, "", list[Section]()
         if action is Action.ADD:
-            content = self._added()
+            content = self._read_content()
         elif action is Action.UPDATE:
-            move_to = self._moved()
+            move_to = self._read_move()
             while self._inside:
-                sections.append(self._section())
-        return FilePatch(action, path, self._source(start), content, move_to, sections)
+                sections.append(self._read_section())
+        return FilePatch(action, path, self._join_source(start), content, move_to, sections)
 
-    def _source(self, start: int) -> str:
+    def _join_source(self, start: int) -> str:
         return "".join(self._sources[start : self._position]).removesuffix("\n").removesuffix("\r")
 
-    def _moved(self) -> str | None:
+    def _read_move(self) -> str | None:
         if self._position == len(self._lines) or not self._line.startswith(MOVE):
             return None
         target = self._line[len(MOVE) :].strip()
@@ -123,7 +127,7 @@ class _Reader:
         self._position += 1
         return target
 
-    def _added(self) -> str:
+    def _read_content(self) -> str:
         added = []
         while self._inside:
             if self._line.strip() and not self._line.startswith("+"):
@@ -133,19 +137,19 @@ class _Reader:
         content = "\n".join(added)
         return content if content.endswith("\n") else content + "\n"
 
-    def _section(self) -> Section:
+    def _read_section(self) -> Section:
         start = self._position
         scopes = []
         while self._inside and self._line.startswith(_SCOPE):
             if scope := self._line[len(_SCOPE) :].strip():
                 scopes.append(scope)
             self._position += 1
-        expected, changes = self._changes()
+        expected, changes = self._read_changes()
         at_end = self._inside and self._line == _END_OF_FILE
         self._position += at_end
-        return Section(scopes, expected, changes, at_end, self._source(start))
+        return Section(scopes, expected, changes, at_end, self._join_source(start))
 
-    def _changes(self) -> tuple[list[str], list[tuple[int, list[str], list[str]]]]:
+    def _read_changes(self) -> tuple[list[str], list[tuple[int, list[str], list[str]]]]:
         expected: list[str] = []
         changes: list[tuple[int, list[str], list[str]]] = []
         start, previous = self._position, " "
@@ -164,7 +168,7 @@ class _Reader:
             previous = sign
             self._position += 1
         if self._inside and self._line.startswith("***") and self._line not in ("***", _END_OF_FILE):
-            raise MalformedError(f"line {self._position + 1} of the patch is no mark: {self._line[:80]!r}")
+            raise MalformedError(f"line {self._position + 1} of the patch is no marker: {self._line[:80]!r}")
         if self._position == start and not (self._inside and self._line.startswith(_END_OF_FILE)):
             raise MalformedError(f"an empty section ends at line {start} of the patch")
         return expected, changes

@@ -1,4 +1,4 @@
-"""Whether a file's text parses, by its extension. Pure."""
+"""Check the syntax of a file by its extension. Pure."""
 
 import ast
 import json
@@ -12,44 +12,44 @@ import yaml
 
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_PROBLEM_CHARS = 120
-_WARNING_FILTERS = Lock()  # they are the process's own; two threads that change and restore them would mix them up
+_WARNING_FILTERS = Lock()  # global to the process: two threads must not save and restore them at once
 
 
-def parsing_problem(path: str, text: str) -> str | None:
-    """Return where a file does not parse as what its name says, None where it does or nothing here knows.
+def file_syntax_error(path: str, text: str) -> str | None:
+    """Return the first syntax error of a file, or None if it parses or its language is unknown here.
 
-    Syntax is all that is checked, and that of this interpreter for Python: a YAML tag may mean anything.
+    Only syntax is checked, for Python that of this interpreter; a YAML tag may mean anything.
     """
     language = _LANGUAGES.get(PurePosixPath(path).suffix.lower())
-    return None if language is None else problem_in(language, text)
+    return None if language is None else syntax_error_in(language, text)
 
 
-def problem_in(language: str, text: str) -> str | None:
-    """Return where a text does not parse as Python, JSON, YAML or TOML; None for any other language."""
+def syntax_error_in(language: str, text: str) -> str | None:
+    """Return the first syntax error of a text in Python, JSON, YAML or TOML; None for any other language."""
     check = _CHECKS.get(language.lower())
     problem = None if check is None else check(text)
     return None if problem is None else f"{language.lower()} does not parse: {problem}"[:_MAX_PROBLEM_CHARS]
 
 
-def python_tree(text: str) -> ast.Module:
-    """Return the syntax tree of a Python text; SyntaxError where it has none."""
+def parse_python(text: str) -> ast.Module:
+    """Return the syntax tree of a Python text; SyntaxError if it does not parse."""
     with _WARNING_FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an odd escape sequence is no finding
+        warnings.simplefilter("ignore")  # an odd escape sequence is not a finding
         try:
             return ast.parse(text)
         except (ValueError, RecursionError, MemoryError) as error:
             raise SyntaxError(str(error) or "it is nested too deeply") from error
 
 
-def _python(text: str) -> str | None:
+def _check_python(text: str) -> str | None:
     try:
-        python_tree(text)
+        parse_python(text)
     except SyntaxError as error:
         return error.msg if error.lineno is None else f"line {error.lineno}: {error.msg}"
     return None
 
 
-def _json(text: str) -> str | None:
+def _check_json(text: str) -> str | None:
     try:
         json.loads(text)
     except json.JSONDecodeError as error:
@@ -59,7 +59,7 @@ def _json(text: str) -> str | None:
     return None
 
 
-def _yaml(text: str) -> str | None:
+def _check_yaml(text: str) -> str | None:
     try:
         for _ in yaml.compose_all(text, _SafeLoader):
             pass
@@ -71,7 +71,7 @@ def _yaml(text: str) -> str | None:
     return None
 
 
-def _toml(text: str) -> str | None:
+def _check_toml(text: str) -> str | None:
     try:
         tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -88,11 +88,11 @@ _LANGUAGES = {
     ".toml": "toml",
 }
 _CHECKS: Mapping[str, Callable[[str], str | None]] = {
-    "python": _python,
-    "py": _python,
-    "python3": _python,
-    "json": _json,
-    "yaml": _yaml,
-    "yml": _yaml,
-    "toml": _toml,
+    "python": _check_python,
+    "py": _check_python,
+    "python3": _check_python,
+    "json": _check_json,
+    "yaml": _check_yaml,
+    "yml": _check_yaml,
+    "toml": _check_toml,
 }

@@ -1,45 +1,45 @@
-"""Applying unified diffs without line numbers. Pure."""
+"""Apply unified diffs without line numbers. Pure."""
 
-from synth.edits.diff_matching import hunk_applied
-from synth.edits.diff_syntax import Diff, diffs, sides
-from synth.edits.hunks import Draft, Hunk, MalformedError, touched
+from synth.edits.diff_matching import apply_hunk
+from synth.edits.diff_syntax import Diff, parse_diffs, split_sides
+from synth.edits.hunks import EditResult, Hunk, MalformedError, changed_region
 from synth.edits.workspace import Workspace
 
 
-def udiff_applied(workspace: Workspace, text: str) -> Draft:
-    """Return what an answer's diffs come to. Hunks that do not apply are left out, with a finding."""
-    draft = Draft.of(workspace.files)
+def apply_udiff(workspace: Workspace, text: str) -> EditResult:
+    """Apply the diffs of an answer. A hunk that does not apply is skipped, with a finding."""
+    result = EditResult.of(workspace.files)
     try:
-        found = diffs(text)
+        found = parse_diffs(text)
     except MalformedError as malformed:
-        draft.findings.append(str(malformed))
-        return draft
+        result.findings.append(str(malformed))
+        return result
     for index, diff in enumerate(found.hunks):
-        path = workspace.located(diff.path)
+        path = workspace.resolve_path(diff.path)
         shown = workspace.files.get(path)
-        region = touched(shown, _edited(shown, diff))
+        region = changed_region(shown, _edit(shown, diff))
         lead = f"```diff\n--- {diff.path}\n+++ {diff.path}\n"
-        draft.hunks.append(Hunk(index, path, region, diff.text, lead, "\n```"))
-        _apply(draft, diff, path, workspace)
+        result.hunks.append(Hunk(index, path, region, diff.text, lead, "\n```"))
+        _apply(result, diff, path, workspace)
     if found.truncated:
-        draft.findings.append("truncated: the last diff's fence does not close")
-    return draft
+        result.findings.append("truncated: the last diff's fence does not close")
+    return result
 
 
-def _apply(draft: Draft, diff: Diff, path: str, workspace: Workspace) -> None:
-    edited = _edited(draft.files.get(path), diff)
+def _apply(result: EditResult, diff: Diff, path: str, workspace: Workspace) -> None:
+    edited = _edit(result.files.get(path), diff)
     if path in workspace.read_only:
-        draft.findings.append(f"{path} was shown read-only")
+        result.findings.append(f"{path} was shown read-only")
     elif edited is not None:
-        draft.files[path] = edited
-    elif path in draft.files:
-        draft.findings.append(f"the lines of a hunk were not found in {path}")
+        result.files[path] = edited
+    elif path in result.files:
+        result.findings.append(f"the lines of a hunk were not found in {path}")
     else:
-        draft.findings.append(f"{path} was not shown")
+        result.findings.append(f"{path} was not shown")
 
 
-def _edited(content: str | None, diff: Diff) -> str | None:
-    before, after = sides(diff.lines)
+def _edit(content: str | None, diff: Diff) -> str | None:
+    before, after = split_sides(diff.lines)
     if not "".join(before).strip():
         return (content or "") + "".join(after) or None
-    return None if content is None else hunk_applied(content, diff.lines)
+    return None if content is None else apply_hunk(content, diff.lines)

@@ -1,4 +1,4 @@
-"""The files that a conversation shows. Pure."""
+"""Find the files that a conversation shows. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ _BY_OPENING = {fence.opening: fence for fence in FENCES}
 class Workspace:
     """The latest version of each file that was shown, by path.
 
-    `files` may be edited, `read_only` may not. `fence` is what stood around them, which the answer's parser expects
+    `files` may be edited, `read_only` may not. `fence` is the fence around the last of them, which the tool expects
     around edits too.
     """
 
@@ -27,18 +27,18 @@ class Workspace:
     read_only: Mapping[str, str] = field(default_factory=dict)
     fence: Fence = FENCES[0]
 
-    def located(self, path: str) -> str:
-        """Return a path as it was shown: without `./` and the like, unless it was shown so."""
+    def resolve_path(self, path: str) -> str:
+        """Return the path under which a file was shown: without `./` and the like, unless it was shown with them."""
         if path in self.files or path in self.read_only or not path:
             return path
         return normpath(path)
 
 
-def workspace(messages: Sequence[Message]) -> Workspace:
+def read_workspace(messages: Sequence[Message]) -> Workspace:
     """Return the files that the user showed.
 
-    A message shows files if it ends in listings, each a path alone on its line above a fenced block, and if a single
-    line was all that the assistant said to it: fenced blocks in talk, in instructions and in answers show none.
+    A message shows files if it ends in listings, each a path alone on its line above a fenced block, and if the
+    assistant answered it with a single line. Fenced blocks in prose, in instructions and in answers are not files.
     """
     files: dict[str, str] = {}
     read_only: dict[str, str] = {}
@@ -47,7 +47,7 @@ def workspace(messages: Sequence[Message]) -> Workspace:
         if shown.get("role") != "user" or reply.get("role") != "assistant" or not _acknowledges(reply):
             continue
         text = text_of(shown.get("content"))
-        listings = list(_listings(text))
+        listings = list(_find_listings(text))
         if not listings:
             continue
         fence = listings[-1].fence
@@ -71,14 +71,14 @@ class _Listing:
     start: int
 
 
-def _listings(text: str) -> Iterator[_Listing]:
-    """Yield the listings at the end of a message; none where anything else follows the last one."""
-    # Not splitlines: a form feed or a line separator belongs to the file that holds it.
+def _find_listings(text: str) -> Iterator[_Listing]:
+    """Yield the listings at the end of a message; nothing if other text follows the last one."""
+    # Not splitlines: a form feed or a line separator is part of the file's text.
     lines = text.split("\n")
     found: list[_Listing] = []
     offset = position = 0
     while position < len(lines):
-        listing_end = _listing_end(lines, position) if _opens_listing(lines, position) else None
+        listing_end = _find_listing_end(lines, position) if _opens_listing(lines, position) else None
         if listing_end is None:
             if lines[position].strip() and found:
                 found.clear()
@@ -105,22 +105,22 @@ def _opens_listing(lines: Sequence[str], position: int) -> bool:
     )
 
 
-def _listing_end(lines: Sequence[str], start: int) -> int | None:
-    """Return the line that closes the listing which begins at `start`, None for no such line.
+def _find_listing_end(lines: Sequence[str], start: int) -> int | None:
+    """Return the position of the line that closes the listing at `start`, or None.
 
-    A file without a line end at its end has the closing fence right behind its last character: such a line closes
-    only where nothing or the next listing follows.
+    If a file does not end with a newline, the closing fence stands right after its last character. Such a line closes
+    the listing only if nothing or the next listing follows.
     """
     closing = _BY_OPENING[lines[start + 1]].closing
     for position in range(start + 2, len(lines)):
         if lines[position] == closing:
             return position
-        if lines[position].endswith(closing) and _nothing_else(lines, position + 1):
+        if lines[position].endswith(closing) and _only_listings_follow(lines, position + 1):
             return position
     return None
 
 
-def _nothing_else(lines: Sequence[str], position: int) -> bool:
+def _only_listings_follow(lines: Sequence[str], position: int) -> bool:
     while position < len(lines) and not lines[position].strip():
         position += 1
     return position == len(lines) or _opens_listing(lines, position)

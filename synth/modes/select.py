@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.contract.contract import Form
-from synth.edits import Hunk, applied, assembled, clash, code_block
+from synth.edits import Hunk, apply_edits, assemble_hunks, find_code_block, find_conflict
 from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, PickMade
 from synth.modes.fuse import fuse
 from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, fitting, use_candidate, use_completion
@@ -79,7 +79,7 @@ def _valid(case: Case) -> list[Candidate]:
 
 def _outcome(case: Case, candidate: Candidate) -> Hashable:
     """Return what a candidate comes to: where nothing demanded code but it is code, that code."""
-    if case.run.contract.form is Form.PLAIN and (block := code_block(candidate.completion.text)) is not None:
+    if case.run.contract.form is Form.PLAIN and (block := find_code_block(candidate.completion.text)) is not None:
         return block.outcome
     return candidate.outcome
 
@@ -197,14 +197,14 @@ def _assembled(case: Case, ballot: Ballot, named: Sequence[pick.Pick]) -> Choice
     order: list[Hunk] = []
     for picked in named:
         text = ballot.shown[picked.position].completion.text
-        hunks = {hunk.index + 1: hunk for hunk in applied(contract.edits, contract.workspace, text).hunks}
+        hunks = {hunk.index + 1: hunk for hunk in apply_edits(contract.edits, contract.workspace, text).hunks}
         if picked.hunk not in hunks:
             return None
         order.append(hunks[picked.hunk])
         groups.setdefault(picked.position, []).append(hunks[picked.hunk])
-    if clash(contract.edits, contract.workspace, list(groups.values())) is not None:
+    if find_conflict(contract.edits, contract.workspace, list(groups.values())) is not None:
         return None
-    reading = contract.read(Completion(assembled(contract.edits, order)))
+    reading = contract.read(Completion(assemble_hunks(contract.edits, order)))
     if reading.finding is not None:
         return None
     authors = dict.fromkeys(ballot.shown[position].name for position in groups)

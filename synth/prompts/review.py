@@ -12,7 +12,7 @@ from typing import Any
 
 from config.settings import Model
 from synth.contract.contract import Contract, Form, Reading
-from synth.contract.json_schema import json_value, unfenced
+from synth.contract.json_schema import parse_json, strip_fence
 from synth.contract.tool_calls import list_calls
 
 MAX_DEFECTS = 10
@@ -90,7 +90,7 @@ def found(said: str, draft: str) -> tuple[tuple[Defect, ...], int]:
 
     White space counts as one blank, for models reflow what they copy. ValueError where the word is no list of defects.
     """
-    value = json_value(unfenced(said))
+    value = parse_json(strip_fence(said))
     match value:
         case {"defects": [*listed]}:
             text = _flat(draft)

@@ -5,7 +5,7 @@ import pytest
 from eval import sandbox
 from eval.edit_suite import Edit, edits, items, messages
 from eval.sandbox import Verdict
-from synth.contract.contract import contract_of
+from synth.contract.contract import derive_contract
 from synth.edits import EditForm
 from synth.request import ChatRequest
 
@@ -38,7 +38,7 @@ def test_the_test_tells_before_from_after(edit: Edit) -> None:
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 def test_the_gateway_recognises_the_form(edit: Edit) -> None:
     """The conversation is one of edit blocks, and its workspace is the edit's files."""
-    contract = contract_of(ChatRequest(None, messages(edit), {}))
+    contract = derive_contract(ChatRequest(None, messages(edit), {}))
     assert contract.edits is EditForm.EDIT_BLOCKS
     assert dict(contract.workspace.files) == dict(edit.files)
 

@@ -7,7 +7,7 @@ import pytest
 
 from eval import humaneval, sandbox
 from eval.sandbox import Verdict
-from synth.contract.contract import contract_of
+from synth.contract.contract import derive_contract
 from synth.edits import EditForm
 from synth.request import ChatRequest
 
@@ -29,7 +29,7 @@ def verdict(text: str) -> Verdict:
 
 def test_it_asks_for_one_code_block() -> None:
     request = ChatRequest(None, humaneval.item(ROW).messages, {})
-    assert contract_of(request).edits is EditForm.CODE
+    assert derive_contract(request).edits is EditForm.CODE
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from handlers.traces.collector import Trace
 from runtime.frozen import frozen
 from synth import cost_estimate
 from synth import mixture as mixtures
-from synth.contract.contract import Contract, contract_of
+from synth.contract.contract import Contract, derive_contract
 from synth.events import Emit, Event, Finished, SynthesisError
 from synth.preflight import find_model_problem, impossible
 from synth.request import ChatRequest
@@ -93,7 +93,7 @@ def _asked(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> _Asked:
     """Find who is to answer; ApiError (404) where there is no such name, and (400) for what they can't do."""
     name = chat.model or snapshot.settings.mixtures[0].name
     mixture = _mixture_named(name, snapshot, mode)
-    contract = contract_of(chat, of_edits=mixture is not None)
+    contract = derive_contract(chat, of_edits=mixture is not None)
     problem = (
         find_model_problem(chat, contract, snapshot.models[name])
         if mixture is None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from handlers.errors import ApiError
-from synth.contract.json_schema import json_value
+from synth.contract.json_schema import parse_json
 from synth.request import ChatRequest
 from upstream.openai.conversation import Conversation
 from upstream.openai.wire import TOKEN_LIMITS
@@ -72,7 +72,7 @@ def _object(body: bytes) -> dict[str, Any]:
     if not body or body.isspace():
         raise ApiError(400, "the body is empty; it must be a JSON object with `messages`", code="invalid_json")
     try:
-        value = json_value(body)
+        value = parse_json(body)
     except json.JSONDecodeError as error:
         message = f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
         raise ApiError(400, message, code="invalid_json") from None

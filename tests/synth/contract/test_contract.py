@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.contract.contract import Contract, Form, contract_of
-from synth.contract.json_schema import mismatch, schema_problem
+from synth.contract.contract import Contract, Form, derive_contract
+from synth.contract.json_schema import find_mismatch, find_schema_defect
 from synth.normalize import Completion
 from synth.request import ChatRequest
 
@@ -59,7 +59,7 @@ def request(**params: Any) -> ChatRequest:
 )
 def test_the_request_alone_tells_the_contract(params: dict[str, Any], form: Form, must_call: bool) -> None:
     """From its parameters."""
-    contract = contract_of(request(**params))
+    contract = derive_contract(request(**params))
     assert (contract.form, contract.must_call) == (form, must_call)
 
 
@@ -125,16 +125,16 @@ def call(name: str, arguments: str = '{"x": 1}') -> dict[str, Any]:
 def test_a_narrowed_choice_is_held_to() -> None:
     """Only the tools that tool_choice leaves may be called, and no more at a time than allowed."""
     other = {"type": "function", "function": {"name": "g"}}
-    named = contract_of(request(tools=[TOOL, other], tool_choice={"type": "function", "function": {"name": "f"}}))
+    named = derive_contract(request(tools=[TOOL, other], tool_choice={"type": "function", "function": {"name": "f"}}))
     assert finding(named, Completion("", tool_calls=(call("f"),))) is None
     assert "not among" in str(finding(named, Completion("", tool_calls=(call("g"),))))
-    single = contract_of(request(tools=[TOOL], parallel_tool_calls=False))
+    single = derive_contract(request(tools=[TOOL], parallel_tool_calls=False))
     assert "2 calls" in str(finding(single, Completion("", tool_calls=(call("f"), call("f")))))
 
 
 def test_a_custom_tool_takes_free_text() -> None:
     """Its name is checked, its input is not."""
-    contract = contract_of(request(tools=[CUSTOM]))
+    contract = derive_contract(request(tools=[CUSTOM]))
     custom = {"id": "1", "type": "custom", "custom": {"name": "c", "input": "anything {"}}
     assert finding(contract, Completion("", tool_calls=(custom,))) is None
     custom = {"id": "1", "type": "custom", "custom": {"name": "d", "input": ""}}
@@ -143,7 +143,7 @@ def test_a_custom_tool_takes_free_text() -> None:
 
 def test_beside_tools_a_text_keeps_its_own_form() -> None:
     """An answer without a call must be the JSON that was asked for."""
-    contract = contract_of(request(tools=[TOOL], response_format={"type": "json_object"}))
+    contract = derive_contract(request(tools=[TOOL], response_format={"type": "json_object"}))
     assert finding(contract, Completion("{}")) is None
     assert "not JSON" in str(finding(contract, Completion("I would call f.")))
     assert finding(contract, Completion("", tool_calls=(call("f"),))) is None
@@ -158,15 +158,15 @@ def test_a_tool_whose_schema_is_none_is_not_checked_by_it() -> None:
 
 def test_a_pattern_that_could_explode_is_skipped() -> None:
     """One request must not hold up all others; simple patterns still count."""
-    assert mismatch("a" * 40 + "!", {"pattern": "^(a+)+$"}) is None
-    assert mismatch({"a" * 40 + "!": 1}, {"patternProperties": {"^(a|a)*$": {"type": "string"}}}) is None
-    assert mismatch("x", {"pattern": "^[a-c]+$"}) is not None
+    assert find_mismatch("a" * 40 + "!", {"pattern": "^(a+)+$"}) is None
+    assert find_mismatch({"a" * 40 + "!": 1}, {"patternProperties": {"^(a|a)*$": {"type": "string"}}}) is None
+    assert find_mismatch("x", {"pattern": "^[a-c]+$"}) is not None
 
 
 @pytest.mark.parametrize("schema", [{"$schema": []}, {"type": 7}, {"items": 5}, 5, None])
 def test_what_is_no_schema_is_said_to_be_none(schema: Any) -> None:
     """Whatever it is instead."""
-    assert schema_problem(schema) is not None
+    assert find_schema_defect(schema) is not None
 
 
 def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
@@ -174,7 +174,7 @@ def test_a_schema_that_is_nested_too_deeply_is_refused() -> None:
     schema: dict[str, Any] = {}
     for _ in range(2000):
         schema = {"items": schema}
-    assert schema_problem(schema) == "is nested too deeply"
+    assert find_schema_defect(schema) == "is nested too deeply"
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_only_a_fence_around_the_whole_goes(text: str, inside: str | None) -> No
 
 def test_a_call_that_nobody_may_make_is_a_finding() -> None:
     """Without tools, and where tool_choice forbids them."""
-    assert "none may be called" in str(finding(Contract(), Completion("", tool_calls=(call("f"),))))
+    assert "the request allows none" in str(finding(Contract(), Completion("", tool_calls=(call("f"),))))
 
 
 @pytest.mark.parametrize(
@@ -208,5 +208,5 @@ def test_a_call_that_nobody_may_make_is_a_finding() -> None:
 )
 def test_a_schema_that_cannot_be_used_says_why(schema: dict[str, Any], says: str) -> None:
     """No reference leads to the network, and none runs for ever."""
-    assert schema_problem(schema) is None
-    assert says in str(mismatch("x", schema))
+    assert find_schema_defect(schema) is None
+    assert says in str(find_mismatch("x", schema))

@@ -2,30 +2,30 @@
 
 import pytest
 
-from synth.edits import CodeBlock, EditForm, Edits, Workspace, applied, code_block
+from synth.edits import CodeBlock, EditForm, EditStatus, Workspace, apply_edits, find_code_block
 
 
 def outcome(text: str) -> object:
-    return applied(EditForm.CODE, Workspace(), text).outcome
+    return apply_edits(EditForm.CODE, Workspace(), text).outcome
 
 
 @pytest.mark.parametrize(
     ("text", "edits", "findings"),
     [
-        ("```python\nx = 1\n```", Edits.SOUND, ()),
-        ("Here:\n\n~~~\nno known language (\n~~~\n", Edits.SOUND, ()),
-        ("```python\n    x = 1\n    return x\n```", Edits.SOUND, ()),
-        ("```python\nx = 1\n  y = 2\n```", Edits.BROKEN, ("python does not parse: line 2: unexpected indent",)),
-        ("What shall it do?", Edits.NONE, ()),
-        ("```python\nx = (\n```", Edits.BROKEN, ("python does not parse: line 1: '(' was never closed",)),
-        ("```py\nx = 1\n", Edits.BROKEN, ("truncated: the code block does not end",)),
-        ("```\n1\n```\n```\n2\n```", Edits.BROKEN, ("the answer has 2 code blocks, and one was asked for",)),
+        ("```python\nx = 1\n```", EditStatus.SOUND, ()),
+        ("Here:\n\n~~~\nno known language (\n~~~\n", EditStatus.SOUND, ()),
+        ("```python\n    x = 1\n    return x\n```", EditStatus.SOUND, ()),
+        ("```python\nx = 1\n  y = 2\n```", EditStatus.BROKEN, ("python does not parse: line 2: unexpected indent",)),
+        ("What shall it do?", EditStatus.NONE, ()),
+        ("```python\nx = (\n```", EditStatus.BROKEN, ("python does not parse: line 1: '(' was never closed",)),
+        ("```py\nx = 1\n", EditStatus.BROKEN, ("truncated: the code block does not end",)),
+        ("```\n1\n```\n```\n2\n```", EditStatus.BROKEN, ("the answer has 2 code blocks, and one was asked for",)),
     ],
 )
-def test_one_block_that_parses_is_sound(text: str, edits: Edits, findings: tuple[str, ...]) -> None:
+def test_one_block_that_parses_is_sound(text: str, edits: EditStatus, findings: tuple[str, ...]) -> None:
     """Where the fence tells a language that the gateway can parse."""
-    result = applied(EditForm.CODE, Workspace(), text)
-    assert (result.edits, result.findings) == (edits, findings)
+    result = apply_edits(EditForm.CODE, Workspace(), text)
+    assert (result.status, result.findings) == (edits, findings)
 
 
 def test_blocks_are_equal_by_what_they_say() -> None:
@@ -51,4 +51,4 @@ def test_blocks_are_equal_by_what_they_say() -> None:
 )
 def test_an_answer_may_be_for_the_most_part_one_block(text: str, expected: CodeBlock | None) -> None:
     """One that ends, with less talk than code."""
-    assert code_block(text) == expected
+    assert find_code_block(text) == expected

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.edits import EditForm, Edits, Workspace, applied
+from synth.edits import EditForm, EditStatus, Workspace, apply_edits
 from synth.edits.fences import Fence
 from tests.synth.edits.conversations import block
 
@@ -22,7 +22,7 @@ APPEND, INSERT = "        self.items.append(item)\n", "        self.items.insert
 
 
 def edited(text: str, path: str = "shop/cart.py") -> str:
-    result = applied(FORM, FILES, text)
+    result = apply_edits(FORM, FILES, text)
     assert result.findings == ()
     return result.files[path]
 
@@ -80,17 +80,17 @@ def test_a_search_matches_leniently(search: str, replace: str) -> None:
 
 def test_edits_that_change_nothing_are_no_answer() -> None:
     """A model that gives a file back as it was has not done what it was asked for."""
-    unchanged = applied(FORM, FILES, block("shop/cart.py", APPEND, APPEND))
-    assert (unchanged.edits, unchanged.findings) == (Edits.BROKEN, ("the edits change nothing",))
+    unchanged = apply_edits(FORM, FILES, block("shop/cart.py", APPEND, APPEND))
+    assert (unchanged.status, unchanged.findings) == (EditStatus.BROKEN, ("the edits change nothing",))
     there_and_back = block("shop/cart.py", APPEND, INSERT) + "\n" + block("shop/cart.py", INSERT, APPEND)
-    assert applied(FORM, FILES, there_and_back).findings == ("the edits change nothing",)
+    assert apply_edits(FORM, FILES, there_and_back).findings == ("the edits change nothing",)
 
 
 def test_elided_pieces_are_replaced_each() -> None:
     """Between the dots, which must be alike on both sides."""
     search, replace = "class Cart:\n...\n    def total(self):\n", "class Basket:\n...\n    def sum(self):\n"
     assert edited(block("shop/cart.py", search, replace)) == CART.replace("Cart", "Basket").replace("total", "sum")
-    lost = applied(FORM, FILES, block("shop/cart.py", search, "class Basket:\n    def sum(self):\n"))
+    lost = apply_edits(FORM, FILES, block("shop/cart.py", search, "class Basket:\n    def sum(self):\n"))
     assert lost.findings == ("SEARCH text not found in shop/cart.py",)
 
 
@@ -137,35 +137,35 @@ def test_an_empty_search_makes_a_file_or_goes_on_with_one() -> None:
 )
 def test_findings_are_concrete(text: str, finding: str) -> None:
     """They name the file and the place."""
-    result = applied(FORM, FILES, text)
-    assert result.edits is Edits.BROKEN
+    result = apply_edits(FORM, FILES, text)
+    assert result.status is EditStatus.BROKEN
     assert [found[: len(finding)] for found in result.findings] == [finding]
 
 
 def test_a_truncated_answer_changes_nothing() -> None:
     """The tool takes none of its blocks; but of blocks that end, it takes those that match."""
     whole, lost = block("shop/cart.py", APPEND, INSERT), block("shop/cart.py", "nowhere\n", "x\n")
-    assert applied(FORM, FILES, whole + lost[:-20]).files == FILES.files
-    assert applied(FORM, FILES, whole + lost).files["shop/cart.py"] == CART.replace(APPEND, INSERT)
+    assert apply_edits(FORM, FILES, whole + lost[:-20]).files == FILES.files
+    assert apply_edits(FORM, FILES, whole + lost).files["shop/cart.py"] == CART.replace(APPEND, INSERT)
 
 
 @pytest.mark.parametrize("text", ["", "Which of the files?", "Add `shop/db.py`.\n```bash\nls\n```\n```bash\n"])
 def test_an_answer_without_edits_is_no_error(text: str) -> None:
     """It may ask, or name files to add."""
-    result = applied(FORM, FILES, text)
-    assert (result.edits, result.findings, result.hunks) == (Edits.NONE, (), ())
+    result = apply_edits(FORM, FILES, text)
+    assert (result.status, result.findings, result.hunks) == (EditStatus.NONE, (), ())
     assert result.files == FILES.files
 
 
 def test_what_did_not_parse_before_need_not_parse_now() -> None:
     """The edit may well be a step on the way."""
     broken = Workspace({"a.py": "def f(:\n    x\n"})
-    assert applied(FORM, broken, block("a.py", "    x\n", "    y\n")).findings == ()
+    assert apply_edits(FORM, broken, block("a.py", "    x\n", "    y\n")).findings == ()
 
 
 def test_the_fence_of_the_files_is_the_fence_of_the_answer() -> None:
     """Backticks are accepted beside it."""
     tagged = Workspace(FILES.files, {}, Fence("<source>", "</source>"))
     for fence in (("<source>", "</source>"), ("```", "```")):
-        result = applied(FORM, tagged, block("shop/cart.py", APPEND, INSERT, fence))
+        result = apply_edits(FORM, tagged, block("shop/cart.py", APPEND, INSERT, fence))
         assert result.files["shop/cart.py"] == CART.replace(APPEND, INSERT)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.edits import EditForm, edit_form
+from synth.edits import EditForm, detect_edit_form
 from tests.recordings import FOLDER, load
 from tests.synth.edits.conversations import INSTRUCTIONS, conversation, message, shown
 
@@ -12,26 +12,26 @@ FILES = {"shop/cart.py": "total = 0\n"}
 @pytest.mark.parametrize("form", INSTRUCTIONS)
 def test_instructions_tell_the_form(form: EditForm) -> None:
     """By their marks, whatever their sentences; also in parts, and from a developer."""
-    assert edit_form(conversation(form, FILES)) is form
+    assert detect_edit_form(conversation(form, FILES)) is form
     rules = [{"type": "text", "text": INSTRUCTIONS[form]}]
-    assert edit_form([message("developer", rules), message("user", "Go.")]) is form
+    assert detect_edit_form([message("developer", rules), message("user", "Go.")]) is form
 
 
 @pytest.mark.parametrize("form", INSTRUCTIONS)
 def test_instructions_may_come_as_a_first_turn_that_is_only_acknowledged(form: EditForm) -> None:
     """Models without a system role are instructed so."""
     turns = [message("user", INSTRUCTIONS[form]), message("assistant", "Ok."), message("user", "Go.")]
-    assert edit_form(turns) is form
+    assert detect_edit_form(turns) is form
 
 
 @pytest.mark.parametrize("form", INSTRUCTIONS)
 def test_talk_about_a_form_does_not_demand_it(form: EditForm) -> None:
     """A user may quote such instructions, or get them explained."""
     talk = message("user", f"What does this prompt mean?\n\n{INSTRUCTIONS[form]}")
-    assert edit_form([message("system", "You are a helpful guide."), talk]) is None
-    assert edit_form([talk]) is None
+    assert detect_edit_form([message("system", "You are a helpful guide."), talk]) is None
+    assert detect_edit_form([talk]) is None
     explained = message("assistant", f"It asks for edits, like so:\n\n{INSTRUCTIONS[form]}")
-    assert edit_form([talk, explained, message("user", "Thanks!")]) is None
+    assert detect_edit_form([talk, explained, message("user", "Thanks!")]) is None
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_talk_about_a_form_does_not_demand_it(form: EditForm) -> None:
 )
 def test_other_instructions_demand_no_edits(instructions: str) -> None:
     """Commit messages, reviews, plans, and agents that put edits into calls of their own."""
-    assert edit_form([message("system", instructions), *shown(FILES), message("user", "Go.")]) is None
+    assert detect_edit_form([message("system", instructions), *shown(FILES), message("user", "Go.")]) is None
 
 
 def test_no_messages_demand_nothing() -> None:
     """Nor do messages without content."""
-    assert edit_form([]) is None
-    assert edit_form([message("assistant", None), message("tool", None)]) is None
+    assert detect_edit_form([]) is None
+    assert detect_edit_form([message("assistant", None), message("tool", None)]) is None
 
 
 @pytest.mark.parametrize(
@@ -68,9 +68,11 @@ def test_no_messages_demand_nothing() -> None:
 )
 def test_one_code_block_may_be_wished_for(wish: str) -> None:
     """By the user's last message, or by the system's."""
-    assert edit_form([message("user", wish)]) is EditForm.CODE
-    assert edit_form([message("system", wish), message("user", "Sort a list.")]) is EditForm.CODE
-    assert edit_form([message("user", wish), message("assistant", "```\nx\n```"), message("user", "Why?")]) is None
+    assert detect_edit_form([message("user", wish)]) is EditForm.CODE
+    assert detect_edit_form([message("system", wish), message("user", "Sort a list.")]) is EditForm.CODE
+    assert (
+        detect_edit_form([message("user", wish), message("assistant", "```\nx\n```"), message("user", "Why?")]) is None
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,7 +87,7 @@ def test_one_code_block_may_be_wished_for(wish: str) -> None:
 )
 def test_other_wishes_are_no_code(wish: str) -> None:
     """Recognition is careful: an answer in prose must stay possible."""
-    assert edit_form([message("user", wish)]) is None
+    assert detect_edit_form([message("user", wish)]) is None
 
 
 def _recorded_form(name: str) -> EditForm | None:
@@ -105,4 +107,4 @@ def test_what_real_clients_sent_is_recognised() -> None:
     """Each form of the coding tool, and nobody else's requests."""
     for path in RECORDED:
         expected = _recorded_form(path.name) if path.name.startswith("aider-") else None
-        assert edit_form(load(path).messages) is expected, path.name
+        assert detect_edit_form(load(path).messages) is expected, path.name

@@ -4,8 +4,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.edits import Applied, EditForm, Edits, Hunk, Region, Workspace, applied, assembled, clash
-from synth.edits.hunks import touched
+from synth.edits import (
+    AppliedEdits,
+    EditForm,
+    EditStatus,
+    Hunk,
+    Region,
+    Workspace,
+    apply_edits,
+    assemble_hunks,
+    find_conflict,
+)
+from synth.edits.hunks import changed_region
 from tests.synth.edits.conversations import block
 
 LINES = [f"line_{number} = {number}\n" for number in range(12)]
@@ -28,8 +38,8 @@ def renamed(form: EditForm, number: int, new: str) -> str:
 
 
 def hunks(form: EditForm, text: str) -> tuple[Hunk, ...]:
-    result = applied(form, FILES, text)
-    assert result.edits is Edits.SOUND
+    result = apply_edits(form, FILES, text)
+    assert result.status is EditStatus.SOUND
     return result.hunks
 
 
@@ -37,7 +47,7 @@ def hunks(form: EditForm, text: str) -> tuple[Hunk, ...]:
 def test_a_line_is_replaced(form: EditForm, number: int, new: str) -> None:
     """In every form, to the same effect."""
     expected = "".join([*LINES[:number], new, *LINES[number + 1 :]])
-    assert applied(form, FILES, renamed(form, number, new)).files["a.py"] == expected
+    assert apply_edits(form, FILES, renamed(form, number, new)).files["a.py"] == expected
 
 
 @pytest.mark.parametrize("form", [EditForm.EDIT_BLOCKS, EditForm.UDIFF, EditForm.PATCH])
@@ -46,20 +56,20 @@ def test_hunks_of_several_answers_make_one(form: EditForm, numbers: list[int]) -
     """Where they touch different lines: each verbatim, all of them applied."""
     answers = [renamed(form, number, f"new_{number} = 0\n") for number in numbers]
     chosen = [hunks(form, answer) for answer in answers]
-    assert clash(form, FILES, chosen) is None
-    text = assembled(form, [hunk for group in chosen for hunk in group])
+    assert find_conflict(form, FILES, chosen) is None
+    text = assemble_hunks(form, [hunk for group in chosen for hunk in group])
     assert all(hunk.text in text and hunk.text in answer for (hunk,), answer in zip(chosen, answers, strict=True))
     new = [f"new_{number} = 0\n" if number in numbers else line for number, line in enumerate(LINES)]
-    assert applied(form, FILES, text).files["a.py"] == "".join(new)
+    assert apply_edits(form, FILES, text).files["a.py"] == "".join(new)
 
 
 @pytest.mark.parametrize("form", EDITS)
 def test_hunks_for_the_same_lines_clash(form: EditForm) -> None:
     """Also where they want the same."""
     one, other = (hunks(form, renamed(form, 3, new)) for new in ("x = 1\n", "y = 1\n"))
-    assert clash(form, FILES, [one, other]) == "two answers change the same lines of a.py"
-    assert clash(form, FILES, [one, one]) == "two answers change the same lines of a.py"
-    assert clash(form, FILES, [one]) is None
+    assert find_conflict(form, FILES, [one, other]) == "two answers change the same lines of a.py"
+    assert find_conflict(form, FILES, [one, one]) == "two answers change the same lines of a.py"
+    assert find_conflict(form, FILES, [one]) is None
 
 
 def test_a_hunk_that_needs_another_clashes_alone() -> None:
@@ -67,16 +77,16 @@ def test_a_hunk_that_needs_another_clashes_alone() -> None:
     text = block("a.py", LINES[0], "one\n") + block("a.py", "one\n", "two\n")
     first, second = hunks(EditForm.EDIT_BLOCKS, text)
     assert (first.region, second.region) == (Region(0, 1), None)
-    assert clash(EditForm.EDIT_BLOCKS, FILES, [[second]]) == "SEARCH text not found in a.py"
-    assert clash(EditForm.EDIT_BLOCKS, FILES, [[first, second]]) is None
+    assert find_conflict(EditForm.EDIT_BLOCKS, FILES, [[second]]) == "SEARCH text not found in a.py"
+    assert find_conflict(EditForm.EDIT_BLOCKS, FILES, [[first, second]]) is None
 
 
 def test_a_hunk_that_would_land_elsewhere_clashes() -> None:
     """As it does where only the section before it told its place."""
     files = Workspace({"a.txt": "x\ny\nx\n"})
     patch = "*** Begin Patch\n*** Update File: a.txt\n@@\n x\n-y\n+z\n@@\n-x\n+end\n*** End Patch"
-    _, last = applied(EditForm.PATCH, files, patch).hunks
-    assert clash(EditForm.PATCH, files, [[last]]) == "taken together, the hunks land elsewhere"
+    _, last = apply_edits(EditForm.PATCH, files, patch).hunks
+    assert find_conflict(EditForm.PATCH, files, [[last]]) == "taken together, the hunks apply at other places"
 
 
 def test_what_a_hunk_lacks_is_put_around_it() -> None:
@@ -85,18 +95,18 @@ def test_what_a_hunk_lacks_is_put_around_it() -> None:
         block("a.py", LINES[0], "one\n"),
         "<<<<<<< SEARCH\nline_5 = 5\n=======\nfive\n>>>>>>> REPLACE\n```\n",
     )
-    shared = applied(EditForm.EDIT_BLOCKS, FILES, first.removesuffix("```\n") + "\n" + second).hunks
-    assert assembled(EditForm.EDIT_BLOCKS, shared[1:]) == f"a.py\n```\n{second}"
-    assert assembled(EditForm.EDIT_BLOCKS, shared[:1]) == first
-    unnamed = applied(EditForm.WHOLE_FILE, Workspace({"a.py": ""}), "```\nx = 1\n```").hunks
-    assert assembled(EditForm.WHOLE_FILE, unnamed) == "a.py\n```\nx = 1\n```\n"
+    shared = apply_edits(EditForm.EDIT_BLOCKS, FILES, first.removesuffix("```\n") + "\n" + second).hunks
+    assert assemble_hunks(EditForm.EDIT_BLOCKS, shared[1:]) == f"a.py\n```\n{second}"
+    assert assemble_hunks(EditForm.EDIT_BLOCKS, shared[:1]) == first
+    unnamed = apply_edits(EditForm.WHOLE_FILE, Workspace({"a.py": ""}), "```\nx = 1\n```").hunks
+    assert assemble_hunks(EditForm.WHOLE_FILE, unnamed) == "a.py\n```\nx = 1\n```\n"
 
 
 def test_patches_go_down_each_file() -> None:
     """Whatever the order in which their hunks were chosen; files stay in the order of their first."""
     late, early = (hunks(EditForm.PATCH, renamed(EditForm.PATCH, number, "x\n"))[0] for number in (8, 2))
     other = hunks(EditForm.PATCH, "*** Begin Patch\n*** Update File: b.py\n-b = 1\n+b = 2\n*** End Patch")[0]
-    text = assembled(EditForm.PATCH, [late, other, early])
+    text = assemble_hunks(EditForm.PATCH, [late, other, early])
     assert text.count("*** Update File: a.py") == 1
     assert text.index("line_2") < text.index("line_8") < text.index("b.py")
 
@@ -104,10 +114,10 @@ def test_patches_go_down_each_file() -> None:
 @given(st.sampled_from(EDITS), st.integers(0, 11))
 def test_equal_outcomes_are_equal(form: EditForm, number: int) -> None:
     """In whatever words they are given, and but for white space at line ends."""
-    plain, wordy = (applied(form, FILES, renamed(form, number, new)) for new in ("x = 1\n", "x = 1  \n"))
+    plain, wordy = (apply_edits(form, FILES, renamed(form, number, new)) for new in ("x = 1\n", "x = 1  \n"))
     assert plain.outcome == wordy.outcome
-    assert plain.outcome != applied(form, FILES, renamed(form, number, "x = 2\n")).outcome
-    assert plain.outcome != applied(form, FILES, "Which line?").outcome
+    assert plain.outcome != apply_edits(form, FILES, renamed(form, number, "x = 2\n")).outcome
+    assert plain.outcome != apply_edits(form, FILES, "Which line?").outcome
 
 
 MARKS = (
@@ -140,38 +150,38 @@ ANSWERS = st.lists(st.sampled_from(MARKS) | st.text(max_size=5), max_size=25).fl
 )
 
 
-def _is_fit(text: str, result: Applied) -> bool:
+def _is_fit(text: str, result: AppliedEdits) -> bool:
     verbatim = all(hunk.text in text for hunk in result.hunks)
     counted = [hunk.index for hunk in result.hunks] == list(range(len(result.hunks)))
-    return verbatim and counted and (result.edits is Edits.BROKEN) == bool(result.findings)
+    return verbatim and counted and (result.status is EditStatus.BROKEN) == bool(result.findings)
 
 
 @given(st.sampled_from(EditForm), ANSWERS)
 def test_no_text_is_too_odd_to_be_applied(form: EditForm, text: str) -> None:
     """It never raises; hunks are verbatim; what is put together from them can be applied again."""
-    result = applied(form, FILES, text)
+    result = apply_edits(form, FILES, text)
     assert _is_fit(text, result)
     hash(result.outcome)
     if form is not EditForm.CODE:
-        again = assembled(form, result.hunks)
-        assert _is_fit(again, applied(form, FILES, again))
-        assert clash(form, FILES, [result.hunks, result.hunks]) is not None or not result.hunks
+        again = assemble_hunks(form, result.hunks)
+        assert _is_fit(again, apply_edits(form, FILES, again))
+        assert find_conflict(form, FILES, [result.hunks, result.hunks]) is not None or not result.hunks
 
 
 @given(st.sampled_from(EditForm), st.text())
 def test_talk_changes_nothing(form: EditForm, text: str) -> None:
     """Unless it is an edit by accident."""
-    result = applied(form, FILES, text)
-    assert result.edits is not Edits.NONE or result.files == FILES.files
+    result = apply_edits(form, FILES, text)
+    assert result.status is not EditStatus.NONE or result.files == FILES.files
 
 
 @given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)))
 def test_what_is_touched_is_all_that_differs(old: list[int], new: list[int]) -> None:
     """What is before and behind it is the same in both."""
-    region = touched("".join(f"{n}\n" for n in old), "".join(f"{n}\n" for n in new))
+    region = changed_region("".join(f"{n}\n" for n in old), "".join(f"{n}\n" for n in new))
     assert region is not None
     behind = len(old) - region.end
     assert old[: region.start] == new[: region.start]
     assert behind == 0 or old[-behind:] == new[-behind:]
-    assert touched(None, "x") is None
-    assert touched("x", None) is None
+    assert changed_region(None, "x") is None
+    assert changed_region("x", None) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.edits import EditForm, Edits, Workspace, applied
+from synth.edits import EditForm, EditStatus, Workspace, apply_edits
 
 FORM = EditForm.PATCH
 QUEUE = """class Queue:
@@ -41,8 +41,8 @@ def update(*lines: str, path: str = "queue.py") -> str:
 )
 def test_a_section_is_found_with_some_fuzz(text: str) -> None:
     """The first place counts where the expected lines are, but for white space."""
-    result = applied(FORM, FILES, text)
-    assert (result.edits, result.findings) == (Edits.SOUND, ())
+    result = apply_edits(FORM, FILES, text)
+    assert (result.status, result.findings) == (EditStatus.SOUND, ())
     assert result.files["queue.py"] == QUEUE.replace("append(x)", "insert(0, x)", 1)
 
 
@@ -51,9 +51,10 @@ def test_scopes_and_order_tell_places_apart() -> None:
     head, tail = QUEUE.split("class Stack")
     changed = f"{head}class Stack{tail.replace('append(x)', 'insert(0, x)')}"
     assert (
-        applied(FORM, FILES, update("@@ class Stack:", "     def push(self, x):", *INSERT)).files["queue.py"] == changed
+        apply_edits(FORM, FILES, update("@@ class Stack:", "     def push(self, x):", *INSERT)).files["queue.py"]
+        == changed
     )
-    both = applied(FORM, FILES, update("@@", *INSERT, "@@", *INSERT))
+    both = apply_edits(FORM, FILES, update("@@", *INSERT, "@@", *INSERT))
     assert both.files["queue.py"] == QUEUE.replace("append(x)", "insert(0, x)")
     assert [hunk.region for hunk in both.hunks] == [(2, 3), (7, 8)]
 
@@ -61,16 +62,16 @@ def test_scopes_and_order_tell_places_apart() -> None:
 def test_the_end_of_a_file_is_a_place() -> None:
     """The last of several, or where nothing is."""
     text = update("@@", "         return self", "+", "+# end", "*** End of File")
-    assert applied(FORM, FILES, text).files["queue.py"] == f"{QUEUE}\n# end\n"
+    assert apply_edits(FORM, FILES, text).files["queue.py"] == f"{QUEUE}\n# end\n"
     text = update("@@", "+three", "*** End of File", path="old.txt")
-    assert applied(FORM, FILES, text).files["old.txt"] == "one\ntwo\nthree\n"
+    assert apply_edits(FORM, FILES, text).files["old.txt"] == "one\ntwo\nthree\n"
 
 
 def test_files_are_added_deleted_and_moved() -> None:
     """And may be changed on the way."""
     text = patch("*** Add File: new.py", "+x = 1", "+", "+y = 2", "*** Delete File: old.txt")
-    assert applied(FORM, FILES, text).files == {"queue.py": QUEUE, "new.py": "x = 1\n\ny = 2\n"}
-    moved = applied(FORM, FILES, update("*** Move to: new.txt", "@@", "-one", "+1", path="old.txt"))
+    assert apply_edits(FORM, FILES, text).files == {"queue.py": QUEUE, "new.py": "x = 1\n\ny = 2\n"}
+    moved = apply_edits(FORM, FILES, update("*** Move to: new.txt", "@@", "-one", "+1", path="old.txt"))
     assert moved.files == {"queue.py": QUEUE, "new.txt": "1\ntwo\n"}
     assert [hunk.region for hunk in moved.hunks] == [None]
 
@@ -90,7 +91,7 @@ def test_files_are_added_deleted_and_moved() -> None:
         (update("*** Move to: ", *INSERT), "line 3 of the patch names no file"),
         (update("@@"), "an empty section ends at line 3 of the patch"),
         (update("x = 1"), "line 3 of the patch has no sign: 'x = 1'"),
-        (update(" class Queue:", "*** What File: x"), "line 4 of the patch is no mark: '*** What File: x'"),
+        (update(" class Queue:", "*** What File: x"), "line 4 of the patch is no marker: '*** What File: x'"),
         ("Here:\n" + update(*INSERT), "line 1 belongs to no file of the patch: 'Here:'"),
         (f"```\n{update(*INSERT)}```", "line 1 belongs to no file of the patch: '```'"),
         (update(*INSERT).removesuffix("*** End Patch\n"), "truncated: the patch has no *** End Patch"),
@@ -103,14 +104,14 @@ def test_files_are_added_deleted_and_moved() -> None:
 )
 def test_findings_are_concrete(text: str, finding: str) -> None:
     """They name the line of the patch, or the file."""
-    result = applied(FORM, FILES, text)
-    assert result.edits is Edits.BROKEN
+    result = apply_edits(FORM, FILES, text)
+    assert result.status is EditStatus.BROKEN
     assert result.findings[0].startswith(finding)
 
 
 def test_a_patch_is_taken_as_a_whole() -> None:
     """A part that does not apply leaves all files as they were; the hunks are still there to choose from."""
-    result = applied(FORM, FILES, update("@@", *INSERT, "@@", "-gone"))
+    result = apply_edits(FORM, FILES, update("@@", *INSERT, "@@", "-gone"))
     assert result.files == FILES.files
     assert [hunk.region for hunk in result.hunks] == [(2, 3), None]
 
@@ -118,4 +119,4 @@ def test_a_patch_is_taken_as_a_whole() -> None:
 @pytest.mark.parametrize("text", ["", "Which queue?", "The marks are\n*** Begin Patch", patch()])
 def test_an_answer_without_edits_is_no_error(text: str) -> None:
     """It may ask."""
-    assert applied(FORM, FILES, text).edits is Edits.NONE
+    assert apply_edits(FORM, FILES, text).status is EditStatus.NONE

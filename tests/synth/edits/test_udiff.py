@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.edits import EditForm, Edits, Workspace, applied
+from synth.edits import EditForm, EditStatus, Workspace, apply_edits
 
 FORM = EditForm.UDIFF
 TIMER = '''def start(clock):
@@ -46,8 +46,8 @@ HALTED = TIMER.replace("halt()", "halt(now=True)")
 )
 def test_a_hunk_is_found_with_some_fuzz(text: str) -> None:
     """Indentation, blank lines and context may be off; what repeats itself or changes nothing is left out."""
-    result = applied(FORM, FILES, text)
-    assert (result.edits, result.findings) == (Edits.SOUND, ())
+    result = apply_edits(FORM, FILES, text)
+    assert (result.status, result.findings) == (EditStatus.SOUND, ())
     assert result.files["timer.py"] == HALTED
 
 
@@ -55,7 +55,7 @@ def test_context_that_the_file_lacks_is_taken_as_new() -> None:
     """Models forget the signs of new lines; so it is where most of the expected lines are there."""
     text = diff("@@ ... @@", "     clock.rest()", *HALT[1:], "     return clock.elapsed")
     added = HALTED.replace("    clock.halt", "    clock.rest()\n    clock.halt")
-    assert applied(FORM, FILES, text).files["timer.py"] == added
+    assert apply_edits(FORM, FILES, text).files["timer.py"] == added
 
 
 def test_a_hunk_may_be_indented_by_less_than_its_place() -> None:
@@ -65,21 +65,21 @@ def test_a_hunk_may_be_indented_by_less_than_its_place() -> None:
         "@@ ... @@", "     def f(self):", "-        return 1", "+        y = 2", "+        return y", new="a.py"
     )
     expected = "class A:\n    class B:\n        def f(self):\n            y = 2\n            return y\n\nx = 1\n"
-    assert applied(FORM, nested, text).files["a.py"] == expected
+    assert apply_edits(FORM, nested, text).files["a.py"] == expected
 
 
 def test_files_are_made_and_gone_on_with() -> None:
     """By hunks that expect no lines."""
-    result = applied(FORM, FILES, diff("@@ ... @@", "+x = 1", old="/dev/null", new="b/new.py"))
+    result = apply_edits(FORM, FILES, diff("@@ ... @@", "+x = 1", old="/dev/null", new="b/new.py"))
     assert result.files["new.py"] == "x = 1\n"
-    result = applied(FORM, FILES, diff("@@ ... @@", "+three", old="notes.txt", new="notes.txt"))
+    result = apply_edits(FORM, FILES, diff("@@ ... @@", "+three", old="notes.txt", new="notes.txt"))
     assert result.files["notes.txt"] == "one\ntwo\nthree\n"
 
 
 def test_a_second_diff_may_leave_its_file_unsaid() -> None:
     """It is then for the same one."""
     text = diff(*HALT) + "\n```diff\n@@ ... @@\n-    clock.run()\n+    clock.go()\n```\n"
-    assert applied(FORM, FILES, text).files["timer.py"] == HALTED.replace("run", "go")
+    assert apply_edits(FORM, FILES, text).files["timer.py"] == HALTED.replace("run", "go")
 
 
 @pytest.mark.parametrize(
@@ -96,21 +96,21 @@ def test_a_second_diff_may_leave_its_file_unsaid() -> None:
 )
 def test_findings_are_concrete(text: str, finding: str) -> None:
     """They name the file."""
-    result = applied(FORM, FILES, text)
-    assert result.edits is Edits.BROKEN
+    result = apply_edits(FORM, FILES, text)
+    assert result.status is EditStatus.BROKEN
     assert result.findings[0].startswith(finding)
 
 
 def test_a_little_text_that_occurs_often_is_no_place() -> None:
     """More of it is, and then every occurrence is meant."""
     twice = Workspace({"a.txt": "x\ny\nx\nlong enough\nlong enough\n"})
-    lost = applied(FORM, twice, diff("@@ ... @@", "-x", "+z", new="a.txt"))
+    lost = apply_edits(FORM, twice, diff("@@ ... @@", "-x", "+z", new="a.txt"))
     assert lost.findings == ("the lines of a hunk were not found in a.txt",)
-    all_of_them = applied(FORM, twice, diff("@@ ... @@", "-long enough", "+z", new="a.txt"))
+    all_of_them = apply_edits(FORM, twice, diff("@@ ... @@", "-long enough", "+z", new="a.txt"))
     assert all_of_them.files["a.txt"] == "x\ny\nx\nz\nz\n"
 
 
 @pytest.mark.parametrize("text", ["", "Which clock?", "```\n-a\n+b\n```", diff("@@ ... @@", " context alone")])
 def test_an_answer_without_edits_is_no_error(text: str) -> None:
     """Nor is a hunk that changes nothing."""
-    assert applied(FORM, FILES, text).edits is Edits.NONE
+    assert apply_edits(FORM, FILES, text).status is EditStatus.NONE

@@ -2,7 +2,7 @@
 
 import pytest
 
-from synth.edits import EditForm, Edits, Workspace, applied
+from synth.edits import EditForm, EditStatus, Workspace, apply_edits
 from synth.edits.fences import Fence
 
 FORM = EditForm.WHOLE_FILE
@@ -27,17 +27,17 @@ LISTING = "```python\nprint(2)\n```"
 def test_a_listing_is_read_however_it_is_named(text: str) -> None:
     """Above its fence, in the talk before, or not at all where there is one file."""
     workspace = Workspace({"src/main.py": "print(1)\n"})
-    assert applied(FORM, workspace, text).files["src/main.py"] == "print(2)\n"
+    assert apply_edits(FORM, workspace, text).files["src/main.py"] == "print(2)\n"
 
 
 def test_an_invented_folder_goes() -> None:
     """Where a file of that name was shown without it."""
-    assert applied(FORM, TWO, '/path/to/data.json\n```\n{"a": 1}\n```').files["data.json"] == '{"a": 1}\n'
+    assert apply_edits(FORM, TWO, '/path/to/data.json\n```\n{"a": 1}\n```').files["data.json"] == '{"a": 1}\n'
 
 
 def test_new_files_are_made() -> None:
     """Beside those that were shown."""
-    result = applied(FORM, TWO, "docs/a.md\n```\n# A\n```\n\nsrc/main.py\n```\n```\n")
+    result = apply_edits(FORM, TWO, "docs/a.md\n```\n# A\n```\n\nsrc/main.py\n```\n```\n")
     assert result.files == {"src/main.py": "", "data.json": "{}\n", "docs/a.md": "# A\n"}
     assert [hunk.path for hunk in result.hunks] == ["docs/a.md", "src/main.py"]
 
@@ -45,7 +45,7 @@ def test_new_files_are_made() -> None:
 def test_the_fence_of_the_files_is_the_only_one() -> None:
     """Other fences are part of the listing."""
     tagged = Workspace({"a.md": "```\n```\n"}, {}, Fence("<source>", "</source>"))
-    assert applied(FORM, tagged, "a.md\n<source>\n```\nx\n```\n</source>").files["a.md"] == "```\nx\n```\n"
+    assert apply_edits(FORM, tagged, "a.md\n<source>\n```\nx\n```\n</source>").files["a.md"] == "```\nx\n```\n"
 
 
 @pytest.mark.parametrize(
@@ -64,14 +64,14 @@ def test_the_fence_of_the_files_is_the_only_one() -> None:
 )
 def test_findings_are_concrete(text: str, finding: str) -> None:
     """They name the file and the place."""
-    result = applied(FORM, TWO, text)
-    assert result.edits is Edits.BROKEN
+    result = apply_edits(FORM, TWO, text)
+    assert result.status is EditStatus.BROKEN
     assert result.findings[0].startswith(finding)
 
 
 def test_what_is_read_only_stays() -> None:
     """However whole its listing is."""
-    result = applied(FORM, ONE, "LICENSE\n```\nMine.\n```")
+    result = apply_edits(FORM, ONE, "LICENSE\n```\nMine.\n```")
     assert result.findings == ("LICENSE was shown read-only",)
     assert result.files == ONE.files
 
@@ -79,7 +79,7 @@ def test_what_is_read_only_stays() -> None:
 @pytest.mark.parametrize("text", ["", "No change is needed.", "Please add `src/db.py`."])
 def test_an_answer_without_edits_is_no_error(text: str) -> None:
     """It may well be right."""
-    assert applied(FORM, ONE, text).edits is Edits.NONE
+    assert apply_edits(FORM, ONE, text).status is EditStatus.NONE
 
 
 @pytest.mark.parametrize(
@@ -93,10 +93,10 @@ def test_an_answer_without_edits_is_no_error(text: str) -> None:
 )
 def test_only_syntax_is_checked(path: str, content: str) -> None:
     """Of what the gateway can parse; several documents, tags of their own and odd escapes are fine."""
-    assert applied(FORM, TWO, f"{path}\n```\n{content}```").findings == ()
+    assert apply_edits(FORM, TWO, f"{path}\n```\n{content}```").findings == ()
 
 
 @pytest.mark.parametrize("content", ["(" * 5000, "\0", "\ud800"])
 def test_no_python_is_too_odd_to_be_checked(content: str) -> None:
     """It is found not to parse."""
-    assert "python does not parse" in applied(FORM, TWO, f"a.py\n```\n{content}\n```").findings[0]
+    assert "python does not parse" in apply_edits(FORM, TWO, f"a.py\n```\n{content}\n```").findings[0]

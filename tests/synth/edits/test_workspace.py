@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.edits import Workspace, workspace
+from synth.edits import Workspace, read_workspace
 from synth.edits.fences import FENCES
 from tests.recordings import FOLDER, load
 from tests.synth.edits.conversations import listings, message, shown
@@ -18,7 +18,7 @@ PATHS = st.sampled_from(["a.py", "src/b c.py", "Makefile", "d/e/f.toml", "../g.t
 @pytest.mark.parametrize("fence", FENCES)
 def test_the_latest_version_of_each_file_counts(fence: tuple[str, str]) -> None:
     """In whatever fence."""
-    seen = workspace([*shown(OLD), *shown(NEW, fence), message("user", "Go.")])
+    seen = read_workspace([*shown(OLD), *shown(NEW, fence), message("user", "Go.")])
     assert seen == Workspace({"a.py": "a = 2\n", "b.md": "# b\n"}, {}, seen.fence)
     assert seen.fence == fence
 
@@ -26,21 +26,21 @@ def test_the_latest_version_of_each_file_counts(fence: tuple[str, str]) -> None:
 @given(st.dictionaries(PATHS, TEXTS, min_size=1), st.sampled_from(FENCES))
 def test_files_are_read_as_they_were_shown(files: dict[str, str], fence: tuple[str, str]) -> None:
     """Empty ones, such without a line end at their end, and any white space."""
-    assert workspace(shown(files, fence)).files == files
+    assert read_workspace(shown(files, fence)).files == files
 
 
 def test_files_may_be_shown_read_only() -> None:
     """Until they are shown for editing."""
     reference = shown({"a.py": "a = 0\n", "c.py": "c\n"}, intro="These are READ ONLY, for reference.")
-    seen = workspace([*reference, *shown(NEW)])
+    seen = read_workspace([*reference, *shown(NEW)])
     assert (seen.files, seen.read_only) == (NEW, {"c.py": "c\n"})
-    assert workspace([*shown(NEW), *reference]).files == {}
+    assert read_workspace([*shown(NEW), *reference]).files == {}
 
 
 def test_content_may_come_in_parts() -> None:
     """As it does where caching is asked for."""
     text, reply = shown(OLD)
-    assert workspace([message("user", [{"type": "text", "text": text["content"]}]), reply]).files == OLD
+    assert read_workspace([message("user", [{"type": "text", "text": text["content"]}]), reply]).files == OLD
 
 
 @pytest.mark.parametrize(
@@ -58,13 +58,18 @@ def test_content_may_come_in_parts() -> None:
 )
 def test_other_listings_show_no_files(turns: list[dict[str, object]]) -> None:
     """In instructions, in talk, in answers, and in what is not a listing."""
-    assert workspace(turns) == Workspace()
+    assert read_workspace(turns) == Workspace()
 
 
 def test_a_path_is_found_however_it_is_written() -> None:
     """As it was shown, if it was; else in its shortest form."""
     seen = Workspace({"./odd.py": "", "a.py": ""}, {})
-    assert [seen.located(path) for path in ("./odd.py", "./a.py", "x/../a.py", "")] == ["./odd.py", "a.py", "a.py", ""]
+    assert [seen.resolve_path(path) for path in ("./odd.py", "./a.py", "x/../a.py", "")] == [
+        "./odd.py",
+        "a.py",
+        "a.py",
+        "",
+    ]
 
 
 RECORDED = sorted(FOLDER.glob("aider-*edit*.json")) if FOLDER.is_dir() else []
@@ -74,6 +79,6 @@ RECORDED = sorted(FOLDER.glob("aider-*edit*.json")) if FOLDER.is_dir() else []
 def test_the_files_of_recorded_conversations_are_found() -> None:
     """And none of those in the tool's examples."""
     for path in RECORDED:
-        seen = workspace(load(path).messages)
+        seen = read_workspace(load(path).messages)
         assert list(seen.files) == ["greet.py"], path.name
         assert seen.files["greet.py"].startswith("def greet(name):\n"), path.name

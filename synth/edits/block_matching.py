@@ -1,10 +1,10 @@
-"""Finding the lines that an edit block searches for, as leniently as aider does and no more so. Pure."""
+"""Find the lines that an edit block searches for, exactly as leniently as aider does. Pure."""
 
 import re
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
-from synth.edits.fences import Fence, lines_of
+from synth.edits.fences import Fence, split_lines
 
 _ELISION = re.compile(r"(^\s*\.\.\.\n)", re.MULTILINE)
 _MIN_LINES_TO_DROP_ONE = 3
@@ -12,25 +12,35 @@ _MIN_LINES_TO_DROP_ONE = 3
 Lines = Sequence[str]
 
 
-def replaced(whole: str, search: str, replace: str) -> str | None:
-    """Return `whole` with the first match of `search` replaced; None where there is no match, or nothing is left.
+# Strategy. Models quote the lines to be changed from memory, so an exact search alone rejects many good edits, and a
+# fuzzy one changes the wrong place. What counts is neither: it is what the tool in front of the gateway will do with
+# the answer. So the four attempts below, their order and their quirks are aider's, including that a block that would
+# leave an empty file does not apply. (aider's fifth attempt, by edit distance, is switched off there, and so here.)
+# Invariant: if an attempt succeeds, no later one is tried, and exactly one place of the file has changed, except that
+# elided pieces (`...`) change one place each.
 
-    In turn: the exact lines; the lines but for a leading indentation that all of them lack alike; both without a blank
+
+def replace_lines(whole: str, search: str, replace: str) -> str | None:
+    """Return `whole` with the first match of `search` replaced; None if nothing matches or the result is empty.
+
+    Attempts in turn: the exact lines; the lines with one and the same extra indentation; both again without a blank
     first line; the pieces between lines of `...`, each of which must occur exactly once.
     """
-    whole_lines, search_lines, replace_lines = lines_of(whole), lines_of(search), lines_of(replace)
+    whole_lines, search_lines, replace_lines = split_lines(whole), split_lines(search), split_lines(replace)
     attempts = [search_lines]
     if len(search_lines) >= _MIN_LINES_TO_DROP_ONE and not search_lines[0].strip():
         attempts.append(search_lines[1:])
     for attempt in attempts:
-        found = _exact(whole_lines, attempt, replace_lines) or _shifted(whole_lines, attempt, replace_lines)
+        found = _replace_exact(whole_lines, attempt, replace_lines) or _replace_indented(
+            whole_lines, attempt, replace_lines
+        )
         if found:
             return found
-    return _elided("".join(whole_lines), "".join(search_lines), "".join(replace_lines)) or None
+    return _replace_elided("".join(whole_lines), "".join(search_lines), "".join(replace_lines)) or None
 
 
-def unwrapped(text: str, path: str, fence: Fence) -> str | None:
-    """Return one side of a block without a file name and a fence that a model put inside; None if that was all."""
+def unwrap(text: str, path: str, fence: Fence) -> str | None:
+    """Return one side of a block without a file name and a fence that a model put inside; None if nothing is left."""
     if not text:
         return text
     lines = text.splitlines()
@@ -44,24 +54,24 @@ def unwrapped(text: str, path: str, fence: Fence) -> str | None:
     return unwrapped_text if not unwrapped_text or unwrapped_text.endswith("\n") else unwrapped_text + "\n"
 
 
-def _exact(whole: Lines, search: Lines, replace: Lines) -> str | None:
-    start = _position(whole, search, lambda lines: list(lines) == list(search))
+def _replace_exact(whole: Lines, search: Lines, replace: Lines) -> str | None:
+    start = _find_position(whole, search, lambda lines: list(lines) == list(search))
     return None if start is None else "".join([*whole[:start], *replace, *whole[start + len(search) :]])
 
 
-def _shifted(whole: Lines, search: Lines, replace: Lines) -> str | None:
-    """Replace lines that differ by one and the same leading white space, which the new lines then get too."""
-    search, replace = _outdented(search, replace)
+def _replace_indented(whole: Lines, search: Lines, replace: Lines) -> str | None:
+    """Replace lines that all have the same extra indentation, and give it to the new lines too."""
+    search, replace = _remove_margin(search, replace)
     bare = [line.lstrip() for line in search]
-    start = _position(whole, bare, lambda lines: _indentation(lines, search) is not None, key=str.lstrip)
+    start = _find_position(whole, bare, lambda lines: _common_indentation(lines, search) is not None, key=str.lstrip)
     if start is None:
         return None
-    indentation = _indentation(whole[start : start + len(search)], search) or ""
+    indentation = _common_indentation(whole[start : start + len(search)], search) or ""
     indented = [indentation + line if line.strip() else line for line in replace]
     return "".join([*whole[:start], *indented, *whole[start + len(search) :]])
 
 
-def _outdented(search: Lines, replace: Lines) -> tuple[Lines, Lines]:
+def _remove_margin(search: Lines, replace: Lines) -> tuple[Lines, Lines]:
     margins = [len(line) - len(line.lstrip()) for line in (*search, *replace) if line.strip()]
     margin = min(margins, default=0)
     if not margin:
@@ -70,18 +80,18 @@ def _outdented(search: Lines, replace: Lines) -> tuple[Lines, Lines]:
     return next(sides), next(sides)
 
 
-def _indentation(lines: Lines, search: Lines) -> str | None:
-    """Return what each line has before the line searched for, None where that is not the same for all."""
+def _common_indentation(lines: Lines, search: Lines) -> str | None:
+    """Return the extra indentation of the lines over those searched for; None if it is not the same for all."""
     if any(line.lstrip() != wanted.lstrip() for line, wanted in zip(lines, search, strict=True)):
         return None
     added = {line[: len(line) - len(wanted)] for line, wanted in zip(lines, search, strict=True) if line.strip()}
     return added.pop() if len(added) == 1 else None
 
 
-def _position(
+def _find_position(
     whole: Lines, search: Lines, matches: Callable[[Lines], bool], key: Callable[[str], str] = str
 ) -> int | None:
-    """Return where as many lines as in `search` match; their first line is compared by its key, to be quick."""
+    """Return the first position at which `matches` holds, trying only lines with the key of the first of `search`."""
     size = len(search)
     if not size:
         return None
@@ -89,7 +99,7 @@ def _position(
     return next((start for start in starts if matches(whole[start : start + size])), None)
 
 
-def _elided(whole: str, search: str, replace: str) -> str | None:
+def _replace_elided(whole: str, search: str, replace: str) -> str | None:
     if "...\n" not in search:  # the pattern is slow to find that out
         return None
     searched, new = _ELISION.split(search), _ELISION.split(replace)
