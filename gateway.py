@@ -22,7 +22,7 @@ from handlers.lifecycle.reload import RELOADER, Reloader
 from handlers.lifecycle.serve import Signals, beside, listening
 from handlers.lifecycle.snapshots import SNAPSHOTS, Snapshots
 from handlers.telemetry import logs
-from handlers.telemetry.otel_setup import exporting
+from handlers.telemetry.otel_setup import set_up_otel
 from handlers.terminal import progress
 from handlers.terminal.banner import banner
 from handlers.traces.folder_store import TraceFolder
@@ -59,7 +59,7 @@ def make_app(
     app = web.Application(client_max_size=int(settings.server.max_body_mb * 2**20))
     app[HOUSE] = _House(models_dir, sleep, unix_time)
     if export_spans:
-        app.cleanup_ctx.append(exporting)
+        app.cleanup_ctx.append(set_up_otel)
     app.cleanup_ctx.append(_running(settings, trace_dir))
     routes.add_to(app, unix_time)
     return app
@@ -174,7 +174,7 @@ async def reconfigure(app: web.Application, settings: Settings) -> None:
     """Put settings in force for new requests of a running application; those that run keep theirs."""
     snapshots = app[SNAPSHOTS]
     snapshots.replace(await app[HOUSE].snapshot(settings, *snapshots.alive))
-    app[ADMISSION].fill(settings.server)
+    app[ADMISSION].apply_limits(settings.server)
 
 
 def _weights(settings: Settings) -> list[Weights]:

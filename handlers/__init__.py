@@ -1,1 +1,1 @@
-"""HTTP in and out; nothing about models."""
+"""The HTTP side: routes, middleware, replies, telemetry. It knows nothing of models."""

@@ -1,4 +1,4 @@
-"""What a request carries from its arrival to its log line: its snapshot of the configuration, its id, its record."""
+"""The context of a request: the configuration it started with, its id, its record, its trace."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,10 +14,10 @@ from upstream.pool import Pool
 
 
 class Readiness(Protocol):
-    """Tells what keeps the gateway from serving."""
+    """Lists the reasons why the gateway is not ready."""
 
     def __call__(self) -> Sequence[str]:
-        """Return one sentence for each reason, none when ready."""
+        """Return one sentence for each reason; empty if it is ready."""
         ...
 
 
@@ -44,10 +44,10 @@ class Snapshot:
 
 @dataclass(slots=True)
 class RequestContext:
-    """The context of one request, from its arrival to its log line.
+    """The context of one request, kept under CONTEXT.
 
-    `snapshot` is the configuration that it began with; a reload changes later requests only. `key` is the client's,
-    None if the gateway asks for none; `trace` is None if no trace is kept.
+    `snapshot` is the configuration that was in force when the request arrived; a reload applies to later ones. `key` is
+    the client's, None if no keys are configured. `trace` is None if no traces are kept.
     """
 
     snapshot: Snapshot

@@ -1,8 +1,8 @@
-"""Every error becomes OpenAI's error body here, and only here."""
+"""Translate every error of the gateway into OpenAI's error object: status, code, headers and causes."""
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,8 +12,8 @@ from synth.events import Cause, SynthesisError
 from upstream.errors import Kind
 
 MAX_RETRY_AFTER_S = 60
-INSUFFICIENT_QUOTA = "insufficient_quota"  # OpenAI's word for it, as code and as type
-_CONTEXT_WORDS = "This model's maximum context length is"
+INSUFFICIENT_QUOTA = "insufficient_quota"  # as in OpenAI's errors: both the code and the type
+_CONTEXT_PHRASE = "This model's maximum context length is"
 
 
 class StartError(Exception):
@@ -21,7 +21,7 @@ class StartError(Exception):
 
 
 class ApiError(Exception):
-    """A request that gets an error reply. `param` is the path of the field at fault (`messages[3].role`)."""
+    """An error reply. `param` is the path of the field at fault (`messages[3].role`)."""
 
     def __init__(
         self,
@@ -42,9 +42,9 @@ class ApiError(Exception):
         self.causes = tuple(causes)
 
     def body(self) -> dict[str, Any]:
-        """Return the error in OpenAI's shape, with each upstream's cause where there is any."""
+        """Return the error object in OpenAI's shape, with the cause of each upstream if there are any."""
         error: dict[str, Any] = {
-            "message": self._said(self.message),
+            "message": self._sanitize(self.message),
             "type": INSUFFICIENT_QUOTA if self.code == INSUFFICIENT_QUOTA else _type_of(self.status),
             "param": self.param,
             "code": self.code,
@@ -55,33 +55,33 @@ class ApiError(Exception):
                     "model": cause.model,
                     "kind": str(cause.error.kind),
                     "status": cause.error.status,
-                    "message": self._said(cause.error.message),
+                    "message": self._sanitize(cause.error.message),
                 }
                 for cause in self.causes
             ]
         return {"error": error}
 
-    def _said(self, message: str) -> str:
-        return _tame(message) if self.status == HTTPStatus.BAD_REQUEST else message
+    def _sanitize(self, message: str) -> str:
+        return _avoid_retry_words(message) if self.status == HTTPStatus.BAD_REQUEST else message
 
     def response(self) -> web.Response:
         """Return the JSON reply."""
         return web.json_response(self.body(), status=self.status, headers=self.headers)
 
     def sse(self) -> bytes:
-        """Return the error as the event that ends a stream."""
+        """Return the error as the last server-sent event of a stream."""
         return b"data: " + json.dumps(self.body()).encode("ascii") + b"\n\n"
 
 
 def from_synthesis(error: SynthesisError) -> ApiError:
-    """Return what the client is told when no model has an answer: one error that lists each cause."""
-    status, code = _verdict(error.causes)
+    """Return the error reply for a request that no model could answer: one error that lists each cause."""
+    status, code = _status_and_code(error.causes)
     listed = "; ".join(dict.fromkeys(f"{cause.model}: {cause.error.message}" for cause in error.causes))
     headers = {"x-should-retry": "false"}
     if error.interrupted:
         message = f"the answer broke off: {listed}"
     elif code == "context_length_exceeded":
-        message = listed if _CONTEXT_WORDS in listed else f"{_CONTEXT_WORDS} exceeded by this conversation. {listed}"
+        message = listed if _CONTEXT_PHRASE in listed else f"{_CONTEXT_PHRASE} exceeded by this conversation. {listed}"
     else:
         message = f"no model could answer. {listed}"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
@@ -89,7 +89,7 @@ def from_synthesis(error: SynthesisError) -> ApiError:
     return ApiError(status, message, code=code, headers=headers, causes=error.causes)
 
 
-_VERDICTS: Mapping[Kind, tuple[int, str]] = {
+_STATUS_BY_KIND: Mapping[Kind, tuple[int, str]] = {
     Kind.RATE_LIMITED: (429, "rate_limit_exceeded"),
     Kind.TIMEOUT: (504, "upstream_timeout"),
     Kind.NOT_READY: (503, "model_not_ready"),
@@ -98,11 +98,11 @@ _VERDICTS: Mapping[Kind, tuple[int, str]] = {
 }
 
 
-def _verdict(causes: Sequence[Cause]) -> tuple[int, str]:
-    """Return status and code: the kind's own where all causes are alike, else 4xx where the client is at fault."""
+def _status_and_code(causes: Sequence[Cause]) -> tuple[int, str]:
+    """Return status and code: those of the kind if all causes share one; 4xx if the client is at fault; else 502."""
     kinds = {cause.error.kind for cause in causes}
-    if len(kinds) == 1 and kinds <= _VERDICTS.keys():
-        return _VERDICTS[kinds.pop()]
+    if len(kinds) == 1 and kinds <= _STATUS_BY_KIND.keys():
+        return _STATUS_BY_KIND[kinds.pop()]
     if Kind.CONTEXT_LENGTH in kinds and kinds <= {Kind.CONTEXT_LENGTH, Kind.REJECTED}:
         return 400, "context_length_exceeded"
     if causes and all(cause.error.kind is Kind.REJECTED and cause.error.status in (400, 422) for cause in causes):
@@ -118,27 +118,37 @@ def _retry_after(causes: Sequence[Cause]) -> dict[str, str]:
 
 
 def from_http_exception(error: web.HTTPException, request: web.Request) -> ApiError:
-    """Return aiohttp's own refusals (no such path, wrong method, body too large) in OpenAI's shape."""
+    """Translate aiohttp's own refusals (unknown path, wrong method, body too large) into an ApiError."""
     allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     if isinstance(error, web.HTTPNotFound):
-        message, code = f"there is no {request.path}; try POST /v1/chat/completions", "not_found"
+        message, code = f"unknown path {request.path}; try POST /v1/chat/completions", "not_found"
     elif isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
-        message, code = f"{request.path} takes {allowed}, not {request.method}", "method_not_allowed"
+        message, code = f"{request.path} accepts {allowed}, not {request.method}", "method_not_allowed"
     elif isinstance(error, web.HTTPRequestEntityTooLarge):
-        message, code = "the request body is larger than server.max_body_mb allows", "request_too_large"
+        message, code = (
+            "the request body is larger than server.max_body_mb; send less, or raise the limit",
+            "request_too_large",
+        )
     else:
         message, code = error.reason, None
     return ApiError(error.status, message, code=code, headers=allow)
 
 
+def unknown_model(name: str, known: Iterable[str]) -> ApiError:
+    """Return the 404 for a model name that config.yaml does not have, with the names that it has."""
+    message = f"unknown model {name!r}; available: {', '.join(known)}"
+    return ApiError(404, message, param="model", code="model_not_found")
+
+
 def unexpected() -> ApiError:
-    """Return the reply to a fault of our own, of which the log holds the traceback and the client learns nothing."""
-    return ApiError(500, "the gateway failed; its log holds the cause under this x-request-id", code="internal_error")
+    """Return the reply to a bug of our own. The traceback goes into the log; the client sees none of it."""
+    message = "internal error in the gateway; search its log for this reply's x-request-id"
+    return ApiError(500, message, code="internal_error")
 
 
-def _tame(message: str) -> str:
-    """Take out of a 400 the words by which some clients would think it a 429, and repeat the request for ever."""
+def _avoid_retry_words(message: str) -> str:
+    """Remove from a 400 the words that make some clients take it for a 429 and repeat the request forever."""
     return re.sub(r"\d*429\d*", "(a number)", re.sub(r"rate.?limit", "limit", message, flags=re.IGNORECASE))
 
 

@@ -1,4 +1,4 @@
-"""Around every request: its context, its log line and trace, the error boundary, and whether it may come in."""
+"""Middleware around every request: context, access checks, error boundary, log line, metrics, spans and trace."""
 
 import asyncio
 import random
@@ -18,89 +18,95 @@ from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord, rounded
 from handlers.telemetry import logs
 from handlers.telemetry.metrics import METRICS
-from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, Ended
+from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, FinishedRequest
 
 _log = structlog.get_logger("request")
 
 RATE_LIMITS = web.AppKey("rate_limits", RateLimits)
 
-CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that left; it goes to the log alone
-_WITHOUT_SPAN = access.PROBES | {"/metrics"}  # asked for by machines, and often
-_RNG = random.Random()  # noqa: S311 -- ids need to be unlike each other, not secret
-_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that left; appears in the log only
+_WITHOUT_SPAN = access.PROBES | {"/metrics"}  # polled by machines
+_RNG = random.Random()  # noqa: S311 -- ids must be unique, not secret
+_ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 @web.middleware
 async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its context; afterwards write its log line and trace, whichever way it ended."""
+    """Attach a RequestContext; after the request, however it ended, write its log line, metrics, spans and trace."""
     app = request.app
     with app[SNAPSHOTS].lease() as snapshot:
         stated = request.headers.get("x-request-id")
-        request_id = stated if stated and _SANE_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
+        request_id = stated if stated and _ACCEPTED_ID.fullmatch(stated) else f"req-{_RNG.getrandbits(64):016x}"
         record = RequestRecord(new_reply_id(snapshot.unix_time()), snapshot.pool.clock())
         context = request[CONTEXT] = RequestContext(snapshot, request_id, record)
         logs.REQUEST_ID.set(request_id)  # in the context of this request's own task
         status = CLIENT_CLOSED_REQUEST
         try:
-            response = await _bounded(request, handler, context)
+            response = await _handle_errors(request, handler, context)
             status = response.status
             body = response.body if isinstance(response, web.Response) else None
-            if isinstance(body, bytes):  # what else there is was counted
+            if isinstance(body, bytes):  # other replies count their own bytes
                 record.bytes_out = len(body)
         except asyncio.CancelledError:
             record.outcome = "cancelled"
             raise
         finally:
-            # The reply goes out first: nobody waits for what is written about it.
+            # Deferred, so that the reply is sent first: nobody waits for its log line.
             asyncio.get_running_loop().call_soon(_conclude, app, request, context, status, snapshot.pool.clock())
         return response
 
 
 def _conclude(app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float) -> None:
-    """Write down how a request went, for all who want to know; what one of them can't, the others still do."""
-    for tell in (_write_line, _count, _export, _keep):
+    """Report a finished request to the log, metrics, spans and traces. A failing one does not stop the others."""
+    for report in (_write_line, _count_request, _export_spans, _store_trace):
         try:
-            tell(app, request, context, status, ended)
-        except Exception:  # noqa: BLE001 -- our own fault, and logged; nobody else is to miss what they came for
-            _log.exception("a request could not be written down", path=request.path)
-    del request[CONTEXT]  # the server keeps a request until the connection brings the next
+            report(app, request, context, status, ended)
+        except Exception:  # noqa: BLE001 -- a bug of our own; the other reports must still be made
+            _log.exception("a finished request could not be reported", path=request.path)
+    del request[CONTEXT]  # the server keeps the request object until the connection brings the next one
 
 
-def _count(app: web.Application, _request: web.Request, context: RequestContext, _status: int, ended: float) -> None:
-    app[METRICS].note(context.record, ended - context.record.started)
+def _count_request(
+    app: web.Application, _request: web.Request, context: RequestContext, _status: int, ended: float
+) -> None:
+    app[METRICS].count_request(context.record, ended - context.record.started)
 
 
-def _export(app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+def _export_spans(
+    app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float
+) -> None:
     spans = app[SPANS]
     if spans is not None and request.path not in _WITHOUT_SPAN:
-        spans.add(_ended(request, context, status, ended))
+        spans.add(_finished_request(request, context, status, ended))
 
 
-def _keep(_app: web.Application, _request: web.Request, context: RequestContext, status: int, ended: float) -> None:
+def _store_trace(
+    _app: web.Application, _request: web.Request, context: RequestContext, status: int, ended: float
+) -> None:
     traces, trace = context.snapshot.traces, context.trace
     if traces is not None and trace is not None:
         traces.add(context.record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
 
 
-async def _bounded(request: web.Request, handler: Handler, context: RequestContext) -> web.StreamResponse:
-    """Turn every exception into an error reply."""
+async def _handle_errors(request: web.Request, handler: Handler, context: RequestContext) -> web.StreamResponse:
+    """Run the handler and turn every exception into an error reply."""
     try:
-        preflight = _check_entry(request, context)
+        preflight = _check_access(request, context)
         return await handler(request) if preflight is None else preflight
     except errors.ApiError as error:
         api_error = error
     except web.HTTPException as error:
         api_error = errors.from_http_exception(error, request)
-    except Exception:  # noqa: BLE001 -- the boundary: logged with its traceback, and nothing of it is echoed
+    except Exception:  # noqa: BLE001 -- the boundary: the traceback goes to the log, none of it to the client
         _log.exception("unexpected error", path=request.path)
         api_error = errors.unexpected()
     context.record.outcome, context.record.error = "failed", api_error.body()["error"]
     return api_error.response()
 
 
-def _ended(request: web.Request, context: RequestContext, status: int, ended: float) -> Ended:
+def _finished_request(request: web.Request, context: RequestContext, status: int, ended: float) -> FinishedRequest:
     resource = request.match_info.route.resource
-    return Ended(
+    return FinishedRequest(
         context.record,
         context.request_id,
         request.method,
@@ -113,28 +119,28 @@ def _ended(request: web.Request, context: RequestContext, status: int, ended: fl
     )
 
 
-def _check_entry(request: web.Request, context: RequestContext) -> web.Response | None:
-    """Return None for who may come in, and for a browser that asks what it may send, the reply to that.
+def _check_access(request: web.Request, context: RequestContext) -> web.Response | None:
+    """Return the CORS preflight response, or None if the request may proceed.
 
-    ApiError for web pages that are not allowed, strange host names, and whoever shows no key where one is asked for.
+    ApiError for a host name or an origin that is not allowed, and for a missing or wrong key if keys are configured.
     """
     server = context.snapshot.settings.server
     headers = request.headers
     access.check_host(headers, server)
     access.check_origin(headers, server)
-    if access.is_preflight(request.method, headers):  # has no key: browsers send it before they send any
-        return web.Response(status=204, headers=access.preflight(headers))
+    if access.is_preflight(request.method, headers):  # browsers send it without a key
+        return web.Response(status=204, headers=access.preflight_headers(headers))
     if server.api_keys and request.path not in access.PROBES:
-        context.key = access.key_of(headers, server.api_keys, for_page=access.is_page(request.path))
+        context.key = access.authenticate(headers, server.api_keys, for_page=access.is_page(request.path))
         context.record.client = context.key.name
     return None
 
 
-def admitted(handler: Handler) -> Handler:
-    """Let the handler run when the client's rate and the gateway's load allow it; its body is not read before."""
+def admit(handler: Handler) -> Handler:
+    """Decorate a handler to run only when the client's rate limit and the gateway's load permit it."""
 
     @wraps(handler)
-    async def waiting(request: web.Request) -> web.StreamResponse:
+    async def run_admitted(request: web.Request) -> web.StreamResponse:
         length = request.content_length
         if length is not None and length > request.client_max_size:
             raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)
@@ -143,32 +149,32 @@ def admitted(handler: Handler) -> Handler:
             await app[RATE_LIMITS].take(context.key)
         admission = app[ADMISSION]
         limits = context.snapshot.settings.server
-        if not admission.take(limits):
+        if not admission.try_enter(limits):
             clock = context.snapshot.pool.clock
             arrived = clock()
-            await admission.wait(limits)
+            await admission.enter(limits)
             context.record.queued_s = clock() - arrived
         try:
             return await handler(request)
         finally:
             admission.leave()
 
-    return waiting
+    return run_admitted
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:
-    """Put what every reply carries into its headers, just before they go out."""
+    """Add the headers that every reply carries, just before they are sent."""
     headers = response.headers
     headers["Server"] = "mom-gateway"
     context = request.get(CONTEXT)
     if context is not None:
         headers["x-request-id"] = context.request_id
-        headers.update(access.shared(request.headers, context.snapshot.settings.server))
+        headers.update(access.cors_headers(request.headers, context.snapshot.settings.server))
         headers.update(context.record.headers())
 
 
 def new_reply_id(unix_time: float) -> str:
-    """Return an id that sorts by time: milliseconds, then randomness, both in hex."""
+    """Return an id that sorts by time: milliseconds since the epoch, then random bits, both in hex."""
     return f"chatcmpl-{int(unix_time * 1000):012x}{_RNG.getrandbits(48):012x}"
 
 
@@ -185,7 +191,7 @@ def _write_line(
         **record.facts(),
     }
     if path in access.PROBES or (access.is_page(path) and status < 400):  # noqa: PLR2004
-        # A 503 of /readyz is its answer, not a fault; a page that is open asks every two seconds.
-        logs.tell("debug", "request", facts)
+        # A 503 of /readyz is an answer, not a fault; an open trace page polls every two seconds.
+        logs.log_fast("debug", "request", facts)
     else:
-        logs.tell("error" if status >= 500 else "info", "request", facts)  # noqa: PLR2004
+        logs.log_fast("error" if status >= 500 else "info", "request", facts)  # noqa: PLR2004

@@ -1,4 +1,4 @@
-"""What one request came to: read off its events, for headers and the log line."""
+"""The record of one request, filled from its events: the source of its headers, log line, metrics and spans."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,14 +23,14 @@ from synth.ledger import Expense, Ledger
 
 @dataclass(slots=True)
 class RequestRecord:
-    """One chat request's facts, filled in while it runs; also when it fails or its client leaves.
+    """The facts of one request, filled in while it runs, also if it fails or its client leaves.
 
-    `started` is its arrival on the pool's clock. `client` is the name of the key that it showed; `queued_s` how long it
-    waited to be let in, None where it did not; `expected` what it may use, by an estimate beforehand.
-    `bytes_in` and `bytes_out` count the bodies of request and reply. `first_chunk_s` is when a stream's first content
-    went out, in seconds from the arrival; `quorum_wait_s` how long its panel was waited for after a quorum was there.
-    `panel` has each proposer's fate, by its name, in further layers with the layer's number. `n_defects` are those that
-    a verifier has found, None where none was asked; `revised` is whether the answer was then written anew.
+    `started` is its arrival on the pool's clock. `client` is the name of its key; `queued_s` the wait in the request
+    queue, None if it did not wait; `expected` its estimated use. `bytes_in` and `bytes_out` count the bodies of request
+    and reply. `first_chunk_s` is the time from arrival to the first content of a stream; `quorum_wait_s` the wait for
+    stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the number of
+    the layer. `n_defects` is the number of defects that the verifier found, None if there is no verifier; `revised` is
+    whether the answer was then rewritten.
     """
 
     reply_id: str = ""
@@ -62,13 +62,13 @@ class RequestRecord:
     verification_failed: str | None = None
 
     def read(self, event: Event) -> None:
-        """Take in the next event."""
-        take_in = _TAKING_IN.get(type(event))
-        if take_in is not None:
-            take_in(self, event)
+        """Update the record with the next event."""
+        update = _UPDATES.get(type(event))
+        if update is not None:
+            update(self, event)
 
     def headers(self) -> dict[str, str]:
-        """Return what the reply's headers tell of the run, as far as it is known by now."""
+        """Return the reply headers for what is known of the run by now."""
         headers: dict[str, str] = {}
         if self.mode is None:
             return headers
@@ -84,15 +84,15 @@ class RequestRecord:
         return headers
 
     def facts(self) -> dict[str, Any]:
-        """Return what the log line tells of the run, as far as it is known. No prompt text is among it."""
+        """Return the fields of the log line for what is known of the run. None of them holds text of a prompt."""
         facts: dict[str, Any] = {"client": self.client, "queued_s": rounded(self.queued_s)}
         if self.error is not None:
             facts["error"] = self.error["code"]
         if self.mode is not None:
-            facts |= self._facts_of_run()
+            facts |= self._run_facts()
         return {name: value for name, value in facts.items() if value is not None}
 
-    def _facts_of_run(self) -> dict[str, Any]:
+    def _run_facts(self) -> dict[str, Any]:
         used, calls = self.ledger.used(), self.ledger.calls
         return {
             "outcome": self.outcome,
@@ -120,7 +120,7 @@ class RequestRecord:
         }
 
 
-def _take_fate(record: RequestRecord, event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> None:
+def _record_outcome(record: RequestRecord, event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> None:
     name = event.name if isinstance(event, ProposerLeftOut) else event.call.name
     place = name if event.layer == 1 else f"{name} (layer {event.layer})"
     if isinstance(event, ProposerLeftOut):
@@ -129,55 +129,55 @@ def _take_fate(record: RequestRecord, event: CandidateArrived | CandidateFailed 
         record.panel[place] = "ok" if isinstance(event, CandidateArrived) else str(event.error.kind)
 
 
-def _take_panel(record: RequestRecord, event: PanelSettled) -> None:
+def _record_panel(record: RequestRecord, event: PanelSettled) -> None:
     record.n_candidates, record.n_asked, record.panel_s = event.n_candidates, event.n_asked, event.seconds
     record.quorum_wait_s = event.quorum_wait_s
 
 
-def _take_mode(record: RequestRecord, event: ModeChosen) -> None:
+def _record_mode(record: RequestRecord, event: ModeChosen) -> None:
     record.mode, record.bypass = event.mode, event.bypass
 
 
-def _take_defects(record: RequestRecord, event: ReviewArrived) -> None:
+def _record_defects(record: RequestRecord, event: ReviewArrived) -> None:
     record.n_defects = (record.n_defects or 0) + len(event.defects)
 
 
-def _take_unverified(record: RequestRecord, event: ReviewFailed) -> None:
+def _record_unverified(record: RequestRecord, event: ReviewFailed) -> None:
     record.verification_failed = str(event.error.kind)
 
 
-def _take_revision(record: RequestRecord, event: Revised) -> None:
+def _record_revision(record: RequestRecord, event: Revised) -> None:
     record.revised = record.revised or event.worse is None
 
 
-def _take_answer(record: RequestRecord, event: Answered) -> None:
+def _record_answer(record: RequestRecord, event: Answered) -> None:
     record.decided_by, record.author = event.decided_by.value, event.author
 
 
-def _take_end(record: RequestRecord, event: Finished) -> None:
+def _record_end(record: RequestRecord, event: Finished) -> None:
     record.critic_s = event.critic_s
 
 
-_TAKING_IN: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
-    CandidateArrived: _take_fate,
-    CandidateFailed: _take_fate,
-    ProposerLeftOut: _take_fate,
-    PanelSettled: _take_panel,
-    ModeChosen: _take_mode,
-    ReviewArrived: _take_defects,
-    ReviewFailed: _take_unverified,
-    Revised: _take_revision,
-    Answered: _take_answer,
-    Finished: _take_end,
+_UPDATES: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
+    CandidateArrived: _record_outcome,
+    CandidateFailed: _record_outcome,
+    ProposerLeftOut: _record_outcome,
+    PanelSettled: _record_panel,
+    ModeChosen: _record_mode,
+    ReviewArrived: _record_defects,
+    ReviewFailed: _record_unverified,
+    Revised: _record_revision,
+    Answered: _record_answer,
+    Finished: _record_end,
 }
-"""What becomes of an event, by its class; those that are not here tell a record nothing."""
+"""The update for each class of event; the others leave the record as it is."""
 
 
 def as_number(cost: Decimal | None) -> float | None:
-    """Return money as JSON has it, None where it is not known."""
+    """Return an amount of money as a JSON number, None if it is unknown."""
     return None if cost is None else float(cost)
 
 
 def rounded(seconds: float | None, per_second: int = 1000) -> float | None:
-    """Return a duration to the millisecond, or to another part of the second; `round` takes ten times as long."""
+    """Return a duration rounded to the millisecond or to another fraction; ten times as fast as `round`."""
     return None if seconds is None else int(seconds * per_second + 0.5) / per_second

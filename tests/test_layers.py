@@ -151,7 +151,7 @@ async def test_a_model_is_asked_as_often_as_it_has_samples(upstream: FakeUpstrea
     assert {request.body["seed"] for request in upstream.requests} == {7}
     assert upstream.requests_for("b")[0].body["temperature"] == 0.1
     assert listed.json["panel"] == ["a#1", "a#2", "a#3", "b"]
-    assert "a#2 has answered" in reply.json["choices"][0]["message"]["reasoning_content"]
+    assert "a#2 answered" in reply.json["choices"][0]["message"]["reasoning_content"]
     assert reply.json["usage"]["mom"]["models"]["a"]["calls"] == 3
     trace, _ = traced(tmp_path)
     names = {"a#1", "a#2", "a#3", "b"}

@@ -217,7 +217,7 @@ async def test_work_and_trace_tell_of_it(upstream: FakeUpstream, tmp_path: Path)
     setting = config(upstream, says(FINDS, {**FINDS, "quote": "nowhere"}), status(500), show_work=True)
     async with running(setting, trace_dir=tmp_path) as gateway:
         reply = await gateway.chat()
-    assert "v has found 1 defect.\n" in reply.json["choices"][0]["message"]["reasoning_content"]
+    assert "v found 1 defect.\n" in reply.json["choices"][0]["message"]["reasoning_content"]
     trace, page = traced(tmp_path)
     (verification,) = trace["verifications"]
     assert verification["defects"] == [FINDS]

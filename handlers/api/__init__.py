@@ -1,1 +1,1 @@
-"""The HTTP API: one folder for each client API, and what they share."""
+"""The HTTP API: one folder for each client API, and the parts they share."""

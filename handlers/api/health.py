@@ -1,4 +1,4 @@
-"""/healthz: the process runs. /readyz: it can answer."""
+"""GET /healthz (liveness) and GET /readyz (readiness)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,30 +13,30 @@ from upstream.breaker import Status
 
 
 async def healthz(_: web.Request) -> web.Response:
-    """Say that the process runs and its loop turns."""
+    """Report liveness: the process runs and its event loop turns."""
     return web.json_response({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
-    """Say whether models can be asked: 200, or 503 with the reasons.
+    """Report readiness: 200 if models can be asked, else 503 with the reasons.
 
-    Beside it stand the circuit breakers that are not closed, which are no reason, as the other models answer; and how
-    many chat requests run and wait.
+    The reply also has the circuit breakers that are not closed, which do not make the gateway unready because the other
+    models answer; and how many chat requests run and wait.
     """
     admission, snapshot = request.app[ADMISSION], request[CONTEXT].snapshot
-    told = {
-        "breakers": _not_closed(snapshot.pool.breakers()),
+    load = {
+        "breakers": _list_open_breakers(snapshot.pool.breakers()),
         "requests": {"running": admission.running, "waiting": admission.waiting},
     }
     if request.app[SHUTDOWN].begun:
-        return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **told}, status=503)
+        return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)
     reasons = list(snapshot.not_ready())
     if reasons:
-        return web.json_response({"status": "not ready", "reasons": reasons, **told}, status=503)
-    return web.json_response({"status": "ready", **told})
+        return web.json_response({"status": "not ready", "reasons": reasons, **load}, status=503)
+    return web.json_response({"status": "ready", **load})
 
 
-def _not_closed(breakers: Mapping[str, Status]) -> dict[str, dict[str, Any]]:
+def _list_open_breakers(breakers: Mapping[str, Status]) -> dict[str, dict[str, Any]]:
     return {
         model: {"state": str(status.state), "reason": status.reason, "wait_s": round(status.wait_s, 1)}
         for model, status in breakers.items()

@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}."""
+"""GET /v1/models and /v1/models/{id}: the mixtures and models that a client may name."""
 
 from typing import Any
 
@@ -6,48 +6,49 @@ from aiohttp import web
 
 from config.settings import Mixture, Model, Settings
 from handlers.context import CONTEXT
-from handlers.errors import ApiError
+from handlers.errors import unknown_model
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """List what `model` may name: mixtures first, then the configured models."""
-    return web.json_response({"object": "list", "data": list(_entries(request[CONTEXT].snapshot.settings).values())})
+    """List the names that `model` may have: mixtures first, then the configured models."""
+    return web.json_response(
+        {"object": "list", "data": list(_list_entries(request[CONTEXT].snapshot.settings).values())}
+    )
 
 
 async def show_model(request: web.Request) -> web.Response:
-    """Show one entry of the list; 404 naming what there is."""
-    entries = _entries(request[CONTEXT].snapshot.settings)
+    """Show one entry of the list; an unknown name is a 404 that lists the known ones."""
+    entries = _list_entries(request[CONTEXT].snapshot.settings)
     name = request.match_info["id"]
     if name not in entries:
-        message = f"there is no model {name!r}; there is {', '.join(entries)}"
-        raise ApiError(404, message, param="model", code="model_not_found")
+        raise unknown_model(name, entries)
     return web.json_response(entries[name])
 
 
-def _entries(settings: Settings) -> dict[str, dict[str, Any]]:
-    mixtures = {mixture.name: _mixture(mixture, settings) for mixture in settings.mixtures}
-    return mixtures | {model.name: _model(model) for model in settings.models}
+def _list_entries(settings: Settings) -> dict[str, dict[str, Any]]:
+    mixtures = {mixture.name: _describe_mixture(mixture, settings) for mixture in settings.mixtures}
+    return mixtures | {model.name: _describe_model(model) for model in settings.models}
 
 
-def _mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:
+def _describe_mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:
     members = [settings.model(name) for name in {*mixture.panel_models, mixture.critic.model}]
     capabilities = set(settings.model(mixture.critic.model).capabilities)
     if not any("vision" in settings.model(name).capabilities for name in mixture.panel_models):
         capabilities.discard("vision")
     windows = [member.context_tokens for member in members if member.context_tokens is not None]
     return {
-        **_entry(mixture.name, "mom", capabilities, min(windows, default=None)),
+        **_build_entry(mixture.name, "mom", capabilities, min(windows, default=None)),
         "panel": [proposer.name for proposer in mixture.panel],
         "critic": mixture.critic.model,
         "mode": mixture.mode,
     }
 
 
-def _model(model: Model) -> dict[str, Any]:
-    return _entry(model.name, model.provider or "upstream", set(model.capabilities), model.context_tokens)
+def _describe_model(model: Model) -> dict[str, Any]:
+    return _build_entry(model.name, model.provider or "upstream", set(model.capabilities), model.context_tokens)
 
 
-def _entry(name: str, owner: str, capabilities: set[Any], context_window: int | None) -> dict[str, Any]:
+def _build_entry(name: str, owner: str, capabilities: set[Any], context_window: int | None) -> dict[str, Any]:
     return {
         "id": name,
         "object": "model",

@@ -1,4 +1,4 @@
-"""/openapi.json: what the gateway takes and gives, for tools that read OpenAPI (https://spec.openapis.org/oas/v3.1.0)."""
+"""GET /openapi.json: the HTTP API as an OpenAPI document (https://spec.openapis.org/oas/v3.1.0)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,19 +11,19 @@ _Schema = dict[str, Any]
 
 
 async def openapi(_: web.Request) -> web.Response:
-    """Give the document."""
+    """Return the document."""
     return web.json_response(DOCUMENT)
 
 
-def _object(properties: Mapping[str, Any], *required: str) -> _Schema:
+def _object_schema(properties: Mapping[str, Any], *required: str) -> _Schema:
     return {"type": "object", "properties": dict(properties), "required": list(required)}
 
 
-def _array(items: _Schema, **bounds: int) -> _Schema:
+def _array_schema(items: _Schema, **bounds: int) -> _Schema:
     return {"type": "array", "items": items, **bounds}
 
 
-def _or_null(kind: str, **more: Any) -> _Schema:
+def _nullable(kind: str, **more: Any) -> _Schema:
     return {"type": [kind, "null"], **more}
 
 
@@ -31,81 +31,83 @@ def _ref(name: str) -> _Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _json(schema: _Schema) -> _Schema:
+def _json_content(schema: _Schema) -> _Schema:
     return {"application/json": {"schema": schema}}
 
 
-def _gives(description: str, schema: _Schema) -> _Schema:
-    return {"description": description, "content": _json(schema)}
+def _response(description: str, schema: _Schema) -> _Schema:
+    return {"description": description, "content": _json_content(schema)}
 
 
-def _fails(**reasons: str) -> _Schema:
-    return {status.removeprefix("_"): _gives(reason, _ref("Error")) for status, reason in reasons.items()}
+def _errors(**reasons: str) -> _Schema:
+    return {status.removeprefix("_"): _response(reason, _ref("Error")) for status, reason in reasons.items()}
 
 
-def _other_than(*kinds: str) -> _Schema:
-    """Return the schema of what is of another type: it is passed on as it is."""
-    return _object({"type": {"type": "string", "not": {"enum": list(kinds)}}}, "type")
+def _exclude_types(*kinds: str) -> _Schema:
+    """Return the schema of an object of any other `type`, which is passed on unchanged."""
+    return _object_schema({"type": {"type": "string", "not": {"enum": list(kinds)}}}, "type")
 
 
 _STRING: _Schema = {"type": "string"}
 _INTEGER: _Schema = {"type": "integer"}
-_NUMBER = _or_null("number")
-_LIMIT = _or_null("integer", minimum=-1, description="-1 is no limit. The configuration's own limit counts as well.")
-_NAMED = _object({"name": _STRING}, "name")
-_REFUSED = _fails(
-    _401="a key is asked for, and none or a wrong one was shown",
-    _403="a Host or an Origin that is not allowed",
+_NUMBER = _nullable("number")
+_LIMIT = _nullable("integer", minimum=-1, description="-1: no limit. The limit of the configuration applies as well.")
+_NAMED = _object_schema({"name": _STRING}, "name")
+_REFUSED = _errors(
+    _401="the API key is missing or wrong",
+    _403="the Host or the Origin is not allowed",
 )
-_PART: _Schema = {"anyOf": [_object({"type": {"const": "text"}, "text": _STRING}, "type", "text"), _other_than("text")]}
-_CONTENT: _Schema = {"anyOf": [_or_null("string"), _array(_PART)]}
+_PART: _Schema = {
+    "anyOf": [_object_schema({"type": {"const": "text"}, "text": _STRING}, "type", "text"), _exclude_types("text")]
+}
+_CONTENT: _Schema = {"anyOf": [_nullable("string"), _array_schema(_PART)]}
 _TOOL: _Schema = {
     "anyOf": [
-        _object({"type": {"const": "function"}, "function": _NAMED}, "function"),
-        _object({"type": {"const": "custom"}, "custom": _NAMED}, "type", "custom"),
-        _other_than("function", "custom"),
+        _object_schema({"type": {"const": "function"}, "function": _NAMED}, "function"),
+        _object_schema({"type": {"const": "custom"}, "custom": _NAMED}, "type", "custom"),
+        _exclude_types("function", "custom"),
     ]
 }
-_CHOICE_OF_TOOL: _Schema = {"anyOf": [_or_null("string", examples=["none", "auto", "required"]), {"type": "object"}]}
+_CHOICE_OF_TOOL: _Schema = {"anyOf": [_nullable("string", examples=["none", "auto", "required"]), {"type": "object"}]}
 _RESPONSE_FORMAT: _Schema = {
     "anyOf": [
         {"type": "null"},
-        _other_than("json_schema"),
-        _object({"type": {"const": "json_schema"}, "json_schema": {"type": "object"}}, "type", "json_schema"),
+        _exclude_types("json_schema"),
+        _object_schema({"type": {"const": "json_schema"}, "json_schema": {"type": "object"}}, "type", "json_schema"),
     ]
 }
 
-_REQUEST = _object(
+_REQUEST = _object_schema(
     {
-        "model": _or_null("string", description="a mixture or a model of GET /v1/models; left out: the first mixture"),
-        "messages": _array(_ref("Message"), minItems=1),
-        "stream": _or_null("boolean"),
-        "stream_options": _or_null("object", properties={"include_usage": {"examples": [True]}}),
-        "n": _or_null("integer", minimum=1, maximum=MAX_CHOICES),
+        "model": _nullable("string", description="a mixture or a model of GET /v1/models; default: the first mixture"),
+        "messages": _array_schema(_ref("Message"), minItems=1),
+        "stream": _nullable("boolean"),
+        "stream_options": _nullable("object", properties={"include_usage": {"examples": [True]}}),
+        "n": _nullable("integer", minimum=1, maximum=MAX_CHOICES),
         "max_tokens": _LIMIT,
         "max_completion_tokens": _LIMIT,
         **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), _NUMBER),
-        "seed": _or_null("integer"),
-        "stop": {"anyOf": [_or_null("string"), _array(_STRING)]},
-        "tools": {"anyOf": [{"type": "null"}, _array(_TOOL)]},
+        "seed": _nullable("integer"),
+        "stop": {"anyOf": [_nullable("string"), _array_schema(_STRING)]},
+        "tools": {"anyOf": [{"type": "null"}, _array_schema(_TOOL)]},
         "tool_choice": _CHOICE_OF_TOOL,
-        "parallel_tool_calls": _or_null("boolean"),
+        "parallel_tool_calls": _nullable("boolean"),
         "response_format": _RESPONSE_FORMAT,
-        "logprobs": _or_null("boolean"),
-        "logit_bias": _or_null("object"),
-        "metadata": _or_null("object"),
-        "user": _or_null("string"),
+        "logprobs": _nullable("boolean"),
+        "logit_bias": _nullable("object"),
+        "metadata": _nullable("object"),
+        "user": _nullable("string"),
     },
     "messages",
-) | {"description": "OpenAI's request. Fields that are not listed are passed on to the models as they are."}
+) | {"description": "OpenAI's request. Fields that are not listed are passed on to the models unchanged."}
 
-_COMPLETION = _object(
+_COMPLETION = _object_schema(
     {
         "id": _STRING,
         "object": {"const": "chat.completion"},
         "created": _INTEGER,
         "model": _STRING,
-        "choices": _array(_ref("Choice"), minItems=1, maxItems=MAX_CHOICES),
+        "choices": _array_schema(_ref("Choice"), minItems=1, maxItems=MAX_CHOICES),
         "usage": _ref("Usage"),
     },
     *("id", "object", "created", "model", "choices", "usage"),
@@ -113,53 +115,55 @@ _COMPLETION = _object(
 
 _SCHEMAS: dict[str, _Schema] = {
     "ChatRequest": _REQUEST,
-    "Message": _object({"role": {"enum": list(ROLES)}, "content": _CONTENT}, "role"),
+    "Message": _object_schema({"role": {"enum": list(ROLES)}, "content": _CONTENT}, "role"),
     "ChatCompletion": _COMPLETION,
-    "Choice": _object(
+    "Choice": _object_schema(
         {
             "index": _INTEGER,
-            "message": _object({"role": {"const": "assistant"}, "content": _or_null("string")}, "role", "content"),
+            "message": _object_schema(
+                {"role": {"const": "assistant"}, "content": _nullable("string")}, "role", "content"
+            ),
             "finish_reason": _STRING,
         },
         *("index", "message", "finish_reason"),
     ),
-    "Usage": _object(
+    "Usage": _object_schema(
         {
             **dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), _INTEGER),
-            "mom": {"type": "object", "description": "what the whole request used, by model"},
+            "mom": {"type": "object", "description": "the usage of the whole request, by model"},
         },
         *("prompt_tokens", "completion_tokens", "total_tokens", "mom"),
     ),
-    "Model": _object(
+    "Model": _object_schema(
         {
             "id": _STRING,
             "object": {"const": "model"},
             "created": _INTEGER,
             "owned_by": _STRING,
-            "capabilities": _array(_STRING),
-            "context_window": _or_null("integer"),
+            "capabilities": _array_schema(_STRING),
+            "context_window": _nullable("integer"),
         },
         *("id", "object", "created", "owned_by"),
     ),
-    "Models": _object({"object": {"const": "list"}, "data": _array(_ref("Model"))}, "object", "data"),
-    "Readiness": _object(
+    "Models": _object_schema({"object": {"const": "list"}, "data": _array_schema(_ref("Model"))}, "object", "data"),
+    "Readiness": _object_schema(
         {
             "status": {"enum": ["ready", "not ready", "stopping"]},
-            "reasons": _array(_STRING),
+            "reasons": _array_schema(_STRING),
             "breakers": {"type": "object", "description": "the circuit breakers that are not closed"},
-            "requests": _object({"running": _INTEGER, "waiting": _INTEGER}, "running", "waiting"),
+            "requests": _object_schema({"running": _INTEGER, "waiting": _INTEGER}, "running", "waiting"),
         },
         *("status", "breakers", "requests"),
     ),
-    "Error": _object(
+    "Error": _object_schema(
         {
-            "error": _object(
+            "error": _object_schema(
                 {
                     "message": _STRING,
                     "type": _STRING,
-                    "param": _or_null("string", description="the path of the field at fault: messages[3].role"),
-                    "code": _or_null("string"),
-                    "causes": _array(_object({"model": _STRING, "kind": _STRING, "message": _STRING})),
+                    "param": _nullable("string", description="the path of the field at fault: messages[3].role"),
+                    "code": _nullable("string"),
+                    "causes": _array_schema(_object_schema({"model": _STRING, "kind": _STRING, "message": _STRING})),
                 },
                 *("message", "type", "param", "code"),
             )
@@ -169,23 +173,23 @@ _SCHEMAS: dict[str, _Schema] = {
 }
 
 _CHAT: _Schema = {
-    "summary": "Have a mixture, or a single model, answer a conversation",
+    "summary": "Answer a conversation by a mixture or a single model",
     "operationId": "chat",
-    "requestBody": {"required": True, "content": _json(_ref("ChatRequest"))},
+    "requestBody": {"required": True, "content": _json_content(_ref("ChatRequest"))},
     "responses": {
         "200": {
-            "description": "the answer; with `stream` as server-sent events, the last of which is [DONE] or an error",
-            "content": _json(_ref("ChatCompletion")) | {"text/event-stream": {}},
+            "description": "the answer; with `stream`, server-sent events that end with [DONE] or an error",
+            "content": _json_content(_ref("ChatCompletion")) | {"text/event-stream": {}},
         },
         **_REFUSED,
-        **_fails(
-            _400="the request cannot be read, or no model takes it; `param` is the field at fault",
-            _404="there is no mixture and no model of this name",
+        **_errors(
+            _400="the request is invalid, or no model accepts it; `param` is the field at fault",
+            _404="no mixture or model has this name",
             _413="the body is larger than server.max_body_mb",
             _415="the body is not JSON",
-            _429="every model is rate-limited, or the client has used up what it may",
-            _502="no model could answer; `causes` lists why",
-            _503="too many requests, or the gateway stops, or its models are not ready",
+            _429="every model is rate-limited, or the client's own rate or budget is used up",
+            _502="no model could answer; `causes` lists the reasons",
+            _503="too many requests, the gateway is stopping, or its models are not ready",
             _504="no model answered in time",
         ),
     },
@@ -195,9 +199,12 @@ _IS_ID: _Schema = {"name": "id", "in": "path", "required": True, "schema": _STRI
 _HTML: _Schema = {"text/html": {"schema": _STRING}}
 
 
-def _page(summary: str, operation: str, *parameters: _Schema) -> _Schema:
-    """Return a page for browsers, which is there where traces are kept."""
-    missing = {"description": "the pages are off, or there is no such page", "content": _json(_ref("Error")) | _HTML}
+def _describe_page(summary: str, operation: str, *parameters: _Schema) -> _Schema:
+    """Return the operation of a page for browsers, which exists if traces are kept."""
+    missing = {
+        "description": "the pages are off, or this one does not exist",
+        "content": _json_content(_ref("Error")) | _HTML,
+    }
     responses = {"200": {"description": "the page", "content": _HTML}, **_REFUSED, "404": missing}
     described = {"parameters": list(parameters)} if parameters else {}
     return {"get": {"summary": summary, "operationId": operation, **described, "responses": responses}}
@@ -208,15 +215,15 @@ DOCUMENT: dict[str, Any] = {
     "info": {
         "title": "Mixture-of-Models Gateway",
         "version": "1",
-        "description": "A panel of models answers in parallel, a critic makes one answer of theirs.",
+        "description": "A panel of models answers in parallel; a critic makes one answer of theirs.",
     },
     "paths": {
         "/v1/chat/completions": {"post": _CHAT},
         "/v1/models": {
             "get": {
-                "summary": "List what `model` may name",
+                "summary": "List the names that `model` may have",
                 "operationId": "list_models",
-                "responses": {"200": _gives("mixtures first, then models", _ref("Models")), **_REFUSED},
+                "responses": {"200": _response("mixtures first, then models", _ref("Models")), **_REFUSED},
             }
         },
         "/v1/models/{id}": {
@@ -225,36 +232,38 @@ DOCUMENT: dict[str, Any] = {
                 "operationId": "show_model",
                 "parameters": [_IS_ID],
                 "responses": {
-                    "200": _gives("the entry", _ref("Model")),
+                    "200": _response("the entry", _ref("Model")),
                     **_REFUSED,
-                    **_fails(_404="there is none of this name"),
+                    **_errors(_404="unknown name"),
                 },
             }
         },
         "/healthz": {
             "get": {
-                "summary": "Say that the process runs",
+                "summary": "Report that the process runs",
                 "operationId": "healthz",
-                "responses": {"200": _gives("it does", _object({"status": {"const": "ok"}}, "status"))},
+                "responses": {
+                    "200": _response("the process runs", _object_schema({"status": {"const": "ok"}}, "status"))
+                },
             }
         },
         "/readyz": {
             "get": {
-                "summary": "Say whether models can be asked",
+                "summary": "Report whether models can be asked",
                 "operationId": "readyz",
                 "responses": {
-                    "200": _gives("they can", _ref("Readiness")),
-                    "503": _gives("they cannot, for these reasons", _ref("Readiness")),
+                    "200": _response("ready", _ref("Readiness")),
+                    "503": _response("not ready, for these reasons", _ref("Readiness")),
                 },
             }
         },
         "/metrics": {
             "get": {
-                "summary": "Show counters and times for Prometheus",
+                "summary": "Show counters and histograms for Prometheus",
                 "operationId": "metrics",
                 "responses": {
                     "200": {
-                        "description": "they are these",
+                        "description": "the metrics",
                         "content": {
                             "text/plain": {"schema": _STRING},
                             "application/openmetrics-text": {"schema": _STRING},
@@ -264,21 +273,23 @@ DOCUMENT: dict[str, Any] = {
                 },
             }
         },
-        "/ui": _page("Show the newest requests", "ui"),
-        "/ui/models": _page("Show what each member of a panel is worth", "ui_models"),
-        "/ui/requests/{id}": _page("Show one request", "ui_request", _IS_ID),
-        "/ui/requests/{id}/download": _page("Give the page of one request as a file", "ui_download", _IS_ID),
+        "/ui": _describe_page("Show the newest requests", "ui"),
+        "/ui/models": _describe_page("Show how each member of a panel performs", "ui_models"),
+        "/ui/requests/{id}": _describe_page("Show one request", "ui_request", _IS_ID),
+        "/ui/requests/{id}/download": _describe_page(
+            "Download the page of one request as a file", "ui_download", _IS_ID
+        ),
         "/openapi.json": {
             "get": {
                 "summary": "This document",
                 "operationId": "openapi",
-                "responses": {"200": _gives("it", {"type": "object"}), **_REFUSED},
+                "responses": {"200": _response("the document", {"type": "object"}), **_REFUSED},
             }
         },
     },
     "components": {
         "schemas": _SCHEMAS,
-        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "where server.api_keys is set"}},
+        "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": "if server.api_keys is set"}},
     },
     "security": [{}, {"key": []}],
 }

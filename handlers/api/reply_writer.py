@@ -1,4 +1,4 @@
-"""Getting a reply out: committed as late as possible, and kept alive while nothing can be said yet."""
+"""Write a reply: JSON or server-sent events, committed as late as possible and kept alive until then."""
 
 import asyncio
 from typing import Any
@@ -9,18 +9,29 @@ from handlers.errors import ApiError
 from runtime import json_codec
 from runtime.timers import Timer, TimerWheel
 
+# When a reply is committed.
+#
+# After status and headers are sent, an error can only be reported inside the body, where many clients overlook it. So
+# nothing is sent until it must be: a JSON reply is sent as a whole at its end, and a stream sends its headers together
+# with its first content. Until then every failure still has a status code of its own, which clients know how to handle.
+#
+# Only a heartbeat commits earlier. A client (or a proxy before it) that sees no byte for long enough gives up, and an
+# answer that was paid for is lost. So after `stream_heartbeat_s` or `json_heartbeat_s` of silence the reply is
+# committed as 200 with bytes that every parser skips (an SSE comment, or a space before the JSON), and a later error
+# goes into the body. A status code is worth more than an early heartbeat, hence the long default for JSON.
 
-class _Begun(web.StreamResponse):
-    """A reply whose headers go out together with its first bytes: half of what the first word costs is the sending."""
 
-    _send_headers_immediately = False  # as aiohttp's own Response has it
+class _LazyResponse(web.StreamResponse):
+    """A response whose headers leave together with its first bytes, which saves a system call and a packet."""
+
+    _send_headers_immediately = False  # as in aiohttp's own Response
 
 
 class JsonReply:
-    """A JSON reply: fill in `body`, then end it.
+    """A JSON reply: set `body`, then call `end`.
 
-    Once a beat has gone out the status is 200 for good, and an error is told in the body. `n_bytes` counts what it has
-    sent itself: not a reply that it leaves to the server as a whole.
+    Once a heartbeat has been sent the status is 200 and an error goes into the body. `n_bytes` counts the bytes that
+    this class has sent itself; a reply that is handed to the server as a whole is not counted.
     """
 
     def __init__(self, request: web.Request) -> None:
@@ -31,17 +42,17 @@ class JsonReply:
 
     @property
     def committed(self) -> bool:
-        """Whether status and headers have gone out."""
+        """Whether status and headers have been sent."""
         return self._response is not None
 
     def silent_s(self) -> float | None:
-        """Return for how many seconds nothing has gone out; None where that is not known."""
+        """Return the seconds since the last write, or None because a JSON reply does not measure them."""
         return None
 
-    async def beat(self) -> None:
-        """Send white space, which JSON readers skip, so that the client does not give up."""
+    async def send_heartbeat(self) -> None:
+        """Send a space, which JSON parsers skip, to keep the client from timing out."""
         if self._response is None:
-            response = _Begun(headers={"Content-Type": "application/json; charset=utf-8"})
+            response = _LazyResponse(headers={"Content-Type": "application/json; charset=utf-8"})
             await response.prepare(self._request)
             self._response = response
         self.n_bytes += 1
@@ -58,7 +69,7 @@ class JsonReply:
         return self._response
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
-        """Send an error: with its own status if nothing has gone out yet."""
+        """Send an error: with its own status if nothing has been sent yet, else as the body."""
         if self._response is None:
             raise error
         self.body = error.body()
@@ -66,9 +77,9 @@ class JsonReply:
 
 
 class SseReply:
-    """A reply as server-sent events. Once anything has gone out, an error is told as an event.
+    """A reply as server-sent events. After the first byte an error is sent as an event.
 
-    `last` goes out with the end. `n_bytes` counts what was sent.
+    `last` is sent together with the end of the stream. `n_bytes` counts the bytes sent.
     """
 
     def __init__(self, request: web.Request) -> None:
@@ -81,21 +92,21 @@ class SseReply:
 
     @property
     def committed(self) -> bool:
-        """Whether status and headers have gone out."""
+        """Whether status and headers have been sent."""
         return self._response is not None
 
     def silent_s(self) -> float | None:
-        """Return for how many seconds nothing has gone out; None where nothing has yet."""
+        """Return the seconds since the last write; None before the first."""
         return None if self._last_write is None else self._clock() - self._last_write
 
-    async def beat(self) -> None:
-        """Send a comment, which readers of events skip, so that the client does not give up."""
+    async def send_heartbeat(self) -> None:
+        """Send a comment, which SSE parsers skip, to keep the client from timing out."""
         await self.write(b": keep-alive\n\n")
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client reads more slowly than we write."""
         if self._response is None:
-            response = _Begun(
+            response = _LazyResponse(
                 headers={
                     "Content-Type": "text/event-stream; charset=utf-8",
                     "Cache-Control": "no-cache",
@@ -109,15 +120,15 @@ class SseReply:
         await self._response.write(data)
 
     async def end(self) -> web.StreamResponse:
-        """End the reply cleanly."""
+        """End the stream cleanly."""
         if self._response is None:
-            raise RuntimeError("a stream that was never begun cannot end")
+            raise RuntimeError("a stream must be written to before it can end")
         self.n_bytes += len(self.last)
         await self._response.write_eof(self.last)
         return self._response
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
-        """Send an error: as a reply of its own if nothing has gone out yet, else as the stream's last event."""
+        """Send an error: as a reply of its own if nothing has been sent yet, else as the stream's last event."""
         if self._response is None:
             raise error
         self.last = error.sse()
@@ -125,9 +136,9 @@ class SseReply:
 
 
 class Heartbeat:
-    """Has the reply beat whenever it was silent for `interval_s` seconds (0: never), from now until its `end`.
+    """Sends a heartbeat whenever the reply has been silent for `interval_s` seconds (0: never), until `end`.
 
-    Most replies are done before the first beat: until then it is a timer.
+    Most replies are complete before the first heartbeat is due. Until then this is one shared timer and no task.
     """
 
     def __init__(self, interval_s: float, reply: JsonReply | SseReply, timers: TimerWheel) -> None:
@@ -135,29 +146,29 @@ class Heartbeat:
         self._reply = reply
         self._timers = timers
         self._timer: Timer | None = None
-        self._beat: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[None] | None = None
         if interval_s:
-            self._wait(interval_s)
+            self._schedule(interval_s)
 
     async def end(self) -> None:
-        """Beat no more; waits for a beat that is under way."""
-        if self._beat is not None:
-            await asyncio.gather(self._beat, return_exceptions=True)  # after which the next one may be due
+        """Send no more heartbeats; waits for one that is being sent."""
+        if self._sending is not None:
+            await asyncio.gather(self._sending, return_exceptions=True)  # it may schedule the next one
         if self._timer is not None:
             self._timer.cancel()
 
-    def _wait(self, pause_s: float) -> None:
-        self._timer = self._timers.call_at(self._timers.now() + pause_s, self._due)
+    def _schedule(self, pause_s: float) -> None:
+        self._timer = self._timers.call_at(self._timers.now() + pause_s, self._on_due)
 
-    def _due(self) -> None:
+    def _on_due(self) -> None:
         silent_s = self._reply.silent_s()
         pause_s = self._interval_s - (silent_s or 0.0)
         if silent_s is not None and pause_s > 0:
-            self._wait(pause_s)
+            self._schedule(pause_s)
             return
-        self._beat = asyncio.get_running_loop().create_task(self._reply.beat())
-        self._beat.add_done_callback(self._beaten)
+        self._sending = asyncio.get_running_loop().create_task(self._reply.send_heartbeat())
+        self._sending.add_done_callback(self._on_sent)
 
-    def _beaten(self, beat: "asyncio.Task[None]") -> None:
-        if not beat.cancelled() and beat.exception() is None:  # a client that left is the reply's to notice
-            self._wait(self._interval_s)
+    def _on_sent(self, sending: "asyncio.Task[None]") -> None:
+        if not sending.cancelled() and sending.exception() is None:  # a lost client is noticed by the reply itself
+            self._schedule(self._interval_s)

@@ -1,1 +1,1 @@
-"""Who may come in: access, rates, admission, budgets."""
+"""Access control, rate limits, admission, budgets."""

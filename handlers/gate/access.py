@@ -1,8 +1,8 @@
-"""Who may come in: decided on the request's headers alone, before any of its body is read. Pure.
+"""Access control by request headers alone, before any of the body is read. Pure.
 
-Three ways in are closed. A web page that the user looks at may make the browser send requests to the gateway: its
-`Origin` gives it away, or `Sec-Fetch-Site`. A page whose own name was rebound to 127.0.0.1 looks like the gateway's own
-to the browser: its `Host` gives it away. And who shows no key gets nothing where keys are asked for.
+Three attacks are blocked. A web page can make the user's browser send requests to the gateway; `Origin` or
+`Sec-Fetch-Site` reveals it. A page whose host name was rebound to 127.0.0.1 has the gateway's own origin in the eyes of
+the browser; `Host` reveals it. And if keys are configured, a request without a valid one is refused.
 """
 
 import binascii
@@ -19,57 +19,57 @@ from config.settings import ApiKey, Server
 from handlers.errors import ApiError
 
 PROBES = frozenset({"/healthz", "/readyz"})
-"""Paths that ask for no key: whoever watches the process has none."""
+"""Paths that need no key, because process monitors have none."""
 
 PAGES = "/ui"
-"""Where what a browser shows begins; it can't send `Authorization: Bearer` of its own accord, but asks its user."""
+"""The prefix of the pages for browsers, which cannot send `Authorization: Bearer` but ask their user to log in."""
 
-_SHOWN_TO_PAGES = "x-request-id, x-mom-mode, x-mom-candidates, x-mom-decided-by, server-timing, retry-after"
+_EXPOSED_HEADERS = "x-request-id, x-mom-mode, x-mom-candidates, x-mom-decided-by, server-timing, retry-after"
 _PREFLIGHT_AGE_S = 600
 
 
 def check_origin(headers: MultiMapping[str], server: Server) -> None:
-    """Let programs pass, and the pages of `allowed_origins`; ApiError (403) for every other page."""
+    """Accept programs and the pages of `allowed_origins`; ApiError (403) for every other page."""
     origins = headers.getall("Origin", ())
     for origin in origins:
         if origin.lower() not in server.allowed_origins:
             raise ApiError(
                 403,
-                "web pages of this origin may not use the gateway; server.allowed_origins names those that may",
+                "web pages of this origin may not use the gateway; add it to server.allowed_origins if it should",
                 code="origin_not_allowed",
             )
     if not origins and headers.get("Sec-Fetch-Site", "").lower() == "cross-site":
-        raise ApiError(403, "other sites' web pages may not use the gateway", code="origin_not_allowed")
+        raise ApiError(403, "web pages of other sites may not use the gateway", code="origin_not_allowed")
 
 
 def check_host(headers: MultiMapping[str], server: Server) -> None:
-    """Let those pass who call the gateway by a name that it has; ApiError (403) else.
+    """Check `Host` against the names of the gateway; ApiError (403) if it is none of them.
 
-    On loopback its names are those of loopback, and `allowed_hosts`. Elsewhere it cannot know how it is called, and
-    `allowed_hosts`, where there are any, say it.
+    On loopback they are the loopback names and `allowed_hosts`. On other addresses the gateway cannot know its names,
+    so only `allowed_hosts` count, and every name is accepted if there are none.
     """
     if not is_loopback(server.host) and not server.allowed_hosts:
         return
-    for stated in headers.getall("Host", ()):  # HTTP/1.0 may do without; a browser never does
-        host = _without_port(stated)
+    for stated in headers.getall("Host", ()):  # optional in HTTP/1.0; browsers always send it
+        host = _strip_port(stated)
         if host is None or not (is_loopback(host) or host in server.allowed_hosts):
             raise ApiError(
                 403,
-                "the gateway is not called by this host name; server.allowed_hosts names those that it may have",
+                "this host name is not allowed; add it to server.allowed_hosts if the gateway is reached by it",
                 code="host_not_allowed",
             )
 
 
 def is_page(path: str) -> bool:
-    """Tell whether a path is one of the pages for a browser."""
+    """Whether a path is one of the pages for browsers."""
     return path == PAGES or path.startswith(f"{PAGES}/")
 
 
-def key_of(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool = False) -> ApiKey:
-    """Return the key that `Authorization: Bearer` shows; ApiError (401) for none, and for one that is not known.
+def authenticate(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool = False) -> ApiKey:
+    """Return the key that `Authorization: Bearer` has; ApiError (401) if it is missing or unknown.
 
-    For a page it may be the password of `Basic` as well (RFC 7617), whatever the user is called.
-    How long that takes does not depend on which key is right, nor on how much of one is.
+    For a page it may also be the password of `Basic` (RFC 7617); the user name is ignored. The comparison takes
+    constant time: it reveals neither which key matches nor how much of one.
     """
     scheme, _, shown = headers.get("Authorization", "").partition(" ")
     credential = b""
@@ -82,10 +82,10 @@ def key_of(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool
         if hmac.compare_digest(credential, key.key.value.encode()):
             found = key
     if found is None:
-        told = "this API key is not known here" if credential else "an API key is missing"
+        problem = "unknown API key" if credential else "missing API key"
         raise ApiError(
             401,
-            f"{told}; send one of server.api_keys as Authorization: Bearer",
+            f"{problem}; send one of server.api_keys as Authorization: Bearer",
             code="invalid_api_key",
             headers={"WWW-Authenticate": f'{"Basic" if for_page else "Bearer"} realm="mom-gateway"'},
         )
@@ -100,26 +100,26 @@ def _password(shown: str) -> bytes:
 
 
 def is_preflight(method: str, headers: Mapping[str, str]) -> bool:
-    """Tell whether a browser asks what a page may send (the Fetch standard's CORS-preflight request)."""
+    """Whether this is a CORS preflight request (https://fetch.spec.whatwg.org/#cors-preflight-request)."""
     return method == "OPTIONS" and "Origin" in headers and "Access-Control-Request-Method" in headers
 
 
-def preflight(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers that permit what a page of an allowed origin asks for, be it from a private network."""
+def preflight_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers that permit a page of an allowed origin to send its request, also to a private network."""
     permitted = {
         "Access-Control-Allow-Methods": "GET, POST",
         "Access-Control-Max-Age": str(_PREFLIGHT_AGE_S),
     }
     asked = headers.get("Access-Control-Request-Headers")
-    if asked:  # every SDK has headers of its own, and `*` would leave Authorization out
+    if asked:  # SDKs send headers of their own, and `*` would not cover Authorization
         permitted["Access-Control-Allow-Headers"] = asked
     if headers.get("Access-Control-Request-Private-Network") == "true":
         permitted["Access-Control-Allow-Private-Network"] = "true"
     return permitted
 
 
-def shared(headers: Mapping[str, str], server: Server) -> dict[str, str]:
-    """Return the headers by which a browser lets a page of an allowed origin read the reply; none for others."""
+def cors_headers(headers: Mapping[str, str], server: Server) -> dict[str, str]:
+    """Return the headers that let a page of an allowed origin read the reply; none for other origins."""
     if not server.allowed_origins:
         return {}
     origin = headers.get("Origin", "")
@@ -128,16 +128,16 @@ def shared(headers: Mapping[str, str], server: Server) -> dict[str, str]:
     return {
         "Vary": "Origin",
         "Access-Control-Allow-Origin": origin,
-        "Access-Control-Expose-Headers": _SHOWN_TO_PAGES,
+        "Access-Control-Expose-Headers": _EXPOSED_HEADERS,
     }
 
 
 @lru_cache(maxsize=256)
-def _without_port(stated: str) -> str | None:
-    """Return the host of a `Host` header in lower case, without brackets; None where it is none."""
+def _strip_port(stated: str) -> str | None:
+    """Return the host of a `Host` header in lower case without port and brackets; None if it is malformed."""
     try:
         parts = urlsplit(f"//{stated}")
-        _ = parts.port  # is read, and refused, only when asked for
+        _ = parts.port  # validated only on access
     except ValueError:
         return None
     return parts.hostname if parts.netloc == stated and "@" not in stated else None

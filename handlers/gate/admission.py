@@ -1,4 +1,4 @@
-"""How many chat requests run at once: a bounded number, a bounded queue before it, and a clear no beyond that."""
+"""Admission control: a bounded number of chat requests runs, a bounded queue waits, the rest get 503."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,10 +12,16 @@ from runtime.slots import Slots
 RETRY_AFTER_S = 2
 
 
-class Admission:
-    """First come, first served; within the limits of the server's settings, which may change.
+# Why a queue at all: agents send bursts, and a burst that is refused comes back as retries. A short wait costs less
+# than that. Why both the queue and the wait are bounded: a request that waited longer than its client's patience is
+# work for nobody, and every request behind it waits for that work, so an overloaded gateway would answer none in time.
+# What is refused gets its 503 at once with Retry-After, which all SDKs obey.
 
-    A request that waits gives up its place when it is cancelled. Belongs to the loop that it is used in.
+
+class Admission:
+    """A FIFO queue for places to run, within the limits of the server's settings, which may change at a reload.
+
+    A waiting request that is cancelled leaves the queue. Belongs to the event loop that it is used in.
     """
 
     def __init__(self) -> None:
@@ -24,53 +30,56 @@ class Admission:
 
     @property
     def running(self) -> int:
-        """How many requests hold a place."""
+        """The number of requests that hold a place."""
         return self._slots.n_taken
 
     @property
     def waiting(self) -> int:
-        """How many wait for one."""
+        """The number of requests that wait for one."""
         return self._slots.n_waiting
 
-    def take(self, limits: Server) -> bool:
-        """Take a place, which `leave` gives back, if one is free, and return whether it was.
+    def try_enter(self, limits: Server) -> bool:
+        """Take a place if one is free, and return whether it was; give it back by `leave`.
 
-        ApiError (503) once it is closed.
+        ApiError (503) after `close`.
         """
         if self._closed is not None:
             raise self._closed()
         self._slots.limit = limits.max_concurrent_requests
         return self._slots.take()
 
-    async def wait(self, limits: Server) -> None:
-        """Take a place as soon as one is free, where none is now.
+    async def enter(self, limits: Server) -> None:
+        """Wait for a place and take it; give it back by `leave`.
 
-        ApiError (503) where there is no room to wait, where the wait was too long, and once it is closed.
+        ApiError (503) if the queue is full, after `max_queue_wait_s`, and after `close`.
         """
         if self._slots.n_waiting >= limits.max_queued_requests:
-            raise _overloaded("as many requests as may wait do wait")
+            raise _overloaded("the request queue is full; retry later or raise server.max_queued_requests")
         try:
             async with asyncio.timeout(limits.max_queue_wait_s):
                 await self._slots.wait()
         except TimeoutError:
-            raise _overloaded(f"no place has become free in {limits.max_queue_wait_s:g} s") from None
+            waited = f"{limits.max_queue_wait_s:g} s"
+            raise _overloaded(
+                f"no request finished within {waited}; retry later or raise server.max_concurrent_requests"
+            ) from None
 
     def leave(self) -> None:
-        """Give a place back."""
+        """Give the place back."""
         self._slots.free()
 
-    def fill(self, limits: Server) -> None:
-        """Let in whoever there is room for, now that the limits have changed."""
+    def apply_limits(self, limits: Server) -> None:
+        """Admit waiting requests for which changed limits have room."""
         self._slots.limit = limits.max_concurrent_requests
         self._slots.fill()
 
     def close(self, refusal: Callable[[], ApiError]) -> None:
-        """Refuse from now on, those too who wait; who has a place keeps it."""
+        """Refuse new and waiting requests from now on; running ones keep their places."""
         self._closed = refusal
         self._slots.refuse(refusal)
 
-    async def emptied(self) -> None:
-        """Wait until nobody holds a place."""
+    async def wait_until_empty(self) -> None:
+        """Wait until no request holds a place."""
         await self._slots.emptied()
 
 
@@ -78,6 +87,4 @@ ADMISSION = web.AppKey("admission", Admission)
 
 
 def _overloaded(why: str) -> ApiError:
-    return ApiError(
-        503, f"the gateway is overloaded: {why}", code="overloaded", headers={"Retry-After": str(RETRY_AFTER_S)}
-    )
+    return ApiError(503, why, code="overloaded", headers={"Retry-After": str(RETRY_AFTER_S)})

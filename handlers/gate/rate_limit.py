@@ -1,4 +1,4 @@
-"""How often each client may ask."""
+"""Rate limits for client keys."""
 
 import math
 
@@ -11,16 +11,16 @@ _PERIOD_S = 60.0
 
 
 class RateLimits:
-    """A leaky bucket for each key that has a `rate_per_minute`: that many at once, and then one for each that leaks.
+    """A leaky bucket for each key with a `rate_per_minute`: a burst of that many, then one as each leaks out.
 
-    A bucket is kept over reloads for as long as its rate stays. Belongs to the loop that it is used in.
+    A bucket survives reloads while its rate stays the same. Belongs to the event loop that it is used in.
     """
 
     def __init__(self) -> None:
         self._limiters: dict[tuple[str, int], AsyncLimiter] = {}
 
     async def take(self, key: ApiKey) -> None:
-        """Count one request; ApiError (429) with Retry-After where the bucket is full. Never waits."""
+        """Count one request; ApiError (429) with Retry-After if the bucket is full. Never waits."""
         if key.rate_per_minute is None:
             return
         limiter = self._limiters.setdefault(
@@ -29,7 +29,7 @@ class RateLimits:
         if not limiter.has_capacity():
             raise ApiError(
                 429,
-                f"the key {key.name} may ask {key.rate_per_minute} times a minute",
+                f"rate limit of key {key.name} reached: {key.rate_per_minute} requests a minute (rate_per_minute)",
                 code="rate_limit_exceeded",
                 headers={"Retry-After": str(math.ceil(_PERIOD_S / key.rate_per_minute))},
             )

@@ -1,4 +1,4 @@
-"""What the requests of a day have used, and the budgets that they must not begin beyond."""
+"""Daily budgets: what the requests of a day have used, and the limits that they must not exceed."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ class Spending:
         self._turn_day()
         return self._spent[account]
 
-    def charged(self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> "_Charged":
+    def charge(self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> "_Charged":
         """Charge a request, which the block is, to each of these accounts; ApiError (429) where one is used up."""
         return _Charged(self, budgets, expected, ledger)
 

@@ -38,9 +38,9 @@ class Shutdown:
         self.begun = True
         self._admission.close(shutting_down)
         _log.info("stopping", running=self._admission.running)
-        await _at_most(timeout_s, self._admission.emptied())
+        await _at_most(timeout_s, self._admission.wait_until_empty())
         self.cut()
-        await _at_most(LAST_WORDS_S, self._admission.emptied())
+        await _at_most(LAST_WORDS_S, self._admission.wait_until_empty())
 
     def cut(self) -> None:
         """End whatever runs in `bounded`, and what will."""

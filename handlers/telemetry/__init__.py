@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics, spans."""
+"""Telemetry for operators: logs, metrics, spans."""

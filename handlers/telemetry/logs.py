@@ -1,4 +1,4 @@
-"""How log lines look: colours on a terminal, JSON lines elsewhere; the standard library's loggers go the same way."""
+"""Log format: colours on a terminal, JSON lines elsewhere; also for the loggers of the standard library."""
 
 import json
 import logging
@@ -23,42 +23,41 @@ _NUMBERS = {"debug": logging.DEBUG, "info": logging.INFO, "error": logging.ERROR
 _LEVELS = {"exception": "error", "warn": "warning"}
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
-"""The id of the request that is being answered; each of its log lines carries it."""
+"""The id of the current request; added to each of its log lines."""
 
 
 class Lines:
-    """Writes lines to a stream, and never raises: a full disk or a closed pipe must not cost an answer.
+    """A logger that writes lines to a stream and never raises: a full disk or a closed pipe must not cost an answer.
 
-    Lines that could not be written are counted, and told of as soon as one can be. Threads may share it. Nothing waits
-    in a buffer, where it would be in the way of the process's end. `least_level` tells, as `logging` numbers it, which
-    lines it is for.
+    Lines that could not be written are counted, and the count is logged when writing works again. Threads may share it.
+    It does not buffer, so that no line is lost at exit. `least_level` is the lowest level to write, as in `logging`.
     """
 
     def __init__(self, stream: TextIO, least_level: int) -> None:
         self.least_level = least_level
-        self._send = _sending(stream)
+        self._send = _open_writer(stream)
         self._lock = Lock()
         self._n_lost = 0
 
     def __call__(self, *_: Any) -> Self:
-        """Be the logger of every name."""
+        """Return this same logger for every name."""
         return self
 
     def write(self, text: str) -> None:
         """Write whole lines."""
         with self._lock:
             try:
-                self._send(f"{self._lost()}{text}" if self._n_lost else text)
+                self._send(f"{self._describe_loss()}{text}" if self._n_lost else text)
             except (OSError, ValueError):  # ValueError: it is closed
                 self._n_lost += 1
             else:
                 self._n_lost = 0
 
-    def _lost(self) -> str:
+    def _describe_loss(self) -> str:
         return json_codec.encode_ascii({"event": "log lines were lost", "count": self._n_lost, "level": "error"}) + "\n"
 
     def flush(self) -> None:
-        """Do nothing: what was written is out."""
+        """Do nothing: lines are written unbuffered."""
 
     def msg(self, line: str) -> None:
         """Write one line."""
@@ -67,12 +66,12 @@ class Lines:
     debug = info = warning = warn = error = exception = critical = fatal = log = msg
 
 
-def _sending(stream: TextIO) -> Callable[[str], None]:
-    """Return what puts a text out at once; OSError or ValueError where that cannot be."""
+def _open_writer(stream: TextIO) -> Callable[[str], None]:
+    """Return a function that writes text unbuffered; it raises OSError, or ValueError if the stream is closed."""
     try:
         stream.flush()
         descriptor = stream.fileno()
-    except (OSError, ValueError):  # it lives in memory
+    except (OSError, ValueError):  # a stream in memory
 
         def send(text: str) -> None:
             stream.write(text)
@@ -89,8 +88,8 @@ def _sending(stream: TextIO) -> Callable[[str], None]:
     return send_unbuffered
 
 
-def tell(level: Literal["debug", "info", "error"], event: str, facts: dict[str, Any]) -> None:
-    """Log an event as structlog's loggers do, but without their three copies of its facts, which are given away.
+def log_fast(level: Literal["debug", "info", "error"], event: str, facts: dict[str, Any]) -> None:
+    """Log an event as structlog's loggers do, but without their three copies of `facts`, which it modifies.
 
     For the line that every request has.
     """
@@ -100,7 +99,7 @@ def tell(level: Literal["debug", "info", "error"], event: str, facts: dict[str, 
         return
     facts["event"] = event
     if processors == _TO_JSON and _is_plain(facts):
-        logger.msg(json_codec.encode_ascii(_stamped(logger, level, facts)))
+        logger.msg(json_codec.encode_ascii(_add_context(logger, level, facts)))
         return
     line: Any = facts
     try:
@@ -112,10 +111,10 @@ def tell(level: Literal["debug", "info", "error"], event: str, facts: dict[str, 
 
 
 def configure(*, debug: bool, quiet: bool = False, stream: TextIO = sys.stderr) -> None:
-    """Send every log line of the process to `stream`; below `info` only with `debug`, else with `quiet` hardly any."""
+    """Send all log lines of the process to `stream`: from level `info`; all if `debug`, critical ones if `quiet`."""
     level = logging.DEBUG if debug else logging.CRITICAL if quiet else logging.INFO
-    shared: list[Processor] = [_stamped]
-    rendering, lines = _rendering(stream), Lines(stream, level)
+    shared: list[Processor] = [_add_context]
+    rendering, lines = _choose_renderer(stream), Lines(stream, level)
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -133,48 +132,48 @@ def configure(*, debug: bool, quiet: bool = False, stream: TextIO = sys.stderr) 
     logging.getLogger("asyncio").setLevel(logging.WARNING)
 
 
-def _stamped(_logger: Any, level: str, event: EventDict) -> EventDict:
-    """Say how grave a line is, when it was written, and about which request."""
+def _add_context(_logger: Any, level: str, event: EventDict) -> EventDict:
+    """Add level, timestamp and request id to a line."""
     request_id = REQUEST_ID.get()
     if request_id is not None:
         event.setdefault("request_id", request_id)
     event["level"] = _LEVELS.get(level, level)
     now = time()
-    event["timestamp"] = f"{_second(int(now))}.{int(now % 1 * 1e6):06d}Z"
+    event["timestamp"] = f"{_format_second(int(now))}.{int(now % 1 * 1e6):06d}Z"
     return event
 
 
 @lru_cache(maxsize=4)
-def _second(unix_time: int) -> str:
+def _format_second(unix_time: int) -> str:
     return datetime.fromtimestamp(unix_time, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def _with_traceback(logger: Any, level: str, event: EventDict) -> EventDict:
+def _format_traceback(logger: Any, level: str, event: EventDict) -> EventDict:
     return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
 
 
-def _rendering(stream: TextIO) -> list[Processor]:
+def _choose_renderer(stream: TextIO) -> list[Processor]:
     if stream.isatty():
         return [structlog.dev.ConsoleRenderer()]
     return _TO_JSON[1:]
 
 
-def _serialized(event: EventDict, *, default: Callable[[Any], Any]) -> str:
-    """Return a line's JSON, in ASCII; fast where it is made of nothing but plain values, as those of requests are."""
+def _serialize_line(event: EventDict, *, default: Callable[[Any], Any]) -> str:
+    """Return a line as ASCII JSON; fast if it has plain values only, as the lines of requests do."""
     return (
         json_codec.encode_ascii(event) if _is_plain(event) else json.dumps(event, default=default, separators=_COMPACT)
     )
 
 
 _TO_JSON: list[Processor] = [
-    _stamped,
-    _with_traceback,
-    structlog.processors.JSONRenderer(serializer=_serialized, default=repr),
+    _add_context,
+    _format_traceback,
+    structlog.processors.JSONRenderer(serializer=_serialize_line, default=repr),
 ]
 
 
 def _is_plain(event: Mapping[str, Any]) -> bool:
-    """Whether there is nothing in it of whose text a fast encoder would have its own idea: it would open a secret."""
+    """Whether all values are plain. The fast encoder would open other objects, and reveal the value of a Secret."""
     if _PLAIN.issuperset(map(type, event.values())):
         return True
     return all(_is_plain(each) if type(each) is dict else type(each) in _PLAIN for each in event.values())

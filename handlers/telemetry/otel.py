@@ -1,6 +1,6 @@
-"""Spans to an OpenTelemetry collector, by OTLP over HTTP; needs the packages of requirements-otel.txt.
+"""Export spans to an OpenTelemetry collector by OTLP over HTTP; needs the packages of requirements-otel.txt.
 
-Where to, with which headers, how compressed and how much of it sampled: the SDK's own variables say, `OTEL_*`.
+Address, headers, compression and sampling are set by the SDK's own environment variables, `OTEL_*`.
 """
 
 import threading
@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from handlers.telemetry.spans import Ended, Span, request_span
+from handlers.telemetry.spans import FinishedRequest, Span, request_span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,67 +30,67 @@ _NS_PER_S = 1_000_000_000
 
 
 class SpanSink:
-    """Makes spans of requests that have ended, in a thread of its own; the SDK sends them, in another one.
+    """Builds the spans of finished requests in a thread of its own; the SDK sends them in another one.
 
-    At most MAX_PENDING requests wait for the first thread; one that finds no room is dropped with a warning. `close()`
-    waits for the rest, and for the collector to take it.
+    At most MAX_PENDING requests wait for the first thread; further ones are dropped with a warning. `close()` waits for
+    the rest, and for the collector to accept it.
     """
 
     def __init__(self) -> None:
         exporter = OTLPSpanExporter()
-        self._end_pauses: Callable[[], None] = exporter.shutdown
-        self._provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+        self._stop_retrying: Callable[[], None] = exporter.shutdown
+        self._provider = TracerProvider(resource=_build_resource(), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("mom-gateway")
         self._parents = TraceContextTextMapPropagator()
-        self._maker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spans")
+        self._builder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spans")
         self._room = threading.BoundedSemaphore(MAX_PENDING)
 
-    def add(self, ended: Ended) -> None:
-        """Have a request's spans made soon. Never blocks, and never raises before `close()`."""
+    def add(self, request: FinishedRequest) -> None:
+        """Queue a request for the export of its spans. Never blocks, and never raises before `close()`."""
         if not self._room.acquire(blocking=False):
-            _log.warning("spans dropped: too many requests wait for theirs", request_id=ended.request_id)
+            _log.warning("spans dropped: the export queue is full", request_id=request.request_id)
             return
-        self._maker.submit(self._make, ended).add_done_callback(self._made)
+        self._builder.submit(self._export, request).add_done_callback(self._on_exported)
 
     def close(self) -> None:
-        """Send what there is, for FLUSH_S seconds at most. Blocks: call it in a thread."""
-        self._maker.shutdown(wait=True)
+        """Send the remaining spans, for FLUSH_S seconds at most. Blocks: call it in a thread."""
+        self._builder.shutdown(wait=True)
         flushing = threading.Thread(target=self._provider.shutdown, name="spans-flush", daemon=True)
         flushing.start()
         flushing.join(FLUSH_S)
         if flushing.is_alive():
-            _log.warning("spans lost: the collector did not take them in time", seconds=FLUSH_S)
-            self._end_pauses()  # those of the SDK between its tries
+            _log.warning("spans lost: the collector did not accept them in time", seconds=FLUSH_S)
+            self._stop_retrying()  # ends the SDK's pauses between attempts
 
-    def _make(self, ended: Ended) -> None:
-        self._emit(request_span(ended), self._parents.extract(ended.context))
+    def _export(self, request: FinishedRequest) -> None:
+        self._emit(request_span(request), self._parents.extract(request.context))
 
-    def _emit(self, said: Span, parent: Context) -> None:
+    def _emit(self, span_data: Span, parent: Context) -> None:
         span = self._tracer.start_span(
-            said.name,
+            span_data.name,
             context=parent,
-            kind=_KINDS[said.kind],
-            attributes=said.attributes,
-            start_time=_ns(said.started),
+            kind=_KINDS[span_data.kind],
+            attributes=span_data.attributes,
+            start_time=_ns(span_data.started),
         )
-        for name, instant in said.moments:
+        for name, instant in span_data.moments:
             span.add_event(name, timestamp=_ns(instant))
-        if said.failed is not None:
-            span.set_status(Status(StatusCode.ERROR, said.failed))
-        for child in said.children:
+        if span_data.failed is not None:
+            span.set_status(Status(StatusCode.ERROR, span_data.failed))
+        for child in span_data.children:
             self._emit(child, set_span_in_context(span, parent))
-        span.end(_ns(said.ended))
+        span.end(_ns(span_data.ended))
 
-    def _made(self, done: "Future[None]") -> None:
+    def _on_exported(self, done: "Future[None]") -> None:
         self._room.release()
         error = done.exception()
         if error is not None:
-            _log.error("the spans of a request could not be made", exc_info=error)
+            _log.error("the spans of a request could not be built", exc_info=error)
 
 
-def _resource() -> Resource:
-    """Return who we are: as OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES say, else by our own name."""
+def _build_resource() -> Resource:
+    """Return our resource: as set by OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES, else named mom-gateway."""
     stated = Resource.create()
     if str(stated.attributes[SERVICE_NAME]).startswith("unknown_service"):
         return stated.merge(Resource({SERVICE_NAME: "mom-gateway"}))

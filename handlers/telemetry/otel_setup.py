@@ -1,4 +1,4 @@
-"""Spans of requests, handed to a collector for as long as the application runs."""
+"""Set up the export of spans to an OpenTelemetry collector while the application runs."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -9,10 +9,10 @@ from handlers.errors import StartError
 from handlers.telemetry.spans import SPANS
 
 
-async def exporting(app: web.Application) -> AsyncGenerator[None]:
-    """Give the application its SPANS, and send the last ones at its clean-up; StartError without the packages."""
+async def set_up_otel(app: web.Application) -> AsyncGenerator[None]:
+    """Set the application's SPANS, and flush them at its clean-up; StartError if the packages are missing."""
     try:
-        from handlers.telemetry.otel import SpanSink  # noqa: PLC0415 -- an extra, which nobody else need install or wait for
+        from handlers.telemetry.otel import SpanSink  # noqa: PLC0415 -- an optional dependency
     except ImportError as error:
         raise StartError(
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed: "

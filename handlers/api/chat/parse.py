@@ -1,4 +1,4 @@
-"""JSON -> ChatRequest; every refusal names the path of the field and the remedy. Pure."""
+"""Parse and validate a Chat Completions request. Every error names the path of the field and the remedy. Pure."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from upstream.openai.wire import TOKEN_LIMITS
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
-MAX_DEPTH = 200  # what is deeper, upstreams refuse; near a thousand levels it could be read, but not be written again
-NO_LIMIT = -1  # what some local clients say as a token limit when there is none
+MAX_DEPTH = 200  # upstreams refuse deeper nesting; near a thousand levels it could be decoded but not encoded
+NO_LIMIT = -1  # some local clients send this token limit to mean "unlimited"
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, section 4.2
 _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
 
@@ -30,13 +30,13 @@ _NAMES: dict[type, str] = {
 
 
 def parse(body: bytes, content_type: str | None) -> ChatRequest:
-    """Return the request that a body asks; ApiError (400, 415) where it is none.
+    """Return the request in a body; ApiError (400, 415) if it is not a valid one.
 
-    `content_type` is the header's value, None where the client sent none (which is fine).
+    `content_type` is the value of the header, or None if the client sent none, which is accepted.
     """
     if content_type is not None and content_type != "application/json":
         _check_media_type(content_type)
-    fields = _object(body)
+    fields = _decode_object(body)
     _check_messages(fields.get("messages"), present="messages" in fields)
     for name in _CHECKS:
         if name in fields and fields[name] is not None:
@@ -59,7 +59,7 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
 def _check_media_type(stated: str) -> None:
     media_type = stated.partition(";")[0].strip().lower()
     if not _MEDIA_TYPE.fullmatch(media_type):
-        media_type = "application/octet-stream"  # RFC 9110, section 8.3: what is not said may be anything
+        media_type = "application/octet-stream"  # RFC 9110, section 8.3: the default if the type is unusable
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise ApiError(
             415,
@@ -68,7 +68,7 @@ def _check_media_type(stated: str) -> None:
         )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def _decode_object(body: bytes) -> dict[str, Any]:
     if not body or body.isspace():
         raise ApiError(400, "the body is empty; it must be a JSON object with `messages`", code="invalid_json")
     try:
@@ -79,7 +79,7 @@ def _object(body: bytes) -> dict[str, Any]:
     except ValueError as error:  # not UTF-8, a number of thousands of digits, NaN
         raise ApiError(400, f"the body is not valid JSON: {error}"[:200], code="invalid_json") from None
     if not isinstance(value, dict):
-        raise ApiError(400, f"the body must be a JSON object, not {_name(value)}", code="invalid_json")
+        raise ApiError(400, f"the body must be a JSON object, not {_type_name(value)}", code="invalid_json")
     if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
         raise ApiError(400, f"the body is nested more than {MAX_DEPTH} levels deep", code="invalid_json")
     return value
@@ -103,7 +103,7 @@ def _check_messages(messages: Any, *, present: bool) -> None:
     if not present or messages is None:
         _refuse("messages", "is required: an array of {role, content} objects", code="missing_required_parameter")
     if not isinstance(messages, list):
-        _refuse("messages", f"must be an array, is {_name(messages)}")
+        _refuse("messages", f"must be an array, is {_type_name(messages)}")
     if not messages:
         _refuse("messages", "must hold at least one message")
     for position, message in enumerate(messages):
@@ -112,51 +112,51 @@ def _check_messages(messages: Any, *, present: bool) -> None:
 
 
 def _is_plain(message: Any) -> bool:
-    """Whether a message is what nearly all are: somebody's text."""
+    """Whether a message has a known role and a plain string as content, like nearly all."""
     return type(message) is dict and message.get("role") in ROLES and type(message.get("content")) is str
 
 
 def _check_message(path: str, message: Any) -> None:
     if not isinstance(message, dict):
-        _refuse(path, f"must be an object, is {_name(message)}")
+        _refuse(path, f"must be an object, is {_type_name(message)}")
     role = message.get("role")
     if role not in ROLES:
-        stated = f"is {role!r}"[:80] if isinstance(role, str) else f"is {_name(role)}"
+        stated = f"is {role!r}"[:80] if isinstance(role, str) else f"is {_type_name(role)}"
         _refuse(f"{path}.role", f"must be one of {', '.join(ROLES)}, {stated}")
     content = message.get("content")
     if isinstance(content, list):
         for position, part in enumerate(content):
             _check_part(f"{path}.content[{position}]", part)
     elif content is not None and not isinstance(content, str):
-        _refuse(f"{path}.content", f"must be a string, an array of parts or null, is {_name(content)}")
+        _refuse(f"{path}.content", f"must be a string, an array of parts or null, is {_type_name(content)}")
 
 
 def _check_part(path: str, part: Any) -> None:
     if not isinstance(part, dict):
-        _refuse(path, f"must be an object, is {_name(part)}")
+        _refuse(path, f"must be an object, is {_type_name(part)}")
     if not isinstance(part.get("type"), str):
-        _refuse(f"{path}.type", f"must be a string, is {_name(part.get('type'))}")
+        _refuse(f"{path}.type", f"must be a string, is {_type_name(part.get('type'))}")
     if part["type"] == "text" and not isinstance(part.get("text"), str):
-        _refuse(f"{path}.text", f"must be a string, is {_name(part.get('text'))}")
+        _refuse(f"{path}.text", f"must be a string, is {_type_name(part.get('text'))}")
 
 
-def _is(*types: type) -> Callable[[str, Any], None]:
+def _expect(*types: type) -> Callable[[str, Any], None]:
     def check(path: str, value: Any) -> None:
         fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
         if not fits:
-            _refuse(path, f"must be {_NAMES[types[-1]]}, is {_name(value)}{_remedy(path, value, types)}")
+            _refuse(path, f"must be {_NAMES[types[-1]]}, is {_type_name(value)}{_suggest_remedy(path, value, types)}")
 
     return check
 
 
-def _remedy(path: str, value: Any, types: tuple[type, ...]) -> str:
+def _suggest_remedy(path: str, value: Any, types: tuple[type, ...]) -> str:
     if isinstance(value, str) and str not in types:
         return f' ("{value[:20]}"); with httpie write {path}:={value[:20]}'
     return ""
 
 
-def _integer(low: int, high: int | None = None) -> Callable[[str, Any], None]:
-    is_integer = _is(int)
+def _expect_integer(low: int, high: int | None = None) -> Callable[[str, Any], None]:
+    is_integer = _expect(int)
 
     def check(path: str, value: Any) -> None:
         is_integer(path, value)
@@ -167,93 +167,93 @@ def _integer(low: int, high: int | None = None) -> Callable[[str, Any], None]:
     return check
 
 
-def _stop(path: str, value: Any) -> None:
+def _check_stop(path: str, value: Any) -> None:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         return
-    _refuse(path, f"must be a string or an array of strings, is {_name(value)}")
+    _refuse(path, f"must be a string or an array of strings, is {_type_name(value)}")
 
 
-def _stream_options(path: str, value: Any) -> None:
-    _is(dict)(path, value)
+def _check_stream_options(path: str, value: Any) -> None:
+    _expect(dict)(path, value)
     if value.get("include_usage") is not None:
-        _is(bool)(f"{path}.include_usage", value["include_usage"])
+        _expect(bool)(f"{path}.include_usage", value["include_usage"])
 
 
-def _objects(path: str, value: Any) -> None:
-    _is(list)(path, value)
+def _check_objects(path: str, value: Any) -> None:
+    _expect(list)(path, value)
     for position, item in enumerate(value):
         if not isinstance(item, dict):
-            _refuse(f"{path}[{position}]", f"must be an object, is {_name(item)}")
+            _refuse(f"{path}[{position}]", f"must be an object, is {_type_name(item)}")
 
 
-def _tools(path: str, value: Any) -> None:
-    _objects(path, value)
+def _check_tools(path: str, value: Any) -> None:
+    _check_objects(path, value)
     for position, tool in enumerate(value):
         at = f"{path}[{position}]"
         kind = tool.get("type", "function")
-        _is(str)(f"{at}.type", kind)
+        _expect(str)(f"{at}.type", kind)
         if kind in ("function", "custom"):
-            _is(dict)(f"{at}.{kind}", tool.get(kind))
-            _is(str)(f"{at}.{kind}.name", tool[kind].get("name"))
+            _expect(dict)(f"{at}.{kind}", tool.get(kind))
+            _expect(str)(f"{at}.{kind}.name", tool[kind].get("name"))
 
 
-def _functions(path: str, value: Any) -> None:
-    _objects(path, value)
+def _check_functions(path: str, value: Any) -> None:
+    _check_objects(path, value)
     for position, function in enumerate(value):
-        _is(str)(f"{path}[{position}].name", function.get("name"))
+        _expect(str)(f"{path}[{position}].name", function.get("name"))
 
 
-def _choice(path: str, value: Any) -> None:
-    """Check a choice of tool: a word, or an object that names one, or several allowed ones."""
+def _check_tool_choice(path: str, value: Any) -> None:
+    """Check a tool choice: a keyword, or an object that names one tool or several allowed ones."""
     if isinstance(value, str):
         return
     if not isinstance(value, dict):
-        _refuse(path, f"must be a string or an object, is {_name(value)}")
+        _refuse(path, f"must be a string or an object, is {_type_name(value)}")
     kind = value.get("type", "function")
-    _is(str)(f"{path}.type", kind)
+    _expect(str)(f"{path}.type", kind)
     if kind in value:
-        _is(dict)(f"{path}.{kind}", value[kind])
+        _expect(dict)(f"{path}.{kind}", value[kind])
     if kind == "allowed_tools":
         allowed = value.get("allowed_tools") or {}
-        _tools(f"{path}.allowed_tools.tools", allowed.get("tools") or [])
+        _check_tools(f"{path}.allowed_tools.tools", allowed.get("tools") or [])
         return
-    _is(str)(f"{path}.{kind}.name", (value.get(kind) or value).get("name"))
+    _expect(str)(f"{path}.{kind}.name", (value.get(kind) or value).get("name"))
 
 
-def _response_format(path: str, value: Any) -> None:
-    _is(dict)(path, value)
+def _check_response_format(path: str, value: Any) -> None:
+    _expect(dict)(path, value)
     if not isinstance(value.get("type"), str):
-        _refuse(f"{path}.type", f"must be a string, is {_name(value.get('type'))}")
+        _refuse(f"{path}.type", f"must be a string, is {_type_name(value.get('type'))}")
     if value["type"] != "json_schema":
         return
     if not isinstance(value.get("json_schema"), dict):
-        _refuse(f"{path}.json_schema", f"must be an object, is {_name(value.get('json_schema'))}")
+        _refuse(f"{path}.json_schema", f"must be an object, is {_type_name(value.get('json_schema'))}")
 
 
-# The fields that the gateway reads or that clients are known to mistype. Everything else passes untouched.
+# The fields that the gateway reads or that clients are known to get wrong. All others pass untouched.
 _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
-    "model": _is(str),
-    "stream": _is(bool),
-    "stream_options": _stream_options,
-    "n": _integer(1, MAX_CHOICES),
-    "max_tokens": _integer(NO_LIMIT),
-    "max_completion_tokens": _integer(NO_LIMIT),
-    "temperature": _is(int, float),
-    "top_p": _is(int, float),
-    "presence_penalty": _is(int, float),
-    "frequency_penalty": _is(int, float),
-    "seed": _is(int),
-    "stop": _stop,
-    "tools": _tools,
-    "functions": _functions,
-    "tool_choice": _choice,
-    "function_call": _choice,
-    "parallel_tool_calls": _is(bool),
-    "response_format": _response_format,
-    "logprobs": _is(bool),
-    "logit_bias": _is(dict),
-    "metadata": _is(dict),
-    "user": _is(str),
+    "model": _expect(str),
+    "stream": _expect(bool),
+    "stream_options": _check_stream_options,
+    "n": _expect_integer(1, MAX_CHOICES),
+    "max_tokens": _expect_integer(NO_LIMIT),
+    "max_completion_tokens": _expect_integer(NO_LIMIT),
+    "temperature": _expect(int, float),
+    "top_p": _expect(int, float),
+    "presence_penalty": _expect(int, float),
+    "frequency_penalty": _expect(int, float),
+    "seed": _expect(int),
+    "stop": _check_stop,
+    "tools": _check_tools,
+    "functions": _check_functions,
+    "tool_choice": _check_tool_choice,
+    "function_call": _check_tool_choice,
+    "parallel_tool_calls": _expect(bool),
+    "response_format": _check_response_format,
+    "logprobs": _expect(bool),
+    "logit_bias": _expect(dict),
+    "metadata": _expect(dict),
+    "user": _expect(str),
 }
 
 
@@ -261,5 +261,5 @@ def _refuse(path: str, problem: str, *, code: str = "invalid_value") -> NoReturn
     raise ApiError(400, f"{path}: {problem}", param=path, code=code)
 
 
-def _name(value: Any) -> str:
+def _type_name(value: Any) -> str:
     return _NAMES.get(type(value), type(value).__name__)

@@ -1,4 +1,4 @@
-"""Events -> a JSON body or server-sent events. Both say the same, because both read the same events."""
+"""Build Chat Completions replies from events: a JSON body, or server-sent events with the same content."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ from upstream.calls import Call, Tokens
 
 @frozen
 class Envelope:
-    """What every part of a reply carries: its id, its birth in Unix seconds, the model as the client calls it."""
+    """The fields that every part of a reply has: id, creation time in Unix seconds, model as the client named it."""
 
     reply_id: str
     created: int
@@ -40,10 +40,10 @@ class Envelope:
 
 
 class ShownWork:
-    """What goes out as `reasoning_content`, beside the answer: nothing unless the mixture shows it.
+    """Collects `reasoning_content`, which is empty unless the mixture shows it.
 
-    `show_reasoning` shows what the answer's author thought, `show_work` how the panel fares. A single model that was
-    asked for by name shows its reasoning as it would without a gateway.
+    `show_reasoning` shows the reasoning of the answer's author, `show_work` the progress of the panel. A single model
+    that was asked for by name shows its reasoning as it would without a gateway.
     """
 
     def __init__(self, mixture: Mixture | None) -> None:
@@ -52,81 +52,83 @@ class ShownWork:
         self._notes: list[str] = []
 
     def read(self, event: Event) -> str:
-        """Return what an event adds to the shown work; often nothing."""
-        note = _work_note(event) if self.is_shown else ""
+        """Return the text that an event adds; often the empty string."""
+        note = _describe_step(event) if self.is_shown else ""
         if note:
             self._notes.append(note)
         if isinstance(event, ReasoningDelta) and self._shows_reasoning:
             return event.text
         return note
 
-    def whole(self, completion: Completion) -> str:
-        """Return the shown work of a whole answer."""
+    def full_text(self, completion: Completion) -> str:
+        """Return the reasoning content of a complete answer."""
         return "".join(self._notes) + (completion.reasoning if self._shows_reasoning else "")
 
 
-def _work_note(event: Event) -> str:
+def _describe_step(event: Event) -> str:
     match event:
         case LayerStarted() | CandidateArrived() | CandidateFailed() | ProposerLeftOut():
-            return _panel_note(event)
+            return _describe_panel_step(event)
         case AuthorStarted(call=call, choice=0):
             return f"{call.model.name} writes the answer.\n"
         case ReviewArrived(call=call, defects=defects, choice=0):
-            return f"{call.name} has found {len(defects) or 'no'} {'defect' if len(defects) == 1 else 'defects'}.\n"
+            return f"{call.name} found {len(defects) or 'no'} {'defect' if len(defects) == 1 else 'defects'}.\n"
         case ReviewFailed(model=model, error=error, choice=0):
-            return f"{model} was to look for defects, and has failed: {error.kind}.\n"
+            return f"{model} failed to look for defects: {error.kind}.\n"
         case _:
             return ""
 
 
-def _panel_note(event: LayerStarted | CandidateArrived | CandidateFailed | ProposerLeftOut) -> str:
+def _describe_panel_step(event: LayerStarted | CandidateArrived | CandidateFailed | ProposerLeftOut) -> str:
     match event:
         case LayerStarted(layer=layer, letters=letters):
             return f"The panel is asked again, with its {len(letters)} answers (layer {layer}).\n"
         case CandidateArrived(call=call):
-            return f"{call.name} has answered ({_took_s(call):.1f} s).\n"
+            return f"{call.name} answered ({_duration_s(call):.1f} s).\n"
         case CandidateFailed(call=call, error=error):
-            return f"{call.name} has failed: {error.kind} ({_took_s(call):.1f} s).\n"
+            return f"{call.name} failed: {error.kind} ({_duration_s(call):.1f} s).\n"
         case ProposerLeftOut(name=name, reason=reason):
             return f"{name} was not asked: {reason}.\n"
 
 
-def _took_s(call: Call) -> float:
+def _duration_s(call: Call) -> float:
     return (call.ended or 0.0) - (call.started or 0.0)
 
 
-def json_body(envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork) -> dict[str, Any]:
+def build_completion(
+    envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork
+) -> dict[str, Any]:
     """Return the `chat.completion` object."""
     return {
-        **_beside(finished),
+        **_upstream_fields(finished),
         "id": envelope.reply_id,
         "object": "chat.completion",
         "created": envelope.created,
         "model": envelope.model,
-        "choices": [_choice(answer, work.whole(answer.completion)) for answer in finished.answers],
+        "choices": [_build_choice(answer, work.full_text(answer.completion)) for answer in finished.answers],
         "usage": usage,
     }
 
 
-def _beside(finished: Finished) -> Mapping[str, Any]:
-    """Return what a single model's upstream said beside its answer; a mixture's answer has several authors."""
+def _upstream_fields(finished: Finished) -> Mapping[str, Any]:
+    """Return further top-level fields of a single model's reply. A mixture's answer has several authors, hence none."""
     first = finished.answers[0]
     return first.completion.beside if first.decided_by is DecidedBy.MODEL else {}
 
 
-def _extra(answer: Answered) -> dict[str, Any]:
-    """Return the message fields that the gateway has no word for; a mixture shows no reasoning by the way."""
+def _message_fields(answer: Answered) -> dict[str, Any]:
+    """Return the message fields that the gateway does not know; a mixture hides those that hold reasoning."""
     hidden = () if answer.decided_by is DecidedBy.MODEL else ("reasoning_details",)
     return {name: value for name, value in answer.completion.extra.items() if name not in hidden}
 
 
-def _choice(answer: Answered, reasoning: str) -> dict[str, Any]:
+def _build_choice(answer: Answered, reasoning: str) -> dict[str, Any]:
     completion = answer.completion
     message: dict[str, Any] = {
         "role": "assistant",
         "content": _content(completion),
         "refusal": completion.refusal,
-        **_extra(answer),
+        **_message_fields(answer),
     }
     if reasoning:
         message["reasoning_content"] = reasoning
@@ -147,22 +149,22 @@ def _content(completion: Completion) -> str | None:
     return completion.text or (None if has_calls else "")
 
 
-def usage_of(finished: Finished, ledger: Ledger, request: ChatRequest, server: Server) -> dict[str, Any]:
-    """Return `usage`: on top what the client's context accounting needs, under `mom` what was really spent.
+def build_usage(finished: Finished, ledger: Ledger, request: ChatRequest, server: Server) -> dict[str, Any]:
+    """Return `usage`: at the top the counts that a client's context accounting needs, under `mom` the real total.
 
-    On top: the conversation's prompt tokens as the best-ranked member of the panel counted them, and the answer's
-    completion tokens; or, with `usage: total`, the sums of all calls. What was spent has a `cost` only where all of its
-    tokens have a price.
+    At the top: the prompt tokens of the conversation as the best-ranked member of the panel counted them, and the
+    completion tokens of the answer; or, with `server.usage: total`, the sums of all calls. A total has a `cost` only if
+    all of its tokens have a price.
     """
     used = ledger.used()
     first = finished.answers[0]
     whole = {
         "calls": used.n_calls,
-        **_counts(used.tokens),
+        **_token_counts(used.tokens),
         "estimated": used.tokens.estimated,
-        **_cost(used.cost, currency=server.currency),
+        **_cost_fields(used.cost, currency=server.currency),
         "models": {
-            name: {"calls": each.n_calls, **_counts(each.tokens), **_cost(each.cost)}
+            name: {"calls": each.n_calls, **_token_counts(each.tokens), **_cost_fields(each.cost)}
             for name, each in ledger.by_model().items()
         },
     }
@@ -170,10 +172,10 @@ def usage_of(finished: Finished, ledger: Ledger, request: ChatRequest, server: S
     if server.usage != "total":
         top = Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished.answers))
     details = first.completion.usage_details if first.decided_by is DecidedBy.MODEL else {}
-    return {**details, **_counts(top), "mom": whole}
+    return {**details, **_token_counts(top), "mom": whole}
 
 
-def _counts(tokens: Tokens) -> dict[str, int]:
+def _token_counts(tokens: Tokens) -> dict[str, int]:
     return {
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,
@@ -181,7 +183,7 @@ def _counts(tokens: Tokens) -> dict[str, int]:
     }
 
 
-def _cost(cost: Decimal | None, **beside: str) -> dict[str, Any]:
+def _cost_fields(cost: Decimal | None, **beside: str) -> dict[str, Any]:
     return {} if cost is None else {"cost": as_number(cost), **beside}
 
 
@@ -196,9 +198,9 @@ def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
 def _completion_tokens(answers: Sequence[Answered]) -> int:
     n_tokens = 0
     for answer in answers:
-        said = answer.completion
-        counted = said.completion_tokens
-        n_tokens += estimate_tokens(len(said.text) + len(said.reasoning)) if counted is None else counted
+        completion = answer.completion
+        counted = completion.completion_tokens
+        n_tokens += estimate_tokens(len(completion.text) + len(completion.reasoning)) if counted is None else counted
     return n_tokens
 
 
@@ -206,10 +208,10 @@ _AFTER_TEXT = '},"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 class ChunkWriter:
-    """Turns events into the bytes of `chat.completion.chunk` events.
+    """Serializes events as `chat.completion.chunk` server-sent events.
 
-    The envelope is serialised once; a text delta costs one JSON string. All of it is ASCII: some clients take the line
-    separators of Unicode for the end of an event's line.
+    The envelope is serialized once, so a text delta costs one JSON string. All output is ASCII, because some clients
+    split lines at Unicode's line separators.
     """
 
     def __init__(self, envelope: Envelope, n_choices: int, work: ShownWork) -> None:
@@ -229,35 +231,35 @@ class ChunkWriter:
         return b"".join(self._chunk(n, {"role": "assistant", "content": ""}) for n in range(self._n_choices))
 
     def read(self, event: Event) -> bytes:
-        """Return the chunks that an event means to the client; often none."""
+        """Return the chunks for an event; often none."""
         match event:
             case TextDelta(text=text, choice=choice):
                 return f"{self._before_text[choice]}{json.dumps(text)}{_AFTER_TEXT}".encode("ascii")
             case Answered():
-                return self._ending(event)
+                return self._finish_choice(event)
             case _:
                 shown = self._work.read(event)
                 choice = event.choice if isinstance(event, ReasoningDelta) else 0
                 return self._chunk(choice, {"reasoning_content": shown}) if shown else b""
 
-    def _ending(self, answer: Answered) -> bytes:
+    def _finish_choice(self, answer: Answered) -> bytes:
         completion = answer.completion
-        delta: dict[str, Any] = _extra(answer)
+        delta: dict[str, Any] = _message_fields(answer)
         if completion.refusal:
             delta["refusal"] = completion.refusal
         if completion.tool_calls:
             delta["tool_calls"] = [{**call, "index": n} for n, call in enumerate(completion.tool_calls)]
         if completion.function_call:
             delta["function_call"] = completion.function_call
-        said = self._chunk(answer.choice, delta, logprobs=completion.logprobs) if delta or completion.logprobs else b""
-        return said + self._chunk(answer.choice, {}, completion.finish_reason)
+        chunk = self._chunk(answer.choice, delta, logprobs=completion.logprobs) if delta or completion.logprobs else b""
+        return chunk + self._chunk(answer.choice, {}, completion.finish_reason)
 
     def usage(self, usage: Mapping[str, Any]) -> bytes:
-        """Return the chunk that tells the usage and has no choices."""
+        """Return the chunk that carries the usage and has no choices."""
         return f'{self._head},"choices":[],"usage":{encode_ascii(usage)}}}\n\n'.encode("ascii")
 
     def end(self) -> bytes:
-        """Return the event that ends a whole stream."""
+        """Return the event that ends a complete stream."""
         return b"data: [DONE]\n\n"
 
     def _chunk(

@@ -9,12 +9,14 @@ from aiohttp.test_utils import make_mocked_request
 from handlers.api.reply_writer import JsonReply, SseReply
 
 
-@pytest.mark.parametrize("begin", [SseReply.beat, JsonReply.beat, lambda reply: reply.write(b"data: {}\n\n")])
+@pytest.mark.parametrize(
+    "begin", [SseReply.send_heartbeat, JsonReply.send_heartbeat, lambda reply: reply.write(b"data: {}\n\n")]
+)
 async def test_no_headers_go_out_alone(begin: object) -> None:
     """They share a packet with the first bytes: the system takes longer over sending one than we over what is in it."""
     writer = AsyncMock(AbstractStreamWriter)
     request = make_mocked_request("POST", "/v1/chat/completions", writer=writer)
-    reply = JsonReply(request) if begin is JsonReply.beat else SseReply(request)
+    reply = JsonReply(request) if begin is JsonReply.send_heartbeat else SseReply(request)
     await begin(reply)  # type: ignore[operator]  # one of the three above
     writer.write_headers.assert_awaited_once()
     writer.send_headers.assert_not_called()

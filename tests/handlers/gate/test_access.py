@@ -82,7 +82,7 @@ def test_no_host_is_too_odd(host: str) -> None:
 def test_no_credential_is_too_odd(credential: str) -> None:
     """Whatever is shown as a key is refused, unless it is one."""
     with pytest.raises(ApiError) as caught:
-        access.key_of(CIMultiDict(Authorization=f"Bearer {credential}"), KEYS)
+        access.authenticate(CIMultiDict(Authorization=f"Bearer {credential}"), KEYS)
     assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
 
 
@@ -90,7 +90,7 @@ def test_no_credential_is_too_odd(credential: str) -> None:
 def test_each_key_is_known_by_its_name(scheme: str) -> None:
     """Whichever of them it is."""
     for key in KEYS:
-        assert access.key_of(CIMultiDict(Authorization=f"{scheme} {key.key.value}"), KEYS) == key
+        assert access.authenticate(CIMultiDict(Authorization=f"{scheme} {key.key.value}"), KEYS) == key
 
 
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer ", "Basic sk-ci-0123456789", "sk-ci-0123456789"])
@@ -98,4 +98,4 @@ def test_other_ways_to_show_a_key_are_none(shown: str | None) -> None:
     """The refusal says how it is done."""
     headers: CIMultiDict[str] = CIMultiDict({} if shown is None else {"Authorization": shown})
     with pytest.raises(ApiError, match="Authorization: Bearer"):
-        access.key_of(headers, KEYS)
+        access.authenticate(headers, KEYS)

@@ -16,9 +16,9 @@ ONE = Server(max_concurrent_requests=1, max_queued_requests=8, max_queue_wait_s=
 
 
 async def hold(admission: Admission, until: asyncio.Event, limits: Server = ONE) -> bool:
-    waits = not admission.take(limits)
+    waits = not admission.try_enter(limits)
     if waits:
-        await admission.wait(limits)
+        await admission.enter(limits)
     try:
         await until.wait()
     finally:
@@ -29,7 +29,7 @@ async def hold(admission: Admission, until: asyncio.Event, limits: Server = ONE)
 async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> None:
     """Also where both happen in the same turn of the loop."""
     admission, until = Admission(), asyncio.Event()
-    assert admission.take(ONE)
+    assert admission.try_enter(ONE)
     leaves, stays = (asyncio.create_task(hold(admission, until)) for _ in range(2))
     await settle()
     assert admission.waiting == 2
@@ -39,7 +39,7 @@ async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> Non
     assert (admission.running, admission.waiting) == (1, 0)
     until.set()
     assert await stays
-    await asyncio.wait_for(admission.emptied(), 60)
+    await asyncio.wait_for(admission.wait_until_empty(), 60)
     assert leaves.cancelled()
 
 
@@ -56,7 +56,7 @@ async def test_closing_refuses_those_who_wait_and_spares_those_who_run() -> None
     assert admission.running == 1
     until.set()
     assert await runs is False
-    await asyncio.wait_for(admission.emptied(), 60)
+    await asyncio.wait_for(admission.wait_until_empty(), 60)
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 3))

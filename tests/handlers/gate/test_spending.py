@@ -31,18 +31,18 @@ def test_a_budget_that_is_spent_lets_nothing_begin_until_midnight() -> None:
     clock = Clock(MIDNIGHT - 1)
     spending = Spending(clock)
     budgets = [Budget("", Decimal(5))]
-    with spending.charged(budgets, Expense(), used(4)):
+    with spending.charge(budgets, Expense(), used(4)):
         pass
-    with spending.charged(budgets, Expense(), used(3)):
+    with spending.charge(budgets, Expense(), used(3)):
         pass
-    with pytest.raises(ApiError) as refused, spending.charged(budgets, Expense(), used(1)):
+    with pytest.raises(ApiError) as refused, spending.charge(budgets, Expense(), used(1)):
         pass
     assert (refused.value.status, refused.value.code) == (429, "insufficient_quota")
     assert refused.value.headers == {"x-should-retry": "false"}
     assert "has spent 7 USD today" in refused.value.message
     assert "server.max_cost_per_day is 5 USD" in refused.value.message
     clock.now = MIDNIGHT
-    with spending.charged(budgets, Expense(), used(1)):
+    with spending.charge(budgets, Expense(), used(1)):
         pass
     assert spending.spent() == Expense(1, Decimal(1))
 
@@ -52,12 +52,12 @@ def test_a_request_counts_while_it_runs() -> None:
     spending = Spending(Clock())
     budgets = [Budget("ci", tokens=100)]
     with (
-        spending.charged(budgets, Expense(100), used(1)),
+        spending.charge(budgets, Expense(100), used(1)),
         pytest.raises(ApiError, match="requests that run may use 100"),
-        spending.charged(budgets, Expense(), used(1)),
+        spending.charge(budgets, Expense(), used(1)),
     ):
         pass
-    with spending.charged(budgets, Expense(100), used(1)):
+    with spending.charge(budgets, Expense(100), used(1)):
         pass
     assert spending.spent("ci").tokens == 2
 
@@ -65,9 +65,9 @@ def test_a_request_counts_while_it_runs() -> None:
 def test_what_fails_is_charged_too() -> None:
     """It was paid for; and it runs no longer."""
     spending = Spending(Clock())
-    with pytest.raises(RuntimeError), spending.charged([Budget("", Decimal(5))], Expense(9, Decimal(9)), used(4)):
+    with pytest.raises(RuntimeError), spending.charge([Budget("", Decimal(5))], Expense(9, Decimal(9)), used(4)):
         raise RuntimeError
-    with spending.charged([Budget("", Decimal(5))], Expense(), used(0)):
+    with spending.charge([Budget("", Decimal(5))], Expense(), used(0)):
         pass
     assert spending.spent().cost == 4
 
@@ -76,7 +76,7 @@ def test_a_clock_that_is_set_back_forgets_nothing() -> None:
     """Also over midnight."""
     clock = Clock(MIDNIGHT + 10)
     spending = Spending(clock)
-    with spending.charged([Budget("")], Expense(), used(4)):
+    with spending.charge([Budget("")], Expense(), used(4)):
         clock.now = MIDNIGHT - 10
     assert spending.spent().cost == 4
 
@@ -110,7 +110,7 @@ def test_nothing_begins_once_the_budget_is_spent(taken: list[tuple[str, int, int
             before = total if clock.now // 86_400 == day else 0
             stack = ExitStack()
             try:
-                stack.enter_context(spending.charged(budgets, Expense(first, Decimal(first)), used(second)))
+                stack.enter_context(spending.charge(budgets, Expense(first, Decimal(first)), used(second)))
             except ApiError:
                 assert before + sum(expected for _, expected, _ in running) >= limit
                 continue

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.core import HistogramMetricFamily
 
-from handlers.telemetry.counters import Count, Spread
+from handlers.telemetry.counters import Counter, Histogram
 
 BOUNDS = (0.5, 1, 10)
 
@@ -17,13 +17,13 @@ def buckets(family: HistogramMetricFamily) -> dict[str, float]:
 
 def test_a_count_without_labels_is_there_from_the_beginning() -> None:
     """A rate can be told only of what was seen before it grew."""
-    (sample,) = Count("seen", "What was seen").family().samples
+    (sample,) = Counter("seen", "What was seen").family().samples
     assert (sample.name, sample.value) == ("seen_total", 0)
 
 
 def test_money_is_added_exactly() -> None:
     """Ten times 0.1 is 1."""
-    cost = Count("cost", "Money", "model")
+    cost = Counter("cost", "Money", "model")
     for _ in range(10):
         cost["a",] += Decimal("0.1")
     (sample,) = cost.family().samples
@@ -32,18 +32,18 @@ def test_money_is_added_exactly() -> None:
 
 def test_a_bound_belongs_to_its_bucket() -> None:
     """`le` is less than or equal; what is beyond all bounds is in the last one."""
-    spread = Spread("time_s", "Time", BOUNDS)
+    spread = Histogram("time_s", "Time", BOUNDS)
     for value in (0.5, 0.6, 1, 11):
-        spread.add(value)
+        spread.observe(value)
     assert buckets(spread.family()) == {"0.5": 1, "1.0": 3, "10.0": 3, "+Inf": 4}
 
 
 @given(st.lists(st.floats(0, 100)))
 def test_buckets_hold_what_is_not_above_their_bound(values: list[float]) -> None:
     """However many values there are, and whatever they are; their sum is the sum."""
-    spread = Spread("time_s", "Time", BOUNDS, "model")
+    spread = Histogram("time_s", "Time", BOUNDS, "model")
     for value in values:
-        spread.add(value, "a")
+        spread.observe(value, "a")
     family = spread.family()
     found = buckets(family)
     for bound in BOUNDS if values else ():

@@ -1,4 +1,4 @@
-"""What happens when our own code is at fault."""
+"""The chat handler: the resolution of names and modes, and faults of our own code."""
 
 import pytest
 
@@ -21,7 +21,7 @@ async def _broken_later(case: Case) -> Answered:
 async def test_an_unexpected_exception_is_logged_and_not_echoed(
     upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """500 in OpenAI's shape; the traceback is in the log, under the request's id."""
+    """The client gets a 500 in OpenAI's shape; the traceback is in the log under the request's id."""
     monkeypatch.setattr(mixture, "MODES", {"fuse": _broken})
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.chat(headers={"x-request-id": "find-me"})
@@ -32,10 +32,10 @@ async def test_an_unexpected_exception_is_logged_and_not_echoed(
     assert "find-me" in log
 
 
-async def test_after_the_first_byte_it_is_an_event(
+async def test_after_the_first_byte_an_unexpected_exception_is_an_event(
     upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A second response is never spliced into a stream."""
+    """A fault after the first byte ends the stream with an error event, never with a second response."""
     monkeypatch.setattr(mixture, "MODES", {"fuse": _broken_later})
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.chat(ask(stream=True))
@@ -44,3 +44,20 @@ async def test_after_the_first_byte_it_is_an_event(
     assert reply.events[-1]["error"]["code"] == "internal_error"
     assert reply.raw.count(b"HTTP/1.1") == 0
     assert "RuntimeError" in capsys.readouterr().out
+
+
+async def test_an_unknown_model_is_a_404_that_lists_the_known_ones(upstream: FakeUpstream) -> None:
+    """The message names every mixture and model, so that a typo needs no look into config.yaml."""
+    async with running(settings([model("a", upstream)])) as gateway:
+        reply = await gateway.chat(ask(model="gpt-9"))
+    assert (reply.status, reply.error["code"], reply.error["param"]) == (404, "model_not_found", "model")
+    assert reply.error["message"] == "unknown model 'gpt-9'; available: mom, a"
+
+
+async def test_a_header_chooses_the_mode(upstream: FakeUpstream) -> None:
+    """`x-mom-mode` replaces the mixture's mode for one request; an unknown mode is a 400."""
+    async with running(settings([model("a", upstream), model("b", upstream)])) as gateway:
+        first = await gateway.chat(headers={"x-mom-mode": "first"})
+        unknown = await gateway.chat(headers={"x-mom-mode": "best"})
+    assert first.headers["x-mom-mode"] == "first"
+    assert (unknown.status, unknown.error["param"]) == (400, "x-mom-mode")

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import signal
-import sys
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from decimal import Decimal
@@ -18,7 +17,6 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 
 from config.settings import Critic, Price
-from handlers.errors import StartError
 from handlers.telemetry import otel
 from tests.fakes import FakeUpstream, answer, hang, status
 from tests.processes import PATIENCE_S, served
@@ -215,12 +213,3 @@ async def test_the_process_sends_what_it_has_before_it_ends(
     assert said(root)["gen_ai.response.id"] == reply.json["id"]
     (service,) = {str(said(each.resource)["service.name"]) for each in collector.requests[0].resource_spans}
     assert service == "mom-gateway"
-
-
-async def test_missing_packages_are_told_at_the_start(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the sentence that helps."""
-    monkeypatch.delitem(sys.modules, "handlers.telemetry.otel", raising=False)
-    monkeypatch.setitem(sys.modules, "opentelemetry.context", None)
-    with pytest.raises(StartError, match=r"is not installed: run pip install -r requirements-otel\.txt"):
-        async with running(settings([model("a", upstream)]), export_spans=True):
-            pass

@@ -1,0 +1,51 @@
+"""The middleware around every request."""
+
+import re
+
+import pytest
+from structlog.testing import capture_logs
+
+from handlers.middleware import new_reply_id
+from tests.fakes import FakeUpstream
+from tests.running import model, running, settings
+
+
+def test_reply_ids_sort_by_time() -> None:
+    """Ids are unique, and one of a later millisecond sorts after one of an earlier."""
+    ids = [new_reply_id(1_700_000_000 + n / 1000) for n in range(100)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 100
+    assert all(re.fullmatch(r"chatcmpl-[0-9a-f]{24}", each) for each in ids)
+
+
+@pytest.mark.parametrize(("sent", "is_kept"), [("my-id.1", True), ("a b", False), ("x" * 129, False), ("\xe9", False)])
+async def test_a_client_may_name_its_request(upstream: FakeUpstream, sent: str, is_kept: bool) -> None:
+    """A plain id comes back in the reply and the log; anything else is replaced by an id of our own."""
+    with capture_logs() as log:
+        async with running(settings([model("a", upstream)])) as gateway:
+            reply = await gateway.chat(headers={"x-request-id": sent})
+    returned = reply.headers["x-request-id"]
+    assert (returned == sent) == is_kept
+    assert is_kept or returned.startswith("req-")
+    assert [line["request_id"] for line in log if line["event"] == "request"] == [returned]
+
+
+async def test_aiohttp_refusals_have_openai_error_bodies(upstream: FakeUpstream) -> None:
+    """An unknown path and a wrong method are JSON errors, the latter with `Allow`."""
+    async with running(settings([model("a", upstream)])) as gateway:
+        unknown = await gateway.request("GET", "/nowhere")
+        wrong = await gateway.request("GET", "/v1/chat/completions")
+    assert (unknown.status, unknown.error["code"]) == (404, "not_found")
+    assert (wrong.status, wrong.error["code"], wrong.headers["allow"]) == (405, "method_not_allowed", "POST")
+
+
+async def test_probes_are_logged_at_debug_level(upstream: FakeUpstream) -> None:
+    """Liveness probes come every few seconds and must not fill the log."""
+    with capture_logs() as log:
+        async with running(settings([model("a", upstream)])) as gateway:
+            await gateway.request("GET", "/healthz")
+            await gateway.request("GET", "/v1/models")
+    assert [(line["path"], line["log_level"]) for line in log if line["event"] == "request"] == [
+        ("/healthz", "debug"),
+        ("/v1/models", "info"),
+    ]

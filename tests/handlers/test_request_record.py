@@ -1,0 +1,82 @@
+"""The record of a request, filled from events."""
+
+from decimal import Decimal
+
+import pytest
+
+from config.settings import Model
+from handlers.request_record import RequestRecord, as_number, rounded
+from synth.events import (
+    Answered,
+    CandidateArrived,
+    CandidateFailed,
+    DecidedBy,
+    Event,
+    Finished,
+    ModeChosen,
+    PanelSettled,
+    ProposerLeftOut,
+    TextDelta,
+)
+from synth.normalize import Completion
+from upstream.calls import Call
+from upstream.errors import CallError, Kind
+
+ANSWER = Completion("text", finish_reason="stop")
+
+
+def call(name: str) -> Call:
+    return Call(Model(name, "http://h", None, None, name), "proposer", [], {}, 0.0)
+
+
+def record_of(*events: Event) -> RequestRecord:
+    record = RequestRecord("chatcmpl-1", 10.0)
+    for event in events:
+        record.read(event)
+    return record
+
+
+def test_headers_and_log_fields_come_from_the_events() -> None:
+    """A run with one candidate, one failure and one model left out is reported with all three outcomes."""
+    record = record_of(
+        CandidateArrived(call("a"), ANSWER),
+        CandidateFailed(call("b"), CallError(Kind.TIMEOUT, "too slow")),
+        ProposerLeftOut("c", "its window is too small"),
+        PanelSettled(1, 3, 1.25),
+        ModeChosen("fuse"),
+        TextDelta("text"),
+        Answered(ANSWER, DecidedBy.ONLY_CANDIDATE, "a"),
+        Finished((Answered(ANSWER, DecidedBy.ONLY_CANDIDATE, "a"),), 0.5),
+    )
+    headers, facts = record.headers(), record.facts()
+    assert (headers["x-mom-candidates"], headers["x-mom-decided-by"]) == ("1/3", "only_candidate")
+    assert headers["Server-Timing"] == "panel;dur=1250.0, critic;dur=500.0"
+    assert facts["panel"] == {"a": "ok", "b": "timeout", "c": "left_out"}
+    assert (facts["author"], facts["panel_s"], facts["critic_s"]) == ("a", 1.25, 0.5)
+
+
+def test_a_second_layer_has_entries_of_its_own() -> None:
+    """A proposer that failed in layer 2 still has its success of layer 1."""
+    error = CallError(Kind.CONNECT, "refused")
+    record = record_of(CandidateArrived(call("a"), ANSWER), CandidateFailed(call("a"), error, layer=2))
+    assert record.panel == {"a": "ok", "a (layer 2)": "connect"}
+
+
+def test_a_request_that_never_ran_has_no_run_fields() -> None:
+    """A refused request logs its client and error, and no tokens or mode."""
+    record = RequestRecord(client="ci", error={"code": "overloaded"}, outcome="failed")
+    assert record.headers() == {}
+    assert record.facts() == {"client": "ci", "error": "overloaded"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "per_second", "expected"), [(None, 1000, None), (1.23456, 1000, 1.235), (2.0, 10, 2.0)]
+)
+def test_durations_are_rounded(seconds: float | None, per_second: int, expected: float | None) -> None:
+    """Log lines have milliseconds, or another fraction of the second."""
+    assert rounded(seconds, per_second) == expected
+
+
+def test_money_is_a_json_number() -> None:
+    """An unknown amount stays unknown, and is not 0."""
+    assert (as_number(None), as_number(Decimal("0.25"))) == (None, 0.25)
