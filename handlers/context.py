@@ -8,7 +8,7 @@ from aiohttp import web
 
 from config.settings import ApiKey, Mixture, Model, Settings
 from handlers.request_record import RequestRecord
-from handlers.traces.collector import Trace
+from handlers.traces.collector import TraceCollector
 from handlers.traces.store import TraceStore
 from upstream.pool import Pool
 
@@ -54,7 +54,7 @@ class RequestContext:
     request_id: str
     record: RequestRecord
     key: ApiKey | None = None
-    trace: Trace | None = None
+    trace: TraceCollector | None = None
 
 
 CONTEXT = web.RequestKey("context", RequestContext)

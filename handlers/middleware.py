@@ -85,7 +85,7 @@ def _store_trace(
 ) -> None:
     traces, trace = context.snapshot.traces, context.trace
     if traces is not None and trace is not None:
-        traces.add(context.record.reply_id, partial(trace.document, status, ended), trace.n_bytes)
+        traces.add(context.record.reply_id, partial(trace.build, status, ended), trace.n_bytes)
 
 
 async def _handle_errors(request: web.Request, handler: Handler, context: RequestContext) -> web.StreamResponse:

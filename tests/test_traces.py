@@ -61,7 +61,7 @@ async def test_a_verdict_is_traced(upstream: FakeUpstream, tmp_path: Path) -> No
     said = [(author["said"]["text"], author["said"]["reasoning"]) for author in trace["authors"]]
     assert said == [("A\nIt is right.", "Both parse.")] * 2
     assert trace["answers"][0]["text"] == reply.text == '{"n": 1}'
-    assert "It said:" in everything_in(tmp_path)
+    assert "Its pick:" in everything_in(tmp_path)
 
 
 async def test_a_failed_request_is_traced(upstream: FakeUpstream, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ async def test_what_the_pages_show(tmp_path: Path) -> None:
         assert told in listed
     for told in ("server error 500", "attempt 2, hedge", "rate limited 429", "⊘ cancelled", "shown as", "straggler"):
         assert told in edit
-    assert "The critic chose edits from several candidates: swift, deep." in edit
+    assert "The critic picked edits of several candidates: swift, deep." in edit
     assert '<tr class="del"><td class="n">10</td><td class="n"></td><td class="sign">\N{MINUS SIGN}</td>' in edit
     assert "<ins>* line.quantity</ins>" in edit
     assert "Each mends one of the two" in edit
@@ -230,6 +230,6 @@ async def test_a_huge_trace_is_shown(upstream: FakeUpstream) -> None:
 def test_a_gateway_starts_without_the_pages() -> None:
     """They and their template engine are imported with the first page."""
     program = "import gateway, sys; print([name for name in sys.modules if name in sys.argv[1:]])"
-    wanted = ("minijinja", "markupsafe", "handlers.ui.pages", "handlers.ui.story")
+    wanted = ("minijinja", "markupsafe", "handlers.ui.pages", "handlers.ui.request_view")
     done = subprocess.run([sys.executable, "-c", program, *wanted], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

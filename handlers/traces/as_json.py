@@ -1,47 +1,69 @@
-"""A trace as JSON. Pure.
+"""A trace as JSON: encode, indent, decode. Pure.
 
-It holds what clients and models have sent, so not everything in it is JSON by the book: NaN, and halves of surrogate
-pairs. Those are written as the standard library does; all else by an encoder that is ten times as fast.
+A trace holds values of clients and models, which are not always JSON by RFC 8259: NaN, and halves of surrogate pairs.
+msgspec is ten times as fast as the standard library and refuses these; so it goes first, and `json` does the rest.
 """
 
 import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
+from handlers.traces.schema import Trace
+
 _ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Trace)
 _UNENCODABLE = (UnicodeEncodeError, OverflowError)  # half a surrogate pair; a number of more than 64 bits
 _PACKER = msgspec.msgpack.Encoder()
-# NaN or an infinity as MessagePack has it: a mark, and a double whose exponent is all ones. In UTF-8 no \xcb comes
-# before such a byte; a number that looks like it by chance goes the slow way.
+# NaN or an infinity in MessagePack: a type byte, and a double whose exponent is all ones. In UTF-8 no \xcb stands
+# before such a byte; a number that looks like it by chance takes the slow way.
 _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
-def encoded(document: Mapping[str, Any], foreign: Any) -> bytes:
-    """Return the document on one line; TypeError where it holds what JSON has no word for.
-
-    `foreign` is what of it may hold a NaN: values of upstreams, for all others have been checked.
-    """
-    if _is_plain(foreign):
+def encode_trace(trace: Trace) -> bytes:
+    """Return a trace as JSON on one line; TypeError if it holds a value that JSON cannot express."""
+    if _is_finite(_values_of_upstreams(trace)):
         try:
-            return _ENCODER.encode(document)
+            return _ENCODER.encode(trace)
         except _UNENCODABLE:
-            pass  # by the standard library, then
-    return json.dumps(document, ensure_ascii=False).encode(errors="backslashreplace")
+            pass  # encoded by the standard library below
+    return json.dumps(msgspec.to_builtins(trace), ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def indented(data: bytes) -> bytes:
-    """Return what `encoded` gave as people read it: a line for each value, two spaces for each depth."""
+def indent(data: bytes) -> bytes:
+    """Return the JSON of `encode_trace` laid out for people: a line for each value, two spaces for each depth."""
     try:
         return msgspec.json.format(data, indent=2)
     except msgspec.DecodeError:
         return json.dumps(json.loads(data), indent=2, ensure_ascii=False).encode(errors="backslashreplace")
 
 
-def _is_plain(value: Any) -> bool:
-    """Whether the fast encoder loses nothing: it would make null of NaN, which no setting of it forbids."""
+def decode_trace(data: bytes | str) -> Trace:
+    """Return a trace from its JSON, of this version or an older one; ValueError if it is not a trace."""
+    try:
+        return _decode(data)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ValueError(f"not a trace: {error}") from error
+
+
+def _decode(data: bytes | str) -> Trace:
+    try:
+        return _DECODER.decode(data)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):  # not JSON by RFC 8259, or not JSON at all
+        return msgspec.convert(json.loads(data), Trace)
+
+
+def _values_of_upstreams(trace: Trace) -> list[Any]:
+    """Return the only values that may hold a NaN: those that upstreams sent. The client's were checked."""
+    completions = [*trace.candidates, *trace.answers, *(author.said for author in trace.authors if author.said)]
+    return [trace.calls, [each.tool_calls for each in completions if each.tool_calls]]
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether no number in it is NaN or infinite: the fast encoder would write null for these, without an error."""
     try:
         return _NOT_FINITE.search(_PACKER.encode(value)) is None
     except _UNENCODABLE:

@@ -1,52 +1,60 @@
 """A trace as Markdown, for reading. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from handlers.traces.schema import Asked, Attempt, Author, Call, Failure, Layer, Trace, Verification
 
-def markdown(trace: Mapping[str, Any]) -> str:
-    """Return the trace document as a page of Markdown."""
+
+def to_markdown(trace: Trace) -> str:
+    """Return the trace as a page of Markdown."""
     parts = [
-        f"# {trace['id']}",
+        f"# {trace.id}",
         _facts(trace),
         "## Request",
-        *_asked(trace["request"]),
+        *_request(trace.request),
         "## Calls",
-        _calls(trace["calls"]),
+        "\n".join(_call_table(trace.calls)),
         "## Candidates",
         *_candidates(trace),
     ]
-    for author in trace["authors"]:
-        parts += [f"## {author['role'].capitalize()}: {author['model']}", *_author(author)]
-    for verification in trace["verifications"]:
-        parts += [f"## Verifier: {verification['model']}", _verification(verification)]
-    for answer in trace["answers"]:
-        parts += [f"## Answer (by {answer['author']}, {answer['decided_by']})", fenced(answer["text"])]
-    if trace["error"]:
-        parts += ["## Error", str(trace["error"]["message"])]
+    for author in trace.authors:
+        parts += [f"## {author.role.capitalize()}: {author.model}", *_author(author)]
+    for review in trace.verifications:
+        parts += [f"## Verifier: {review.model}", _review(review)]
+    for answer in trace.answers:
+        parts += [f"## Answer (by {answer.author}, {answer.decided_by})", fence(answer.text)]
+    if trace.error:
+        parts += ["## Error", str(trace.error["message"])]
     return "\n\n".join(parts) + "\n"
 
 
-def fenced(text: str) -> str:
+def fence(text: str) -> str:
     """Return the text in a code fence that is longer than any in it."""
-    fence = "```"
-    while "`" in text and fence in text:  # one character is found much faster than three
-        fence += "`"
-    return f"{fence}\n{text}\n{fence}"
+    mark = "```"
+    while "`" in text and mark in text:  # one character is found much faster than three
+        mark += "`"
+    return f"{mark}\n{text}\n{mark}"
 
 
-def _facts(trace: Mapping[str, Any]) -> str:
-    ledger, timings = trace["ledger"], trace["timings"]
-    facts = {
-        "time": trace["time"],
-        "outcome": f"{trace['outcome']} (HTTP {trace['status']})" if trace["status"] else trace["outcome"],
-        "mixture, mode": f"{trace['mixture'] or '-'}, {trace['mode'] or '-'}",
-        "seconds": ", ".join(f"{name[:-2]} {value}" for name, value in timings.items() if value is not None),
-        "tokens": f"{ledger['prompt_tokens']} in, {ledger['completion_tokens']} out"
-        + (" (partly estimated)" if ledger["estimated"] else ""),
+def _facts(trace: Trace) -> str:
+    ledger, timings = trace.ledger, trace.timings
+    durations = {
+        "total": timings.total_s,
+        "queued": timings.queued_s,
+        "panel": timings.panel_s,
+        "critic": timings.critic_s,
     }
-    if ledger["cost"] is not None:
-        facts["cost"] = f"{_money(ledger['cost'])} {ledger['currency']}"
+    facts = {
+        "time": trace.time,
+        "outcome": f"{trace.outcome} (HTTP {trace.status})" if trace.status else trace.outcome,
+        "mixture, mode": f"{trace.mixture or '-'}, {trace.mode or '-'}",
+        "seconds": ", ".join(f"{name} {value}" for name, value in durations.items() if value is not None),
+        "tokens": f"{ledger.prompt_tokens} in, {ledger.completion_tokens} out"
+        + (" (partly estimated)" if ledger.estimated else ""),
+    }
+    if ledger.cost is not None:
+        facts["cost"] = f"{_money(ledger.cost)} {ledger.currency}"
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
 
 
@@ -54,74 +62,76 @@ def _money(cost: float | None) -> str:
     return "-" if cost is None else f"{cost:.6f}"
 
 
-def _asked(request: Mapping[str, Any]) -> list[str]:
-    return _messages(request["messages"]) if "messages" in request else [fenced(request.get("body", ""))]
+def _request(request: Asked) -> list[str]:
+    return _messages(request.messages) if request.body is None else [fence(request.body)]
 
 
 def _messages(messages: Sequence[Mapping[str, Any]]) -> list[str]:
     parts: list[str] = []
     for message in messages:
         content = message.get("content")
-        parts += [f"**{message.get('role')}**", fenced(content if isinstance(content, str) else str(content))]
+        parts += [f"**{message.get('role')}**", fence(content if isinstance(content, str) else str(content))]
     return parts
 
 
-def _calls(calls: Sequence[Mapping[str, Any]]) -> str:
-    rows = [
-        "| role | model | outcome | start s | end s | tokens in | out | cost | cause |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
+def _call_table(calls: Sequence[Call]) -> Iterator[str]:
+    yield "| role | model | outcome | start s | end s | tokens in | out | cost | cause |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for call in calls:
-        used = (call["prompt_tokens"], call["completion_tokens"], _money(call["cost"]))
-        rows.append(_row(call, call["role"], used))
-        if len(call["attempts"]) > 1 or call["outcome"] != "ok":
-            rows += [_row({**call, **attempt}, "· attempt", ("", "", "")) for attempt in call["attempts"]]
-    return "\n".join(rows)
+        used = f"{call.prompt_tokens} | {call.completion_tokens} | {_money(call.cost)}"
+        yield _row(call.role, call.model, call, used)
+        if len(call.attempts) > 1 or call.outcome != "ok":
+            for attempt in call.attempts:
+                yield _row("· attempt", call.model, attempt, " |  | ", attempt.message or "")
 
 
-def _row(facts: Mapping[str, Any], role: str, used: tuple[Any, Any, str]) -> str:
-    cause = str(facts.get("message") or "").replace("|", "\\|").replace("\n", " ")
-    asked = f"| {role} | {facts['model']} | {facts['outcome']} | {facts['started_s']} | {facts['ended_s']}"
-    return f"{asked} | {used[0]} | {used[1]} | {used[2]} | {cause} |"
+def _row(role: str, model: str, timed: Call | Attempt, used: str, message: str = "") -> str:
+    cause = message.replace("|", "\\|").replace("\n", " ")
+    return f"| {role} | {model} | {timed.outcome} | {timed.started_s} | {timed.ended_s} | {used} | {cause} |"
 
 
-def _candidates(trace: Mapping[str, Any]) -> list[str]:
+def _candidates(trace: Trace) -> list[str]:
     parts: list[str] = []
-    for candidate in trace["candidates"]:
-        parts += [f"### {_place(candidate)} ({candidate['finish_reason']})", fenced(candidate["text"])]
-        if candidate["finding"]:
-            parts.append(f"Breaks the contract: {candidate['finding']}")
-    parts += [f"### {_place(failure)}: {failure['kind']}\n\n{failure['message']}" for failure in trace["failures"]]
-    parts += [f"Shown to layer {layer['layer']} in this order {_order(layer)}" for layer in trace["layers"]]
+    for candidate in trace.candidates:
+        place = _place(candidate.model, candidate.layer)
+        parts += [f"### {place} ({candidate.finish_reason})", fence(candidate.text)]
+        if candidate.finding:
+            parts.append(f"Breaks the contract: {candidate.finding}")
+    parts += [f"### {_place(each.model, each.layer)}: {each.kind}\n\n{each.message}" for each in trace.failures]
+    parts += [f"Shown to layer {layer.layer} in this order {_order(layer)}" for layer in trace.layers]
     return parts
 
 
-def _place(proposer: Mapping[str, Any]) -> str:
-    return str(proposer["model"]) + (f", layer {proposer['layer']}" if proposer["layer"] > 1 else "")
+def _place(model: str, layer: int) -> str:
+    return f"{model}, layer {layer}" if layer > 1 else model
 
 
-def _order(shown: Mapping[str, Any]) -> str:
-    order = ", ".join(f"{letter} is {model}" for letter, model in shown["letters"].items())
-    return f"(seed {shown['seed']}): {order}."
+def _order(shown: Author | Layer) -> str:
+    order = ", ".join(f"{letter} is {model}" for letter, model in shown.letters.items())
+    return f"(seed {shown.seed}): {order}."
 
 
-def _verification(verification: Mapping[str, Any]) -> str:
-    if "failure" in verification:
-        return f"Failed: {verification['failure']['kind']}: {verification['failure']['message']}"
-    lines = [f"{each['kind']}: {each['problem']}\n\n{fenced(each['quote'])}" for each in verification["defects"]]
-    if verification["n_dismissed"]:
-        lines.append(f"Not counted, for they quote what is not there: {verification['n_dismissed']}.")
-    if verification.get("worse"):
-        lines.append(f"The revision was thrown away: {verification['worse']}.")
-    return "\n\n".join(lines) or "No defect."
-
-
-def _author(author: Mapping[str, Any]) -> list[str]:
+def _author(author: Author) -> list[str]:
     parts: list[str] = []
-    if author["letters"]:
-        parts += [f"Order {_order(author)}", *_messages(author["messages"][-1:])]
-    if author.get("said"):
-        parts.append(f"It said:\n\n{fenced(author['said']['text'])}")
-    if author.get("failure"):
-        parts.append(f"Failed: {author['failure']['kind']}: {author['failure']['message']}")
+    if author.letters:
+        parts += [f"Order {_order(author)}", *_messages(author.messages[-1:])]
+    if author.said:
+        parts.append(f"Its pick:\n\n{fence(author.said.text)}")
+    if author.failure:
+        parts.append(_failed(author.failure))
     return parts
+
+
+def _review(review: Verification) -> str:
+    if review.failure:
+        return _failed(review.failure)
+    parts = [f"{each.kind}: {each.problem}\n\n{fence(each.quote)}" for each in review.defects]
+    if review.n_dismissed:
+        parts.append(f"Dismissed, because they quote text that the draft does not have: {review.n_dismissed}.")
+    if review.worse:
+        parts.append(f"The revision was thrown away: {review.worse}.")
+    return "\n\n".join(parts) or "No defect."
+
+
+def _failed(failure: Failure) -> str:
+    return f"Failed: {failure.kind}: {failure.message}"

@@ -1,40 +1,53 @@
-"""Where traces are kept: written by one thread, off the event loop; read in any other."""
+"""Where traces are kept: handed over by the event loop, written by one thread, read in any other.
+
+The hand-over. Building a trace, encoding it, replacing secrets and writing two files is too much work for the event
+loop. So the loop only appends a callable to a queue (`_Queue`), and one thread does the rest, in order.
+
+- Waking a thread costs about a third of what a trace does, because both then compete for the interpreter's lock. So the
+  loop wakes it only if it sleeps (`put` returns `first`), and the thread, once awake, pauses for _GATHER_S before it
+  looks: a burst of requests wakes it once. A large trace is not worth a pause.
+- Going to sleep is decided under the queue's lock, in the same step that finds it empty (`take`). A trace that is put
+  in a moment later finds a sleeping thread and wakes it: no trace is left behind.
+- The queue is bounded by count and by memory. A trace without room is dropped with a warning; a request never waits for
+  the disk. A single trace is always taken, however large: otherwise the largest could never be kept.
+- A trace counts until it is written, not until it is taken out: what the thread works on holds memory too.
+
+The first version submitted each trace to the executor, and so woke the thread for each request.
+"""
 
 import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from secrets import token_hex
-from typing import Any, Literal
+from typing import Literal
 
 import structlog
 
-from handlers.traces.as_json import encoded
-from handlers.traces.collector import foreign
-from handlers.traces.reading import Document, Summary, parsed
-from runtime.json_codec import decode
+from handlers.traces.as_json import decode_trace, encode_trace
+from handlers.traces.schema import Summary, Trace
 from upstream.redact import json_forms, redact_json
 
 _log = structlog.get_logger(__name__)
 
 MAX_PENDING = 256
 MAX_PENDING_BYTES = 64 * 2**20
-_GATHERING_S = 0.02  # to wake the thread costs about a third of what a trace does
-_GATHERED_BYTES = 2**20  # what is larger is not worth waiting with
-_CATCHING_UP_S = 1.0
+_GATHER_S = 0.02
+_GATHERED_BYTES = 2**20  # with so much in the queue, the thread starts at once
+_CATCH_UP_S = 1.0
 
-Make = Callable[[], Mapping[str, Any]]
+Build = Callable[[], Trace]
 
 
 class TraceStore(ABC):
     """Keeps the newest traces.
 
-    `add`, `hide` and `close` belong to the event loop's side: one thread makes, cleans and keeps the documents, in
-    order. At most MAX_PENDING traces of MAX_PENDING_BYTES together wait for it, and one that finds no room is dropped
-    with a warning. `secrets` are taken out of every text. The reading methods block: call them in a thread, any.
+    `add`, `hide` and `close` belong to the event loop. One thread builds, cleans and keeps the traces, in order. At
+    most MAX_PENDING traces of MAX_PENDING_BYTES together wait for it; one that finds no room is dropped with a warning.
+    `secrets` are replaced in every text. The reading methods block: call them in a thread, any thread.
     """
 
     def __init__(self, *, keep: int = 1000, secrets: Sequence[str] = ()) -> None:
@@ -42,46 +55,46 @@ class TraceStore(ABC):
         self._secrets: tuple[bytes, ...] = ()
         self.hide(secrets)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="traces")
-        self._waiting = _Waiting()
-        self._first_tag = token_hex(4)  # so that no other process's tag is taken for ours
+        self._queue = _Queue()
+        self._process_tag = token_hex(4)  # a browser may hold the tag of an earlier process
         self.version = 0
         """Grows with every trace that comes or goes."""
 
     @property
     def tag(self) -> str:
-        """What is kept, as an entity tag (RFC 9110, section 8.8.3): the same as long as nothing comes or goes."""
-        return f'"{self._first_tag}-{self.version}"'
+        """An entity tag of all that is kept (RFC 9110, section 8.8.3): it changes if a trace comes or goes."""
+        return f'"{self._process_tag}-{self.version}"'
 
     def hide(self, secrets: Sequence[str]) -> None:
-        """Take these out of every text that is kept from now on, as well."""
+        """Replace these too, in every trace that is kept from now on."""
         self._secrets = tuple(dict.fromkeys((*self._secrets, *json_forms(secrets))))
 
-    def add(self, name: str, make: Make, n_bytes: int) -> None:
-        """Have a trace kept soon. Never blocks, never raises.
+    def add(self, trace_id: str, build: Build, n_bytes: int) -> None:
+        """Keep a trace soon. Never blocks, never raises.
 
-        `make` gives its document, in the store's thread: what it reads must not change any more. `n_bytes` is roughly
-        what it holds on to until then.
+        `build` returns it, called in the store's thread: what it reads must not change any more. `n_bytes` is roughly
+        the memory that it holds on to until then.
         """
-        came = self._waiting.put(make, n_bytes)
-        if came == "not":
-            _log.warning("trace dropped: the disk is too slow", trace=name)
-        elif came == "first":
-            self._writer.submit(self._write_waiting)
+        position = self._queue.put(build, n_bytes)
+        if position == "rejected":
+            _log.warning("trace dropped: the disk is too slow", trace=trace_id)
+        elif position == "first":
+            self._writer.submit(self._write_queued)
 
     def close(self) -> None:
         """Wait until every trace is kept. Blocks: call it in a thread."""
         self._writer.shutdown(wait=True)
 
-    def document(self, trace_id: str) -> Document | None:
-        """Return a trace; None for one that is not known, not any more, or cannot be read."""
-        text = self._text(trace_id)
-        if text is None and self._waiting.n_bytes:
+    def load(self, trace_id: str) -> Trace | None:
+        """Return a trace; None if it is unknown, no longer kept, or unreadable."""
+        text = self._read(trace_id)
+        if text is None and self._queue.n_bytes:
             self._catch_up()
-            text = self._text(trace_id)
+            text = self._read(trace_id)
         if text is None:
             return None
         try:
-            return parsed(text)
+            return decode_trace(text)
         except ValueError as error:
             _log.warning("a trace cannot be read", trace=trace_id, cause=str(error))
             return None
@@ -92,74 +105,74 @@ class TraceStore(ABC):
 
     @abstractmethod
     def summaries(self) -> list[Summary]:
-        """Return a line for each trace that can be read, the newest first."""
+        """Return the list's row of each trace that can be read, the newest first."""
 
     @abstractmethod
-    def _put(self, document: Mapping[str, Any], data: bytes) -> None:
-        """Keep a trace, and drop the oldest past the bound; in the store's thread.
+    def _put(self, trace: Trace, data: bytes) -> None:
+        """Keep a trace, and drop the oldest beyond the bound. Called in the store's thread.
 
-        `data` is the document's JSON on one line; no secret is in either.
+        `data` is the trace as JSON on one line; neither holds a secret.
         """
 
     @abstractmethod
-    def _text(self, trace_id: str) -> str | None:
-        """Return a trace's JSON, None where there is none of this id."""
+    def _read(self, trace_id: str) -> str | None:
+        """Return a trace's JSON, None if there is no such trace."""
 
-    def _write_waiting(self) -> None:
-        if self._waiting.n_bytes < _GATHERED_BYTES:
-            time.sleep(_GATHERING_S)
-        while (first := self._waiting.first()) is not None:
-            make, n_bytes = first
+    def _write_queued(self) -> None:
+        if self._queue.n_bytes < _GATHERED_BYTES:
+            time.sleep(_GATHER_S)
+        while (entry := self._queue.take()) is not None:
+            build, n_bytes = entry
             try:
-                self._write(make)
-            except Exception as error:  # noqa: BLE001 -- whatever one trace fails of, the next may be kept
+                self._write(build)
+            except Exception as error:  # noqa: BLE001 -- a trace that cannot be kept must not cost the next one
                 _log.error("a trace could not be kept", cause=str(error))
             finally:
-                self._waiting.done(n_bytes)
+                self._queue.release(n_bytes)
 
     def _catch_up(self) -> None:
-        """Wait for the thread, if not for long: who has just had a reply may ask for its trace at once."""
-        with suppress(TimeoutError, RuntimeError):  # RuntimeError: it is closed
-            self._writer.submit(lambda: None).result(_CATCHING_UP_S)
+        """Wait for the thread, though not for long: a client may open a trace right after its reply."""
+        with suppress(TimeoutError, RuntimeError):  # RuntimeError: the store is closed
+            self._writer.submit(lambda: None).result(_CATCH_UP_S)
 
-    def _write(self, make: Make) -> None:
-        document = make()
-        data = encoded(document, foreign(document))
+    def _write(self, build: Build) -> None:
+        trace = build()
+        data = encode_trace(trace)
         cleaned = redact_json(data, self._secrets)
-        self._put(document if cleaned == data else decode(cleaned), cleaned)
+        self._put(trace if cleaned == data else decode_trace(cleaned), cleaned)
         self.version += 1
 
 
-class _Waiting:
-    """What waits for the thread, and how much that is; one trace alone always may."""
+class _Queue:
+    """Traces that wait for the thread, bounded by count and memory; see the module's docstring."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._traces: deque[tuple[Make, int]] = deque()
-        self._n_traces = 0
+        self._entries: deque[tuple[Build, int]] = deque()
+        self._n_pending = 0
         self._is_awake = False
         self.n_bytes = 0
 
-    def put(self, make: Make, n_bytes: int) -> Literal["not", "first", "behind"]:
-        """Take a trace in if there is room; after `first` the thread has to be woken, which is dear, and only then."""
+    def put(self, build: Build, n_bytes: int) -> Literal["rejected", "first", "behind"]:
+        """Append a trace if there is room; after `first` the caller has to wake the thread, and only then."""
         with self._lock:
-            too_much = self._n_traces >= MAX_PENDING or self.n_bytes + n_bytes > MAX_PENDING_BYTES
-            if self._n_traces and too_much:
-                return "not"
-            self._traces.append((make, n_bytes))
-            self._n_traces += 1
+            is_full = self._n_pending >= MAX_PENDING or self.n_bytes + n_bytes > MAX_PENDING_BYTES
+            if self._n_pending and is_full:
+                return "rejected"
+            self._entries.append((build, n_bytes))
+            self._n_pending += 1
             self.n_bytes += n_bytes
-            slept, self._is_awake = not self._is_awake, True
-            return "first" if slept else "behind"
+            was_asleep, self._is_awake = not self._is_awake, True
+            return "first" if was_asleep else "behind"
 
-    def first(self) -> tuple[Make, int] | None:
-        """Take out what waits longest; None sends the thread to sleep."""
+    def take(self) -> tuple[Build, int] | None:
+        """Remove the oldest entry; after None the thread has to sleep."""
         with self._lock:
-            self._is_awake = bool(self._traces)
-            return self._traces.popleft() if self._traces else None
+            self._is_awake = bool(self._entries)
+            return self._entries.popleft() if self._entries else None
 
-    def done(self, n_bytes: int) -> None:
-        """Give back the room of one that was taken out."""
+    def release(self, n_bytes: int) -> None:
+        """Free the room of an entry that was taken and is written."""
         with self._lock:
-            self._n_traces -= 1
+            self._n_pending -= 1
             self.n_bytes -= n_bytes

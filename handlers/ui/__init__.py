@@ -1,1 +1,1 @@
-"""The pages at /ui: what the kept traces tell, for people."""
+"""The pages at /ui: traces and statistics of requests, for people."""

@@ -1,7 +1,7 @@
 """Small charts as inline SVG: coloured by classes of charts.css, so dark mode works and no style attribute is needed.
 
-Each is an image to a screen reader, with `label` as its text; what it shows stands beside it in words as well. A
-pointer finds the text of each part. Every text is escaped. Pure.
+To a screen reader each is an image with `label` as its text; the same numbers stand beside it in words. Pointing at a
+part shows its text. Every text is escaped. Pure.
 """
 
 import math
@@ -16,20 +16,20 @@ Tone = Literal["good", "bad", "bad-2", "idle", "one", "two", "rest"]
 _WIDTH, _HEIGHT = 160.0, 14.0
 _COLUMNS_HEIGHT = 32.0
 _GAP = 1.0
-_SMALLEST = 2.0  # what is there can be seen
+_SMALLEST = 2.0  # so that small parts are visible
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part of a bar, or a column: how much it is, in any unit and not below 0, and what it says when pointed at."""
+    """A part of a bar, or a column: its amount, in any unit and not below 0, and the text shown when pointed at."""
 
     text: str
     amount: float
     tone: Tone = "one"
 
 
-def stacked_bar(parts: Sequence[Part], *, label: str) -> Markup:
-    """Return one bar whose parts are as wide as their shares of the sum; empty where that is 0."""
+def draw_stacked_bar(parts: Sequence[Part], *, label: str) -> Markup:
+    """Return one bar whose parts are as wide as their shares of the sum; empty if that is 0."""
     shown = [part for part in parts if part.amount > 0]
     total = math.fsum(part.amount for part in shown)
     room = _WIDTH - _GAP * (len(shown) - 1) - _SMALLEST * len(shown)
@@ -42,8 +42,8 @@ def stacked_bar(parts: Sequence[Part], *, label: str) -> Markup:
     return _image(pieces, label, max(_WIDTH, x - _GAP), _HEIGHT)
 
 
-def columns(parts: Sequence[Part], *, label: str) -> Markup:
-    """Return columns side by side, the highest as high as the chart; a base line where there is nothing."""
+def draw_columns(parts: Sequence[Part], *, label: str) -> Markup:
+    """Return columns side by side, the highest as high as the chart, over a base line."""
     highest = max((part.amount for part in parts), default=0.0)
     width = (_WIDTH - _GAP * max(0, len(parts) - 1)) / max(1, len(parts))
     pieces = [

@@ -1,4 +1,4 @@
-"""What lies between two texts, line by line and word by word, with bounded work. Pure."""
+"""The difference between two texts, by line and by word, with bounded work. Pure."""
 
 import re
 from collections import Counter
@@ -9,16 +9,16 @@ from itertools import islice, zip_longest
 from typing import Literal
 
 MAX_LINES = 1500
-"""How much of each text is compared; the time grows with its square."""
+"""How many lines of each text are compared; the time grows with the square."""
 
 MAX_ROWS = 400
-"""How much of a diff is shown: nobody reads more, and a page has many."""
+"""How many rows of a diff are shown: nobody reads more, and a page has many diffs."""
 
-_ALIKE = 0.3  # what is less so is another line, not the same one changed
+_SIMILAR = 0.3  # a line less similar is another line, not the same one changed
 _CONTEXT = 3
 _MAX_LINE_PAIRS = 40_000
 _MAX_WORD_PAIRS = 2_000
-_POPULAR_FROM = 200  # difflib leaves out what is frequent in a sequence of this length
+_POPULAR_FROM = 200  # in a sequence of this length difflib ignores frequent elements
 _WORDS = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
 _Operation = tuple[str, int, int, int, int]
@@ -26,7 +26,7 @@ _Operation = tuple[str, int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A part of a line, and whether it is what the other side's line has otherwise."""
+    """A part of a line, and whether it differs from the line on the other side."""
 
     text: str
     changed: bool = False
@@ -45,9 +45,9 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Diff:
-    """What makes one text another: its first rows, and how many lines were added and removed in all.
+    """The first rows of a difference, and how many lines were added and removed in all.
 
-    `cut` where one text was too long, and only its beginning was compared.
+    `cut` says that a text was too long, so that only its beginning was compared.
     """
 
     rows: Sequence[Row]
@@ -58,26 +58,30 @@ class Diff:
 
     @property
     def same(self) -> bool:
-        """Whether the two texts are equal as far as they were compared, but for their last line end."""
+        """Whether the two texts are equal, apart from their last line end."""
         return not self.n_added and not self.n_removed and not self.cut
 
 
 @dataclass(slots=True)
-class Effort:
-    """What all the diffs of a page may cost together, counted in pairs of equal lines and of equal words."""
+class DiffBudget:
+    """The work that all diffs of a page may take together, counted in pairs of equal lines and of equal words.
+
+    difflib looks at each such pair every time that it searches for the longest match. Two texts of 1,500 equal lines
+    are two million pairs: seconds. Lines beyond the budget count as replaced as a whole.
+    """
 
     line_pairs: int = 200_000
     word_pairs: int = 100_000
 
 
-def diff(before: str, after: str, effort: Effort) -> Diff:
-    """Return what makes `before` into `after`, with a few equal lines around each change."""
+def compute_diff(before: str, after: str, budget: DiffBudget) -> Diff:
+    """Return the difference from `before` to `after`, with a few equal lines around each change."""
     old, new = _lines(before), _lines(after)
     cut = len(old) > MAX_LINES or len(new) > MAX_LINES
     old, new = old[:MAX_LINES], new[:MAX_LINES]
-    operations = list(_operations(old, new, effort))
+    operations = list(_operations(old, new, budget))
     changes = [operation for operation in operations if operation[0] != "equal"]
-    rows = list(islice(_rows(old, new, operations, effort), MAX_ROWS + 1)) if changes else []
+    rows = list(islice(_rows(old, new, operations, budget), MAX_ROWS + 1)) if changes else []
     return Diff(
         rows[:MAX_ROWS],
         n_added=sum(j2 - j1 for _, _, _, j1, j2 in changes),
@@ -87,18 +91,18 @@ def diff(before: str, after: str, effort: Effort) -> Diff:
     )
 
 
-def _operations(old: Sequence[str], new: Sequence[str], effort: Effort) -> Iterator[_Operation]:
-    """Yield difflib's operations; where they would take too long, one by which all between the equal ends changes."""
+def _operations(old: Sequence[str], new: Sequence[str], budget: DiffBudget) -> Iterator[_Operation]:
+    """Yield difflib's operations; beyond the budget a single one that replaces all between the equal ends."""
     head, tail = _equal_ends(old, new)
     if head:
         yield "equal", 0, head, 0, head
-    was, is_now = old[head : len(old) - tail], new[head : len(new) - tail]
-    n_pairs = _n_pairs(was, is_now)
-    if n_pairs > min(_MAX_LINE_PAIRS, effort.line_pairs):
+    old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
+    n_pairs = _n_pairs(old_middle, new_middle)
+    if n_pairs > min(_MAX_LINE_PAIRS, budget.line_pairs):
         yield "replace", head, len(old) - tail, head, len(new) - tail
     else:
-        effort.line_pairs -= n_pairs
-        for operation, i1, i2, j1, j2 in SequenceMatcher(None, was, is_now).get_opcodes():
+        budget.line_pairs -= n_pairs
+        for operation, i1, i2, j1, j2 in SequenceMatcher(None, old_middle, new_middle).get_opcodes():
             yield operation, i1 + head, i2 + head, j1 + head, j2 + head
     if tail:
         yield "equal", len(old) - tail, len(old), len(new) - tail, len(new)
@@ -113,26 +117,28 @@ def _equal_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
 
 
 def _n_pairs(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many pairs of equal elements difflib looks at each time that it looks for the longest match."""
-    theirs = Counter(new)
+    """Return how many pairs of equal elements difflib examines each time that it searches for the longest match."""
+    counts = Counter(new)
     popular = len(new) // 100 + 1 if len(new) >= _POPULAR_FROM else len(new)
-    return sum(theirs[element] for element in old if theirs[element] <= popular)
+    return sum(counts[element] for element in old if counts[element] <= popular)
 
 
-def _rows(old: Sequence[str], new: Sequence[str], operations: Sequence[_Operation], effort: Effort) -> Iterator[Row]:
+def _rows(
+    old: Sequence[str], new: Sequence[str], operations: Sequence[_Operation], budget: DiffBudget
+) -> Iterator[Row]:
     for position, (operation, i1, i2, j1, j2) in enumerate(operations):
         if operation == "equal":
             lines = [Row("same", i1 + n + 1, j1 + n + 1, (Piece(line),)) for n, line in enumerate(old[i1:i2])]
-            yield from _shortened(lines, first=position == 0, last=position == len(operations) - 1)
+            yield from _shorten(lines, first=position == 0, last=position == len(operations) - 1)
         else:
-            yield from _changed(old[i1:i2], new[j1:j2], i1, j1, effort)
+            yield from _changed_rows(old[i1:i2], new[j1:j2], i1, j1, budget)
 
 
 def _lines(text: str) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-def _shortened(lines: Sequence[Row], *, first: bool, last: bool) -> Iterator[Row]:
+def _shorten(lines: Sequence[Row], *, first: bool, last: bool) -> Iterator[Row]:
     """Yield equal lines, the middle of a long run as a gap."""
     head = 0 if first else _CONTEXT
     tail = 0 if last else _CONTEXT
@@ -145,38 +151,40 @@ def _shortened(lines: Sequence[Row], *, first: bool, last: bool) -> Iterator[Row
     yield from lines[len(lines) - tail :]
 
 
-def _changed(old: Sequence[str], new: Sequence[str], old_start: int, new_start: int, effort: Effort) -> list[Row]:
-    """Return the rows of lines that took the place of others: all that went, then all that came."""
+def _changed_rows(
+    old: Sequence[str], new: Sequence[str], old_start: int, new_start: int, budget: DiffBudget
+) -> list[Row]:
+    """Return the rows of lines that replace others: first all that were removed, then all that were added."""
     removed: list[Row] = []
     added: list[Row] = []
     for n, (before, after) in enumerate(islice(zip_longest(old, new), MAX_ROWS + 1)):
-        was, is_now = _pieces(before, after, effort)
+        old_pieces, new_pieces = _pieces(before, after, budget)
         if before is not None:
-            removed.append(Row("del", old=old_start + n + 1, pieces=was))
+            removed.append(Row("del", old=old_start + n + 1, pieces=old_pieces))
         if after is not None:
-            added.append(Row("add", new=new_start + n + 1, pieces=is_now))
+            added.append(Row("add", new=new_start + n + 1, pieces=new_pieces))
     return removed + added
 
 
-def _pieces(before: str | None, after: str | None, effort: Effort) -> tuple[list[Piece], list[Piece]]:
-    """Return two lines in pieces: which words differ, where the lines are short enough, and alike enough to tell."""
+def _pieces(before: str | None, after: str | None, budget: DiffBudget) -> tuple[list[Piece], list[Piece]]:
+    """Return two lines in pieces that mark the differing words; in one piece if they are too long or too unlike."""
     if before is None or after is None:
         return [Piece(before or "")], [Piece(after or "")]
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     n_pairs = _n_pairs(old, new)
     matcher = SequenceMatcher(None, old, new)
-    if n_pairs > min(_MAX_WORD_PAIRS, effort.word_pairs) or matcher.quick_ratio() < _ALIKE:
+    if n_pairs > min(_MAX_WORD_PAIRS, budget.word_pairs) or matcher.quick_ratio() < _SIMILAR:
         return [Piece(before)], [Piece(after)]
-    effort.word_pairs -= n_pairs
+    budget.word_pairs -= n_pairs
     operations = matcher.get_opcodes()
-    if matcher.ratio() < _ALIKE:
+    if matcher.ratio() < _SIMILAR:
         return [Piece(before)], [Piece(after)]
-    was = [piece for operation, i1, i2, _, _ in operations for piece in _marked(old[i1:i2], operation)]
-    is_now = [piece for operation, _, _, j1, j2 in operations for piece in _marked(new[j1:j2], operation)]
-    return was, is_now
+    old_pieces = [piece for operation, i1, i2, _, _ in operations for piece in _mark(old[i1:i2], operation)]
+    new_pieces = [piece for operation, _, _, j1, j2 in operations for piece in _mark(new[j1:j2], operation)]
+    return old_pieces, new_pieces
 
 
-def _marked(words: Sequence[str], operation: str) -> Iterator[Piece]:
+def _mark(words: Sequence[str], operation: str) -> Iterator[Piece]:
     """Yield words as one piece, with no mark on the white space before them."""
     text = "".join(words)
     bare = text.lstrip() if operation != "equal" else text

@@ -1,31 +1,30 @@
-"""A trace reduced to the few numbers that statistics are made of. Pure.
+"""A trace reduced to the few numbers that statistics are made of. Pure."""
 
-Traces of older versions lack keys, and a folder may hold anything: what is missing or of another type is left out of
-the numbers, and nothing raises.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from handlers.ui.overlap import overlap
+from msgspec import UNSET
 
-NOTICEABLE_S = 0.01  # less is what it takes to cancel, not to wait
-MATTERS = 0.1  # of an answer's text: so much only in one candidate, and it was worth asking for
+from handlers.traces.schema import Answer, Call, Completion, Trace
+from handlers.ui.overlap import measure_overlap
+
+NOTICEABLE_S = 0.01  # less is the time that cancelling takes, not waiting
+MATTERS = 0.1  # of an answer's text: with so much in only one candidate, that candidate was worth asking for
 
 # The answer is a candidate, byte for byte or put together from hunks of several.
-_STANDS = frozenset({"chosen", "panel_order", "first", "only_candidate", "equal_candidates", "best_candidate"})
-_BY_PANEL = _STANDS | {"critic"}
-_BROKEN_OFF = ("length", "content_filter")
+_VERBATIM = frozenset({"chosen", "panel_order", "first", "only_candidate", "equal_candidates", "best_candidate"})
+_FROM_PANEL = _VERBATIM | {"critic"}
+_INCOMPLETE = ("length", "content_filter")
 _TOO_LARGE = 10**15
 
 
 @dataclass(frozen=True, slots=True)
 class CallDigest:
-    """One call. `name` is its place on the panel, `model` the configured model; `seconds` None where it never ran.
+    """One call. `name` is its place on the panel, `model` the configured model; `seconds` is None if it never ran.
 
-    `cost` is None where tokens were used that have no price.
+    `cost` is None if it used tokens that have no price.
     """
 
     role: str
@@ -39,18 +38,18 @@ class CallDigest:
 
     @property
     def model(self) -> str:
-        """The configured name of the model: of a sample, without its number."""
+        """The configured name of the model; of a sample, without its number."""
         return self.name.partition("#")[0]
 
 
 @dataclass(frozen=True, slots=True)
 class MemberDigest:
-    """What one member of the panel did in one request.
+    """One member of the panel in one request.
 
-    Of its `n_candidates`, `n_checked` tell whether they keep the contract and `n_valid` do. `n_chosen` answers are its
-    candidate. `found` and `unique` are shingles of the answers that it has, and that nobody else has; `mattered` is
-    whether the latter are a good part of an answer. `held_s` is how much earlier the panel would have settled without
-    it, 0 where it was not the last.
+    Of its `n_candidates`, `n_checked` were checked against the contract and `n_valid` keep it. `n_chosen` answers are
+    its candidate. `found` counts the shingles of the answers that its candidates contain, `unique` those that no other
+    member's candidates contain; `mattered` says whether the latter are a good part of an answer. `held_s` is how much
+    earlier the panel would have settled without it, 0 if it was not the last.
     """
 
     name: str
@@ -67,10 +66,10 @@ class MemberDigest:
 
 @dataclass(frozen=True, slots=True)
 class RequestDigest:
-    """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates as they were.
+    """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates, unchanged.
 
-    `n_shingles` are those of all answers that were made of the panel's candidates; where there are none, the request
-    tells nothing of what its members are worth.
+    `n_shingles` counts those of all answers that were made from the panel's candidates; if it is 0, the request says
+    nothing about the worth of the members.
     """
 
     time: str
@@ -86,69 +85,67 @@ class RequestDigest:
     calls: tuple[CallDigest, ...]
 
 
-def digest(document: Mapping[str, Any]) -> RequestDigest:
-    """Return the numbers of one trace document (see handlers/traces/collector.py)."""
-    answers = [each for each in _records(document, "answers") if _text(each, "decided_by") in _BY_PANEL]
-    members = _members(document)
-    shares = [_Share(document, answer, members) for answer in answers] if members else []
-    calls = list(_records(document, "calls"))
-    outcome = _text(document, "outcome") or "unknown"
-    held = {} if outcome == "cancelled" else _held(calls)
+def digest_trace(trace: Trace) -> RequestDigest:
+    """Return the numbers of one trace."""
+    members = _members(trace)
+    answers = [answer for answer in trace.answers if answer.decided_by in _FROM_PANEL] if members else []
+    shares = [_Share(trace, answer, members) for answer in answers]
+    outcome = trace.outcome or "unknown"
+    held = {} if outcome == "cancelled" else _held_seconds(trace.calls)
     return RequestDigest(
-        time=_text(document, "time") or "",
-        mixture=_text(document, "mixture"),
+        time=trace.time,
+        mixture=trace.mixture,
         outcome=outcome,
-        error=_text(_record(document, "error"), "code"),
-        seconds=_number(_record(document, "timings"), "total_s"),
-        currency=_text(_record(document, "ledger"), "currency") or "",
-        decided_by=tuple(_text(each, "decided_by") or "unknown" for each in _records(document, "answers")),
-        n_standing=sum(share.stands for share in shares),
+        error=_error_code(trace),
+        seconds=_finite(trace.timings.total_s),
+        currency=trace.ledger.currency,
+        decided_by=tuple(answer.decided_by or "unknown" for answer in trace.answers),
+        n_standing=sum(share.is_verbatim for share in shares),
         n_shingles=sum(share.n_shingles for share in shares),
-        members=tuple(_member(document, name, shares, held.get(name, 0.0)) for name in members),
-        calls=tuple(_call(call) for call in calls),
+        members=tuple(_member(trace, name, shares, held.get(name, 0.0)) for name in members),
+        calls=tuple(_call(call) for call in trace.calls),
     )
 
 
 class _Share:
-    """What each candidate has of one answer."""
+    """Each member's share of one answer."""
 
-    def __init__(self, document: Mapping[str, Any], answer: Mapping[str, Any], members: Sequence[str]) -> None:
+    def __init__(self, trace: Trace, answer: Answer, members: Sequence[str]) -> None:
         texts: dict[str, list[str]] = {name: [] for name in members}
-        for candidate in _records(document, "candidates"):
-            texts[_name(candidate)].append(_said(candidate))
-        measured = overlap(_said(answer), texts)
+        for candidate in trace.candidates:
+            texts[_name(candidate.model)].append(_text_with_calls(candidate))
+        measured = measure_overlap(_text_with_calls(answer), texts)
         self.n_shingles = measured.n_shingles
         self.found = measured.found
         self.unique = measured.unique
-        self.stands = answer["decided_by"] in _STANDS
-        self.authors = authors(_text(answer, "author") or "", members) if self.stands else []
-        if answer["decided_by"] == "equal_candidates" and _n_strong(document) > 1:
-            self.unique = dict.fromkeys(members, 0)  # another one that comes to the same would have been the answer
+        self.is_verbatim = answer.decided_by in _VERBATIM
+        self.authors = split_authors(answer.author, members) if self.is_verbatim else []
+        if answer.decided_by == "equal_candidates" and _n_complete(trace) > 1:
+            self.unique = dict.fromkeys(members, 0)  # without any one of them, an equal one would be the answer
 
     def mattered(self, name: str) -> bool:
         return self.unique[name] > 0 and self.unique[name] >= MATTERS * self.n_shingles
 
 
-def authors(author: str, members: Sequence[str]) -> list[str]:
+def split_authors(author: str, members: Sequence[str]) -> list[str]:
     """Return the members that `author` names: one, or several joined by `+`, which may also be part of a name."""
     if author in members:
         return [author]
     for name in members:
-        if author.startswith(f"{name}+") and (others := authors(author[len(name) + 1 :], members)):
+        if author.startswith(f"{name}+") and (others := split_authors(author[len(name) + 1 :], members)):
             return [name, *others]
     return []
 
 
-def _member(document: Mapping[str, Any], name: str, shares: Sequence[_Share], held_s: float) -> MemberDigest:
-    candidates = [each for each in _records(document, "candidates") if _name(each) == name]
-    checked = [each for each in candidates if "finding" in each]
-    failures = [each for each in _records(document, "failures") if _name(each) == name]
+def _member(trace: Trace, name: str, shares: Sequence[_Share], held_s: float) -> MemberDigest:
+    candidates = [each for each in trace.candidates if _name(each.model) == name]
+    checked = [each for each in candidates if each.finding is not UNSET]
     return MemberDigest(
         name=name,
         n_candidates=len(candidates),
         n_checked=len(checked),
-        n_valid=sum(each["finding"] is None for each in checked),
-        failures=tuple(_text(each, "kind") or "unknown" for each in failures),
+        n_valid=sum(each.finding is None for each in checked),
+        failures=tuple(each.kind or "unknown" for each in trace.failures if _name(each.model) == name),
         n_chosen=sum(name in share.authors for share in shares),
         found=sum(share.found[name] for share in shares),
         unique=sum(share.unique[name] for share in shares),
@@ -157,84 +154,70 @@ def _member(document: Mapping[str, Any], name: str, shares: Sequence[_Share], he
     )
 
 
-def _members(document: Mapping[str, Any]) -> list[str]:
-    """Return who was on the panel: those that were asked in its order, then those that were left out."""
-    asked = [call for call in _records(document, "calls") if call.get("role") == "proposer"]
-    settled = [*_records(document, "candidates"), *_records(document, "failures")]
-    return list(dict.fromkeys(_name(each) for each in (*asked, *settled)))
+def _members(trace: Trace) -> list[str]:
+    """Return the members of the panel: those that were asked, in its order, then those that were left out."""
+    asked = [call.model for call in trace.calls if call.role == "proposer"]
+    settled = [*(each.model for each in trace.candidates), *(each.model for each in trace.failures)]
+    return list(dict.fromkeys(_name(model) for model in (*asked, *settled)))
 
 
-def _n_strong(document: Mapping[str, Any]) -> int:
-    """Return how many candidates keep the contract and are whole."""
-    return sum(
-        candidate.get("finding") is None and candidate.get("finish_reason") not in _BROKEN_OFF
-        for candidate in _records(document, "candidates")
-    )
+def _n_complete(trace: Trace) -> int:
+    """Return how many candidates are complete and keep the contract."""
+    return sum(not each.finding and each.finish_reason not in _INCOMPLETE for each in trace.candidates)
 
 
-def _said(completion: Mapping[str, Any]) -> str:
-    """Return what a candidate or an answer says, the calls of tools in words."""
-    calls = [each.get("function") or each.get("custom") for each in _records(completion, "tool_calls")]
-    made = [str(value) for call in calls if isinstance(call, dict) for value in call.values()]
-    return " ".join([_text(completion, "text") or "", *made])
+def _text_with_calls(completion: Completion) -> str:
+    """Return the text of a candidate or an answer, with its tool calls in words."""
+    calls = [call for call in completion.tool_calls or () if isinstance(call, dict)]
+    functions = [call.get("function") or call.get("custom") for call in calls]
+    parts = [str(value) for function in functions if isinstance(function, dict) for value in function.values()]
+    return " ".join([completion.text, *parts])
 
 
-def _held(calls: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return by how many seconds each proposer was later than the next latest of its layer, where it was the last."""
+def _held_seconds(calls: Iterable[Call]) -> dict[str, float]:
+    """Return how many seconds later than the last but one each proposer came, if it was the last of its layer."""
     held: dict[str, float] = {}
-    for layer in _layers([call for call in calls if call.get("role") == "proposer"]):
+    for layer in _layers(call for call in calls if call.role == "proposer"):
         ends = sorted((ended, name) for name, ended in layer.items() if ended is not None)
-        if len(ends) > 1 and (late := ends[-1][0] - ends[-2][0]) >= NOTICEABLE_S:
-            held[ends[-1][1]] = held.get(ends[-1][1], 0.0) + late
+        if len(ends) > 1 and (late_s := ends[-1][0] - ends[-2][0]) >= NOTICEABLE_S:
+            held[ends[-1][1]] = held.get(ends[-1][1], 0.0) + late_s
     return held
 
 
-def _layers(calls: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, float | None]]:
-    """Yield when the proposers of each layer ended. All are asked in each, so one that comes again begins the next."""
+def _layers(calls: Iterable[Call]) -> Iterator[dict[str, float | None]]:
+    """Yield the ends of the proposers' calls by layer. A layer asks all, so a repeated name begins the next one."""
     layer: dict[str, float | None] = {}
     for call in calls:
-        if _name(call) in layer:
+        if _name(call.model) in layer:
             yield layer
             layer = {}
-        layer[_name(call)] = _number(call, "ended_s")
+        layer[_name(call.model)] = _finite(call.ended_s)
     yield layer
 
 
-def _call(call: Mapping[str, Any]) -> CallDigest:
-    started, ended, cost = (_number(call, key) for key in ("started_s", "ended_s", "cost"))
+def _call(call: Call) -> CallDigest:
+    started, ended, cost = _finite(call.started_s), _finite(call.ended_s), _finite(call.cost)
     return CallDigest(
-        role=_text(call, "role") or "unknown",
-        name=_name(call),
-        outcome=_text(call, "outcome") or "unknown",
+        role=call.role or "unknown",
+        name=_name(call.model),
+        outcome=call.outcome or "unknown",
         seconds=None if started is None or ended is None else max(0.0, ended - started),
-        prompt_tokens=int(_number(call, "prompt_tokens") or 0),
-        completion_tokens=int(_number(call, "completion_tokens") or 0),
-        estimated=call.get("estimated") is True,
+        prompt_tokens=call.prompt_tokens,
+        completion_tokens=call.completion_tokens,
+        estimated=call.estimated,
         cost=None if cost is None else Decimal(str(cost)),
     )
 
 
-def _name(record: Mapping[str, Any]) -> str:
-    return _text(record, "model") or "unknown"
+def _error_code(trace: Trace) -> str | None:
+    code: Any = (trace.error or {}).get("code")
+    return code if isinstance(code, str) else None
 
 
-def _text(record: Mapping[str, Any], key: str) -> str | None:
-    value = record.get(key)
-    return value if isinstance(value, str) else None
+def _name(model: str) -> str:
+    return model or "unknown"
 
 
-def _number(record: Mapping[str, Any], key: str) -> float | None:
-    value = record.get(key)
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    return value if abs(value) < _TOO_LARGE else None  # so NaN is none either
-
-
-def _record(record: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = record.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _records(record: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = record.get(key)
-    return [each for each in value if isinstance(each, dict)] if isinstance(value, (list, tuple)) else []
+def _finite(value: float | None) -> float | None:
+    """Return a number that can be summed, None for NaN and for absurd ones."""
+    return value if value is not None and abs(value) < _TOO_LARGE else None

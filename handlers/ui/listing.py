@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from handlers.traces.reading import Summary
+from handlers.traces.schema import Summary
 
 PER_PAGE = 50
 _MAX_PAGE = 10**6
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of the list: each field that is not empty narrows it. `page` counts from 1."""
+class ListQuery:
+    """The filter of the list: each field that is not empty narrows it. `page` counts from 1."""
 
     text: str = ""
     mixture: str = ""
@@ -21,8 +21,8 @@ class Asked:
     page: int = 1
 
     @classmethod
-    def of(cls, query: Mapping[str, str]) -> "Asked":
-        """Read a query; a page that is no number is the first."""
+    def parse(cls, query: Mapping[str, str]) -> "ListQuery":
+        """Return the filter of an address; a page that is not a number counts as the first."""
         stated = query.get("page", "")
         page = int(stated) if stated.isascii() and stated.isdecimal() and len(stated) < len(str(_MAX_PAGE)) else 1
         text = query.get("q", "").strip()
@@ -30,16 +30,16 @@ class Asked:
 
     @property
     def narrows(self) -> bool:
-        """Whether some requests may be left out."""
+        """Whether the filter may leave requests out."""
         return bool(self.text or self.mixture or self.mode or self.outcome)
 
-    def fits(self, line: Summary) -> bool:
-        """Whether a request is among those that are asked for."""
+    def matches(self, row: Summary) -> bool:
+        """Whether a request passes the filter."""
         return (
-            self.mixture in ("", line.mixture)
-            and self.mode in ("", line.mode)
-            and self.outcome in ("", line.outcome)
-            and (not self.text or self.text.casefold() in _searched(line))
+            self.mixture in ("", row.mixture)
+            and self.mode in ("", row.mode)
+            and self.outcome in ("", row.outcome)
+            and (not self.text or self.text.casefold() in _searched_text(row))
         )
 
     def address(self, page: int) -> str:
@@ -50,9 +50,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of the list; `newer` and `older` are the addresses beside it, None where there is none."""
+    """One page of the list; `newer` and `older` are the addresses of its neighbours, None at the ends."""
 
-    lines: Sequence[Summary]
+    rows: Sequence[Summary]
     n_matching: int
     n_all: int
     page: int
@@ -62,36 +62,36 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What the list may be narrowed to; the empty choice first."""
+class FilterOptions:
+    """The choices of the filter's menus; the empty choice comes first."""
 
     mixtures: Sequence[str]
     modes: Sequence[str]
     outcomes: Sequence[str]
 
 
-def listed(summaries: Sequence[Summary], asked: Asked) -> Listing:
-    """Return the page that is asked for, or the last one where there are fewer."""
-    matching = [line for line in summaries if asked.fits(line)]
+def build_listing(summaries: Sequence[Summary], query: ListQuery) -> Listing:
+    """Return the page that the query names, or the last one if there are fewer."""
+    matching = [row for row in summaries if query.matches(row)]
     n_pages = max(1, -(-len(matching) // PER_PAGE))
-    page = min(asked.page, n_pages)
+    page = min(query.page, n_pages)
     return Listing(
-        lines=matching[(page - 1) * PER_PAGE : page * PER_PAGE],
+        rows=matching[(page - 1) * PER_PAGE : page * PER_PAGE],
         n_matching=len(matching),
         n_all=len(summaries),
         page=page,
         n_pages=n_pages,
-        newer=asked.address(page - 1) if page > 1 else None,
-        older=asked.address(page + 1) if page < n_pages else None,
+        newer=query.address(page - 1) if page > 1 else None,
+        older=query.address(page + 1) if page < n_pages else None,
     )
 
 
-def options(summaries: Sequence[Summary], asked: Asked) -> Options:
-    """Return what occurs among the requests, and what is asked for, be there none of it any more."""
-    return Options(
-        _choices({line.mixture for line in summaries}, asked.mixture),
-        _choices({line.mode for line in summaries}, asked.mode),
-        _choices({line.outcome for line in summaries}, asked.outcome),
+def list_options(summaries: Sequence[Summary], query: ListQuery) -> FilterOptions:
+    """Return the values that occur among the requests, and those of the query, even if none has them any more."""
+    return FilterOptions(
+        _choices({row.mixture for row in summaries}, query.mixture),
+        _choices({row.mode for row in summaries}, query.mode),
+        _choices({row.outcome for row in summaries}, query.outcome),
     )
 
 
@@ -99,5 +99,5 @@ def _choices(found: set[str | None], chosen: str) -> list[str]:
     return sorted({"", chosen, *(value for value in found if value)})
 
 
-def _searched(line: Summary) -> str:
-    return " ".join(filter(None, (line.id, line.client, line.mixture, line.about))).casefold()
+def _searched_text(row: Summary) -> str:
+    return " ".join(filter(None, (row.id, row.client, row.mixture, row.preview))).casefold()

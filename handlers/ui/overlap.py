@@ -1,4 +1,4 @@
-"""How much of an answer stands in which candidate, by the runs of words that they share. Pure, and bounded."""
+"""How much of an answer each candidate contains, by shared runs of words. Pure, and bounded."""
 
 import re
 from collections import Counter
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 SHINGLE_WORDS = 5  # long enough that two texts hardly share one by chance
-MAX_CHARS = 16_000  # of each text; what is further behind does not count
-_ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # scripts without spaces: each sign is a word
+MAX_CHARS = 16_000  # of each text; the rest does not count
+_ALONE = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af"  # scripts without spaces: each character is a word
 _WORD = re.compile(rf"[{_ALONE}]|[^\W{_ALONE}]+")
 
 _Shingle = tuple[str, ...]
@@ -16,17 +16,17 @@ _Shingle = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """How many shingles an answer has, how many of them each source has too, and how many only that source has."""
+    """How many shingles an answer has, how many each source contains, and how many only that source contains."""
 
     n_shingles: int
     found: Mapping[str, int]
     unique: Mapping[str, int]
 
 
-def overlap(answer: str, sources: Mapping[str, Iterable[str]]) -> Overlap:
-    """Return what of an answer stands in the texts of each source.
+def measure_overlap(answer: str, sources: Mapping[str, Iterable[str]]) -> Overlap:
+    """Return how much of an answer the texts of each source contain.
 
-    Shingles are the distinct runs of SHINGLE_WORDS words (Broder 1997), of an answer with fewer words the whole of it.
+    Shingles are the distinct runs of SHINGLE_WORDS words (Broder 1997), or the whole answer if it has fewer words.
     Case, punctuation and white space do not count. An answer without a word has none.
     """
     words = _words(answer)

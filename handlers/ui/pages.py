@@ -8,17 +8,17 @@ from weakref import WeakKeyDictionary
 from aiohttp import web
 
 from handlers.traces.store import TraceStore
-from handlers.ui.digest import RequestDigest, digest
-from handlers.ui.listing import Asked, listed, options
-from handlers.ui.models_view import view
-from handlers.ui.rendering import Context, aside, page, traces_of
-from handlers.ui.story import story
+from handlers.ui.digest import RequestDigest, digest_trace
+from handlers.ui.listing import ListQuery, build_listing, list_options
+from handlers.ui.models_view import build_models_view
+from handlers.ui.rendering import Context, get_traces, respond, run_in_thread
+from handlers.ui.request_view import build_request_view
 
 
 async def list_page(request: web.Request) -> web.Response:
-    """Show the list; with `part=list` its table alone, and 304 as long as nothing has come."""
-    store = traces_of(request)
-    asked = Asked.of(request.query)
+    """Show the list of requests; `part=list` gives its table alone, or 304 if nothing has changed."""
+    store = get_traces(request)
+    query = ListQuery.parse(request.query)
     is_part = request.query.get("part") == "list"
     tag = store.tag
     if is_part and request.headers.get("If-None-Match") == tag:
@@ -26,59 +26,54 @@ async def list_page(request: web.Request) -> web.Response:
 
     def build() -> Context:
         summaries = store.summaries()
-        listing = listed(summaries, asked)
+        listing = build_listing(summaries, query)
         if is_part:
             return {"listing": listing}
-        choices = options(summaries, asked)
-        return {
-            "nav": "requests",
-            "live": True,
-            "tag": tag,
-            "asked": asked,
-            "options": choices,
-            "listing": listing,
-        }
+        options = list_options(summaries, query)
+        return {"nav": "requests", "live": True, "tag": tag, "query": query, "options": options, "listing": listing}
 
-    return await page("list_rows.html" if is_part else "list.html", build, headers={"ETag": tag})
+    return await respond("list_rows.html" if is_part else "list.html", build, headers={"ETag": tag})
 
 
 async def request_page(request: web.Request) -> web.Response:
-    """Show one request; 404 where no trace of it is kept."""
-    return await _page(request, is_file=False)
+    """Show one request; 404 if no trace of it is kept."""
+    return await _show_request(request, is_file=False)
 
 
 async def download(request: web.Request) -> web.Response:
-    """Give the page of one request as a file; 404 where no trace of it is kept."""
-    return await _page(request, is_file=True)
+    """Send the page of one request as a file; 404 if no trace of it is kept."""
+    return await _show_request(request, is_file=True)
 
 
-async def _page(request: web.Request, *, is_file: bool) -> web.Response:
+async def _show_request(request: web.Request, *, is_file: bool) -> web.Response:
     trace_id = request.match_info["id"]
-    trace = await aside(partial(traces_of(request).document, trace_id))
+    trace = await run_in_thread(partial(get_traces(request).load, trace_id))
     if trace is None:
-        return await page("missing.html", lambda: {"nav": "requests"}, status=404)
+        return await respond("missing.html", lambda: {"nav": "requests"}, status=404)
     headers = {"Content-Disposition": f'attachment; filename="{trace_id}.html"'} if is_file else {}
-    return await page(
-        "request.html", lambda: {"nav": "requests", "story": story(trace), "file": is_file}, headers=headers
+    return await respond(
+        "request.html",
+        lambda: {"nav": "requests", "view": build_request_view(trace), "file": is_file},
+        headers=headers,
     )
 
 
 class Digests:
-    """The digest of each kept trace, made once: what comes new is all that a page has to read. For any thread.
+    """The digest of each kept trace, computed once: a page reads only the traces that are new. Thread-safe.
 
-    It holds a few kilobytes a trace, and lets go of those that the store has dropped.
+    It holds a few kilobytes a trace, and drops those that the store has dropped.
     """
 
     def __init__(self) -> None:
         self._by_id: dict[str, RequestDigest | None] = {}
         self._lock = threading.Lock()
 
-    def of(self, store: TraceStore) -> list[RequestDigest]:
+    def load(self, store: TraceStore) -> list[RequestDigest]:
         """Return the digests of all traces that can be read, the newest first. Blocks: call it in a thread."""
-        with self._lock:  # who comes second finds the work done
+        with self._lock:  # a second thread waits, and finds the work done
             known = self._by_id
             self._by_id = {
-                trace_id: known[trace_id] if trace_id in known else _digested(store, trace_id)
+                trace_id: known[trace_id] if trace_id in known else _load_digest(store, trace_id)
                 for trace_id in store.ids()
             }
             return [each for each in self._by_id.values() if each is not None]
@@ -89,16 +84,16 @@ _DIGESTS: WeakKeyDictionary[TraceStore, Digests] = WeakKeyDictionary()
 
 async def models_page(request: web.Request) -> web.Response:
     """Show the statistics; of one mixture with `?mixture=`, of the newest requests with `?span=last`."""
-    store = traces_of(request)
+    store = get_traces(request)
     digests = _DIGESTS.setdefault(store, Digests())
     mixture, span = request.query.get("mixture", ""), request.query.get("span", "all")
 
     def build() -> dict[str, Any]:
-        return {"nav": "models", **view(digests.of(store), mixture=mixture, span=span)}
+        return {"nav": "models", **build_models_view(digests.load(store), mixture=mixture, span=span)}
 
-    return await page("models.html", build)
+    return await respond("models.html", build)
 
 
-def _digested(store: TraceStore, trace_id: str) -> RequestDigest | None:
-    document = store.document(trace_id)
-    return None if document is None else digest(document)
+def _load_digest(store: TraceStore, trace_id: str) -> RequestDigest | None:
+    trace = store.load(trace_id)
+    return None if trace is None else digest_trace(trace)

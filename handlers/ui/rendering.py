@@ -1,7 +1,7 @@
-"""From a template and what it shows to a page: one document with nothing from elsewhere, under a strict policy.
+"""Render pages: a template and its context become one document that loads nothing, under a strict policy.
 
-Templates escape every text that they show. Style and script stand in the page itself, and the content security policy
-names them by their hash, so that nothing that a model wrote can be either.
+Templates escape every text that they show. Style and script are part of the page, and the content security policy
+names them by their hash, so that no text of a model can be either.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from handlers.context import CONTEXT
 from handlers.errors import ApiError
 from handlers.traces.store import TraceStore
 from handlers.ui.diffs import MAX_LINES
-from handlers.ui.words import FILTERS
+from handlers.ui.formats import FILTERS
 
 if TYPE_CHECKING:
     from minijinja import Environment
@@ -33,12 +33,12 @@ _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
 _CONSTANTS: Context = {"max_lines": MAX_LINES}
 _DEFAULTS: Context = {"nav": "", "file": False, "live": False}
-"""`nav` is the page's entry among the links at the top, `live` whether it has the script that fetches its list again,
-`file` whether it is for a file of its own, without links."""
+"""`nav` is the page's entry in the navigation, `live` says whether it has the script that refreshes its list, `file`
+whether it is rendered as a file for sharing, without links."""
 
 
-def traces_of(request: web.Request) -> TraceStore:
-    """Return the traces that the pages show; ApiError (404) where the pages are off."""
+def get_traces(request: web.Request) -> TraceStore:
+    """Return the traces that the pages show; ApiError (404) if the pages are off."""
     traces = request[CONTEXT].snapshot.traces
     if traces is None:
         message = "the trace pages are off: start the gateway with --debug-requests, or set server.ui"
@@ -46,33 +46,34 @@ def traces_of(request: web.Request) -> TraceStore:
     return traces
 
 
-async def page(
+async def respond(
     template: str, build: Callable[[], Context], *, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> web.Response:
-    """Return the page of a template that shows what `build` returns; both run in the pages' thread."""
-    html, safe = await aside(lambda: (rendered(template, build()), safety()))
+    """Return a reply with a template's page, whose context `build` returns; both run in the pages' thread."""
+    html, safe = await run_in_thread(lambda: (render(template, build()), security_headers()))
     headers = {**safe, **(headers or {})}
     return web.Response(body=html, status=status, content_type="text/html", charset="utf-8", headers=headers)
 
 
-async def aside(work: Callable[[], _T]) -> _T:
-    """Do what takes its time in the pages' own thread: however many are open, no answer waits for them."""
+async def run_in_thread(work: Callable[[], _T]) -> _T:
+    """Run slow work in the pages' own thread: a single one, so that many open pages delay no answer."""
     return await asyncio.get_running_loop().run_in_executor(_THREAD, work)
 
 
-def rendered(template: str, context: Context) -> bytes:
+def render(template: str, context: Context) -> bytes:
     """Return a page as bytes. Blocks: call it in a thread.
 
-    The engine holds the interpreter's lock but for the filters, which are Python: a long list has one in each row.
+    The engine holds the interpreter's lock, except while it calls filters, which are Python: a long list calls some in
+    each row.
     """
     return _environment().render_template(template, **{**_DEFAULTS, **context}).encode()
 
 
 @cache
-def safety() -> Mapping[str, str]:
-    """Return the headers that every page has: nothing but the page itself is loaded, shown around it, or kept."""
+def security_headers() -> Mapping[str, str]:
+    """Return the headers of every page: it loads nothing, cannot be framed, and is not cached."""
     return {
-        "Content-Security-Policy": f"{policy()}; frame-ancestors 'none'",
+        "Content-Security-Policy": f"{content_security_policy()}; frame-ancestors 'none'",
         "X-Frame-Options": "DENY",
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
@@ -82,13 +83,13 @@ def safety() -> Mapping[str, str]:
     }
 
 
-def policy() -> str:
-    """Return the content security policy as far as a page can state it about itself, in a file too."""
+def content_security_policy() -> str:
+    """Return the policy as a page can state it in itself, so that it holds for a saved file too."""
     return "; ".join(
         [
             "default-src 'none'",
-            f"style-src '{_hashed(_style())}'",
-            f"script-src '{_hashed(_script())}'",
+            f"style-src '{_hash_source(_style())}'",
+            f"script-src '{_hash_source(_script())}'",
             "img-src data:",
             "connect-src 'self'",
             "base-uri 'none'",
@@ -105,7 +106,7 @@ def _environment() -> "Environment":
     return Environment(
         templates=sources,
         filters=FILTERS,
-        globals={**_CONSTANTS, "style": _style(), "script": _script(), "policy": policy()},
+        globals={**_CONSTANTS, "style": _style(), "script": _script(), "policy": content_security_policy()},
         undefined_behavior="strict",
         trim_blocks=True,
         lstrip_blocks=True,
@@ -122,6 +123,6 @@ def _script() -> str:
     return (_TEMPLATES / "live.js").read_text(encoding="utf-8")
 
 
-def _hashed(text: str) -> str:
-    """Return a text's hash as a policy has it (https://www.w3.org/TR/CSP3/#grammardef-hash-source)."""
+def _hash_source(text: str) -> str:
+    """Return a text's hash as a policy names it (https://www.w3.org/TR/CSP3/#grammardef-hash-source)."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,4 +1,4 @@
-"""What the kept traces come to: for each model, each mixture, and each member of a mixture's panel. Pure."""
+"""Sums over the kept traces: for each model, each mixture, and each member of a mixture's panel. Pure."""
 
 import math
 from bisect import bisect_left
@@ -9,12 +9,15 @@ from decimal import Decimal
 
 from handlers.ui.digest import CallDigest, MemberDigest, RequestDigest
 
-LATENCY_EDGES_S = tuple(0.1 * 2**power for power in range(11))  # 0.1 to 102.4; one more bin is for what took longer
+LATENCY_EDGES_S = tuple(0.1 * 2**power for power in range(11))  # 0.1 to 102.4; one more bin is for longer times
 
 
 @dataclass(slots=True)
 class Usage:
-    """What calls used. `cost` is the known part by currency; `n_unpriced` calls used tokens that have no price."""
+    """Tokens and money that calls used.
+
+    `cost` is the known part by currency; `n_unpriced` calls used tokens that have no price.
+    """
 
     n_calls: int = 0
     prompt_tokens: int = 0
@@ -24,7 +27,7 @@ class Usage:
     n_unpriced: int = 0
 
     def add(self, call: CallDigest, currency: str) -> None:
-        """Take in one call."""
+        """Add one call."""
         self.n_calls += 1
         self.prompt_tokens += call.prompt_tokens
         self.completion_tokens += call.completion_tokens
@@ -37,7 +40,10 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """How long something took, in seconds. `bins` count those up to each of LATENCY_EDGES_S, the last one the rest."""
+    """A distribution of durations, in seconds.
+
+    `bins` count those up to each of LATENCY_EDGES_S, the last one the rest.
+    """
 
     n: int
     p50_s: float
@@ -47,12 +53,12 @@ class Latency:
 
 @dataclass(slots=True)
 class MemberStatistics:
-    """What one member of a panel was worth over the requests that it was on the panel of.
+    """The contribution of one member of a panel, over the requests in which it was on the panel.
 
-    Requests that their client left are counted in `usage` alone. `n_judged` are those whose answer was made of
-    candidates: of these answers, `n_standing` are a candidate as it was and `n_chosen` this member's; they have
-    `n_shingles`, of which `found` stand in its candidates and `unique` in nobody else's. In `n_mattered` of them it
-    alone had a good part of an answer. `n_held` times the panel waited for it last, together `held_s` seconds.
+    Cancelled requests count in `usage` alone. `n_judged` requests have answers made from candidates: of these answers,
+    `n_standing` are an unchanged candidate and `n_chosen` one of this member's; they have `n_shingles`, of which
+    `found` are in its candidates and `unique` in no other member's. In `n_mattered` requests a good part of an answer
+    was in its candidates only. `n_held` times it was the last that the panel waited for, together `held_s` seconds.
     """
 
     name: str
@@ -73,7 +79,7 @@ class MemberStatistics:
     usage: Usage = field(default_factory=Usage)
 
     def add(self, request: RequestDigest, member: MemberDigest) -> None:
-        """Take in one request that was not cancelled."""
+        """Add one request that was not cancelled."""
         self.n_requests += 1
         self.n_candidates += member.n_candidates
         self.n_checked += member.n_checked
@@ -92,18 +98,18 @@ class MemberStatistics:
 
     @property
     def survival(self) -> float | None:
-        """The share of the answers' text that stands in its candidates; None where there is nothing to tell by."""
-        return share(self.found, self.n_shingles)
+        """The share of the answers' text that its candidates contain; None if there are no answers to judge by."""
+        return divide(self.found, self.n_shingles)
 
     @property
     def unique_survival(self) -> float | None:
-        """The share of the answers' text that stands in its candidates alone: what dropping it would lose."""
-        return share(self.unique, self.n_shingles)
+        """The share of the answers' text that only its candidates contain: dropping it would lose this text."""
+        return divide(self.unique, self.n_shingles)
 
     @property
     def validity(self) -> float | None:
         """The share of its candidates that keep the contract."""
-        return share(self.n_valid, self.n_checked)
+        return divide(self.n_valid, self.n_checked)
 
 
 @dataclass(slots=True)
@@ -117,7 +123,7 @@ class ModelStatistics:
     seconds: list[float] = field(default_factory=list)
 
     def add(self, call: CallDigest, currency: str) -> None:
-        """Take in one call."""
+        """Add one call."""
         self.roles[call.role] += 1
         self.outcomes[call.outcome] += 1
         self.usage.add(call, currency)
@@ -126,8 +132,8 @@ class ModelStatistics:
 
     @property
     def latency(self) -> Latency | None:
-        """How long its calls took; None where none succeeded."""
-        return latency(self.seconds)
+        """The durations of its successful calls; None if there are none."""
+        return measure_latency(self.seconds)
 
 
 @dataclass(slots=True)
@@ -143,7 +149,7 @@ class MixtureStatistics:
     by_name: dict[str, MemberStatistics] = field(default_factory=dict)
 
     def add(self, request: RequestDigest) -> None:
-        """Take in one request of this mixture."""
+        """Add one request of this mixture."""
         self.n_requests += 1
         self.outcomes[(request.error or "failed") if request.outcome == "failed" else request.outcome] += 1
         self.decided_by.update(request.decided_by)
@@ -165,13 +171,13 @@ class MixtureStatistics:
 
     @property
     def latency(self) -> Latency | None:
-        """How long its answered requests took; None where there are none."""
-        return latency(self.seconds)
+        """The durations of its answered requests; None if there are none."""
+        return measure_latency(self.seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """All of it; what has more requests or calls comes first. `since` and `until` are ISO instants, or empty."""
+    """All sums, those with the most requests or calls first. `since` and `until` are ISO instants, or empty."""
 
     n_requests: int
     since: str
@@ -180,8 +186,8 @@ class Statistics:
     mixtures: Sequence[MixtureStatistics]
 
 
-def statistics(requests: Iterable[RequestDigest]) -> Statistics:
-    """Return what these requests, newest first, come to. One pass; memory grows by two numbers a call."""
+def compute_statistics(requests: Iterable[RequestDigest]) -> Statistics:
+    """Return the sums over these requests, newest first. One pass; memory grows by two numbers a call."""
     models: dict[str, ModelStatistics] = {}
     mixtures: dict[str, MixtureStatistics] = {}
     times: list[str] = []
@@ -202,27 +208,27 @@ def statistics(requests: Iterable[RequestDigest]) -> Statistics:
     )
 
 
-def share(part: int, whole: int) -> float | None:
-    """Return a part of a whole as a number from 0 to 1; None of nothing."""
+def divide(part: int, whole: int) -> float | None:
+    """Return a part of a whole as a number from 0 to 1; None if the whole is 0."""
     return part / whole if whole else None
 
 
-def latency(seconds: Sequence[float]) -> Latency | None:
-    """Return how durations are distributed; None where there are none."""
+def measure_latency(seconds: Sequence[float]) -> Latency | None:
+    """Return the distribution of durations; None if there are none."""
     if not seconds:
         return None
     ordered = sorted(seconds)
     counts = Counter(bisect_left(LATENCY_EDGES_S, each) for each in ordered)
     bins = tuple(counts[position] for position in range(len(LATENCY_EDGES_S) + 1))
-    return Latency(len(ordered), percentile(ordered, 0.5), percentile(ordered, 0.95), bins)
+    return Latency(len(ordered), find_percentile(ordered, 0.5), find_percentile(ordered, 0.95), bins)
 
 
-def percentile(ordered: Sequence[float], part: float) -> float:
-    """Return the smallest of the sorted values that this part of all does not exceed: one of them, never between."""
+def find_percentile(ordered: Sequence[float], part: float) -> float:
+    """Return the smallest of the sorted values that this part of all values does not exceed (nearest rank)."""
     return ordered[max(0, math.ceil(part * len(ordered)) - 1)]
 
 
-def failures(outcomes: Mapping[str, int]) -> dict[str, int]:
-    """Return the outcomes that are not `ok`, the most frequent first."""
+def select_failures(outcomes: Mapping[str, int]) -> dict[str, int]:
+    """Return the outcomes other than `ok`, the most frequent first."""
     failed = [(kind, count) for kind, count in outcomes.items() if kind != "ok" and count]
     return dict(sorted(failed, key=lambda each: (-each[1], each[0])))

@@ -124,7 +124,7 @@ async def test_without_scripts_all_but_the_live_list_works(used: Scene, opened: 
     await page.get_by_label("Text or id").fill("hash table")
     await page.get_by_role("button", name="Filter").click()
     await page.get_by_role("row").nth(1).get_by_role("link").click()
-    await page.get_by_text("What it was told beyond the conversation").click()
+    await page.get_by_text("Its prompt beyond the conversation").click()
     await expect(page.get_by_text("BEGIN A").first).to_be_visible()
 
 

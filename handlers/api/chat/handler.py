@@ -18,7 +18,7 @@ from handlers.errors import ApiError, unknown_model
 from handlers.gate.spending import SPENDING, budgets_of, check_quote, is_limit
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
-from handlers.traces.collector import Trace
+from handlers.traces.collector import TraceCollector
 from runtime.frozen import frozen
 from synth import cost_estimate
 from synth import mixture as mixtures
@@ -72,9 +72,11 @@ async def _read_body(request: web.Request, shutdown: Shutdown) -> bytes:
         raise ApiError(400, message, code="invalid_encoding", headers={"Connection": "close"}) from error
 
 
-def _begin_trace(request: web.Request, context: RequestContext) -> Trace:
+def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollector:
     snapshot = context.snapshot
-    trace = Trace(context.request_id, request.headers, context.record, snapshot.pool.clock(), snapshot.unix_time())
+    trace = TraceCollector(
+        context.request_id, request.headers, context.record, snapshot.pool.clock(), snapshot.unix_time()
+    )
     context.trace = trace
     return trace
 
@@ -144,7 +146,7 @@ class _ChatExchange:
 
     snapshot: Snapshot
     record: RequestRecord
-    trace: Trace | None
+    trace: TraceCollector | None
     target: _Target
     envelope: Envelope
     shutdown: Shutdown

@@ -1,8 +1,8 @@
 
-// Shows the newest requests as they come: the list is fetched again every two seconds while somebody can see it.
+// Refreshes the list of requests every two seconds while the page is visible.
 (() => {
   const list = document.getElementById("list");
-  const told = document.getElementById("told");
+  const status = document.getElementById("status");
   const pause = document.getElementById("pause");
   let tag = list.dataset.tag;
   let paused = false;
@@ -11,12 +11,12 @@
   pause.addEventListener("click", () => {
     paused = !paused;
     pause.setAttribute("aria-pressed", String(paused));
-    told.textContent = paused ? "Live updates are paused." : "Live updates are on.";
+    status.textContent = paused ? "Live updates are paused." : "Live updates are on.";
   });
 
   const ids = () => new Set([...list.querySelectorAll("[data-id]")].map((row) => row.dataset.id));
 
-  function put(html) {
+  function show(html) {
     const focused = document.activeElement && list.contains(document.activeElement) ? document.activeElement.id : "";
     const known = ids();
     const left = document.getElementById("rows")?.scrollLeft ?? 0;
@@ -24,11 +24,11 @@
     document.getElementById("rows")?.scrollTo({ left });
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
     const fresh = [...ids()].filter((id) => !known.has(id)).length;
-    const time = new Date().toLocaleTimeString(); // makes each announcement a new one
-    if (fresh) told.textContent = `${fresh === 1 ? "One new request" : `${fresh} new requests`}, ${time}.`;
+    const time = new Date().toLocaleTimeString(); // so that each announcement differs from the last
+    if (fresh) status.textContent = `${fresh === 1 ? "One new request" : `${fresh} new requests`}, ${time}.`;
   }
 
-  async function look() {
+  async function refresh() {
     if (paused || document.hidden) return;
     const address = new URL(location.href);
     address.searchParams.set("part", "list");
@@ -36,14 +36,14 @@
       const reply = await fetch(address, { headers: { "If-None-Match": tag } });
       if (reply.status === 200) {
         tag = reply.headers.get("ETag");
-        put(await reply.text());
+        show(await reply.text());
       } else if (reply.status !== 304) {
-        told.textContent = `The gateway answers ${reply.status}; reload the page.`;
+        status.textContent = `The gateway answers ${reply.status}; reload the page.`;
       }
     } catch {
-      told.textContent = "The gateway cannot be reached.";
+      status.textContent = "The gateway cannot be reached.";
     }
   }
 
-  setInterval(look, 2000);
+  setInterval(refresh, 2000);
 })();

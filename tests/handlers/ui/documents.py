@@ -1,7 +1,11 @@
-"""Trace documents as handlers/traces/collector.py makes them, short."""
+"""Short traces, as dictionaries of the JSON file, and read from them."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import msgspec
+
+from handlers.traces.schema import Trace
 
 
 def candidate(model: str, text: str = "", *, layer: int = 1, **fields: Any) -> dict[str, Any]:
@@ -29,7 +33,7 @@ def document(
     calls: Sequence[Mapping[str, Any]] | None = None,
     **fields: Any,
 ) -> dict[str, Any]:
-    """Return a trace; left out, `calls` are one for each proposer."""
+    """Return a trace's JSON value; by default `calls` has one for each proposer."""
     names = dict.fromkeys(each["model"] for each in (*candidates, *failures) if each.get("kind") != "left_out")
     return {
         "time": "2026-01-02T03:04:05.678+00:00",
@@ -44,3 +48,8 @@ def document(
         "ledger": {"currency": "USD"},
         **fields,
     }
+
+
+def as_trace(fields: Mapping[str, Any]) -> Trace:
+    """Return the trace of a JSON value."""
+    return msgspec.convert({"id": "chatcmpl-1", **fields}, Trace)

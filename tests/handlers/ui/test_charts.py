@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ET
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.ui.charts import Part, columns, stacked_bar
+from handlers.ui.charts import Part, draw_columns, draw_stacked_bar
 
 PRINTABLE = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S", "Zs"]), max_size=12)
 AMOUNTS = st.floats(0, 1e9) | st.integers(0, 10**6)
@@ -25,7 +25,7 @@ def number(element: ET.Element, name: str) -> float:
 @given(PARTS, PRINTABLE)
 def test_a_bar_shows_every_part_by_its_share(parts: list[Part], label: str) -> None:
     """In order, side by side, within the image, and wider where there is more; what is nothing is not drawn."""
-    root, rects = drawn(stacked_bar(parts, label=label))
+    root, rects = drawn(draw_stacked_bar(parts, label=label))
     shown = [part for part in parts if part.amount > 0]
     assert root.attrib["aria-label"] == label
     assert [rect.findtext("title") for rect in rects] == [part.text for part in shown]
@@ -44,7 +44,7 @@ def test_a_bar_shows_every_part_by_its_share(parts: list[Part], label: str) -> N
 @given(PARTS, PRINTABLE)
 def test_columns_are_as_high_as_their_amounts(parts: list[Part], label: str) -> None:
     """The highest fills the chart, each stands on its base, and every one has its own place."""
-    root, rects = drawn(columns(parts, label=label))
+    root, rects = drawn(draw_columns(parts, label=label))
     height = number(root, "height")
     assert root.attrib["role"] == "img"
     assert len(rects) == sum(part.amount > 0 for part in parts)
@@ -58,7 +58,7 @@ def test_columns_are_as_high_as_their_amounts(parts: list[Part], label: str) -> 
 def test_texts_cannot_leave_their_place() -> None:
     """A model may be called anything; and no style attribute is needed."""
     evil = '"><script>alert(1)</script>'
-    for svg in (stacked_bar([Part(evil, 1)], label=evil), columns([Part(evil, 1)], label=evil)):
+    for svg in (draw_stacked_bar([Part(evil, 1)], label=evil), draw_columns([Part(evil, 1)], label=evil)):
         assert "<script" not in svg
         assert "style=" not in svg
         assert drawn(svg)[0].attrib["aria-label"] == evil
@@ -66,5 +66,5 @@ def test_texts_cannot_leave_their_place() -> None:
 
 def test_small_parts_can_be_seen() -> None:
     """One failure in a million is there."""
-    _, rects = drawn(stacked_bar([Part("ok", 10**6), Part("timeout", 1, "bad")], label="Outcomes"))
+    _, rects = drawn(draw_stacked_bar([Part("ok", 10**6), Part("timeout", 1, "bad")], label="Outcomes"))
     assert number(rects[1], "width") >= 2

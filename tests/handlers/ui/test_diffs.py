@@ -1,16 +1,15 @@
-"""What lies between two texts."""
+"""The difference between two texts."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.ui.diffs import MAX_LINES, MAX_ROWS, Diff, Effort
-from handlers.ui.diffs import diff as diff_of
+from handlers.ui.diffs import MAX_LINES, MAX_ROWS, Diff, DiffBudget, compute_diff
 
 LINES = st.lists(st.sampled_from(["a", "b", "some words here", "some other words here", ""]), max_size=30)
 
 
 def diff(before: str, after: str) -> Diff:
-    return diff_of(before, after, Effort())
+    return compute_diff(before, after, DiffBudget())
 
 
 def text_of(made: Diff, kind: str) -> list[str]:
@@ -72,10 +71,10 @@ def test_a_last_line_end_is_no_difference() -> None:
 
 
 def test_repetition_does_not_cost_a_page_its_time() -> None:
-    """What difflib would chew on for long is told as changed as a whole; so is what comes once the effort is spent."""
-    effort = Effort()
-    stuttered = diff_of("a a " * 75, "a b " * 75, effort)
+    """What difflib would chew on for long is told as changed as a whole; so is what comes once the budget is spent."""
+    budget = DiffBudget()
+    stuttered = compute_diff("a a " * 75, "a b " * 75, budget)
     assert [piece.changed for row in stuttered.rows for piece in row.pieces] == [False, False]
-    made = diff_of("x\n" * 1500, "x\ny\n" * 99, effort)
+    made = compute_diff("x\n" * 1500, "x\ny\n" * 99, budget)
     assert (made.n_removed, made.n_added) == (1499, 197)
-    assert diff_of("a\nb\nc", "c\nb\nd", Effort(line_pairs=1)).n_removed == 3
+    assert compute_diff("a\nb\nc", "c\nb\nd", DiffBudget(line_pairs=1)).n_removed == 3

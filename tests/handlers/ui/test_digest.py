@@ -6,35 +6,66 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from handlers.ui.digest import MemberDigest, authors, digest
-from tests.handlers.ui.documents import answer, call, candidate, document, failure
+from handlers.traces import schema
+from handlers.traces.schema import Trace
+from handlers.ui.digest import MemberDigest, RequestDigest, digest_trace, split_authors
+from tests.handlers.ui.documents import answer, as_trace, call, candidate, document, failure
 
 ONE, TWO = "one answer of many words indeed", "quite another text than the first one"
 
-JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
-    max_leaves=5,
+_NAMES = st.sampled_from(["", "a", "b", "critic"])
+_TEXTS = st.sampled_from(["", "one two three", ONE, TWO])
+_NUMBERS = st.none() | st.floats() | st.integers(0, 10**6)
+_CANDIDATES = st.builds(
+    schema.Candidate,
+    model=_NAMES,
+    text=_TEXTS,
+    finding=st.sampled_from([UNSET, None, "broken"]),
+    finish_reason=st.sampled_from([None, "stop", "length"]),
+    tool_calls=st.none() | st.lists(st.sampled_from([None, 3, {"function": 3}, {"function": {"name": ONE}}])),
 )
-_WORDS = ["a", "b", "critic", "chosen", "equal_candidates", "proposer"]
-_TEXTS = ("model", "role", "text", "kind", "decided_by", "author", "finding", "finish_reason", "currency", "code")
-_OTHERS = ("tool_calls", "function", "cost", "started_s", "ended_s", "prompt_tokens", "total_s")
-_RECORD = st.fixed_dictionaries({}, optional=dict.fromkeys([*_TEXTS, *_OTHERS], st.sampled_from(_WORDS) | JSON))
-_DOCUMENT = st.fixed_dictionaries(
-    dict.fromkeys(("candidates", "failures", "answers", "calls"), st.lists(_RECORD, max_size=4) | JSON),
-    optional=dict.fromkeys(("timings", "ledger", "error", "mixture", "outcome"), _RECORD | JSON),
+_ANSWERS = st.builds(
+    schema.Answer,
+    text=_TEXTS,
+    author=st.sampled_from(["", "a", "a+b", "c"]),
+    decided_by=st.sampled_from(["", "critic", "chosen", "equal_candidates", "model", "of a later version"]),
 )
+_CALLS = st.builds(
+    schema.Call,
+    role=st.sampled_from(["", "proposer"]),
+    model=_NAMES,
+    started_s=_NUMBERS,
+    ended_s=_NUMBERS,
+    cost=_NUMBERS,
+)
+_TRACES = st.builds(
+    Trace,
+    id=st.just("chatcmpl-1"),
+    outcome=st.sampled_from(["", "ok", "failed", "cancelled"]),
+    candidates=st.lists(_CANDIDATES, max_size=4),
+    failures=st.lists(
+        st.builds(schema.ProposerFailure, model=_NAMES, kind=st.sampled_from(["", "timeout"])), max_size=2
+    ),
+    answers=st.lists(_ANSWERS, max_size=3),
+    calls=st.lists(_CALLS, max_size=4),
+    error=st.none() | st.just({"code": 3}) | st.just({}),
+)
+
+
+def digest(trace: dict[str, Any]) -> RequestDigest:
+    return digest_trace(as_trace(trace))
 
 
 def member(trace: dict[str, Any], name: str = "a") -> MemberDigest:
     return next(each for each in digest(trace).members if each.name == name)
 
 
-@given(_DOCUMENT)
-def test_whatever_a_folder_holds_is_read(trace: dict[str, Any]) -> None:
-    """Missing keys and other types are left out of the numbers; these keep their order."""
-    read = digest(trace)
+@given(_TRACES)
+def test_the_numbers_are_consistent_for_every_trace(trace: Trace) -> None:
+    """Empty fields, NaN and unknown words are counted or left out, and never break the order of the numbers."""
+    read = digest_trace(trace)
     for each in read.members:
         assert 0 <= each.unique <= each.found <= read.n_shingles
         assert each.n_valid <= each.n_checked <= each.n_candidates
@@ -133,7 +164,7 @@ def test_money_is_exact_or_unknown() -> None:
 
 def test_authors_of_an_answer_that_was_put_together() -> None:
     """Names may have a plus themselves."""
-    assert authors("a+b", ["a", "b"]) == ["a", "b"]
-    assert authors("c++a", ["a", "c+"]) == ["c+", "a"]
-    assert authors("a+b", ["a+b", "a", "b"]) == ["a+b"]
-    assert authors("a+z", ["a", "b"]) == []
+    assert split_authors("a+b", ["a", "b"]) == ["a", "b"]
+    assert split_authors("c++a", ["a", "c+"]) == ["c+", "a"]
+    assert split_authors("a+b", ["a+b", "a", "b"]) == ["a+b"]
+    assert split_authors("a+z", ["a", "b"]) == []

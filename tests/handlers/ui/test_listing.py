@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from handlers.traces.reading import Summary
-from handlers.ui.listing import PER_PAGE, Asked, listed, options
+from handlers.traces.schema import Summary
+from handlers.ui.listing import PER_PAGE, ListQuery, build_listing, list_options
 
 
 def line(number: int = 1, **fields: Any) -> Summary:
@@ -22,7 +22,7 @@ def line(number: int = 1, **fields: Any) -> Summary:
         "cost": None,
         "currency": "USD",
         "n_tokens": 3,
-        "about": "Why?",
+        "preview": "Why?",
     }
     return Summary(**{**defaults, **fields})
 
@@ -44,23 +44,23 @@ def test_a_filter_narrows(query: dict[str, str], shown: list[int]) -> None:
     """By every field that is given."""
     lines = [
         line(1),
-        line(2, outcome="failed", about="How?"),
-        line(3, mixture="code", mode="select", about="Mend it", client="laptop"),
+        line(2, outcome="failed", preview="How?"),
+        line(3, mixture="code", mode="select", preview="Mend it", client="laptop"),
     ]
-    listing = listed(lines, Asked.of(query))
-    assert [each.id for each in listing.lines] == [f"chatcmpl-{number:03}" for number in shown]
+    listing = build_listing(lines, ListQuery.parse(query))
+    assert [each.id for each in listing.rows] == [f"chatcmpl-{number:03}" for number in shown]
     assert (listing.n_all, listing.n_matching) == (3, len(shown))
 
 
 def test_pages_keep_the_filter() -> None:
     """And lead on to each other."""
     lines = [line(number) for number in range(2 * PER_PAGE + 1)]
-    first = listed(lines, Asked.of({"q": "a b&c", "page": "1"}))
+    first = build_listing(lines, ListQuery.parse({"q": "a b&c", "page": "1"}))
     assert first.n_pages == 1
-    second = listed(lines, Asked.of({"mode": "fuse", "page": "2"}))
-    assert (second.page, second.n_pages, len(second.lines)) == (2, 3, PER_PAGE)
+    second = build_listing(lines, ListQuery.parse({"mode": "fuse", "page": "2"}))
+    assert (second.page, second.n_pages, len(second.rows)) == (2, 3, PER_PAGE)
     assert (second.newer, second.older) == ("/ui?mode=fuse&page=1", "/ui?mode=fuse&page=3")
-    assert Asked(text="a b&c").address(2) == "/ui?q=a+b%26c&page=2"
+    assert ListQuery(text="a b&c").address(2) == "/ui?q=a+b%26c&page=2"
 
 
 @pytest.mark.parametrize(
@@ -68,12 +68,14 @@ def test_pages_keep_the_filter() -> None:
 )
 def test_a_page_that_is_none_is_the_nearest(page: str, shown: int) -> None:
     """Whatever an address says."""
-    assert listed([line(number) for number in range(PER_PAGE + 1)], Asked.of({"page": page})).page == shown
+    assert (
+        build_listing([line(number) for number in range(PER_PAGE + 1)], ListQuery.parse({"page": page})).page == shown
+    )
 
 
 def test_what_is_asked_for_stays_a_choice() -> None:
     """Also when there is none of it any more."""
-    choices = options([line(), line(mixture=None)], Asked(mixture="gone", mode="select"))
+    choices = list_options([line(), line(mixture=None)], ListQuery(mixture="gone", mode="select"))
     assert choices.mixtures == ["", "gone", "mom"]
     assert choices.modes == ["", "fuse", "select"]
     assert choices.outcomes == ["", "ok"]

@@ -9,6 +9,7 @@ from typing import Any
 
 from config.settings import Critic, Price, Server, Settings
 from handlers.traces.folder_store import TraceFolder
+from handlers.traces.schema import Trace
 from handlers.ui.pages import Digests
 from tests.fakes import FakeUpstream, answer, status
 from tests.handlers.ui.documents import candidate, document
@@ -101,7 +102,7 @@ async def test_choosing_is_told(upstream: FakeUpstream, tmp_path: Path) -> None:
         text = await page(gateway, n_kept=2)
     _, members, _ = tables(text)
     assert [row["Chosen"] for row in members.values()] == ["0 of 2", "2 of 2", "0 of 2"]
-    assert [row["Keep the form"] for row in members.values()] == ["100 %", "100 %", "50 %"]
+    assert [row["Keep the contract"] for row in members.values()] == ["100 %", "100 %", "50 %"]
     assert members["b"]["Its part of the answers' text"] == "100 %, only in it 100 %"
     assert "Too few requests to tell: 2 of at least 20." in text
 
@@ -144,7 +145,7 @@ async def test_nothing_of_a_trace_is_markup(upstream: FakeUpstream, tmp_path: Pa
 async def test_an_empty_store_says_so(upstream: FakeUpstream, tmp_path: Path) -> None:
     """And where nothing is kept there is no page."""
     async with running(config(upstream), trace_dir=tmp_path) as gateway:
-        assert "There is nothing to count yet." in await page(gateway)
+        assert "Nothing to count yet." in await page(gateway)
     async with running(config(upstream)) as gateway:
         assert (await gateway.request("GET", "/ui/models")).status == 404
 
@@ -156,9 +157,9 @@ class _Watched(TraceFolder):
         super().__init__(folder)
         self.read: list[str] = []
 
-    def document(self, trace_id: str) -> dict[str, Any] | None:
+    def load(self, trace_id: str) -> Trace | None:
         self.read.append(trace_id)
-        return super().document(trace_id)
+        return super().load(trace_id)
 
 
 def test_each_trace_is_read_once(tmp_path: Path) -> None:
@@ -167,14 +168,14 @@ def test_each_trace_is_read_once(tmp_path: Path) -> None:
     (tmp_path / "chatcmpl-999.json").write_text("{")
     store, digests = _Watched(tmp_path), Digests()
     store.open()
-    assert [each.mixture for each in digests.of(store)] == ["three", "two", "one"]
+    assert [each.mixture for each in digests.load(store)] == ["three", "two", "one"]
     assert len(store.read) == 4
-    digests.of(store)
+    digests.load(store)
     assert len(store.read) == 4
     (tmp_path / "chatcmpl-100.json").unlink()
     (tmp_path / "chatcmpl-999.json").unlink()
     (tmp_path / "chatcmpl-200.json").write_text(json.dumps({"id": "chatcmpl-200", **document(mixture="new")}))
     store = _Watched(tmp_path)
     store.open()
-    assert [each.mixture for each in digests.of(store)] == ["new", "three", "two"]
+    assert [each.mixture for each in digests.load(store)] == ["new", "three", "two"]
     assert store.read == ["chatcmpl-200"]

@@ -1,4 +1,4 @@
-"""What the kept traces come to."""
+"""Sums over the kept traces."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.ui.digest import digest
-from handlers.ui.statistics import LATENCY_EDGES_S, MemberStatistics, Statistics, latency, statistics
-from tests.handlers.ui.documents import answer, call, candidate, document, failure
+from handlers.ui.digest import digest_trace
+from handlers.ui.statistics import LATENCY_EDGES_S, MemberStatistics, Statistics, compute_statistics, measure_latency
+from tests.handlers.ui.documents import answer, as_trace, call, candidate, document, failure
 
 NAMES, KINDS = st.sampled_from(["a", "b#1", "b#2"]), st.sampled_from(["timeout", "straggler", "left_out"])
 TEXTS = st.lists(st.sampled_from(["one", "two", "three"]), max_size=12).map(" ".join)
@@ -36,7 +36,7 @@ DOCUMENTS = st.lists(
 
 
 def counted(*documents: dict[str, Any]) -> Statistics:
-    return statistics(digest(each) for each in documents)
+    return compute_statistics(digest_trace(as_trace(each)) for each in documents)
 
 
 def member(found: Statistics, name: str) -> MemberStatistics:
@@ -75,7 +75,7 @@ def check(member: MemberStatistics) -> None:
 @given(st.lists(st.floats(0, 1000), min_size=1))
 def test_a_distribution_holds_every_value(seconds: list[float]) -> None:
     """The percentiles are values that were measured, and half of all take no longer than the first."""
-    found = latency(seconds)
+    found = measure_latency(seconds)
     assert found is not None
     assert found.n == sum(found.bins) == len(seconds)
     assert len(found.bins) == len(LATENCY_EDGES_S) + 1
@@ -87,12 +87,12 @@ def test_a_distribution_holds_every_value(seconds: list[float]) -> None:
 
 def test_no_value_is_no_distribution() -> None:
     """And not one of zero seconds."""
-    assert latency([]) is None
+    assert measure_latency([]) is None
 
 
 def test_a_value_at_an_edge_is_in_the_bin_below_it() -> None:
     """Which is what `up to` says."""
-    found = latency([0.1, 0.11, 1000.0])
+    found = measure_latency([0.1, 0.11, 1000.0])
     assert found is not None
     assert (found.bins[0], found.bins[1], found.bins[-1]) == (1, 1, 1)
 

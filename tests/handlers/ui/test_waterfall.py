@@ -6,8 +6,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.traces.reading import Document, parsed
-from handlers.ui.waterfall import waterfall
+from handlers.traces.as_json import decode_trace
+from handlers.traces.schema import Trace
+from handlers.ui.waterfall import build_waterfall
 
 INSTANTS = st.none() | st.floats(0, 1000)
 ATTEMPTS = st.fixed_dictionaries(
@@ -31,9 +32,9 @@ CALLS = st.fixed_dictionaries(
 )
 
 
-def trace(*calls: Any, total_s: float | None = 2.0, panel_s: float | None = None) -> Document:
+def trace(*calls: Any, total_s: float | None = 2.0, panel_s: float | None = None) -> Trace:
     timings = {"total_s": total_s, "panel_s": panel_s}
-    return parsed(json.dumps({"id": "chatcmpl-1", "calls": calls, "timings": timings}))
+    return decode_trace(json.dumps({"id": "chatcmpl-1", "calls": calls, "timings": timings}))
 
 
 def attempt(outcome: str = "ok", started_s: float = 0.0, ended_s: float | None = 1.0, **fields: Any) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def call(*attempts: Any, outcome: str = "ok", **fields: Any) -> dict[str, Any]:
 @given(st.lists(CALLS, max_size=4), st.none() | st.floats(0, 1e4))
 def test_everything_lies_on_the_axis(calls: list[Any], total_s: float | None) -> None:
     """Bars and marks, whatever instants are missing or out of order."""
-    made = waterfall(trace(*calls, total_s=total_s))
+    made = build_waterfall(trace(*calls, total_s=total_s))
     for bar in (bar for lane in made.lanes for bar in lane.bars):
         assert 0 <= bar.x <= 100
         assert bar.width > 0
@@ -59,7 +60,7 @@ def test_everything_lies_on_the_axis(calls: list[Any], total_s: float | None) ->
 def test_several_attempts_have_a_lane_each() -> None:
     """Below their call's; a hedge is called one."""
     first = attempt("server_error", 0.0, 0.5, status=500, message="down")
-    lanes = waterfall(trace(call(first, attempt(started_s=0.6, hedge=True)))).lanes
+    lanes = build_waterfall(trace(call(first, attempt(started_s=0.6, hedge=True)))).lanes
     assert [lane.attempt for lane in lanes] == ["", "attempt 1", "attempt 2, hedge"]
     assert [lane.outcome for lane in lanes] == ["ok", "server error 500", "ok"]
     assert [lane.tone for lane in lanes] == ["good", "bad", "good"]
@@ -68,31 +69,43 @@ def test_several_attempts_have_a_lane_each() -> None:
 
 def test_a_single_attempt_is_its_call() -> None:
     """In two stretches: until the first byte, and from there."""
-    (lane,) = waterfall(trace(call(attempt(first_byte_s=0.75)), total_s=1.0)).lanes
+    (lane,) = build_waterfall(trace(call(attempt(first_byte_s=0.75)), total_s=1.0)).lanes
     assert [(bar.kind, bar.x, bar.width) for bar in lane.bars[1:]] == [("waiting", 0, 75), ("receiving", 75, 25)]
     assert (lane.took_s, lane.first_byte_s) == (1.0, 0.75)
 
 
 def test_what_was_given_up_is_no_failure() -> None:
     """Told by a sign as well, for those who see no colours."""
-    lanes = waterfall(trace(call(attempt("cancelled"), outcome="cancelled"), call(outcome="breaker_open"))).lanes
+    lanes = build_waterfall(trace(call(attempt("cancelled"), outcome="cancelled"), call(outcome="breaker_open"))).lanes
     assert [(lane.tone, lane.sign) for lane in lanes] == [("idle", "⊘"), ("bad", "✕")]
 
 
 def test_marks_are_round() -> None:
     """And the last has a label where there is room."""
-    assert [tick.label for tick in waterfall(trace(call(), total_s=2.3)).ticks] == ["0", "0.5 s", "1 s", "1.5 s", "2 s"]
-    assert [tick.label for tick in waterfall(trace(call(), total_s=9.0)).ticks] == ["0", "2 s", "4 s", "6 s", "8 s"]
+    assert [tick.label for tick in build_waterfall(trace(call(), total_s=2.3)).ticks] == [
+        "0",
+        "0.5 s",
+        "1 s",
+        "1.5 s",
+        "2 s",
+    ]
+    assert [tick.label for tick in build_waterfall(trace(call(), total_s=9.0)).ticks] == [
+        "0",
+        "2 s",
+        "4 s",
+        "6 s",
+        "8 s",
+    ]
 
 
 def test_the_picture_is_told_in_words() -> None:
     """What it shows at a glance."""
     calls = call(attempt(), attempt(hedge=True)), call(attempt("timeout"), outcome="timeout")
-    assert waterfall(trace(*calls)).summary == "2 calls, 3 attempts in 2.00 s; 1 hedged, 1 failed"
-    assert waterfall(trace(call(attempt()))).summary == "1 call, 1 attempt in 2.00 s"
+    assert build_waterfall(trace(*calls)).summary == "2 calls, 3 attempts in 2.00 s; 1 hedged, 1 failed"
+    assert build_waterfall(trace(call(attempt()))).summary == "1 call, 1 attempt in 2.00 s"
 
 
 def test_the_panel_s_end_is_marked() -> None:
     """Where there was a panel."""
-    assert waterfall(trace(call(attempt()), panel_s=1.0)).settled_x == 50
-    assert waterfall(trace(call(attempt(), role="direct"), panel_s=0.0)).settled_x is None
+    assert build_waterfall(trace(call(attempt()), panel_s=1.0)).settled_x == 50
+    assert build_waterfall(trace(call(attempt(), role="direct"), panel_s=0.0)).settled_x is None

@@ -1,4 +1,4 @@
-"""What the numbers say of a member in plain words."""
+"""Recommendations about the members of a panel, in words."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eval.statistics import wilson
-from handlers.ui.digest import digest
-from handlers.ui.statistics import statistics
-from handlers.ui.verdicts import MIN_REQUESTS, Verdict, percent, rate_interval, verdicts
-from tests.handlers.ui.documents import answer, call, candidate, document, failure
+from handlers.ui.digest import digest_trace
+from handlers.ui.recommendations import MIN_REQUESTS, Recommendation, percent, rate_interval, recommend
+from handlers.ui.statistics import compute_statistics
+from tests.handlers.ui.documents import answer, as_trace, call, candidate, document, failure
 
 ONE, TWO = "one answer of many words indeed", "quite another text than the first one"
 
 
-def judged(*traces: dict[str, Any]) -> dict[str, Verdict]:
-    return verdicts(statistics(map(digest, traces)).mixtures[0])
+def judged(*traces: dict[str, Any]) -> dict[str, Recommendation]:
+    return recommend(compute_statistics(digest_trace(as_trace(each)) for each in traces).mixtures[0])
 
 
 def chosen(author: str, text: str, *, slow_s: float = 1.0) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def chosen(author: str, text: str, *, slow_s: float = 1.0) -> dict[str, Any]:
 def test_who_never_matters_could_be_dropped() -> None:
     """The sentence has the facts: how often it was chosen, what would be lost, and what it cost in time."""
     said = judged(*[chosen("a", ONE, slow_s=4.2)] * 40)
-    assert said["b"] == Verdict(
+    assert said["b"] == Recommendation(
         "droppable",
         "Over 40 requests: chosen 0 of 40, 0 % of the answers' text is only in it, in 0 of 40 that is 10 % of the "
         "answer or more, and the panel waited 3.2 s a request for it.",
@@ -41,7 +41,7 @@ def test_who_never_matters_could_be_dropped() -> None:
 def test_few_requests_settle_nothing() -> None:
     """Below the least number nothing is said; above it not more than is sure."""
     few = judged(*[chosen("a", ONE)] * (MIN_REQUESTS - 1))
-    assert few["b"] == Verdict("too few", "Too few requests to tell: 19 of at least 20.")
+    assert few["b"] == Recommendation("too few", "Too few requests to tell: 19 of at least 20.")
     assert judged(*[chosen("a", ONE)] * MIN_REQUESTS)["b"].kind == "open"
     assert judged(*[chosen("a", ONE)] * 38, *[chosen("b", TWO)] * 2)["b"].kind == "open"
 

@@ -1,4 +1,4 @@
-"""What the numbers say of a member in plain words, and no more than they carry. Pure."""
+"""Which member of a panel could be dropped: the numbers in words, with no more certainty than they have. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -9,40 +9,40 @@ from handlers.ui.digest import MATTERS
 from handlers.ui.statistics import MemberStatistics, MixtureStatistics
 
 MIN_REQUESTS = 20
-_RARELY = 0.1  # of the requests: who matters less often could be dropped
+_RARELY = 0.1  # of the requests: a member that matters less often could be dropped
 _Z = 1.96  # two-sided 95 %
-_WORTH_SAYING_S = 0.05
+_NOTEWORTHY_S = 0.05
 
 Kind = Literal["droppable", "worth it", "open", "too few", "alone"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a member could be dropped: `kind` in a word, `sentence` with the facts it rests on."""
+class Recommendation:
+    """Whether a member could be dropped: `kind` in a word, `sentence` with the facts behind it."""
 
     kind: Kind
     sentence: str
 
 
-def verdicts(mixture: MixtureStatistics) -> dict[str, Verdict]:
-    """Return each member's verdict by its name. Each is about dropping that member alone."""
+def recommend(mixture: MixtureStatistics) -> dict[str, Recommendation]:
+    """Return the recommendation for each member, by its name. Each is about dropping that member alone."""
     if len(mixture.members) == 1:
-        return {member.name: Verdict("alone", "The panel has no other member.") for member in mixture.members}
-    return {member.name: verdict(member) for member in mixture.members}
+        return {member.name: Recommendation("alone", "The panel has no other member.") for member in mixture.members}
+    return {member.name: recommend_member(member) for member in mixture.members}
 
 
-def verdict(member: MemberStatistics) -> Verdict:
-    """Return what can be said of a member of a panel.
+def recommend_member(member: MemberStatistics) -> Recommendation:
+    """Return the recommendation for one member of a panel.
 
-    It could be dropped where it is 95 % sure that it matters in less than a tenth of the requests, and is worth it
-    where that is sure of more; to matter is to have a tenth of the answer's text that no other candidate has.
+    A member matters in a request if a tenth of the answer's text is in its candidates only. It could be dropped if,
+    with 95 % certainty, it matters in less than a tenth of the requests, and is worth it if it matters in more.
     """
     n = member.n_judged
     if n < MIN_REQUESTS:
-        return Verdict("too few", f"Too few requests to tell: {n} of at least {MIN_REQUESTS}.")
+        return Recommendation("too few", f"Too few requests to tell: {n} of at least {MIN_REQUESTS}.")
     low, high = rate_interval(member.n_mattered, n)
     kind: Kind = "droppable" if high < _RARELY else "worth it" if low > _RARELY else "open"
-    return Verdict(kind, f"Over {n} requests: {_listed(_facts(member))}.")
+    return Recommendation(kind, f"Over {n} requests: {_join(_facts(member))}.")
 
 
 def rate_interval(k: int, n: int) -> tuple[float, float]:
@@ -56,7 +56,7 @@ def rate_interval(k: int, n: int) -> tuple[float, float]:
 
 
 def percent(part: float | None) -> str:
-    """Return a share in words: only nothing is 0 %, and only all is 100 %."""
+    """Return a share in words: 0 % only for nothing, and 100 % only for all."""
     if part is None:
         return "unknown"
     whole = round(part * 100)
@@ -74,10 +74,10 @@ def _facts(member: MemberStatistics) -> list[str]:
     if failed := member.failures.total():
         facts.append(f"it gave no candidate {'once' if failed == 1 else f'{failed} times'}")
     waited_s = member.held_s / member.n_requests
-    if waited_s >= _WORTH_SAYING_S:
+    if waited_s >= _NOTEWORTHY_S:
         facts.append(f"the panel waited {waited_s:.1f} s a request for it")
     return facts
 
 
-def _listed(facts: Sequence[str]) -> str:
+def _join(facts: Sequence[str]) -> str:
     return ", and ".join(filter(None, [", ".join(facts[:-1]), facts[-1]]))

@@ -1,0 +1,242 @@
+"""The schema of a trace: one request's whole story. Pure.
+
+The collector fills it in, the stores write it as JSON, the pages and the statistics read it. Field names are the keys
+of the JSON files. A new field gets a default: its value for files of older versions, which lack the key. Unknown keys
+are ignored. So every version can read the files of all others.
+
+Instants and durations are in seconds, instants counted from the request's start; None means unknown or not reached.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from runtime.frozen import frozen
+from synth.request import text_of
+
+_MAX_PREVIEW_CHARS = 160
+
+
+class Timings(Struct):
+    """How long the request took, in seconds, and parts of it; `queued_s` is the wait for admission."""
+
+    total_s: float | None = None
+    queued_s: float | None = None
+    panel_s: float | None = None
+    critic_s: float | None = None
+
+
+class Asked(Struct):
+    """The client's request. `body` is the raw text of one that could not be parsed, None otherwise."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+    model: str | None = None
+    n: int = 1
+    stream: bool = False
+    params: dict[str, Any] = field(default_factory=dict)
+    messages: list[Mapping[str, Any]] = field(default_factory=list)
+    body: str | None = None
+
+
+class Failure(Struct):
+    """Why a call gave nothing usable: a `Kind` of upstream/errors.py, and the cause in words."""
+
+    kind: str = ""
+    message: str = ""
+
+
+class Completion(Struct):
+    """The text of a model, and what it sent beside it."""
+
+    text: str = ""
+    reasoning: str | None = None
+    tool_calls: list[Any] | None = None
+    finish_reason: str | None = None
+
+
+class Layer(Struct):
+    """The candidates of the layer before, as this layer saw them: letter to model, in an order drawn from `seed`."""
+
+    layer: int = 0
+    seed: int | None = None
+    letters: dict[str, str] = field(default_factory=dict)
+
+
+class Candidate(Completion, kw_only=True):
+    """A proposer's usable answer. `finding` says how it breaks the contract, None if it keeps it.
+
+    UNSET in files of versions that did not check candidates: nobody knows.
+    """
+
+    model: str = ""
+    layer: int = 1
+    finding: str | UnsetType | None = UNSET
+
+
+class ProposerFailure(Failure, kw_only=True):
+    """A proposer without a usable answer; kind `left_out` if it was not asked."""
+
+    model: str = ""
+    layer: int = 1
+
+
+class Author(Struct):
+    """A model that was asked to make the answer: a critic, or the model that the client named.
+
+    `letters` maps each letter that it read to the candidate's model, in an order drawn from `seed`; empty if it read no
+    candidates. `said` is its pick, None for one that wrote the answer itself.
+    """
+
+    model: str = ""
+    role: str = ""
+    choice: int = 0
+    seed: int | None = None
+    letters: dict[str, str] = field(default_factory=dict)
+    messages: list[Mapping[str, Any]] = field(default_factory=list)
+    failure: Failure | None = None
+    said: Completion | None = None
+
+
+class Defect(Struct):
+    """What a reviewer found wrong with a draft, and the place that it quotes."""
+
+    kind: str = ""
+    quote: str = ""
+    problem: str = ""
+
+
+class Verification(Struct):
+    """A second model's review of a draft. `n_dismissed` defects quoted text that the draft does not have.
+
+    `revised` is None if no revision was asked for; `worse` says why a revision was thrown away.
+    """
+
+    choice: int = 0
+    model: str = ""
+    defects: list[Defect] = field(default_factory=list)
+    n_dismissed: int = 0
+    failure: Failure | None = None
+    revised: bool | None = None
+    worse: str | None = None
+
+
+class Answer(Completion, kw_only=True):
+    """One choice of the reply; `author` names one model, or several joined by `+`."""
+
+    choice: int = 0
+    decided_by: str = ""
+    author: str = ""
+
+
+class Attempt(Struct):
+    """One HTTP try of a call; `pause_s` is the wait before it, `usage` what the upstream counted."""
+
+    outcome: str = ""
+    hedge: bool = False
+    status: int | None = None
+    message: str | None = None
+    started_s: float | None = None
+    first_byte_s: float | None = None
+    ended_s: float | None = None
+    pause_s: float | None = None
+    usage: Any = None
+
+
+class Call(Struct):
+    """One question to one model, and its attempts; `cost` is None if its tokens have no price."""
+
+    role: str = ""
+    model: str = ""
+    upstream_model: str = ""
+    outcome: str = ""
+    started_s: float | None = None
+    ended_s: float | None = None
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+    cost: float | None = None
+    attempts: list[Attempt] = field(default_factory=list)
+
+
+class Totals(Struct):
+    """What all calls used together; `cost` is None if some of their tokens have no price."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    estimated: bool = False
+    cost: float | None = None
+    currency: str = ""
+
+
+class Trace(Struct):
+    """One request's whole story. `time` is ISO 8601 in UTC; `error` the error object of the reply."""
+
+    id: str
+    time: str = ""
+    request_id: str = ""
+    client: str | None = None
+    outcome: str = ""
+    status: int | None = None
+    mixture: str | None = None
+    mode: str | None = None
+    bypass: str | None = None
+    decided_by: str | None = None
+    timings: Timings = field(default_factory=Timings)
+    request: Asked = field(default_factory=Asked)
+    layers: list[Layer] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    failures: list[ProposerFailure] = field(default_factory=list)
+    authors: list[Author] = field(default_factory=list)
+    verifications: list[Verification] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    error: Mapping[str, Any] | None = None
+    calls: list[Call] = field(default_factory=list)
+    ledger: Totals = field(default_factory=Totals)
+
+
+@frozen
+class Summary:
+    """One row of the list of traces. `preview` is the beginning of the user's last message; `total_s` is in seconds."""
+
+    id: str
+    time: str
+    client: str | None
+    mixture: str | None
+    mode: str | None
+    decided_by: str | None
+    outcome: str
+    status: int | None
+    total_s: float | None
+    cost: float | None
+    currency: str
+    n_tokens: int
+    preview: str
+
+
+def summarize(trace: Trace) -> Summary:
+    """Return a trace's row in the list."""
+    ledger = trace.ledger
+    return Summary(
+        id=trace.id,
+        time=trace.time,
+        client=trace.client,
+        mixture=trace.mixture or trace.request.model,
+        mode=trace.mode,
+        decided_by=trace.decided_by,
+        outcome=trace.outcome,
+        status=trace.status,
+        total_s=trace.timings.total_s,
+        cost=ledger.cost,
+        currency=ledger.currency,
+        n_tokens=ledger.prompt_tokens + ledger.completion_tokens,
+        preview=_preview(trace.request.messages),
+    )
+
+
+def _preview(messages: list[Mapping[str, Any]]) -> str:
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            start = text_of(message.get("content"))[: _MAX_PREVIEW_CHARS * 4]
+            return " ".join(start.split())[:_MAX_PREVIEW_CHARS]
+    return ""

@@ -1,0 +1,57 @@
+"""The files that an answer changes: its edits applied to the files that the conversation shows. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from handlers.ui.diffs import Diff, DiffBudget, compute_diff
+from synth.edits import EditForm, Workspace, apply_edits, detect_edit_form, read_workspace
+
+_MAX_FILES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One file as an answer leaves it. `kind` is `changed`, `new` or `deleted`."""
+
+    path: str
+    kind: str
+    diff: Diff
+
+
+@dataclass(frozen=True, slots=True)
+class FileChanges:
+    """The files that an answer changes, and `n_more` that are not shown; `findings` say which edits cannot apply."""
+
+    files: Sequence[FileChange]
+    findings: Sequence[str]
+    n_more: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EditContext:
+    """How the answers to one request are applied: the edit form that it demands, and the files that it shows."""
+
+    form: EditForm
+    shown: Workspace
+
+    @classmethod
+    def of_request(cls, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> "EditContext | None":
+        """Return the edit context of a request, None if its answers edit no files."""
+        if params.get("tools") or params.get("functions") or params.get("response_format"):
+            return None
+        form = detect_edit_form(messages)
+        return None if form in (None, EditForm.CODE) else cls(form, read_workspace(messages))
+
+    def apply(self, text: str, budget: DiffBudget) -> FileChanges:
+        """Return the changes that an answer makes to the files."""
+        result = apply_edits(self.form, self.shown, text)
+        before, after = self.shown.files, result.files
+        paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
+        files = [_change(path, before.get(path), after.get(path), budget) for path in paths[:_MAX_FILES]]
+        return FileChanges(files, result.findings, n_more=max(0, len(paths) - _MAX_FILES))
+
+
+def _change(path: str, before: str | None, after: str | None, budget: DiffBudget) -> FileChange:
+    kind = "new" if before is None else "deleted" if after is None else "changed"
+    return FileChange(path, kind, compute_diff(before or "", after or "", budget))

@@ -1,0 +1,96 @@
+"""Numbers, times and texts in the form that the pages show them. Pure."""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+UNKNOWN = "—"
+_TWO_DIGITS_BELOW_S = 10
+_CENT = 0.01
+_LEAST_MONEY = 1e-6
+_MAX_SHOWN_CHARS = 200_000
+_CHARS_PER_LINE = 90
+
+
+def format_seconds(value: float | None) -> str:
+    """Return a duration with as many digits as are of use: `0.034 s`, `12.3 s`."""
+    if value is None:
+        return UNKNOWN
+    return f"{value:.3f} s" if value < 1 else f"{value:.2f} s" if value < _TWO_DIGITS_BELOW_S else f"{value:.1f} s"
+
+
+def format_money(value: float | None) -> str:
+    """Return an amount of money; an unknown one is never shown as 0."""
+    if value is None:
+        return "unknown"
+    if not value:
+        return "0"
+    if value < _LEAST_MONEY:
+        return f"< {_LEAST_MONEY:f}"
+    return f"{value:.6f}".rstrip("0") if value < _CENT else f"{value:.4f}"
+
+
+def format_count(value: float | None) -> str:
+    """Return a whole number with separators."""
+    return UNKNOWN if value is None else f"{value:,.0f}"
+
+
+def format_share(value: float | None) -> str:
+    """Return a share of 1 in percent."""
+    return UNKNOWN if value is None else f"{value * 100:.0f} %"
+
+
+def format_time(value: str) -> str:
+    """Return an ISO time to the second, in UTC; any other text unchanged."""
+    try:
+        return datetime.fromisoformat(value).strftime("%Y-%m-%d %H:%M:%S")
+    except ValueError:
+        return value
+
+
+def format_word(value: str | None) -> str:
+    """Return a word of the traces as prose: `only_candidate` becomes `only candidate`."""
+    return UNKNOWN if not value else str(value).replace("_", " ")
+
+
+def format_line_number(value: int | None) -> str:
+    """Return a line's number, nothing for None."""
+    return "" if value is None else str(value)
+
+
+def format_json(value: Any) -> str:
+    """Return a value as indented JSON."""
+    return truncate(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def truncate(text: str) -> str:
+    """Return a text, or its beginning and how much more there is."""
+    n_more = len(text) - _MAX_SHOWN_CHARS
+    return text if n_more <= 0 else f"{text[:_MAX_SHOWN_CHARS]}\n… and {n_more:,} more characters"
+
+
+def is_long(text: str, n_lines: int) -> bool:
+    """Whether a text takes more than about so many lines on a page."""
+    return len(take_lines(text, n_lines + n_lines // 3)) < len(text)
+
+
+def take_lines(text: str, n_lines: int) -> str:
+    """Return as much of a text as takes so many lines on a page."""
+    start = text[: n_lines * _CHARS_PER_LINE]
+    return "\n".join(start.split("\n")[:n_lines])
+
+
+FILTERS: Mapping[str, Callable[..., Any]] = {
+    "seconds": format_seconds,
+    "money": format_money,
+    "count": format_count,
+    "share": format_share,
+    "time": format_time,
+    "word": format_word,
+    "line_number": format_line_number,
+    "json": format_json,
+    "truncate": truncate,
+    "is_long": is_long,
+    "take_lines": take_lines,
+}

@@ -1,0 +1,61 @@
+"""The schema of traces, and the rows of the list that are made from them."""
+
+from typing import Any
+
+import pytest
+from msgspec import UNSET
+
+from handlers.traces import schema
+from handlers.traces.as_json import decode_trace
+from handlers.traces.schema import Trace, summarize
+
+# A file of the version that introduced the trace pages, with the keys that it had.
+OLD = """{
+  "id": "chatcmpl-1", "time": "2026-01-02T03:04:05.678+00:00", "outcome": "ok", "status": 200, "mixture": "mom",
+  "mode": "fuse", "decided_by": "critic", "timings": {"total_s": 1.5, "panel_s": 1, "critic_s": null},
+  "request": {"model": null, "n": 1, "stream": false, "params": {}, "messages": [{"role": "user", "content": "Why?"}]},
+  "candidates": [{"model": "a", "text": "one", "reasoning": null, "tool_calls": null, "finish_reason": "stop"}],
+  "authors": [{"model": "c", "role": "critic", "seed": 7, "letters": {"A": "a"}, "messages": []}],
+  "verifications": [{"choice": 0, "model": "d", "failure": {"kind": "timeout", "message": "no"}}],
+  "calls": [{"role": "proposer", "model": "a", "attempts": [{"outcome": "ok", "usage": {"prompt_tokens": 3}}]}],
+  "ledger": {"prompt_tokens": 3, "completion_tokens": 4, "cost": null}, "unknown": {"of": "a later version"}
+}"""
+
+
+def test_missing_keys_get_defaults_at_every_depth() -> None:
+    """Files of older versions open, with what they have; keys of later versions are ignored."""
+    trace = decode_trace(OLD)
+    assert (trace.request_id, trace.client, trace.ledger.currency) == ("", None, "")
+    assert trace.calls[0].attempts[0].usage == {"prompt_tokens": 3}
+    assert (trace.authors[0].seed, trace.authors[0].said) == (7, None)
+    assert trace.verifications[0].failure == schema.Failure("timeout", "no")
+    assert (trace.answers, trace.failures, trace.request.headers) == ([], [], {})
+
+
+def test_a_contract_that_was_not_checked_is_unknown() -> None:
+    """An old candidate without `finding` neither keeps nor breaks its contract."""
+    assert decode_trace(OLD).candidates[0].finding is UNSET
+    assert decode_trace('{"id": "x", "candidates": [{"finding": null}]}').candidates[0].finding is None
+
+
+def test_a_row_has_the_main_facts() -> None:
+    """The mixture, or the model that the client named; tokens in and out together."""
+    row = summarize(decode_trace(OLD))
+    assert (row.id, row.mixture, row.decided_by, row.total_s, row.n_tokens) == ("chatcmpl-1", "mom", "critic", 1.5, 7)
+    assert summarize(Trace("x", request=schema.Asked(model="swift"))).mixture == "swift"
+
+
+@pytest.mark.parametrize(
+    ("messages", "preview"),
+    [
+        ([{"role": "user", "content": "first"}, {"role": "user", "content": " the \n last "}], "the last"),
+        ([{"role": "user", "content": [{"type": "text", "text": "part"}]}, {"role": "tool", "content": "x"}], "part"),
+        ([{"role": "system", "content": "x"}], ""),
+        ([{"role": "user", "content": "x" * 1000}], "x" * 160),
+    ],
+)
+def test_a_row_shows_the_beginning_of_the_last_message_of_the_user(
+    messages: list[dict[str, Any]], preview: str
+) -> None:
+    """On one line, and not at length."""
+    assert summarize(Trace("x", request=schema.Asked(messages=[*messages]))).preview == preview
