@@ -10,10 +10,9 @@ from eval.items import Item
 from synth.contract.contract import derive_contract
 from synth.events import Event, SynthesisError
 from synth.ledger import Ledger
-from synth.mixture import answer, answer_directly, find_bypass_rule, needs_no_panel
+from synth.mixture import answer, find_bypass_rule, needs_no_panel
 from synth.normalize import Completion
 from synth.panel import layers
-from synth.panel.ask import Panel
 from synth.request import ChatRequest
 from synth.run import Run
 from upstream.calls import Call
@@ -52,7 +51,7 @@ async def ask_panel(pool: Pool, settings: Settings, mixture: Mixture, item: Item
     """Ask the whole panel and wait for all of it, so that every arm finds its calls in the record."""
     run = _run(pool, settings, mixture.deadline_s, item, conditions)
     if find_bypass_rule(run.request, mixture) is None and not needs_no_panel(run.request, mixture):
-        await layers.ask(run, replace(mixture, quorum=None, layers=1), Panel())
+        await layers.ask_panel(run, replace(mixture, quorum=None, layers=1))
 
 
 async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: Conditions) -> Answer:
@@ -61,11 +60,9 @@ async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: 
     run = _run(pool, settings, deadline_s, item, conditions)
     completion, decided_by = None, "nobody"
     try:
-        if arm.mixture is not None:
-            finished = await answer(run, arm.mixture)
-        else:
-            assert arm.model is not None  # noqa: S101 -- an arm is one or the other
-            finished = await answer_directly(run, arm.model(item))
+        target = arm.mixture or (arm.model and arm.model(item))
+        assert target is not None  # noqa: S101 -- an arm is one or the other
+        finished = await answer(run, target)
     except SynthesisError:
         pass  # no answer: it counts as a wrong one, and for what it cost
     else:

@@ -1,11 +1,11 @@
-"""Requests that need no panel: commit messages, titles, summaries, which tools ask for beside the work itself. Pure."""
+"""Recognising requests that need no panel: commit messages, titles and summaries that coding tools ask for. Pure."""
 
 import re
 from collections.abc import Sequence
 
 from config.settings import BypassRule
 from synth.request import ChatRequest, text_of
-from upstream.openai.wire import TOKEN_LIMITS
+from upstream.openai.wire import find_token_limit
 
 BUILT_IN = (
     BypassRule(
@@ -26,15 +26,15 @@ BUILT_IN = (
         telltale="### task",
     ),
 )
-"""Recognised by what their instructions say, in requests that are nothing but instructions and what they are for."""
+"""Recognised by their instructions, in requests that hold nothing but instructions and their subject."""
 
-_MAX_QUESTIONS = 2  # opencode asks for a title in one message, and shows what about in the next
+_MAX_QUESTIONS = 2  # opencode asks for a title in one message, and shows the subject in the next
 _INSTRUCTION_CHARS = 600
 
 
-def matching(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | None:
-    """Return the first rule that a request meets, None where it is for the panel."""
-    instructions = _instructions(request)
+def find_rule(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | None:
+    """Return the first rule that a request meets, None if it is for the panel."""
+    instructions = _read_instructions(request)
     lowered = (instructions or "").lower()
     return next((rule for rule in rules if _meets(request, instructions, lowered, rule)), None)
 
@@ -42,15 +42,15 @@ def matching(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | 
 def _meets(request: ChatRequest, instructions: str | None, lowered: str, rule: BypassRule) -> bool:
     if rule.system is not None and (instructions is None or rule.telltale not in lowered):
         return False
-    if rule.max_prompt_chars is not None and _n_chars(request) > rule.max_prompt_chars:
+    if rule.max_prompt_chars is not None and _count_chars(request) > rule.max_prompt_chars:
         return False
-    if rule.max_tokens_below is not None and _limit(request) >= rule.max_tokens_below:
+    if rule.max_tokens_below is not None and not _is_below(rule.max_tokens_below, request):
         return False
     return rule.system is None or re.search(rule.system, instructions or "", re.IGNORECASE | re.DOTALL) is not None
 
 
-def _instructions(request: ChatRequest) -> str | None:
-    """Return the beginning of the instructions, of the system prompt or of an only message; None amid other work."""
+def _read_instructions(request: ChatRequest) -> str | None:
+    """Return the start of the instructions: of the system prompt, or of the only message; None in any other work."""
     first, *rest = request.messages
     if len(rest) > _MAX_QUESTIONS or request.params.get("tools"):
         return None
@@ -59,10 +59,10 @@ def _instructions(request: ChatRequest) -> str | None:
     return text_of(first.get("content"))[:_INSTRUCTION_CHARS]
 
 
-def _n_chars(request: ChatRequest) -> int:
+def _count_chars(request: ChatRequest) -> int:
     return sum(len(text_of(message.get("content"))) for message in request.messages)
 
 
-def _limit(request: ChatRequest) -> float:
-    stated = [request.params[name] for name in TOKEN_LIMITS if request.params.get(name) is not None]
-    return min(stated, default=float("inf"))
+def _is_below(n_tokens: int, request: ChatRequest) -> bool:
+    limit = find_token_limit(request.params)
+    return limit is not None and limit < n_tokens

@@ -1,4 +1,4 @@
-"""What fits a model's context window. Pure, and by estimate: a rough count beforehand spares a refused call."""
+"""Estimating whether texts fit a model's context window, which saves a call that would be refused. Pure."""
 
 from collections.abc import Sequence
 
@@ -6,12 +6,12 @@ from config.settings import Model
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
 from synth.request import Message
 
-_ANSWER_TOKENS = 256  # what an answer needs at the least
-_TASK_TOKENS = 400  # what the critic's task itself takes, with a fence around each candidate
+_ANSWER_TOKENS = 256  # the least that an answer needs
+_TASK_TOKENS = 400  # for the critic's prompt itself and a fence around each candidate
 
 
-def holds(model: Model, messages: Sequence[Message]) -> bool:
-    """Whether a conversation and a short answer to it fit the model; True where its window is not known."""
+def fits(model: Model, messages: Sequence[Message]) -> bool:
+    """Whether a conversation and a short answer to it fit the model; True if its window is not known."""
     window = model.context_tokens
     return window is None or estimate_prompt_tokens(messages) + _ANSWER_TOKENS <= window
 

@@ -1,6 +1,6 @@
-"""What happens while a request is answered. Replies, traces, logs and headers all read these events, and only these."""
+"""The events of one run. Replies, traces, logs, headers and metrics are all made from them, and only from them."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 
 from runtime.frozen import frozen
@@ -12,25 +12,25 @@ from upstream.errors import CallError
 
 
 class DecidedBy(StrEnum):
-    """How the answer came about."""
+    """How the answer came about; the value of `x-mom-decided-by`."""
 
-    CRITIC = "critic"  # it wrote the answer
-    CHOSEN = "chosen"  # the critic chose a candidate, or hunks of several
-    PANEL_ORDER = "panel_order"  # the critic contradicted itself, so the best-ranked candidate stands
+    CRITIC = "critic"  # a critic wrote the answer
+    CHOSEN = "chosen"  # a critic picked a candidate, or hunks of several
+    PANEL_ORDER = "panel_order"  # the picks differed by order, so the best-ranked candidate is the answer
     FIRST = "first"  # the first valid candidate
     ONLY_CANDIDATE = "only_candidate"
     EQUAL_CANDIDATES = "equal_candidates"
     BEST_CANDIDATE = "best_candidate"  # every critic failed
-    CRITIC_ALONE = "critic_alone"  # every proposer failed, or none was asked
-    BYPASS = "bypass"  # a request that needs no panel
+    CRITIC_ALONE = "critic_alone"  # every proposer failed, or no proposer was asked
+    BYPASS = "bypass"  # by a bypass rule
     MODEL = "model"  # the client asked for one model by its name
 
 
 @frozen
 class LayerStarted:
-    """The panel is asked again, with the candidates of the layer before.
+    """The panel is asked again, and reads the candidates of the layer before.
 
-    `letters` are the proposers that A, B, C… are from, in an order drawn from `seed`.
+    `letters` are the proposers behind A, B, C, …, in an order drawn from `seed`.
     """
 
     layer: int
@@ -40,7 +40,7 @@ class LayerStarted:
 
 @frozen
 class CandidateArrived:
-    """A proposer gave a usable answer; `finding` is how it breaks the contract, if it does."""
+    """A proposer gave a usable answer; `finding` is how it breaks the contract, None if it keeps it."""
 
     call: Call
     completion: Completion
@@ -50,7 +50,7 @@ class CandidateArrived:
 
 @frozen
 class CandidateFailed:
-    """A proposer gave none."""
+    """A proposer gave no usable answer."""
 
     call: Call
     error: CallError
@@ -59,7 +59,7 @@ class CandidateFailed:
 
 @frozen
 class ProposerLeftOut:
-    """A member of the panel was not asked, because it could not take this request."""
+    """A proposer was not asked, because it cannot take this request."""
 
     name: str
     reason: str
@@ -68,9 +68,9 @@ class ProposerLeftOut:
 
 @frozen
 class PanelSettled:
-    """No more candidates will come. `n_candidates` of `n_asked` are usable, in the last layer that gave any.
+    """No more candidates will come: of `n_asked` proposers, `n_candidates` gave a usable answer, in the last layer.
 
-    `quorum_wait_s` is for how long others were waited for once a quorum was there, None where there never was one.
+    `quorum_wait_s` is how long the others had after the quorum was reached, None if it never was.
     """
 
     n_candidates: int
@@ -81,7 +81,7 @@ class PanelSettled:
 
 @frozen
 class ModeChosen:
-    """It is settled how the answer will be made; `bypass` names the rule by which no panel was asked."""
+    """The mode of the answer is known; `bypass` is the rule by which no panel was asked."""
 
     mode: str
     bypass: str | None = None
@@ -89,9 +89,9 @@ class ModeChosen:
 
 @frozen
 class AuthorStarted:
-    """A model begins to write the answer: a critic, or the one that the client asked for.
+    """A model begins to write or to pick: a critic, or the model that the client asked for.
 
-    Where it reads candidates, `letters` are the models that A, B, C… are from, in an order drawn from `seed`.
+    If it reads candidates, `letters` are the proposers behind A, B, C, …, in an order drawn from `seed`.
     """
 
     call: Call
@@ -103,7 +103,7 @@ class AuthorStarted:
 
 @frozen
 class AuthorFailed:
-    """A model that should have written the answer could not."""
+    """A model that was to write or to pick has failed."""
 
     call: Call
     error: CallError
@@ -112,7 +112,7 @@ class AuthorFailed:
 
 @frozen
 class PickMade:
-    """A critic that chooses has said which, in one order of the candidates; its words are not the answer's."""
+    """A critic has replied to one order of the candidates with its pick."""
 
     call: Call
     completion: Completion
@@ -121,7 +121,7 @@ class PickMade:
 
 @frozen
 class ReviewArrived:
-    """A second model has looked a draft over: `defects` in it, and `n_dismissed` more that quote what is not there."""
+    """A reviewer found `defects` in a draft; `n_dismissed` more quote text that is not in it."""
 
     call: Call
     defects: tuple[Defect, ...]
@@ -131,7 +131,7 @@ class ReviewArrived:
 
 @frozen
 class ReviewFailed:
-    """The model that should have looked a draft over could not; the draft stands."""
+    """A review failed; the draft is the answer."""
 
     model: str
     error: CallError
@@ -140,7 +140,7 @@ class ReviewFailed:
 
 @frozen
 class Revised:
-    """The author has gone over the defects. `worse` is why the draft stands all the same, None where it gives way."""
+    """The author has revised its draft. `worse` is why the draft is the answer after all, None if the revision is."""
 
     call: Call
     worse: str | None
@@ -149,7 +149,7 @@ class Revised:
 
 @frozen
 class TextDelta:
-    """The next piece of the answer's text."""
+    """The next part of the answer's text."""
 
     text: str
     choice: int = 0
@@ -157,14 +157,14 @@ class TextDelta:
 
 @frozen
 class ReasoningDelta:
-    """The next piece of what the answer's author thinks."""
+    """The next part of the author's reasoning."""
 
     text: str
     choice: int = 0
 
 
 DELTAS = frozenset({TextDelta, ReasoningDelta})
-"""Most of a stream's events; the whole text comes with what ends them."""
+"""The frequent events of a stream; Answered has the whole text again."""
 
 
 @frozen
@@ -205,7 +205,7 @@ Event = (
 )
 
 Emit = Callable[[Event], Awaitable[None]]
-"""Takes an event to whoever reads a run. It returns when they can take the next, so a slow reader slows the run."""
+"""Hands an event to the readers of a run. It returns when they can take the next, so a slow client slows the run."""
 
 
 @frozen
@@ -217,9 +217,9 @@ class Cause:
 
 
 class SynthesisError(Exception):
-    """No answer can be given, for these causes. `interrupted` where part of one has gone out already.
+    """No answer can be given, for these causes; `interrupted` if part of one has gone out already.
 
-    `draft` is the last answer that was whole but broke its contract, with its author.
+    `draft` is the last complete answer that broke the contract, with its author.
     """
 
     def __init__(
@@ -229,16 +229,3 @@ class SynthesisError(Exception):
         self.causes = tuple(causes)
         self.interrupted = interrupted
         self.draft = draft
-
-
-def split_into_deltas(completion: Completion, choice: int) -> Iterator[Event]:
-    """Yield an answer that is there as a whole for a client that streams."""
-    if completion.reasoning:
-        yield ReasoningDelta(completion.reasoning, choice)
-    for piece in split_text(completion.text):
-        yield TextDelta(piece, choice)
-
-
-def split_text(text: str, size: int = 48) -> list[str]:
-    """Cut a text that is there as a whole into pieces that a client renders smoothly. Joined they are the text."""
-    return [text[start : start + size] for start in range(0, len(text), size)]

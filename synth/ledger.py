@@ -1,4 +1,4 @@
-"""What every call of one request used: tokens, time, money, outcome."""
+"""The ledger of one request: tokens, time, money and outcome of every call."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +13,11 @@ from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
 
 _CHARS_PER_TOKEN = 4
-_MAX_COUNT = 10**12  # nobody reads or writes as much; an upstream that says so is not believed
+_MAX_COUNT = 10**12  # no request has as many tokens; an upstream that says so is not believed
 _PRICED_TOKENS = 10**6
 _NOTHING = Decimal(0)
 _NO_TOKENS = Tokens()
-# Attempts that ended so have cost nothing: the upstream refused before it worked, or was never reached.
+# Attempts with these outcomes cost nothing: the upstream refused them beforehand, or was never reached.
 _FREE = frozenset(
     {Kind.CONNECT, Kind.RATE_LIMITED, Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED, Kind.SERVER_ERROR, Kind.NOT_READY}
 )
@@ -25,7 +25,7 @@ _FREE = frozenset(
 
 @frozen
 class Expense:
-    """Tokens, and the money for those of them that have a price, in the server's currency."""
+    """Tokens, and the cost of those that have a price, in the server's currency."""
 
     tokens: int = 0
     cost: Decimal = _NOTHING
@@ -39,7 +39,7 @@ class Expense:
 
 @frozen
 class Used:
-    """What calls used: `cost` is None where tokens were used that have no price, `priced` the money for all others."""
+    """The sum of several calls: `cost` is None if any used tokens without a price, `priced` the cost of all others."""
 
     n_calls: int = 0
     tokens: Tokens = _NO_TOKENS
@@ -48,7 +48,7 @@ class Used:
 
     @property
     def spent(self) -> Expense:
-        """All tokens, and the money for those that have a price."""
+        """All tokens, and the cost of those that have a price."""
         return Expense(self.tokens.prompt + self.tokens.completion, self.priced)
 
     def __add__(self, other: "Used") -> "Used":
@@ -61,53 +61,53 @@ _UNUSED = Used()
 
 @dataclass(slots=True)
 class Ledger:
-    """The calls of one request in the order in which they were made; filled in while they run."""
+    """The calls of one request in the order of their start; each is updated while it runs."""
 
     calls: list[Call] = field(default_factory=list)
-    _summed: tuple[Used, Mapping[str, Used]] | None = None
+    _kept: tuple[Used, Mapping[str, Used]] | None = None
 
     def add(self, call: Call) -> Call:
-        """Take in a call that is about to start, and return it."""
+        """Add a call that is about to start, and return it."""
         self.calls.append(call)
-        self._summed = None
+        self._kept = None
         return call
 
     def by_model(self) -> Mapping[str, Used]:
-        """Return what the calls of each model used, by its configured name."""
-        return (self._summed or self._sums())[1]
+        """Return the usage of each model, by its configured name."""
+        return (self._kept or self._sum())[1]
 
     def used(self) -> Used:
-        """Return what all calls used together."""
-        return (self._summed or self._sums())[0]
+        """Return the usage of all calls."""
+        return (self._kept or self._sum())[0]
 
-    def _sums(self) -> tuple[Used, Mapping[str, Used]]:
-        """Return what was used in all, and by model."""
+    def _sum(self) -> tuple[Used, Mapping[str, Used]]:
+        """Return the usage of all calls, and by model; kept once all calls have ended, for several readers ask."""
         whole = _UNUSED
         by_model: dict[str, Used] = {}
         is_over = True
         for call in self.calls:
             is_over = is_over and call.ended is not None
-            used, model = _used(call), call.model.name
+            used, model = _price_call(call), call.model.name
             whole = used if whole is _UNUSED else whole + used
             by_model[model] = by_model[model] + used if model in by_model else used
         sums = whole, by_model
-        if is_over:  # nothing will change, and several readers ask
-            self._summed = sums
+        if is_over:
+            self._kept = sums
         return sums
 
 
 def count_tokens(call: Call) -> Tokens:
-    """Return what one call used, all its attempts together."""
+    """Return the tokens of one call, all its attempts together; kept once the call has ended."""
     if call.tokens is not None:
         return call.tokens
-    each = [_tokens_of_attempt(attempt, call.messages) for attempt in call.attempts]
+    each = [_count_attempt(attempt, call.messages) for attempt in call.attempts]
     tokens = each[0] if len(each) == 1 else sum(each, _NO_TOKENS)
-    if call.ended is not None:  # it won't change any more, and several readers ask
+    if call.ended is not None:
         call.tokens = tokens
     return tokens
 
 
-def _used(call: Call) -> Used:
+def _price_call(call: Call) -> Used:
     tokens, price = count_tokens(call), call.model.price
     if price is None:
         return Used(1, tokens, None if tokens.prompt or tokens.completion else _NOTHING)
@@ -116,12 +116,12 @@ def _used(call: Call) -> Used:
 
 
 def compute_cost(call: Call) -> Decimal | None:
-    """Return what a call costs, estimated where its tokens are; None where they have no price."""
-    return _used(call).cost
+    """Return the cost of a call, estimated if its tokens are; None if they have no price."""
+    return _price_call(call).cost
 
 
 def price_tokens(tokens: Tokens, price: Price | None) -> Expense:
-    """Return so many tokens and what they cost: nothing where they have no price."""
+    """Return the number of tokens and their cost, which is 0 without a price."""
     n_tokens = tokens.prompt + tokens.completion
     if price is None:
         return Expense(n_tokens)
@@ -130,11 +130,11 @@ def price_tokens(tokens: Tokens, price: Price | None) -> Expense:
     return Expense(n_tokens, (read + tokens.completion * price.output) / _PRICED_TOKENS)
 
 
-def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) -> Tokens:
+def _count_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) -> Tokens:
     usage = attempt.usage
-    prompt = _stated(usage, "prompt_tokens")
-    completion = _stated(usage, "completion_tokens")
-    cached = min(prompt or 0, _stated_cached(usage)) if usage and "prompt_tokens_details" in usage else 0
+    prompt = _read_count(usage, "prompt_tokens")
+    completion = _read_count(usage, "completion_tokens")
+    cached = min(prompt or 0, _read_cached(usage)) if usage and "prompt_tokens_details" in usage else 0
     if prompt is not None and completion is not None:
         return Tokens(prompt, completion, cached=cached)
     if not attempt.sent or attempt.outcome in _FREE:
@@ -147,18 +147,18 @@ def _tokens_of_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) 
     )
 
 
-def _stated(usage: Mapping[str, Any] | None, name: str) -> int | None:
-    stated = count(usage, name)
-    return stated if stated is not None and stated <= _MAX_COUNT else None
+def _read_count(usage: Mapping[str, Any] | None, name: str) -> int | None:
+    value = count(usage, name)
+    return value if value is not None and value <= _MAX_COUNT else None
 
 
-def _stated_cached(usage: Mapping[str, Any] | None) -> int:
+def _read_cached(usage: Mapping[str, Any] | None) -> int:
     details = usage.get("prompt_tokens_details") if usage else None
     return (count(details, "cached_tokens") or 0) if isinstance(details, dict) else 0
 
 
 def estimate_tokens(n_chars: int) -> int:
-    """Return a rough token count for so many characters."""
+    """Return a rough token count for a number of characters: four for a token."""
     return -(-n_chars // _CHARS_PER_TOKEN)
 
 

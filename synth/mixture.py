@@ -1,16 +1,15 @@
-"""The pipeline: ask the panel, settle, have the answer made. What happens is told to the run's readers.
-
-Cancelling it cancels every call upstream before it returns.
-"""
+"""Answering a request: ask the panel, choose the mode, make the answer, and emit the events of all this."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 
 from config.settings import BypassRule, Mixture, Proposer
+from runtime.frozen import frozen
 from synth import bypass
-from synth.authoring.author import Task, write
-from synth.authoring.side_by_side import side_by_side
-from synth.authoring.single_model import direct
+from synth.authoring.author import Assignment, write_answer
+from synth.authoring.side_by_side import make_side_by_side
+from synth.authoring.single_model import ask_single_model
 from synth.contract.contract import Contract, Form
 from synth.edits import find_code_block
 from synth.events import Answered, DecidedBy, Emit, Finished, ModeChosen, PanelSettled
@@ -18,115 +17,114 @@ from synth.modes.first import first
 from synth.modes.fuse import fuse
 from synth.modes.outcomes import Case, Mode, ask_critic_alone
 from synth.modes.select import select
-from synth.panel import layers
 from synth.panel.ask import Panel
+from synth.panel.layers import ask_panel
 from synth.request import ChatRequest, answers_tool_call
 from synth.run import Run
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
-"""How an answer is made of a panel's candidates. A new mode is a function in a file of its own, and a line here."""
+"""How candidates become an answer, by mode. A new mode is a function in a file of its own, and a line here."""
 
-_CHOOSING = (Form.JSON, Form.EDITS, Form.CODE)
-
-
-async def answer(run: Run, mixture: Mixture) -> Finished:
-    """Have a mixture answer; return Finished, which is also the last that is told. SynthesisError without an answer."""
-    rule = find_bypass_rule(run.request, mixture)
-    if rule is not None:
-        return await _bypassed(run, mixture, rule)
-    if needs_no_panel(run.request, mixture):
-        return await _synthesised(run, mixture, Panel(), _without_panel(run))
-    if not _has_critic_apart(run, mixture):
-        return await _by_panel(run, mixture)
-    async with run.pool.connected(run.models[mixture.critic.model]):
-        return await _by_panel(run, mixture)
+_BYTE_EXACT = (Form.JSON, Form.EDITS, Form.CODE)
 
 
-def _has_critic_apart(run: Run, mixture: Mixture) -> bool:
-    """Whether a critic is to come whose upstream can be connected to while the panel answers, and is not by then."""
-    critic = mixture.critic.model
-    return (
-        mixture.mode != "first"
-        and run.models[critic].weights is None
-        and run.pool.is_apart(critic, [proposer.model for proposer in mixture.panel])
-    )
+@frozen
+class _Plan:
+    """How the answers of one request are made, once the panel has settled."""
+
+    make: Callable[[Run, int], Awaitable[Answered]]
+    settled: PanelSettled
+    chosen: ModeChosen | None = None
 
 
-async def _by_panel(run: Run, mixture: Mixture) -> Finished:
-    panel = Panel()
-    await layers.ask(run, _hasty(mixture) if mixture.mode == "first" else mixture, panel)
-    settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
-    return await _synthesised(run, mixture, panel, settled)
+async def answer(run: Run, target: Mixture | str) -> Finished:
+    """Answer a request by a mixture, or by the single model of this name; SynthesisError if nobody can.
 
+    Finished is also the last event. Cancelling this cancels every upstream call before it returns.
+    """
+    async with AsyncExitStack() as connections:
+        plan = _plan_single(run, target) if isinstance(target, str) else await _ask_and_plan(run, target, connections)
+        await run.emit(plan.settled)
+        if plan.chosen is not None:
+            await run.emit(plan.chosen)
+        if run.request.n == 1:
+            answers = [await plan.make(run, 0)]
+            await run.emit(answers[0])
+        else:
 
-async def _synthesised(run: Run, mixture: Mixture, panel: Panel, settled: PanelSettled) -> Finished:
-    name = _suitable_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
-    mode = MODES[name]
-    return await _made(run, lambda each, choice: mode(Case(each, mixture, panel, choice)), settled, ModeChosen(name))
+            def make(emit: Emit, choice: int) -> Awaitable[Answered]:
+                return plan.make(replace(run, emit=emit), choice)
 
-
-async def answer_directly(run: Run, model: str) -> Finished:
-    """Have one model answer that was asked for by its own name: no panel, no critic, no check of its answer."""
-    return await _made(run, lambda each, choice: direct(each, model, choice), _without_panel(run))
-
-
-def _without_panel(run: Run) -> PanelSettled:
-    return PanelSettled(0, 0, run.elapsed_s())
-
-
-async def _made(
-    run: Run, make: Callable[[Run, int], Awaitable[Answered]], settled: PanelSettled, *chosen: ModeChosen
-) -> Finished:
-    """Emit what is settled and chosen, have all choices made, and tell how it has ended."""
-    await run.emit(settled)
-    for mode in chosen:
-        await run.emit(mode)
-    if run.request.n == 1:
-        answers = [await make(run, 0)]
-        await run.emit(answers[0])
-    else:
-
-        def made(emit: Emit, choice: int) -> Awaitable[Answered]:
-            return make(replace(run, emit=emit), choice)
-
-        answers = await side_by_side(run.request.n, made, run.emit, spare=not run.incremental)
-    finished = Finished(tuple(answers), run.elapsed_s() - settled.seconds)
-    await run.emit(finished)
+            answers = await make_side_by_side(run.request.n, make, run.emit, spare=not run.incremental)
+        finished = Finished(tuple(answers), run.elapsed_s() - plan.settled.seconds)
+        await run.emit(finished)
     return finished
 
 
-def _hasty(mixture: Mixture) -> Mixture:
-    """Return the mixture as one that waits for nobody once it has a candidate."""
+def _plan_single(run: Run, model: str) -> _Plan:
+    """Plan for a model that was asked for by its own name: no panel, no critic, no check of its answer."""
+    return _Plan(lambda each, choice: ask_single_model(each, model, choice), _settle_without_panel(run))
+
+
+async def _ask_and_plan(run: Run, mixture: Mixture, connections: AsyncExitStack) -> _Plan:
+    """Ask the mixture's panel if the request needs one, and choose the mode; `connections` last as long as the run."""
+    rule = find_bypass_rule(run.request, mixture)
+    if rule is not None:
+        return _Plan(
+            lambda each, choice: _bypass_panel(each, mixture, choice),
+            _settle_without_panel(run),
+            ModeChosen("direct", rule.name),
+        )
+    panel, settled = Panel(), _settle_without_panel(run)
+    if not needs_no_panel(run.request, mixture):
+        await _connect_ahead(run, mixture, connections)
+        panel = await ask_panel(run, _settle_at_first(mixture) if mixture.mode == "first" else mixture)
+        settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
+    name = _choose_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
+    mode = MODES[name]
+    return _Plan(lambda each, choice: mode(Case(each, mixture, panel, choice)), settled, ModeChosen(name))
+
+
+async def _connect_ahead(run: Run, mixture: Mixture, connections: AsyncExitStack) -> None:
+    """Begin to connect to the critic's upstream while the panel answers, if the panel does not do so itself."""
+    critic = run.models[mixture.critic.model]
+    panel = [proposer.model for proposer in mixture.panel]
+    if mixture.mode != "first" and critic.weights is None and run.pool.is_apart(critic.name, panel):
+        await connections.enter_async_context(run.pool.connected(critic))
+
+
+def _settle_without_panel(run: Run) -> PanelSettled:
+    return PanelSettled(0, 0, run.elapsed_s())
+
+
+def _settle_at_first(mixture: Mixture) -> Mixture:
+    """Return the mixture with a panel that settles as soon as it has one valid candidate."""
     return replace(mixture, quorum=1, grace_s=0, grace_ratio=None, layers=1)
 
 
-def _suitable_mode(contract: Contract, panel: Panel) -> str:
-    """Return `select` where the answer's bytes matter, because a rewritten edit breaks; `fuse` for prose and tools."""
-    if contract.form in _CHOOSING:
+def _choose_mode(contract: Contract, panel: Panel) -> str:
+    """Return `select` if the answer's bytes matter, because a rewritten edit breaks; `fuse` for prose and tools."""
+    if contract.form in _BYTE_EXACT:
         return "select"
     texts = [candidate.completion.text for candidate in panel.candidates]
     is_code = contract.form is Form.PLAIN and len(texts) > 1 and all(find_code_block(text) for text in texts)
     return "select" if is_code else "fuse"
 
 
-def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
-    """Return the rule by which a request needs no panel, None where there is none."""
-    return bypass.matching(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
-
-
-async def _bypassed(run: Run, mixture: Mixture, rule: BypassRule) -> Finished:
-    """One model answers; the mixture's critics step in where it fails."""
+async def _bypass_panel(run: Run, mixture: Mixture, choice: int) -> Answered:
+    """Have one model answer; if it fails, the mixture's critics are asked in its place."""
     critics = (mixture.critic.model, *mixture.critic.fallbacks)
     authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
+    assignment = Assignment(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
+    return (await write_answer(run, assignment, authors)).answer
 
-    async def made(run: Run, choice: int) -> Answered:
-        task = Task(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
-        return (await write(run, task, authors)).answer
 
-    return await _made(run, made, _without_panel(run), ModeChosen("direct", rule.name))
+def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
+    """Return the rule by which a request needs no panel, None if no rule matches."""
+    return bypass.find_rule(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
-    """Whether the critic's model answers alone: asked to, amid work with tools, or as the only one on the panel."""
-    goes_on = mixture.tools_fan_out == "new_turns" and answers_tool_call(request)
-    return mixture.mode == "direct" or goes_on or mixture.panel == (Proposer(mixture.critic.model),)
+    """Whether the critic answers alone: by the mode, in the middle of work with tools, or as the only member."""
+    continues = mixture.tools_fan_out == "new_turns" and answers_tool_call(request)
+    return mixture.mode == "direct" or continues or mixture.panel == (Proposer(mixture.critic.model),)

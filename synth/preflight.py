@@ -1,4 +1,4 @@
-"""What makes a request impossible for a mixture, known before any model is asked. Pure."""
+"""Finding requests that a mixture or a model cannot answer, before any model is asked. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +12,21 @@ from synth.request import ChatRequest, answers_tool_call
 
 @dataclass(frozen=True, slots=True)
 class RequestProblem:
-    """Why a request cannot be met, and the path of the field that asks too much."""
+    """Why a request cannot be answered, and the path of the field that is at fault."""
 
     param: str
     message: str
 
 
 def find_schema_problem(contract: Contract) -> RequestProblem | None:
-    """Return what is wrong with the JSON Schema that a request gives for its answer."""
+    """Return the problem of the JSON Schema that a request gives for its answer, None if it is valid or absent."""
     schema = contract.schema
     problem = None if schema is None else find_schema_defect(schema)
     return None if problem is None else RequestProblem("response_format.json_schema.schema", problem)
 
 
 def find_model_problem(request: ChatRequest, contract: Contract, model: Model) -> RequestProblem | None:
-    """Return why a single model, asked for by its name, cannot meet a request, None where it can."""
+    """Return why a single model, asked by its own name, cannot answer a request, None if it can."""
     if contract.tools and "tools" not in model.capabilities:
         return RequestProblem("tools", f"{model.name} cannot call tools")
     if needs_vision(request.messages) and "vision" not in model.capabilities:
@@ -34,10 +34,10 @@ def find_model_problem(request: ChatRequest, contract: Contract, model: Model) -
     return find_schema_problem(contract)
 
 
-def impossible(
+def find_mixture_problem(
     request: ChatRequest, contract: Contract, mixture: Mixture, models: Mapping[str, Model]
 ) -> RequestProblem | None:
-    """Return why a mixture cannot meet a request, None where it can."""
+    """Return why a mixture cannot answer a request, None if it can."""
     if request.params.get("logprobs") and len(mixture.panel) > 1:
         members = ", ".join(mixture.panel_models)
         return RequestProblem(
@@ -63,7 +63,7 @@ def list_tool_authors(mixture: Mixture, models: Mapping[str, Model]) -> tuple[st
 
 
 def list_authors(mixture: Mixture, models: Mapping[str, Model], contract: Contract) -> tuple[str, ...]:
-    """Return who may write the answer under this contract, in order."""
+    """Return the critics that may write an answer under this contract, in order."""
     if contract.form is Form.TOOLS:
         return list_tool_authors(mixture, models)
     return (mixture.critic.model, *mixture.critic.fallbacks)

@@ -1,4 +1,4 @@
-"""What a client asks, checked and taken apart."""
+"""A chat request after parsing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,8 +13,8 @@ __all__ = ["ChatRequest", "Message", "answers_tool_call", "text_of"]
 class ChatRequest:
     """One chat-completions request.
 
-    `model` is what the client asked for, or None. `messages` are the client's own, never rewritten. `params` holds
-    every other field as it came, also unknown ones, but for those that are about the reply: `n`, `stream` and
+    `model` is the name that the client asked for, or None. `messages` are the client's own and are never rewritten.
+    `params` holds every other field unchanged, unknown ones too, except those about the reply: `n`, `stream` and
     `stream_options`.
     """
 
@@ -27,12 +27,12 @@ class ChatRequest:
 
 
 def text_of(content: Any) -> str:
-    """Return the text in a message's content: a string, the text parts of a list, nothing else."""
+    """Return the text of a message's content: a string, or the text parts of a list; "" for anything else."""
     if isinstance(content, list):
         return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
     return content if isinstance(content, str) else ""
 
 
 def answers_tool_call(request: ChatRequest) -> bool:
-    """Whether this turn hands the model what a tool said: the work goes on, and there is nothing to propose."""
+    """Whether the last message is a tool's result: the model continues its work, and a panel has nothing to propose."""
     return request.messages[-1].get("role") in ("tool", "function")

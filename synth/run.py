@@ -1,4 +1,4 @@
-"""One request on its way through a mixture: what is asked, who may be asked, until when."""
+"""The state of one request on its way through a mixture: request, contract, models, ledger, deadline."""
 
 import os
 import random
@@ -10,27 +10,27 @@ from config.settings import Model
 from synth.contract.contract import Contract
 from synth.events import Emit
 from synth.ledger import Ledger
+from synth.model_pool import ModelPool
 from synth.request import ChatRequest, Message
 from upstream.calls import Call, Role
-from upstream.pool import Pool
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because seeding costs
 
 
 @dataclass(slots=True)
 class Run:
-    """One request's run.
+    """One request on its way to an answer.
 
-    `contract` is what its answer must keep, `models` are all configured ones by name, `deadline` is on the pool's
-    clock. `tell` is told of all that happens. `incremental` asks for the answer's text as it is written, for a client
-    that streams; else it comes whole. What the author thinks is of interest where the run `shows_reasoning`. `rng`
-    draws the candidates' order, `draw_nonce` their fence.
+    `contract` is the form that the answer keeps. `models` are all configured models by name. `started` and `deadline`
+    are on the pool's clock. `emit` receives every event. With `incremental` the answer's text is emitted while it is
+    written, for a client that streams. With `shows_reasoning` the author's reasoning counts as content. `rng` draws
+    the order of the candidates, `draw_nonce` the mark of their fences.
     """
 
     request: ChatRequest
     contract: Contract
     models: Mapping[str, Model]
-    pool: Pool
+    pool: ModelPool
     ledger: Ledger
     emit: Emit
     started: float
@@ -41,7 +41,7 @@ class Run:
     draw_nonce: Callable[[], str] = lambda: os.urandom(8).hex()
 
     def elapsed_s(self) -> float:
-        """Return the seconds since the run began."""
+        """Return the seconds since the start of the run."""
         return self.pool.clock() - self.started
 
     def call(
@@ -55,7 +55,7 @@ class Run:
         overrides: Mapping[str, Any] | None = None,
         alias: str | None = None,
     ) -> Call:
-        """Return a new call, on the ledger already. `overrides` beat both `params` and the model's own."""
+        """Return a new call, and add it to the ledger. `overrides` beat both `params` and the model's own."""
         return self.ledger.add(
             Call(
                 model=self.models[model],

@@ -25,7 +25,7 @@ from synth.events import (
 )
 from synth.ledger import compute_cost, count_tokens
 from synth.normalize import Completion
-from synth.prompts.critic import letter
+from synth.prompts.candidates import letter
 from synth.request import ChatRequest
 from upstream.calls import Attempt, Call
 from upstream.errors import CallError

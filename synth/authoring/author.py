@@ -1,4 +1,4 @@
-"""Having the answer written: one author after the other is asked, until one delivers what the contract demands."""
+"""Writing an answer: ask one author after the other until one delivers an answer that keeps the contract."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,17 +6,10 @@ from dataclasses import field, replace
 from typing import Any
 
 from runtime.frozen import frozen
-from synth.authoring.client_stream import Flow
+from synth.authoring.client_stream import ClientStream
 from synth.contract.contract import Contract, Form, Reading
 from synth.contract.tool_calls import list_calls
-from synth.events import (
-    Answered,
-    AuthorFailed,
-    AuthorStarted,
-    Cause,
-    DecidedBy,
-    SynthesisError,
-)
+from synth.events import Answered, AuthorFailed, AuthorStarted, Cause, DecidedBy, SynthesisError
 from synth.normalize import Completion, normalize
 from synth.prompts import adapt
 from synth.request import Message
@@ -31,19 +24,11 @@ Write it again, whole, with this put right. Reply with nothing else."""
 
 
 @frozen
-class Written:
-    """An answer, and the call that has brought it."""
+class Assignment:
+    """The conversation that an author answers, and the contract that the answer keeps.
 
-    answer: Answered
-    call: Call
-
-
-@frozen
-class Task:
-    """What the author is to answer, and the form to keep.
-
-    `seed`, `letters` and `nonce` tell of the candidates inside `messages`, if any; `overrides` are params of the
-    critic's own. `decided_by` is how its answer comes about.
+    If `messages` show candidates, `seed`, `letters` and `nonce` say in which order, of which models and behind which
+    fence. `overrides` are params for the author's calls. `decided_by` is how the answer will have come about.
     """
 
     messages: Sequence[Message]
@@ -57,102 +42,122 @@ class Task:
     decided_by: DecidedBy = DecidedBy.CRITIC
 
     async def read(self, draft: Completion) -> Reading:
-        """Read a draft. One that copies the candidates with their fences cannot be used, whatever the contract."""
+        """Read a draft under the contract. A draft that copies the candidates with their fences breaks any contract."""
         if self.nonce and self.nonce in draft.text:
             return Reading(draft, "it repeats the drafts instead of replying", None)
         return await self.contract.read_aside(draft)
 
 
-async def write(run: Run, task: Task, authors: Sequence[str]) -> Written:
-    """Ask the authors in turn; return what was written, whose text is what a client that streams has seen.
+@frozen
+class Written:
+    """An answer, and the call that brought it."""
 
-    A draft that breaks the contract goes back to its author once, with the finding; then it is the next author's
-    turn. Once text has gone out only tool calls can follow it. SynthesisError where all fail, and `interrupted` where
-    text has gone out by then.
+    answer: Answered
+    call: Call
+
+
+async def write_answer(run: Run, assignment: Assignment, authors: Sequence[str], *, held: bool = False) -> Written:
+    """Ask the authors in turn, and return the first answer that keeps the contract.
+
+    The text of the answer is what a client that streams has received; with `held` nothing goes out yet. SynthesisError
+    if all authors fail, `interrupted` if text has gone out by then.
     """
+    # Text that a client has received cannot be taken back, and clients want it early. So:
+    # - Plain text goes out while it is written. If its author then fails, the request fails: a second author would
+    #   begin a second text in the middle of the first.
+    # - JSON and edits are held until they were read as a whole, because only then it is known whether they are valid.
+    #   A draft that breaks the contract goes back to its author once, with the finding; then the next author is asked.
+    # - With tools, text goes out and calls are held: they follow the text, so they can be written again.
+    if held:
+        run = replace(run, incremental=False)
     causes: list[Cause] = []
-    flow = Flow(run, task.choice)
+    stream = ClientStream(run, assignment.choice)
     broken: tuple[Completion, str] | None = None
-    for author in authors:
-        drafting = _Drafting(run, task, author, flow)
+    for name in authors:
+        author = _Author(run, assignment, name, stream)
         try:
-            return Written(await drafting.answered(), drafting.call)
+            return Written(await author.write(), author.call)
         except CallError as error:
-            drafting.call.outcome = error.kind
-            causes.append(Cause(author, error))
-            await run.emit(AuthorFailed(drafting.call, error, task.choice))
-            broken = (drafting.broken, author) if drafting.broken else broken
-            if flow.is_amid:
+            author.call.outcome = error.kind
+            causes.append(Cause(name, error))
+            await run.emit(AuthorFailed(author.call, error, assignment.choice))
+            broken = (author.broken, name) if author.broken else broken
+            if stream.is_amid:
                 break
-    raise SynthesisError(causes, interrupted=flow.has_begun, draft=broken)
+    raise SynthesisError(causes, interrupted=stream.has_begun, draft=broken)
 
 
-class _Drafting:
-    """One author at work: a draft, and its revision where one is needed."""
+class _Author:
+    """One author at work: a draft, and one revision if the draft breaks the contract."""
 
-    def __init__(self, run: Run, task: Task, author: str, flow: Flow) -> None:
+    def __init__(self, run: Run, assignment: Assignment, name: str, stream: ClientStream) -> None:
         self._run = run
-        self._task = task
-        self._author = author
-        self._flow = flow
-        messages, self._params = adapt.adapt_for_critic(task.messages, run.request, task.contract, run.models[author])
+        self._assignment = assignment
+        self._name = name
+        self._stream = stream
+        messages, self._params = adapt.adapt_for_critic(
+            assignment.messages, run.request, assignment.contract, run.models[name]
+        )
         self.call = self._new_call(messages)
         self.broken: Completion | None = None
 
     def _new_call(self, messages: Sequence[Message]) -> Call:
-        task = self._task
-        return self._run.call(self._author, task.role, messages, params=self._params, overrides=task.overrides)
+        assignment = self._assignment
+        return self._run.call(
+            self._name, assignment.role, messages, params=self._params, overrides=assignment.overrides
+        )
 
-    async def answered(self) -> Answered:
-        """Return the author's answer; CallError where none comes that keeps the contract."""
-        run, task, flow = self._run, self._task, self._flow
-        await self._start()
+    async def write(self) -> Answered:
+        """Return the author's answer; CallError if none comes that keeps the contract."""
+        run, assignment, stream = self._run, self._assignment, self._stream
+        await self._announce()
         streams = self._may_stream()
-        completion = normalize(await (flow.streamed(self.call) if streams else run.pool.complete(self.call)))
-        flow.is_amid = False
-        draft = await task.read(completion)
+        completion = normalize(await (stream.forward(self.call) if streams else run.pool.complete(self.call)))
+        stream.is_amid = False
+        draft = await assignment.read(completion)
         if draft.finding is not None:
-            draft, streams = await self._revised(draft.completion, draft.finding), False
+            draft, streams = await self._revise(draft.completion, draft.finding), False
         self._check(draft, streamed=streams)
-        if run.incremental and not flow.has_begun:
-            await flow.whole(draft.completion, with_reasoning=not streams)
-        completion = replace(draft.completion, text=flow.text) if flow.has_begun else draft.completion
-        return Answered(completion, task.decided_by, self._author, task.choice)
+        if not stream.has_begun:
+            await stream.emit_completion(draft.completion, with_reasoning=not streams)
+        completion = replace(draft.completion, text=stream.text) if stream.has_begun else draft.completion
+        return Answered(completion, assignment.decided_by, self._name, assignment.choice)
 
-    async def _start(self) -> None:
-        task, call = self._task, self.call
-        await self._run.emit(AuthorStarted(call, call.messages, task.seed, task.letters, task.choice))
+    async def _announce(self) -> None:
+        assignment, call = self._assignment, self.call
+        await self._run.emit(AuthorStarted(call, call.messages, assignment.seed, assignment.letters, assignment.choice))
 
-    async def _revised(self, draft: Completion, finding: str) -> Reading:
-        """Have a draft written again that breaks the contract; CallError where too much of it has gone out."""
+    async def _revise(self, draft: Completion, finding: str) -> Reading:
+        """Ask for a revision of a draft that breaks the contract; CallError if its text has gone out already."""
         error = CallError(Kind.BROKEN_CONTRACT, finding)
-        if self._flow.has_begun and self._task.contract.form is not Form.TOOLS:
-            self._flow.is_amid = True  # it can't be taken back
+        if self._stream.has_begun and self._assignment.contract.form is not Form.TOOLS:
+            self._stream.is_amid = True  # no other author may continue this text
             raise error
         self.call.outcome = error.kind
-        await self._run.emit(AuthorFailed(self.call, error, self._task.choice))
-        self.call = self._new_call(_with_finding(self.call.messages, draft, finding))
-        await self._start()
-        return await self._task.read(normalize(await self._run.pool.complete(self.call)))
+        await self._run.emit(AuthorFailed(self.call, error, self._assignment.choice))
+        self.call = self._new_call(_ask_again(self.call.messages, draft, finding))
+        await self._announce()
+        return await self._assignment.read(normalize(await self._run.pool.complete(self.call)))
 
     def _check(self, draft: Reading, *, streamed: bool) -> None:
-        """Raise where a draft can't be the answer: it breaks the contract, or its words come after other words."""
+        """CallError if a draft cannot be the answer: it breaks the contract, or its text would follow other text."""
         if draft.finding is not None:
             self.broken = draft.completion
             raise CallError(Kind.BROKEN_CONTRACT, draft.finding)
-        if self._flow.has_begun and not streamed and not list_calls(draft.completion):
+        if self._stream.has_begun and not streamed and not list_calls(draft.completion):
             raise CallError(Kind.BROKEN_CONTRACT, "it answers in words, where other words have gone out")
 
     def _may_stream(self) -> bool:
-        """Say whether text may go out as it comes: JSON and edits are checked as a whole before any of it does."""
-        held = self._task.contract.json or self._task.contract.form is Form.EDITS
-        return self._run.incremental and not self._flow.has_begun and not held
+        """Whether text may go out as it comes: JSON and edits are checked as a whole before any of it does."""
+        held = self._assignment.contract.json or self._assignment.contract.form is Form.EDITS
+        return self._run.incremental and not self._stream.has_begun and not held
 
 
-def _with_finding(messages: Sequence[Message], draft: Completion, problem: str) -> Conversation:
+def _ask_again(messages: Sequence[Message], draft: Completion, finding: str) -> Conversation:
+    """Return the conversation with the draft and a request for its revision behind it."""
     calls = [*draft.tool_calls, *filter(None, [draft.function_call])]
-    said = draft.text + ("\n" + json.dumps(calls) if calls else "")
+    text = draft.text + ("\n" + json.dumps(calls) if calls else "")
     return Conversation.of(messages).continue_with(
-        {"role": "assistant", "content": said},
-        {"role": "user", "content": _REVISION.replace("{finding}", problem)},
+        {"role": "assistant", "content": text},
+        {"role": "user", "content": _REVISION.replace("{finding}", finding)},
     )

@@ -1,19 +1,22 @@
-"""An author's words on their way to a client that streams: what may go out, and what has."""
+"""The text of an answer on its way to a client that streams: what may go out, and what already has."""
 
+from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
 
-from synth.events import Event, ReasoningDelta, TextDelta, split_text
+from synth.events import Event, ReasoningDelta, TextDelta
 from synth.normalize import Completion, DeltaReader, Split
 from synth.run import Run
 from upstream.calls import Call
 from upstream.openai.stream_assembler import StreamAssembler
 
+_DELTA_CHARS = 48  # of a complete text, so that a client renders it smoothly
 
-class Flow:
-    """The text of one choice, as the client has it; it can't be taken back.
 
-    `is_amid` tells whether an author has begun to write into it and has not come to an end.
+class ClientStream:
+    """The text of one choice as the client has received it; none of it can be taken back.
+
+    `is_amid` is whether an author has begun to write into it and has not finished.
     """
 
     def __init__(self, run: Run, choice: int) -> None:
@@ -30,32 +33,37 @@ class Flow:
 
     @property
     def text(self) -> str:
-        """All that has gone out."""
+        """All text that has gone out."""
         return "".join(self._out)
 
-    async def streamed(self, call: Call) -> dict[str, Any]:
-        """Return the completion that a stream comes to, and tell of its pieces as they come; CallError as the pool."""
+    async def forward(self, call: Call) -> dict[str, Any]:
+        """Stream a call, emit its deltas as they arrive, and return the assembled completion; CallError as the pool."""
         self.is_amid, self._lead = False, ""
         assembler, reader = StreamAssembler(), DeltaReader()
         async with aclosing(self._run.pool.stream(call)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)
-                for delta in self._deltas(reader.feed(chunk)):
+                for delta in self._take(reader.feed(chunk)):
                     await self._run.emit(delta)
-        for delta in self._deltas(reader.end()):
+        for delta in self._take(reader.end()):
             await self._run.emit(delta)
         return assembler.completion()
 
-    async def whole(self, completion: Completion, *, with_reasoning: bool) -> None:
-        """Emit of a completion that is there as a whole."""
+    async def emit_completion(self, completion: Completion, *, with_reasoning: bool = True) -> None:
+        """Emit a complete answer in deltas, if the client streams.
+
+        The only place that does so: for candidates, for critics whose text was held back, for reviewed drafts.
+        """
+        if not self._run.incremental:
+            return
         if completion.reasoning and with_reasoning:
             await self._run.emit(ReasoningDelta(completion.reasoning, self._choice))
-        for piece in split_text(completion.text):
-            self._out.append(piece)
-            await self._run.emit(TextDelta(piece, self._choice))
+        for part in split_text(completion.text):
+            self._out.append(part)
+            await self._run.emit(TextDelta(part, self._choice))
 
-    def _deltas(self, split: Split) -> list[Event]:
-        """Return what may go out; white space waits for the first word, for it may be all there is."""
+    def _take(self, split: Split) -> list[Event]:
+        """Return the deltas that may go out; leading white space waits for the first word, it may be all there is."""
         deltas: list[Event] = [ReasoningDelta(split.reasoning, self._choice)] if split.reasoning else []
         text = self._lead + split.text
         if not self._out and not text.strip():
@@ -66,3 +74,9 @@ class Flow:
             self._out.append(text)
             deltas.append(TextDelta(text, self._choice))
         return deltas
+
+
+def split_text(text: str, size: int = _DELTA_CHARS) -> Iterator[str]:
+    """Yield a text in parts of `size` characters; joined they are the text."""
+    for start in range(0, len(text), size):
+        yield text[start : start + size]

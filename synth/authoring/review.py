@@ -1,111 +1,117 @@
-"""Having an answer written and looked over: a draft, a second model's defects, and one revision where there are any."""
+"""Reviewing a draft: a second model looks for defects, and the author revises the draft once if there are any."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from config.settings import Verify
-from synth.authoring.author import Task, Written, write
-from synth.context_window import holds
+from config.settings import Model, Verify
+from synth.authoring.author import Assignment, Written
+from synth.authoring.client_stream import ClientStream
+from synth.context_window import fits
 from synth.contract.tool_calls import list_calls
-from synth.events import (
-    Answered,
-    AuthorFailed,
-    AuthorStarted,
-    ReviewArrived,
-    ReviewFailed,
-    Revised,
-    split_into_deltas,
-)
+from synth.events import Answered, AuthorFailed, AuthorStarted, ReviewArrived, ReviewFailed, Revised
 from synth.normalize import Completion, normalize
-from synth.prompts import critic, review
+from synth.prompts import review
 from synth.prompts.adapt import describe_media
+from synth.prompts.candidates import show_candidates
+from synth.request import Message
 from synth.run import Run
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
 from upstream.openai.conversation import Conversation
 
 
-async def write_reviewed(run: Run, task: Task, authors: Sequence[str], verify: Verify | None) -> Answered:
-    """Do as `write` does, and have what was written looked over where the mixture says by whom.
+async def finish_draft(run: Run, assignment: Assignment, written: Written, verify: Verify | None) -> Answered:
+    """Return the answer that a draft becomes, and emit it, if the mixture names a model that reviews it.
 
-    Nothing of a draft goes out before it has been. Whatever happens to its verification, the draft is not lost.
+    Without `verify` the draft is the answer, and its text has gone out already. Whatever fails here, the draft stands.
     """
     if verify is None:
-        return (await write(run, task, authors)).answer
-    written = await write(replace(run, incremental=False), task, authors)
+        return written.answer
     answer = written.answer
-    if _can_be_verified(answer, verify):
-        answer = await _improved(run, task, verify, written)
-    for delta in split_into_deltas(answer.completion, task.choice) if run.incremental else ():
-        await run.emit(delta)
+    if _is_reviewable(answer, verify):
+        answer = await _improve(run, assignment, verify, written)
+    await ClientStream(run, assignment.choice).emit_completion(answer.completion)
     return answer
 
 
-def _can_be_verified(answer: Answered, verify: Verify) -> bool:
-    """Whether there is a text to look over, and by somebody else: who reviews their own work finds little."""
+def _is_reviewable(answer: Answered, verify: Verify) -> bool:
+    """Whether there is a text to review, by another model: one that reviews its own work finds little."""
     draft = answer.completion
     return (
         answer.author != verify.model and bool(draft.text.strip()) and not list_calls(draft) and draft.refusal is None
     )
 
 
-async def _improved(run: Run, task: Task, verify: Verify, written: Written) -> Answered:
-    """Return what becomes of a draft: its revision where that takes its place, else the draft."""
+async def _improve(run: Run, assignment: Assignment, verify: Verify, written: Written) -> Answered:
+    """Return the revision of a draft if it is no worse, otherwise the draft."""
     draft = written.answer
     try:
-        verified = await _verified(run, task, verify, draft.completion)
+        review_event = await _ask_reviewer(run, assignment, verify, draft.completion)
     except CallError as error:
-        await run.emit(ReviewFailed(verify.model, error, task.choice))
+        await run.emit(ReviewFailed(verify.model, error, assignment.choice))
         return draft
-    await run.emit(verified)
-    if not verified.defects:
+    await run.emit(review_event)
+    if not review_event.defects:
         return draft
-    call = _revision(run, task, written, verified.defects)
-    await run.emit(AuthorStarted(call, call.messages, choice=task.choice))
+    call = _revision_call(run, assignment, written, review_event.defects)
+    await run.emit(AuthorStarted(call, call.messages, choice=assignment.choice))
     try:
-        revision = await task.read(normalize(await run.pool.complete(call)))
+        revision = await assignment.read(normalize(await run.pool.complete(call)))
     except CallError as error:
         call.outcome = error.kind
-        await run.emit(AuthorFailed(call, error, task.choice))
-        await run.emit(Revised(call, error.message, task.choice))
+        await run.emit(AuthorFailed(call, error, assignment.choice))
+        await run.emit(Revised(call, error.message, assignment.choice))
         return draft
-    worse = review.worse(await task.read(draft.completion), revision)
-    await run.emit(Revised(call, worse, task.choice))
+    worse = review.find_regression(await assignment.read(draft.completion), revision)
+    await run.emit(Revised(call, worse, assignment.choice))
     return replace(draft, completion=revision.completion) if worse is None else draft
 
 
-async def _verified(run: Run, task: Task, verify: Verify, draft: Completion) -> ReviewArrived:
-    """Have a draft looked over, in half of what time there is: the rest is a revision's. CallError where it fails."""
+async def _ask_reviewer(run: Run, assignment: Assignment, verify: Verify, draft: Completion) -> ReviewArrived:
+    """Ask for defects, within half of the remaining time: the rest is for a revision. CallError if the review fails."""
     model = run.models[verify.model]
-    nonce = critic.draw_nonce_outside([draft.text], run.draw_nonce)
-    template = review.template(run.contract)
-    block = critic.fill_template(critic.find_last_request(run.request.messages), [draft.text], nonce, template)
-    messages = critic.append_block(describe_media(run.request.messages, model), block)
-    if not holds(model, messages):
+    messages = _show_draft(run, model, draft)
+    if not fits(model, messages):
         raise CallError(Kind.CONTEXT_LENGTH, f"the draft does not fit its {model.context_tokens} tokens of context")
     now = run.pool.clock()
-    deadline = now + max(0.0, run.deadline - now) / 2
-    params = review.params(model)
-    call = run.call(verify.model, "verifier", messages, params=params, overrides=verify.params, deadline=deadline)
+    call = run.call(
+        verify.model,
+        "verifier",
+        messages,
+        params=review.build_params(model),
+        overrides=verify.params,
+        deadline=now + max(0.0, run.deadline - now) / 2,
+    )
     try:
-        listed, n_dismissed = _found(normalize(await run.pool.complete(call)), draft)
+        defects, n_dismissed = _read_defects(normalize(await run.pool.complete(call)), draft)
     except CallError as error:
         call.outcome = error.kind
         raise
-    return ReviewArrived(call, listed, n_dismissed, task.choice)
+    return ReviewArrived(call, defects, n_dismissed, assignment.choice)
 
 
-def _found(said: Completion, draft: Completion) -> tuple[tuple[review.Defect, ...], int]:
+def _show_draft(run: Run, model: Model, draft: Completion) -> Sequence[Message]:
+    (showing,) = show_candidates(
+        describe_media(run.request.messages, model),
+        [draft.text],
+        review.build_template(run.contract),
+        rng=run.rng,
+        draw_nonce=run.draw_nonce,
+    )
+    return showing.messages
+
+
+def _read_defects(reply: Completion, draft: Completion) -> tuple[tuple[review.Defect, ...], int]:
     try:
-        return review.found(said.text, draft.text)
+        return review.read_defects(reply.text, draft.text)
     except ValueError as error:
-        raise CallError(Kind.BROKEN_CONTRACT, f"its word on the draft cannot be read: {error}") from error
+        raise CallError(Kind.BROKEN_CONTRACT, f"its review of the draft cannot be read: {error}") from error
 
 
-def _revision(run: Run, task: Task, written: Written, listed: Sequence[review.Defect]) -> Call:
+def _revision_call(run: Run, assignment: Assignment, written: Written, defects: Sequence[review.Defect]) -> Call:
     answer, drafting = written.answer, written.call
     messages = Conversation.of(drafting.messages).continue_with(
         {"role": "assistant", "content": answer.completion.text},
-        {"role": "user", "content": review.revision_request(listed)},
+        {"role": "user", "content": review.build_revision_request(defects)},
     )
-    return run.call(answer.author, task.role, messages, params=drafting.params, overrides=task.overrides)
+    return run.call(answer.author, assignment.role, messages, params=drafting.params, overrides=assignment.overrides)

@@ -1,24 +1,27 @@
-"""Several answers to one request, made side by side."""
+"""Making several answers to one request at the same time (`n` of Chat Completions)."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from synth.events import Answered, Emit, Event, SynthesisError
 
-_MAX_WAITING = 16  # events; a client that reads slowly holds the upstreams back
+_MAX_QUEUED = 16  # events; then the upstreams wait for a client that reads slowly
 
 Make = Callable[[Emit, int], Awaitable[Answered]]
-"""Makes the answer of one choice, and tells what happens meanwhile."""
+"""Makes the answer of one choice, and emits the events of its making."""
 
 
-async def side_by_side(n_choices: int, make: Make, emit: Emit, *, spare: bool) -> list[Answered]:
-    """Return what `make` makes of the choices from 0 on, in this order; tell of all of them, Answered last of each.
+async def make_side_by_side(n_choices: int, make: Make, emit: Emit, *, spare: bool) -> list[Answered]:
+    """Make the choices from 0 on at the same time, and return their answers in this order.
 
-    With `spare`, choices that fail are left out as long as one succeeds; else the first failure ends all of them. Who
-    is told hears one event at a time, by the caller's own task: ending a choice cuts off nothing that is being written.
+    Events of all choices are emitted, Answered as the last of each. With `spare`, choices that fail are left out as
+    long as one succeeds; otherwise the first failure ends all of them.
     """
-    queue: asyncio.Queue[Event | Exception] = asyncio.Queue(_MAX_WAITING)
-    tasks = [asyncio.create_task(_pour(make(queue.put, choice), queue)) for choice in range(n_choices)]
+    # Events pass through one bounded queue and are emitted by the caller's own task, one at a time. Cancelling a
+    # choice therefore never cuts off an event that is just being written to the client, and a slow client slows all
+    # choices alike.
+    queue: asyncio.Queue[Event | Exception] = asyncio.Queue(_MAX_QUEUED)
+    tasks = [asyncio.create_task(_enqueue(make(queue.put, choice), queue)) for choice in range(n_choices)]
     answers: list[Answered] = []
     failures: list[SynthesisError] = []
     try:
@@ -41,7 +44,7 @@ async def side_by_side(n_choices: int, make: Make, emit: Emit, *, spare: bool) -
     return sorted(answers, key=lambda each: each.choice)
 
 
-async def _pour(answer: Awaitable[Answered], queue: "asyncio.Queue[Event | Exception]") -> None:
+async def _enqueue(answer: Awaitable[Answered], queue: "asyncio.Queue[Event | Exception]") -> None:
     try:
         await queue.put(await answer)
     except Exception as error:  # noqa: BLE001 -- handed to the reader, which raises it

@@ -1,4 +1,4 @@
-"""The mode `first`: the first valid candidate is the answer. The panel is not waited for beyond it."""
+"""The mode `first`: the first valid candidate is the answer, and the panel is not waited for any longer."""
 
 from synth.contract.contract import Form
 from synth.events import Answered, DecidedBy
@@ -7,6 +7,6 @@ from synth.modes.outcomes import Case, use_candidate
 
 
 async def first(case: Case) -> Answered:
-    """Return one answer; as in `fuse` where there is no valid candidate, or tools are to be called."""
+    """Return one answer; as `fuse` does if there is no valid candidate or tools may be called."""
     best = None if case.run.contract.form is Form.TOOLS else case.panel.best()
     return await fuse(case) if best is None else await use_candidate(case, best, DecidedBy.FIRST)

@@ -1,28 +1,28 @@
-"""The mode `fuse`: a critic writes one answer out of all candidates."""
+"""The mode `fuse`: a critic writes one answer from all candidates."""
 
 from synth.contract.contract import Form
 from synth.events import Answered, DecidedBy
 from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, use_candidate
-from synth.panel.ask import Candidate, sound
+from synth.panel.ask import Candidate, drop_weak
 
 
 async def fuse(case: Case) -> Answered:
     """Return one answer.
 
-    No candidate: the critic answers alone. One, or several that are equal: that is the answer, without a critic,
-    unless tools are to be called, which the critic alone can.
+    Without candidates the critic answers alone. A single candidate is the answer without a critic, and so are several
+    with the same outcome, unless tools may be called: only the critic can call them.
     """
-    standing = _standing(case)
+    settled = _find_settled(case)
     if not case.panel.candidates:
         return await ask_critic_alone(case)
-    if standing is not None:
-        return await use_candidate(case, *standing)
+    if settled is not None:
+        return await use_candidate(case, *settled)
     return await ask_critic(case)
 
 
-def _standing(case: Case) -> tuple[Candidate, DecidedBy] | None:
+def _find_settled(case: Case) -> tuple[Candidate, DecidedBy] | None:
     """Return the candidate that needs no critic, if there is one."""
-    candidates = sound(case.panel.candidates)
+    candidates = drop_weak(case.panel.candidates)
     if case.run.contract.form is Form.TOOLS or any(candidate.finding for candidate in candidates):
         return None
     best = case.panel.best()

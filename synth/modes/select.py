@@ -1,8 +1,6 @@
-"""The mode `select`: a critic chooses, and the chosen candidate is the answer byte for byte.
+"""The mode `select`: a critic picks a candidate, and the picked candidate is the answer byte for byte.
 
-For code and edits picking beats rewriting, because a rewritten edit block breaks (arXiv 2603.20324, 2503.15838). A
-critic that changes its mind with the order of the candidates has said nothing: then the panel's own order decides, so
-a weak critic never costs the user the best member's answer.
+For code and edits picking beats rewriting, because a rewritten edit block breaks (arXiv 2603.20324, 2503.15838).
 """
 
 import asyncio
@@ -14,30 +12,32 @@ from synth.contract.contract import Form
 from synth.edits import Hunk, apply_edits, assemble_hunks, find_code_block, find_conflict
 from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, PickMade
 from synth.modes.fuse import fuse
-from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, fitting, use_candidate, use_completion
+from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, keep_fitting, use_candidate, use_completion
 from synth.normalize import Completion, normalize
-from synth.panel.ask import Candidate, is_weak, sound
+from synth.panel.ask import Candidate, drop_weak, is_weak
 from synth.preflight import list_authors
-from synth.prompts import critic, pick
+from synth.prompts import pick
+from synth.prompts.candidates import show_candidates
+from synth.request import Message
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
-from upstream.openai.wire import TOKEN_LIMITS
+from upstream.openai.wire import token_limit_name
 
 _TOP_LOGPROBS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class Ballot:
-    """One order in which the candidates are put to the critic."""
+    """The candidates in one order, as the critic reads them."""
 
     shown: tuple[Candidate, ...]
-    messages: Sequence[Any]
+    messages: Sequence[Message]
     seed: int
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What a critic's word comes to: an answer, and whose it is."""
+    """The answer that a critic's reply to one ballot stands for; `written` if the critic wrote it itself."""
 
     completion: Completion
     author: str
@@ -48,10 +48,11 @@ class Choice:
 async def select(case: Case) -> Answered:
     """Return one answer.
 
-    Candidates that break the contract are out; of those with the same outcome the best-ranked is shown. One outcome
-    left: no critic. None left: the critic writes. With tools, which the critic alone can call, as in `fuse`.
+    Candidates that break the contract are out, and of several with the same outcome only the best-ranked is shown.
+    With one outcome left no critic is asked; with none left the critic writes. If tools may be list_calls, as `fuse`
+    does: only the critic can call them.
     """
-    clusters = _clusters(case)
+    clusters = _cluster(case)
     if case.run.contract.form is Form.TOOLS:
         return await fuse(case)
     if not case.panel.candidates:
@@ -59,102 +60,106 @@ async def select(case: Case) -> Answered:
     if not clusters:
         return await ask_critic(case)
     if len(clusters) == 1:
-        alone = len(_valid(case)) == 1
+        alone = len(_list_valid(case)) == 1
         return await use_candidate(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
-    return await _elected(case, clusters)
+    return await _elect(case, clusters)
 
 
-def _clusters(case: Case) -> list[Candidate]:
+def _cluster(case: Case) -> list[Candidate]:
     """Return the best-ranked candidate of each outcome, best first."""
     by_outcome: dict[Hashable, Candidate] = {}
-    for candidate in _valid(case):
-        by_outcome.setdefault(_outcome(case, candidate), candidate)
+    for candidate in _list_valid(case):
+        by_outcome.setdefault(_find_outcome(case, candidate), candidate)
     return list(by_outcome.values())
 
 
-def _valid(case: Case) -> list[Candidate]:
-    """Return the candidates that keep the contract; truncated or refusing ones for want of others."""
-    return sound([candidate for candidate in case.panel.candidates if candidate.finding is None])
+def _list_valid(case: Case) -> list[Candidate]:
+    """Return the candidates that keep the contract; truncated ones and refusals only if there are no others."""
+    return drop_weak([candidate for candidate in case.panel.candidates if candidate.finding is None])
 
 
-def _outcome(case: Case, candidate: Candidate) -> Hashable:
-    """Return what a candidate comes to: where nothing demanded code but it is code, that code."""
+def _find_outcome(case: Case, candidate: Candidate) -> Hashable:
+    """Return a candidate's outcome: that of its code, if the contract is plain text but the candidate is code."""
     if case.run.contract.form is Form.PLAIN and (block := find_code_block(candidate.completion.text)) is not None:
         return block.outcome
     return candidate.outcome
 
 
-async def _elected(case: Case, clusters: Sequence[Candidate]) -> Answered:
-    """Put the candidates to the critics in turn, each time in all orders at once, until one has spoken.
+async def _elect(case: Case, clusters: Sequence[Candidate]) -> Answered:
+    """Have the critics pick, one critic after the other, until one has replied to all ballots.
 
-    Candidates that do not fit the critic's context are dropped, the worst-ranked first; if it turns out to be too
-    small all the same, one more is, once.
+    Candidates that do not fit the critic's context are dropped, the worst-ranked first.
     """
+    # A small critic prefers what stands first: on our recorded evaluation its pick followed the position, not the
+    # candidate, on 32 of 39 items. So it is asked twice at the same time, in one order and in its reverse, and its
+    # pick counts only if both replies mean the same outcome. Otherwise the operator's own ranking decides: a weak
+    # critic can never make the answer worse than the best-ranked member's.
+    # If the prompt turns out to be too long after all, one more candidate is dropped, once.
     authors = list_authors(case.mixture, case.run.models, case.run.contract)
-    fit = fitting(case, authors[0], clusters)
+    fit = keep_fitting(case, authors[0], clusters)
     for shown in (fit, fit[:-1]):
         errors: list[CallError] = []
-        ballots = _ballots(case, shown) if len(shown) > 1 else []
+        ballots = _draw_ballots(case, shown) if len(shown) > 1 else []
         for author in authors if ballots else ():
-            calls = [_call(case, author, ballot) for ballot in ballots]
-            for call, ballot in zip(calls, ballots, strict=True):
-                letters = tuple(candidate.name for candidate in ballot.shown)
-                await case.run.emit(AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice))
-            said = await _asked(case, calls)
-            for call, word in zip(calls, said, strict=True):
-                await case.run.emit(_heard(call, word, case.choice))
-            words = [word for word in said if isinstance(word, Completion)]
-            if len(words) == len(calls):
-                return await _decided(case, author, clusters, ballots, words)
-            errors += [word for word in said if isinstance(word, CallError)]
+            replies = await _ask_ballots(case, author, ballots)
+            completions = [reply for reply in replies if isinstance(reply, Completion)]
+            if len(completions) == len(ballots):
+                return await _decide(case, author, clusters, ballots, completions)
+            errors += [reply for reply in replies if isinstance(reply, CallError)]
         if any(error.kind is not Kind.CONTEXT_LENGTH for error in errors):
             break
     return await use_candidate(case, clusters[0], DecidedBy.BEST_CANDIDATE)
 
 
-def _ballots(case: Case, clusters: Sequence[Candidate]) -> list[Ballot]:
-    seed = case.run.rng.getrandbits(32)
-    order = critic.shuffled(len(clusters), seed)
-    texts = [candidate.completion.text for candidate in clusters]
-    nonce = critic.draw_nonce_outside(texts, case.run.draw_nonce)
-    template = pick.PROMPT.replace("{hunks}", pick.HUNKS if case.run.contract.form is Form.EDITS else "")
-    request = critic.find_last_request(case.run.request.messages)
+def _draw_ballots(case: Case, clusters: Sequence[Candidate]) -> list[Ballot]:
+    run = case.run
+    showings = show_candidates(
+        run.request.messages,
+        [candidate.completion.text for candidate in clusters],
+        pick.PROMPT.replace("{hunks}", pick.HUNKS if run.contract.form is Form.EDITS else ""),
+        rng=run.rng,
+        draw_nonce=run.draw_nonce,
+        n_orders=case.mixture.orders,
+    )
+    return [
+        Ballot(tuple(clusters[position] for position in showing.order), showing.messages, showing.seed)
+        for showing in showings
+    ]
 
-    def ballot(positions: Sequence[int]) -> Ballot:
-        shown = tuple(clusters[position] for position in positions)
-        block = critic.fill_template(request, [each.completion.text for each in shown], nonce, template)
-        return Ballot(shown, critic.append_block(case.run.request.messages, block), seed)
 
-    return [ballot(order), ballot(order[::-1])][: case.mixture.orders]
+async def _ask_ballots(case: Case, author: str, ballots: Sequence[Ballot]) -> list[Completion | CallError]:
+    """Return a critic's reply to each ballot; all are asked at the same time."""
+    calls = [_new_call(case, author, ballot) for ballot in ballots]
+    for call, ballot in zip(calls, ballots, strict=True):
+        letters = tuple(candidate.name for candidate in ballot.shown)
+        await case.run.emit(AuthorStarted(call, ballot.messages, ballot.seed, letters, case.choice))
+    tasks = [asyncio.create_task(_ask_ballot(case, call)) for call in calls]
+    try:
+        replies = list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for call, reply in zip(calls, replies, strict=True):
+        await case.run.emit(_reply_event(call, reply, case.choice))
+    return replies
 
 
-def _call(case: Case, author: str, ballot: Ballot) -> Call:
-    """Return the call for a verdict: a few tokens, and none of the client's params, which are about its answer."""
+def _new_call(case: Case, author: str, ballot: Ballot) -> Call:
+    """Return the call for a pick: few tokens, and none of the client's params, which are about its answer."""
     model = case.run.models[author]
-    configured = next((name for name in TOKEN_LIMITS if name in model.params), None)
-    limit = configured or ("max_completion_tokens" if model.provider == "openai" else "max_tokens")
-    params: dict[str, Any] = {limit: case.mixture.verdict_max_tokens}
+    params: dict[str, Any] = {token_limit_name(model.params, model.provider): case.mixture.verdict_max_tokens}
     if "logprobs" in model.capabilities:
         params |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
     return case.run.call(author, "critic", ballot.messages, params=params, overrides=case.mixture.critic.params)
 
 
-def _heard(call: Call, word: Completion | CallError, choice: int) -> Event:
-    return AuthorFailed(call, word, choice) if isinstance(word, CallError) else PickMade(call, word, choice)
+def _reply_event(call: Call, reply: Completion | CallError, choice: int) -> Event:
+    return AuthorFailed(call, reply, choice) if isinstance(reply, CallError) else PickMade(call, reply, choice)
 
 
-async def _asked(case: Case, calls: Sequence[Call]) -> list[Completion | CallError]:
-    tasks = [asyncio.create_task(_word(case, call)) for call in calls]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _word(case: Case, call: Call) -> Completion | CallError:
-    """Return what the critic says; a second time without logprobs where the upstream will not give them."""
+async def _ask_ballot(case: Case, call: Call) -> Completion | CallError:
+    """Return the critic's reply, asked again without logprobs if the upstream rejects them."""
     try:
         try:
             return normalize(await case.run.pool.complete(call))
@@ -169,33 +174,43 @@ async def _word(case: Case, call: Call) -> Completion | CallError:
         return error
 
 
-async def _choice(case: Case, author: str, ballot: Ballot, said: Completion) -> Choice | None:
-    """Return what a critic's word comes to, None where it names nobody and is no answer of its own."""
-    likeliest = pick.likeliest(said.logprobs, len(ballot.shown))
-    named = pick.picks(said.text, len(ballot.shown))
-    if len(named) > 1 or (named and named[0].hunk is not None):
-        return await asyncio.to_thread(_assembled, case, ballot, named)
-    position = named[0].position if named else likeliest
-    if named and likeliest is not None:
-        position = likeliest
+async def _decide(
+    case: Case, author: str, clusters: Sequence[Candidate], ballots: Sequence[Ballot], replies: Sequence[Completion]
+) -> Answered:
+    """Return the choice that is the same in every order, or else the best-ranked candidate."""
+    choices = [await _read_choice(case, author, *each) for each in zip(ballots, replies, strict=True)]
+    first = choices[0]
+    if first is not None and all(choice is not None and choice.outcome == first.outcome for choice in choices):
+        decided_by = DecidedBy.CRITIC if first.written else DecidedBy.CHOSEN
+        return await use_completion(case, first.completion, first.author, decided_by)
+    return await use_candidate(case, clusters[0], DecidedBy.PANEL_ORDER)
+
+
+async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completion) -> Choice | None:
+    """Return the choice that a critic's reply means, None if it names no candidate and is no answer of its own."""
+    likeliest = pick.find_likeliest(reply.logprobs, len(ballot.shown))
+    picks = pick.read_picks(reply.text, len(ballot.shown))
+    if len(picks) > 1 or (picks and picks[0].hunk is not None):
+        return await asyncio.to_thread(_assemble, case, ballot, picks)
+    position = picks[0].position if picks and likeliest is None else likeliest
     if position is not None:
-        chosen = ballot.shown[position]
-        return Choice(chosen.completion, chosen.name, _outcome(case, chosen))
-    written = await case.run.contract.read_aside(said)
+        picked = ballot.shown[position]
+        return Choice(picked.completion, picked.name, _find_outcome(case, picked))
+    written = await case.run.contract.read_aside(reply)
     checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
-    if not checked or written.finding is not None or is_weak(said):
+    if not checked or written.finding is not None or is_weak(reply):
         return None
     return Choice(written.completion, author, written.outcome, written=True)
 
 
-def _assembled(case: Case, ballot: Ballot, named: Sequence[pick.Pick]) -> Choice | None:
-    """Return the answer that is made of the named hunks, each verbatim; None where they are none or clash."""
+def _assemble(case: Case, ballot: Ballot, picks: Sequence[pick.Pick]) -> Choice | None:
+    """Return the answer made of the picked hunks, each verbatim; None if one does not exist or two clash."""
     contract = case.run.contract
     if contract.edits is None:
         return None
     groups: dict[int, list[Hunk]] = {}
     order: list[Hunk] = []
-    for picked in named:
+    for picked in picks:
         text = ballot.shown[picked.position].completion.text
         hunks = {hunk.index + 1: hunk for hunk in apply_edits(contract.edits, contract.workspace, text).hunks}
         if picked.hunk not in hunks:
@@ -209,21 +224,3 @@ def _assembled(case: Case, ballot: Ballot, named: Sequence[pick.Pick]) -> Choice
         return None
     authors = dict.fromkeys(ballot.shown[position].name for position in groups)
     return Choice(reading.completion, "+".join(authors), reading.outcome)
-
-
-async def _decided(
-    case: Case,
-    author: str,
-    clusters: Sequence[Candidate],
-    ballots: Sequence[Ballot],
-    words: Sequence[Completion],
-) -> Answered:
-    """Return the choice that holds in every order, else the panel's first."""
-    choices = [await _choice(case, author, *each) for each in zip(ballots, words, strict=True)]
-    first = choices[0]
-    if first is not None and all(choice is not None and choice.outcome == first.outcome for choice in choices):
-        decided_by = DecidedBy.CRITIC if first.written else DecidedBy.CHOSEN
-    else:
-        best = clusters[0]
-        first, decided_by = Choice(best.completion, best.name, None), DecidedBy.PANEL_ORDER
-    return await use_completion(case, first.completion, first.author, decided_by)

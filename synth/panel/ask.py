@@ -1,4 +1,4 @@
-"""Asking the panel: all proposers at once, each a candidate or a failure."""
+"""Asking the panel: all proposers at the same time; each gives a candidate or a failure."""
 
 import json
 from collections.abc import Hashable, Sequence
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from config.settings import Mixture, Proposer
 from runtime.frozen import frozen
-from synth.context_window import holds
+from synth.context_window import fits
 from synth.contract.contract import Contract, Reading
 from synth.contract.tool_calls import list_calls
 from synth.events import CandidateArrived, CandidateFailed, Cause, Event, ProposerLeftOut
@@ -19,15 +19,15 @@ from upstream.calls import Call
 from upstream.errors import CallError, Kind
 from upstream.gathering import Outcome
 
-# What a model says to these it says again a moment later.
-_LASTING = frozenset({Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED})
+_LASTING = frozenset({Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED})  # the same a moment later
 
 
 @frozen
 class Candidate:
     """A proposer's usable answer.
 
-    `finding` is how it breaks the contract, None where it keeps it; `outcome` is equal where answers come to the same.
+    `finding` is how it breaks the contract, None if it keeps it. Candidates with the same outcome have equal
+    `outcome`.
     """
 
     call: Call
@@ -43,10 +43,10 @@ class Candidate:
 
 @dataclass(slots=True)
 class Panel:
-    """What came of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
+    """The result of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
 
-    `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again. `quorum_wait_s` is
-    for how long others were waited for once there was a quorum, in all layers together; None where there never was.
+    `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again. `quorum_wait_s`
+    is how long others had after the quorum was reached, summed over all layers; None if it never was.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -55,8 +55,8 @@ class Panel:
     n_asked: int = 0
     quorum_wait_s: float | None = None
 
-    def take(self, later: "Panel") -> None:
-        """Take in what a later layer came to; what there is stays where that is no candidate, or only broken ones."""
+    def merge(self, later: "Panel") -> None:
+        """Take over the result of a later layer, unless that gives up valid candidates."""
         self.failures += later.failures
         self.hopeless |= later.hopeless
         if later.quorum_wait_s is not None:
@@ -66,27 +66,27 @@ class Panel:
             self.candidates, self.n_asked = later.candidates, later.n_asked
 
     def best(self) -> Candidate | None:
-        """Return the best-ranked candidate that keeps the contract, a weak one last; None where none does."""
-        return next(iter(sound([candidate for candidate in self.candidates if candidate.finding is None])), None)
+        """Return the best-ranked candidate that keeps the contract, a weak one only if all are; None if none does."""
+        return next(iter(drop_weak([candidate for candidate in self.candidates if candidate.finding is None])), None)
 
 
-def sound(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the candidates that are neither truncated nor a refusal; all of them where there are no others."""
+def drop_weak(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return the candidates that are neither truncated nor a refusal; all of them if there are no others."""
     strong = [candidate for candidate in candidates if not is_weak(candidate.completion)]
     return strong or list(candidates)
 
 
 def is_weak(completion: Completion) -> bool:
-    """Whether an answer broke off, or declines."""
+    """Whether an answer is cut off or is a refusal."""
     return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
 
 
 @frozen
-class Asking:
-    """What a layer of proposers is asked, and until when.
+class Question:
+    """What the proposers are asked, and until when.
 
-    `request` is the client's, with the fenced candidates of the layer before at its end, where there is one: then
-    `nonce` is the mark of their fences.
+    `request` is the client's; in a further layer the candidates of the layer before are fenced at its end, and `nonce`
+    marks their fences.
     """
 
     request: ChatRequest
@@ -95,92 +95,100 @@ class Asking:
     nonce: str = ""
 
 
-async def ask(run: Run, mixture: Mixture, panel: Panel, asking: Asking) -> None:
-    """Ask every proposer at once, and fill `panel` as they settle; those that cannot take the request are left out.
+async def ask_proposers(run: Run, mixture: Mixture, panel: Panel, question: Question) -> None:
+    """Ask every proposer at the same time, and add candidates and failures to `panel` as the calls settle.
 
-    A proposer that is waited for no longer (see straggler_policy.py) is cancelled, and its connection is closed
-    before it counts as a failure.
+    Proposers that cannot take the request are left out. One that is given up (see straggler_policy.py) is cancelled,
+    and its connection is closed before it counts as a failure.
     """
+    # All calls start at once, and the fastest decide how long the slowest may take: after each outcome the policy is
+    # asked anew for the limit. Outcomes are read here, one after the other, so that candidates and events are in one
+    # order for all readers. Leaving the `async with` cancels what is still pending, in whichever way it is left: a
+    # client that hangs up closes every connection. At the end the candidates are sorted into the operator's ranking:
+    # from here on nobody can see which was the fastest, and no decision depends on it.
     calls: list[Call] = []
-    is_seen = adapt.needs_vision(run.request.messages)
+    needs_vision = adapt.needs_vision(run.request.messages)
     for proposer in mixture.panel:
-        unfit = _unfit(run, asking, proposer, panel.hopeless, is_seen=is_seen)
+        unfit = _find_unfitness(run, question, proposer, panel.hopeless, needs_vision=needs_vision)
         if unfit is not None:
-            await run.emit(ProposerLeftOut(proposer.name, unfit, asking.layer))
+            await run.emit(ProposerLeftOut(proposer.name, unfit, question.layer))
         else:
-            calls.append(_call(run, asking, proposer))
+            calls.append(_new_call(run, question, proposer))
     panel.n_asked = len(calls)
-    patience = StragglerPolicy(mixture, run.pool.clock())
+    policy = StragglerPolicy(mixture, run.pool.clock())
     async with run.pool.gather(calls) as gathering:
-        while (settled := await gathering.next(patience.limit)) is not None:
-            event = await _taken(panel, run.contract, asking, *settled)
+        while (settled := await gathering.next(policy.limit)) is not None:
+            event = await _take(panel, run.contract, question, *settled)
             usable = isinstance(event, CandidateArrived)
             valid = usable and panel.candidates[-1].finding is None
-            patience.note(run.pool.clock(), usable=usable, valid=valid)
+            policy.note(run.pool.clock(), usable=usable, valid=valid)
             await run.emit(event)
         late = gathering.pending
-        panel.quorum_wait_s = patience.quorum_wait_s(run.pool.clock())
+        panel.quorum_wait_s = policy.quorum_wait_s(run.pool.clock())
     for call in late:
-        await run.emit(_failed(panel, asking, call, explain_cancellation(call)))
+        await run.emit(_fail(panel, question, call, explain_cancellation(call)))
     rank = {proposer.name: position for position, proposer in enumerate(mixture.panel)}
     panel.candidates.sort(key=lambda candidate: rank[candidate.name])
 
 
-def _call(run: Run, asking: Asking, proposer: Proposer) -> Call:
-    messages, params = adapt.adapt_for_proposer(asking.request, run.contract, run.models[proposer.model])
+def _new_call(run: Run, question: Question, proposer: Proposer) -> Call:
+    messages, params = adapt.adapt_for_proposer(question.request, run.contract, run.models[proposer.model])
     return run.call(
         proposer.model,
         "proposer",
         messages,
         params=params,
         overrides=proposer.params,
-        deadline=asking.deadline,
+        deadline=question.deadline,
         alias=proposer.name,
     )
 
 
-def _unfit(run: Run, asking: Asking, proposer: Proposer, hopeless: frozenset[str], *, is_seen: bool) -> str | None:
-    """Return why a proposer cannot take the request, which has parts that are to be seen or not; None where it can."""
+def _find_unfitness(
+    run: Run, question: Question, proposer: Proposer, hopeless: frozenset[str], *, needs_vision: bool
+) -> str | None:
+    """Return why a proposer cannot take the request, None if it can."""
     model = run.models[proposer.model]
     if proposer.model in hopeless:
         return "it has failed in a way that lasts"
-    if is_seen and "vision" not in model.capabilities:
+    if needs_vision and "vision" not in model.capabilities:
         return "it lacks the capability vision"
-    if not holds(model, asking.request.messages):
+    if not fits(model, question.request.messages):
         return f"the conversation does not fit its {model.context_tokens} tokens of context"
     return None
 
 
-async def _taken(panel: Panel, contract: Contract, asking: Asking, call: Call, outcome: Outcome) -> Event:
+async def _take(panel: Panel, contract: Contract, question: Question, call: Call, outcome: Outcome) -> Event:
+    """Add an outcome to the panel, and return its event."""
     try:
-        reading = await _read(contract, asking, outcome)
+        reading = await _read(contract, question, outcome)
     except CallError as error:
         call.outcome = error.kind
-        return _failed(panel, asking, call, error)
+        return _fail(panel, question, call, error)
     panel.candidates.append(Candidate(call, reading.completion, reading.finding, reading.outcome))
-    return CandidateArrived(call, reading.completion, reading.finding, asking.layer)
+    return CandidateArrived(call, reading.completion, reading.finding, question.layer)
 
 
-async def _read(contract: Contract, asking: Asking, outcome: Outcome) -> Reading:
-    """Read a proposer's answer; CallError where there is none, or one that copies the drafts with their fences."""
+async def _read(contract: Contract, question: Question, outcome: Outcome) -> Reading:
+    """Read a proposer's answer; CallError if there is none, or if it copies the drafts with their fences."""
     if isinstance(outcome, CallError):
         raise outcome
     completion = normalize(outcome)
-    if asking.nonce and asking.nonce in completion.text:
+    if question.nonce and question.nonce in completion.text:
         raise CallError(Kind.BROKEN_CONTRACT, "it repeats the drafts instead of replying")
-    return await contract.read_aside(_advice(contract, completion))
+    return await contract.read_aside(_describe_calls(contract, completion))
 
 
-def _advice(contract: Contract, completion: Completion) -> Completion:
-    """Return a proposer's answer as advice: members of the panel call no tools, so a call of theirs is put in words."""
+def _describe_calls(contract: Contract, completion: Completion) -> Completion:
+    """Return an answer with its tool calls as text: members of a panel advise, only the critic calls tools."""
     if not contract.tools or not (calls := list_calls(completion)):
         return completion
     text = "\n".join([completion.text, *(f"I would call {json.dumps(call)}" for call in calls)]).strip()
     return replace(completion, text=text, tool_calls=(), function_call=None, finish_reason="stop")
 
 
-def _failed(panel: Panel, asking: Asking, call: Call, error: CallError) -> CandidateFailed:
+def _fail(panel: Panel, question: Question, call: Call, error: CallError) -> CandidateFailed:
     panel.failures.append(Cause(call.name, error))
     if error.kind in _LASTING:
         panel.hopeless |= {call.model.name}
-    return CandidateFailed(call, error, asking.layer)
+    return CandidateFailed(call, error, question.layer)

@@ -1,16 +1,11 @@
-"""Asking the panel in layers: each further one reads the candidates of the layer before (arXiv 2406.04692).
-
-Small gains are bought dearly here, so a further layer is asked only where there is something to settle: candidates
-that differ.
-"""
+"""Asking the panel in layers: each further layer reads the candidates of the layer before (arXiv 2406.04692)."""
 
 from dataclasses import replace
 
 from config.settings import Mixture
 from synth.events import LayerStarted
-from synth.panel import ask as panels
-from synth.panel.ask import Asking, Panel
-from synth.prompts import critic
+from synth.panel.ask import Panel, Question, ask_proposers
+from synth.prompts.candidates import show_candidates
 from synth.run import Run
 
 PROMPT = """\
@@ -26,41 +21,47 @@ what is wrong, also where they all agree on it. Keep exactly the form that the c
 its length, its code or edit blocks, its JSON. Speak to the user directly; say nothing of drafts or of this task."""
 
 
-async def ask(run: Run, mixture: Mixture, panel: Panel) -> None:
-    """Ask the panel, and fill `panel` with the candidates of the last layer that gave any.
+async def ask_panel(run: Run, mixture: Mixture) -> Panel:
+    """Ask the panel, in as many layers as the mixture has, and return the candidates of the last layer that gave any.
 
-    The layers share the panel's deadline: each has an equal part of what is left. It leaves `critic_reserve_s` of the
-    run's, but is never before its half. Candidates that keep the contract are not given up for such as break it.
+    The layers share the panel's time equally. It ends `critic_reserve_s` before the run's deadline, but has at least
+    half of the run's time. Valid candidates are never given up for invalid ones of a later layer.
     """
     time_s = run.deadline - run.started
     deadline = max(run.deadline - mixture.critic_reserve_s, run.started + time_s / 2)
+    panel = Panel()
     if mixture.layers == 1:
-        await panels.ask(run, mixture, panel, Asking(run.request, deadline))
+        await ask_proposers(run, mixture, panel, Question(run.request, deadline))
     else:
-        await _layered(run, mixture, panel, deadline)
+        await _ask_in_layers(run, mixture, panel, deadline)
+    return panel
 
 
-async def _layered(run: Run, mixture: Mixture, panel: Panel, deadline: float) -> None:
+async def _ask_in_layers(run: Run, mixture: Mixture, panel: Panel, deadline: float) -> None:
+    # A layer multiplies the cost and adds a whole round of latency for a small gain. So it is asked only while there
+    # is something to settle, that is, while the candidates differ.
     for layer in range(1, mixture.layers + 1):
         now = run.pool.clock()
-        asking = Asking(run.request, now + (deadline - now) / (mixture.layers - layer + 1), layer)
+        question = Question(run.request, now + (deadline - now) / (mixture.layers - layer + 1), layer)
         if layer > 1:
-            asking, started = _with_drafts(run, asking, panel)
+            question, started = _show_drafts(run, question, panel)
             await run.emit(started)
         reached = Panel(hopeless=panel.hopeless)
-        await panels.ask(run, mixture, reached, asking)
-        panel.take(reached)
-        if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- nothing to settle
+        await ask_proposers(run, mixture, reached, question)
+        panel.merge(reached)
+        if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- they do not differ
             break
 
 
-def _with_drafts(run: Run, asking: Asking, panel: Panel) -> tuple[Asking, LayerStarted]:
-    """Add the candidates to the end of the conversation, anonymous, fenced and in shuffled order."""
-    seed = run.rng.getrandbits(32)
-    shown = [panel.candidates[position] for position in critic.shuffled(len(panel.candidates), seed)]
-    texts = [candidate.completion.text for candidate in shown]
-    nonce = critic.draw_nonce_outside(texts, run.draw_nonce)
-    block = critic.fill_template(critic.find_last_request(run.request.messages), texts, nonce, PROMPT)
-    request = replace(run.request, messages=critic.append_block(run.request.messages, block))
-    letters = tuple(candidate.name for candidate in shown)
-    return replace(asking, request=request, nonce=nonce), LayerStarted(asking.layer, seed, letters)
+def _show_drafts(run: Run, question: Question, panel: Panel) -> tuple[Question, LayerStarted]:
+    """Return the question with the candidates of the layer before at its end, and the event of its start."""
+    (showing,) = show_candidates(
+        run.request.messages,
+        [candidate.completion.text for candidate in panel.candidates],
+        PROMPT,
+        rng=run.rng,
+        draw_nonce=run.draw_nonce,
+    )
+    request = replace(run.request, messages=showing.messages)
+    letters = tuple(panel.candidates[position].name for position in showing.order)
+    return replace(question, request=request, nonce=showing.nonce), LayerStarted(question.layer, showing.seed, letters)

@@ -1,4 +1,4 @@
-"""How long the proposers that are still at work are waited for. Pure: told what settles, asked for the limit."""
+"""How long the proposers that are still working may take. Pure: fed with each outcome, asked for the limit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from upstream.errors import CallError, Kind
 
 @dataclass(slots=True)
 class StragglerPolicy:
-    """One panel's. All instants are on the clock of the calls; `asked` is when the panel was.
+    """The limit of one round of the panel. All instants are on the clock of the calls; `asked` is the round's start.
 
-    Two things end it: a quorum of valid candidates, after a grace; and a candidate while nobody is at work but
-    proposers that are being tried again, after the mixture's `retry_grace_s`.
+    Two things end a round early: `quorum` valid candidates, after a grace; and at least one candidate while all
+    pending calls are being retried, after `retry_grace_s`.
     """
 
     mixture: Mixture
@@ -25,7 +25,7 @@ class StragglerPolicy:
     _quorum_limit: float | None = None
 
     def note(self, now: float, *, usable: bool, valid: bool) -> None:
-        """Take in that a proposer has settled, whether with a candidate, and whether that keeps the contract."""
+        """Record that a call has settled: whether with a candidate, and whether that keeps the contract."""
         self._last_settled = now
         self._has_candidate = self._has_candidate or usable
         self._n_valid += valid
@@ -38,16 +38,21 @@ class StragglerPolicy:
         return self.mixture.grace_s if ratio is None else ratio * quorum_s
 
     def quorum_wait_s(self, now: float) -> float | None:
-        """Return for how long others have been waited for since there was a quorum, None where there was none."""
+        """Return the seconds since the quorum was reached, None if it was not."""
         return None if self._quorum_at is None else now - self._quorum_at
 
     def limit(self, pending: Sequence[Call]) -> float | None:
-        """Return the instant until which the pending calls are waited for; None where only their time-outs bound it."""
+        """Return the instant at which the pending calls are given up, None if only their own time-outs bound them."""
         limits = [limit for limit in (self._quorum_limit, self._retry_limit(pending)) if limit is not None]
         return min(limits, default=None)
 
     def _retry_limit(self, pending: Sequence[Call]) -> float | None:
-        if not self._has_candidate:  # nobody is held up by those who are the only hope
+        """Return the limit for calls that have all failed once and are being retried; None while one is at its first.
+
+        A call in its first attempt may yet answer in time; a retried one seldom does. Without any candidate the
+        retries are the only hope, and nothing limits them.
+        """
+        if not self._has_candidate:
             return None
         alone_since = self._last_settled
         for call in pending:
@@ -58,7 +63,7 @@ class StragglerPolicy:
 
 
 def explain_cancellation(call: Call) -> CallError:
-    """Return why a call that was waited for no longer was cancelled."""
+    """Return the error of a call that was cancelled because the round had ended."""
     if call.retrying_since is None:
         return CallError(Kind.STRAGGLER, "cancelled: enough others had answered, and the grace was over")
     last = next((attempt.message for attempt in reversed(call.attempts) if attempt.message), "")

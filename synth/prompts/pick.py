@@ -1,6 +1,6 @@
-"""Asking a critic to choose instead of to write: the prompt, and reading what it says. Pure.
+"""The critic's prompt to choose instead of to write, and reading its pick. Pure.
 
-A verdict costs a few tokens where a rewrite costs the whole answer again, and what is chosen stays byte for byte.
+A pick costs a few tokens, a rewrite costs the whole answer again; and a picked candidate stays byte for byte.
 """
 
 import re
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from synth.prompts.critic import letter
+from synth.prompts.candidates import letter
 
 PROMPT = """\
 ---
@@ -40,33 +40,33 @@ _AFTER_A_LETTER = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Pick:
-    """One thing that a critic named: a candidate by its position among those shown, or one hunk of it (from 1)."""
+    """A candidate that a critic named, by its position among those shown, or one hunk of it (counted from 1)."""
 
     position: int
     hunk: int | None = None
 
 
-def picks(text: str, n_shown: int) -> tuple[Pick, ...]:
-    """Return what a verdict names at its beginning, nothing where it names nobody that was shown.
+def read_picks(text: str, n_shown: int) -> tuple[Pick, ...]:
+    """Return the picks that a critic's reply begins with, () if it names no candidate that was shown.
 
     Several picks are hunks, in the order named; a single letter is a whole candidate.
     """
     positions = {letter(position): position for position in range(n_shown)}
-    found: list[Pick] = []
+    picks: list[Pick] = []
     at = _end(_LEAD.match(text))
     while (named := _CHOICE.match(text, at)) is not None and named[1] in positions:
         hunk = int(named[2]) if named[2] else None
-        if found and hunk is None:
+        if picks and hunk is None:
             break
-        found.append(Pick(positions[named[1]], hunk))
+        picks.append(Pick(positions[named[1]], hunk))
         if hunk is None:
             break
         at = _end(_BETWEEN.match(text, named.end()))
-    return tuple(found) if _ends_there(text, found, at) else ()
+    return tuple(picks) if _is_reply(text, picks, at) else ()
 
 
-def likeliest(logprobs: Any, n_shown: int) -> int | None:
-    """Return the position whose letter is likeliest as the first token that may be one, None without such logprobs."""
+def find_likeliest(logprobs: Any, n_shown: int) -> int | None:
+    """Return the position of the likeliest letter, by the logprobs of the first token that may be one, or None."""
     positions = {letter(position): position for position in range(n_shown)}
     content = logprobs.get("content") if isinstance(logprobs, Mapping) else None
     for token in content if isinstance(content, Sequence) else ():
@@ -91,8 +91,8 @@ def _end(match: "re.Match[str] | None") -> int:
     return match.end() if match else 0
 
 
-def _ends_there(text: str, found: Sequence[Pick], at: int) -> bool:
-    """Whether a lone letter is a verdict, and not the first word of a sentence such as «A list is …»."""
-    if len(found) != 1 or found[0].hunk is not None:
-        return bool(found)
-    return _AFTER_A_LETTER.match(text, at + len(letter(found[0].position))) is not None
+def _is_reply(text: str, picks: Sequence[Pick], at: int) -> bool:
+    """Whether a lone letter is a pick, and not the first word of a sentence such as «A list is …»."""
+    if len(picks) != 1 or picks[0].hunk is not None:
+        return bool(picks)
+    return _AFTER_A_LETTER.match(text, at + len(letter(picks[0].position))) is not None

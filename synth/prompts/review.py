@@ -1,8 +1,8 @@
-"""Looking a draft over: what a second model is asked, what of its word counts, and when a revision is worse. Pure.
+"""Reviewing a draft: the reviewer's prompt, which of its defects count, and when a revision is worse. Pure.
 
-A model that reviews an answer without any finding from outside makes it no better (arXiv 2310.01798). So it is another
-model than the author that looks, a defect counts only where its quotation stands in the draft, and what has a form is
-held to it before and after.
+A model that reviews its own answer without a finding from outside makes it no better (arXiv 2310.01798). So the
+reviewer is another model than the author, a defect counts only if its quotation stands in the draft, and a revision
+that breaks the draft's form is dropped.
 """
 
 import json
@@ -16,7 +16,7 @@ from synth.contract.json_schema import parse_json, strip_fence
 from synth.contract.tool_calls import list_calls
 
 MAX_DEFECTS = 10
-_MAX_CHARS = 400  # of a quotation, and of what is said of it
+_MAX_CHARS = 400  # of a quotation, and of the problem
 _KINDS = ("wrong", "missing", "form")
 
 PROMPT = """\
@@ -60,15 +60,15 @@ _SCHEMA = {
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """What is wrong at one place of a draft: `quote` stands there."""
+    """A problem at one place of a draft: `quote` is the text of that place."""
 
     kind: str
     quote: str
     problem: str
 
 
-def template(contract: Contract) -> str:
-    """Return the template of the task, with what the draft's form must be where the conversation does not tell."""
+def build_template(contract: Contract) -> str:
+    """Return the reviewer's prompt, with the form that the draft must have if only the parameters demand it."""
     form = ""
     if contract.form is Form.JSON:
         form = " It must be one JSON object."
@@ -77,32 +77,32 @@ def template(contract: Contract) -> str:
     return PROMPT.replace("{form}", form)
 
 
-def params(model: Model) -> Mapping[str, Any]:
-    """Return the params that hold a model to the form of its reply, as far as it can be held."""
+def build_params(model: Model) -> Mapping[str, Any]:
+    """Return the params that make a model reply in JSON, as far as it supports them."""
     if "json_schema" in model.capabilities:
         schema = {"name": "defects", "strict": True, "schema": _SCHEMA}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
     return {"response_format": {"type": "json_object"}} if "json_object" in model.capabilities else {}
 
 
-def found(said: str, draft: str) -> tuple[tuple[Defect, ...], int]:
-    """Return the defects in a verifier's word whose quotation stands in the draft, and how many others it has.
+def read_defects(reply: str, draft: str) -> tuple[tuple[Defect, ...], int]:
+    """Return the reviewer's defects whose quotation stands in the draft, and the number of its other defects.
 
-    White space counts as one blank, for models reflow what they copy. ValueError where the word is no list of defects.
+    Any white space equals one blank, because models reflow what they copy. ValueError if there is no list of defects.
     """
-    value = parse_json(strip_fence(said))
+    value = parse_json(strip_fence(reply))
     match value:
         case {"defects": [*listed]}:
-            text = _flat(draft)
-            read = [_defect(each) for each in listed]
-            kept = [defect for defect in read if defect is not None and _flat(defect.quote) in text][:MAX_DEFECTS]
+            text = _collapse(draft)
+            read = [_read_defect(each) for each in listed]
+            kept = [defect for defect in read if defect is not None and _collapse(defect.quote) in text][:MAX_DEFECTS]
             return tuple(kept), len(listed) - len(kept)
         case _:
             raise ValueError("it is JSON without a list of defects")
 
 
-def _defect(value: Any) -> Defect | None:
-    """Return a defect as it was told, None where it names no place or no problem."""
+def _read_defect(value: Any) -> Defect | None:
+    """Return one listed defect, None if it names no place or no problem."""
     if not isinstance(value, dict):
         return None
     quote, problem = value.get("quote"), value.get("problem")
@@ -112,22 +112,22 @@ def _defect(value: Any) -> Defect | None:
     return Defect(kind if kind in _KINDS else "wrong", quote, problem)
 
 
-def _flat(text: str) -> str:
+def _collapse(text: str) -> str:
     return " ".join(text.split())
 
 
-def revision_request(defects: Sequence[Defect]) -> str:
-    """Return what the author is told: one line for each defect, cut where it is long."""
+def build_revision_request(defects: Sequence[Defect]) -> str:
+    """Return the message that asks the author for a revision: one line for each defect, cut to a bounded length."""
     lines = [
-        f"{number}. {defect.kind}, at {json.dumps(_flat(defect.quote)[:_MAX_CHARS], ensure_ascii=False)}: "
-        f"{_flat(defect.problem)[:_MAX_CHARS]}"
+        f"{number}. {defect.kind}, at {json.dumps(_collapse(defect.quote)[:_MAX_CHARS], ensure_ascii=False)}: "
+        f"{_collapse(defect.problem)[:_MAX_CHARS]}"
         for number, defect in enumerate(defects, start=1)
     ]
     return _REVISION.replace("{defects}", "\n".join(lines))
 
 
-def worse(draft: Reading, revision: Reading) -> str | None:
-    """Return why a revision must not take the place of its draft, None where it may."""
+def find_regression(draft: Reading, revision: Reading) -> str | None:
+    """Return why a revision must not replace its draft, None if it may."""
     before, after = draft.completion, revision.completion
     if revision.finding is not None and draft.finding is None:
         return f"it breaks the form: {revision.finding}"

@@ -1,4 +1,4 @@
-"""Which requests need no panel."""
+"""Recognising requests that need no panel."""
 
 from typing import Any
 
@@ -26,17 +26,17 @@ def request(*messages: tuple[str, str], **params: Any) -> ChatRequest:
 )
 @pytest.mark.parametrize("role", ["system", "user"])
 def test_chores_are_recognised_by_their_instructions(instructions: str, rule: str, role: str) -> None:
-    """In a system prompt, or in an only message."""
+    """In a system prompt, or in a single message."""
     messages = [(role, instructions)] + ([("user", "here")] if role == "system" else [])
-    found = bypass.matching(request(*messages), bypass.BUILT_IN)
+    found = bypass.find_rule(request(*messages), bypass.BUILT_IN)
     assert found is not None
     assert found.name == rule
 
 
-def test_a_chore_whose_matter_is_a_message_of_its_own() -> None:
-    """As opencode asks for titles."""
+def test_the_subject_of_a_chore_may_be_a_second_message() -> None:
+    """Opencode asks for titles in this way."""
     chat = request(("system", "You are a title generator."), ("user", "Generate a title:"), ("user", "Why?"))
-    assert bypass.matching(chat, bypass.BUILT_IN) is not None
+    assert bypass.find_rule(chat, bypass.BUILT_IN) is not None
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_a_chore_whose_matter_is_a_message_of_its_own() -> None:
     ],
 )
 def test_work_is_not_a_chore(chat: ChatRequest) -> None:
-    """A conversation, tools, or words that stand elsewhere."""
-    assert bypass.matching(chat, bypass.BUILT_IN) is None
+    """A longer conversation, tools, or the words in another place."""
+    assert bypass.find_rule(chat, bypass.BUILT_IN) is None
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_work_is_not_a_chore(chat: ChatRequest) -> None:
 def test_a_rule_holds_where_all_of_it_is_met(rule: BypassRule, met: bool) -> None:
     """Size of the prompt in characters, tokens asked for, instructions."""
     chat = request(("user", "hello"), max_tokens=32, max_completion_tokens=64)
-    assert (bypass.matching(chat, [rule]) is not None) == met
+    assert (bypass.find_rule(chat, [rule]) is not None) == met
 
 
 def test_without_a_limit_no_limit_is_below() -> None:
     """A request that states none asks for everything."""
-    assert bypass.matching(request(("user", "hello")), [BypassRule("r", max_tokens_below=10**9)]) is None
+    assert bypass.find_rule(request(("user", "hello")), [BypassRule("r", max_tokens_below=10**9)]) is None

@@ -32,10 +32,10 @@ def millionths(use: Expense) -> int:
 
 def test_a_model_alone() -> None:
     """The conversation, and as much as it may write; once for each choice."""
-    assert cost_estimate.of_model(asked(), MODELS["a"]) == Expense(1000, Decimal("0.001"))
-    assert cost_estimate.of_model(asked(max_tokens=100, n=3), MODELS["a"]) == Expense(3300, Decimal("0.006"))
-    assert cost_estimate.of_model(asked(max_tokens=100), MODELS["c"]) == Expense(1100)
-    assert cost_estimate.of_model(asked(max_tokens=10**300), MODELS["c"]) == Expense(10_001_000)
+    assert cost_estimate.estimate_model(asked(), MODELS["a"]) == Expense(1000, Decimal("0.001"))
+    assert cost_estimate.estimate_model(asked(max_tokens=100, n=3), MODELS["a"]) == Expense(3300, Decimal("0.006"))
+    assert cost_estimate.estimate_model(asked(max_tokens=100), MODELS["c"]) == Expense(1100)
+    assert cost_estimate.estimate_model(asked(max_tokens=10**300), MODELS["c"]) == Expense(10_001_000)
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ def test_a_model_alone() -> None:
 )
 def test_a_mixture(fields: dict[str, Any], request_: ChatRequest, cost: int) -> None:
     """Every proposer of every round, the critic with all candidates before it, and the verifier."""
-    assert millionths(cost_estimate.of_mixture(request_, mixture(**fields), MODELS)) == cost
+    assert millionths(cost_estimate.estimate_mixture(request_, mixture(**fields), MODELS)) == cost
 
 
 def test_a_bypassed_request_asks_one_model() -> None:
     """So it is not refused for what a panel would cost."""
     title = ChatRequest(None, [{"role": "user", "content": "Generate a title for this chat"}], {})
-    assert cost_estimate.of_mixture(title, mixture(), MODELS).tokens < 10
+    assert cost_estimate.estimate_mixture(title, mixture(), MODELS).tokens < 10

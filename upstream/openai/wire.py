@@ -32,6 +32,18 @@ def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[byte
     return b'{"messages":[', Conversation.of(messages).items_json(), b"],", json_codec.encode(fields)[1:]
 
 
+def find_token_limit(*params: Mapping[str, Any]) -> int | None:
+    """Return the token limit that holds: the smallest that any of the params states, None if none states one."""
+    limits = [each[name] for each in params for name in TOKEN_LIMITS if isinstance(each.get(name), int)]
+    return min(limits, default=None)
+
+
+def token_limit_name(configured: Mapping[str, Any], provider: str | None) -> str:
+    """Return the name under which a model takes a token limit: the configured one, or else its provider's."""
+    default = "max_completion_tokens" if provider == "openai" else "max_tokens"
+    return next((name for name in TOKEN_LIMITS if name in configured), default)
+
+
 def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
     """Lay a model's configured params over the client's; of all token limits the smallest counts.
 
@@ -40,14 +52,14 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
     if not configured and client.keys().isdisjoint(TOKEN_LIMITS):
         return dict(client)
     merged = {**client, **configured}
-    stated = [params[name] for params in (client, configured) for name in TOKEN_LIMITS if params.get(name) is not None]
-    if not stated:
+    limit = find_token_limit(client, configured)
+    if limit is None:
         return merged
     spoken_by = configured if any(configured.get(name) is not None for name in TOKEN_LIMITS) else client
     for name in TOKEN_LIMITS:
         merged.pop(name, None)
         if spoken_by.get(name) is not None:
-            merged[name] = min(stated)
+            merged[name] = limit
     return merged
 
 

@@ -24,7 +24,7 @@ from synth import cost_estimate
 from synth import mixture as mixtures
 from synth.contract.contract import Contract, derive_contract
 from synth.events import Emit, Event, Finished, SynthesisError
-from synth.preflight import find_model_problem, impossible
+from synth.preflight import find_mixture_problem, find_model_problem
 from synth.request import ChatRequest
 from synth.run import Run
 
@@ -99,7 +99,7 @@ def _resolve_target(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> 
     problem = (
         find_model_problem(chat, contract, snapshot.models[name])
         if mixture is None
-        else impossible(chat, contract, mixture, snapshot.models)
+        else find_mixture_problem(chat, contract, mixture, snapshot.models)
     )
     if problem is not None:
         raise ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
@@ -116,11 +116,11 @@ def _record_target(record: RequestRecord, target: _Target, snapshot: Snapshot, *
     if mixture is None:
         record.mode = "direct"
         if is_limited:
-            record.expected = cost_estimate.of_model(chat, snapshot.models[target.name])
+            record.expected = cost_estimate.estimate_model(chat, snapshot.models[target.name])
         return
     record.mixture, record.mode = mixture.name, mixture.mode
     if is_limited or mixture.max_cost is not None:
-        record.expected = cost_estimate.of_mixture(chat, mixture, snapshot.models)
+        record.expected = cost_estimate.estimate_mixture(chat, mixture, snapshot.models)
         check_quote(record.expected, mixture, record.currency)
 
 

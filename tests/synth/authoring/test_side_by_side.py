@@ -1,10 +1,10 @@
-"""Several choices side by side, told by one task."""
+"""Several choices at the same time, whose events one task emits."""
 
 import asyncio
 
 import pytest
 
-from synth.authoring.side_by_side import side_by_side
+from synth.authoring.side_by_side import make_side_by_side
 from synth.events import Answered, Cause, DecidedBy, Emit, Event, SynthesisError, TextDelta
 from synth.normalize import Completion
 from tests.upstream.clocks import settle
@@ -19,8 +19,8 @@ def failure(model: str) -> SynthesisError:
     return SynthesisError([Cause(model, CallError(Kind.EMPTY, "nothing"))])
 
 
-async def test_the_answers_are_in_order_and_each_is_told(emit: Emit, told: list[Event]) -> None:
-    """Whichever comes first."""
+async def test_answers_are_in_order_and_every_event_is_emitted(emit: Emit, events: list[Event]) -> None:
+    """Even if the second choice is complete first."""
     second_first = asyncio.Event()
 
     async def make(emit: Emit, choice: int) -> Answered:
@@ -30,8 +30,8 @@ async def test_the_answers_are_in_order_and_each_is_told(emit: Emit, told: list[
         second_first.set()
         return answered(choice)
 
-    assert await side_by_side(2, make, emit, spare=False) == [answered(0), answered(1)]
-    assert sorted(told, key=lambda each: getattr(each, "choice", 0)) == [
+    assert await make_side_by_side(2, make, emit, spare=False) == [answered(0), answered(1)]
+    assert sorted(events, key=lambda each: getattr(each, "choice", 0)) == [
         TextDelta("0", 0),
         answered(0),
         TextDelta("1", 1),
@@ -39,8 +39,8 @@ async def test_the_answers_are_in_order_and_each_is_told(emit: Emit, told: list[
     ]
 
 
-async def test_what_is_being_told_is_told_to_its_end(told: list[Event]) -> None:
-    """A choice that fails meanwhile ends the others, and cuts off no write to the client."""
+async def test_a_failing_choice_cuts_off_no_event(events: list[Event]) -> None:
+    """It ends the other choices after the event that is just being written."""
     failing = asyncio.Event()
 
     async def make(emit: Emit, choice: int) -> Answered:
@@ -53,29 +53,29 @@ async def test_what_is_being_told_is_told_to_its_end(told: list[Event]) -> None:
     async def slow(event: Event) -> None:
         failing.set()
         await settle()
-        told.append(event)
+        events.append(event)
 
     with pytest.raises(SynthesisError):
-        await side_by_side(2, make, slow, spare=False)
-    assert told
-    assert all(event == TextDelta("word", 0) for event in told)
+        await make_side_by_side(2, make, slow, spare=False)
+    assert events
+    assert all(event == TextDelta("word", 0) for event in events)
 
 
-async def test_with_some_to_spare_one_answer_is_enough(emit: Emit) -> None:
-    """The failures are told of only where nobody has answered."""
+async def test_with_spare_one_answer_is_enough(emit: Emit) -> None:
+    """The failures are raised only if all choices fail."""
 
     async def make(_tell: Emit, choice: int) -> Answered:
         if choice == 1:
             return answered(1)
         raise failure(f"model {choice}")
 
-    assert await side_by_side(3, make, emit, spare=True) == [answered(1)]
+    assert await make_side_by_side(3, make, emit, spare=True) == [answered(1)]
     with pytest.raises(SynthesisError, match="model 0: nothing; model 2: nothing"):
-        await side_by_side(3, lambda each, choice: make(each, 2 * (choice % 2)), emit, spare=True)
+        await make_side_by_side(3, lambda each, choice: make(each, 2 * (choice % 2)), emit, spare=True)
 
 
-async def test_who_is_told_may_end_it_all(told: list[Event]) -> None:
-    """A client that has left: every choice is cancelled before that is known."""
+async def test_an_emit_that_raises_cancels_every_choice(events: list[Event]) -> None:
+    """A client has left: all choices have ended before the error is raised."""
     ended: list[int] = []
 
     async def make(emit: Emit, choice: int) -> Answered:
@@ -86,23 +86,23 @@ async def test_who_is_told_may_end_it_all(told: list[Event]) -> None:
             ended.append(choice)
 
     async def gone(event: Event) -> None:
-        told.append(event)
+        events.append(event)
         await asyncio.sleep(0)
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await side_by_side(2, make, gone, spare=True)
-    assert (len(told), sorted(ended)) == (1, [0, 1])
+        await make_side_by_side(2, make, gone, spare=True)
+    assert (len(events), sorted(ended)) == (1, [0, 1])
 
 
 @pytest.fixture
-def told() -> list[Event]:
+def events() -> list[Event]:
     return []
 
 
 @pytest.fixture
-def emit(told: list[Event]) -> Emit:
+def emit(events: list[Event]) -> Emit:
     async def take(event: Event) -> None:
-        told.append(event)
+        events.append(event)
 
     return take

@@ -1,4 +1,4 @@
-"""What of a verifier's word counts, and when a revision is worse than its draft."""
+"""Which of a reviewer's defects count, and when a revision is worse than its draft."""
 
 import json
 from typing import Any
@@ -20,34 +20,34 @@ def flat(text: str) -> str:
 
 
 @given(TEXT, DEFECTS)
-def test_only_what_stands_in_the_draft_counts(draft: str, listed: list[dict[str, str]]) -> None:
-    """White space aside; and every defect is either counted or dismissed."""
-    kept, n_dismissed = review.found(json.dumps({"defects": listed}), draft)
+def test_a_defect_counts_only_if_its_quotation_is_in_the_draft(draft: str, listed: list[dict[str, str]]) -> None:
+    """White space aside; every other defect is counted as dismissed."""
+    kept, n_dismissed = review.read_defects(json.dumps({"defects": listed}), draft)
     assert all(flat(defect.quote) in flat(draft) and defect.quote.strip() for defect in kept)
     assert len(kept) + n_dismissed == len(listed)
     assert len(kept) <= review.MAX_DEFECTS
 
 
 @given(TEXT, st.integers(0, 60), st.integers(0, 60))
-def test_what_stands_in_the_draft_counts(draft: str, start: int, end: int) -> None:
-    """Any piece of it may be quoted, also with its white space changed."""
+def test_any_part_of_the_draft_may_be_quoted(draft: str, start: int, end: int) -> None:
+    """With its white space changed too."""
     quote = draft[start:end]
     word = {"kind": "form", "quote": f" {flat(quote)}\n", "problem": "So."}
-    kept, _ = review.found(f"```json\n{json.dumps({'defects': [word]})}\n```", draft)
+    kept, _ = review.read_defects(f"```json\n{json.dumps({'defects': [word]})}\n```", draft)
     assert [defect.problem for defect in kept] == (["So."] if quote.strip() else [])
 
 
 @given(st.text() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps))
-def test_any_other_word_is_refused(said: str) -> None:
-    """With ValueError, and nothing else."""
+def test_any_other_reply_is_a_value_error(said: str) -> None:
+    """And raises nothing else."""
     with pytest.raises(ValueError):  # noqa: PT011 -- its text is for people
-        review.found(said, "draft")
+        review.read_defects(said, "draft")
 
 
 @given(st.lists(st.builds(review.Defect, st.just("form"), TEXT, TEXT), min_size=1, max_size=3))
 def test_each_defect_is_one_line(listed: list[review.Defect]) -> None:
-    """So that nothing of it can look like a task of ours."""
-    lines = review.revision_request(listed).split("\n\n")[1].split("\n")
+    """No part of it can look like an instruction of the gateway."""
+    lines = review.build_revision_request(listed).split("\n\n")[1].split("\n")
     assert [line.split(".")[0] for line in lines] == [str(number + 1) for number in range(len(listed))]
 
 
@@ -71,6 +71,6 @@ def reading(finding: str | None = None, *, in_words: bool = False, **completion:
         (reading(), reading(text="", tool_calls=({"id": "1"},)), None),
     ],
 )
-def test_a_worse_revision_is_known(draft: Reading, revision: Reading, reason: str | None) -> None:
+def test_a_worse_revision_is_recognised(draft: Reading, revision: Reading, reason: str | None) -> None:
     """Whatever the draft had and the revision has not."""
-    assert review.worse(draft, revision) == reason
+    assert review.find_regression(draft, revision) == reason

@@ -1,0 +1,140 @@
+"""Showing candidates to a model: anonymous, fenced and in random order, behind the conversation. Pure.
+
+The conversation stays byte for byte as the panel saw it, so that a provider's prompt cache is warm; everything of ours
+goes into one block at its end.
+"""
+
+import random
+import re
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+
+from runtime.frozen import frozen
+from synth.request import Message, text_of
+from upstream.openai.conversation import Conversation
+
+_RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because a new one is seeded twice
+_FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
+
+
+@frozen
+class Showing:
+    """One order of the candidates, as one model reads it.
+
+    `messages` is the conversation with the block at its end. `order` has the candidates' positions: first the one that
+    is A, then B, C, …; `seed` gives it again (see `shuffle_positions`). `nonce` marks the fences of this request.
+    """
+
+    messages: Conversation
+    order: tuple[int, ...]
+    seed: int
+    nonce: str
+
+
+def show_candidates(
+    messages: Sequence[Message],
+    texts: Sequence[str],
+    template: str,
+    *,
+    rng: random.Random,
+    draw_nonce: Callable[[], str],
+    n_orders: int = 1,
+) -> list[Showing]:
+    """Return the conversation with the candidates behind it, in `n_orders` (1 or 2) orders.
+
+    The template's fields `{candidates}`, `{count}`, `{nonce}` and `{request}` (the user's last message) are filled in;
+    every other brace stands for itself.
+    """
+    # Three precautions, for every prompt that shows a model what other models wrote:
+    # - The order is random and its seed is recorded, because models prefer what stands first (or last). A second order
+    #   is the first one reversed: each candidate then stands as often in front of each other one as behind it.
+    # - Letters stand for the authors: a model that recognises its own name prefers it.
+    # - A fence carries a nonce that is drawn for this request, and drawn again if any text happens to contain it. A
+    #   candidate therefore cannot close its own fence and continue as an instruction.
+    seed = rng.getrandbits(32)
+    order = shuffle_positions(len(texts), seed)
+    nonce = _draw_absent(texts, draw_nonce)
+    request = find_last_request(messages)
+
+    def show(positions: tuple[int, ...]) -> Showing:
+        fields = {
+            "candidates": _fence([texts[position] for position in positions], nonce),
+            "count": str(len(positions)),
+            "nonce": nonce,
+            "request": request,
+        }
+        return Showing(append_block(messages, _fill(template, fields)), positions, seed, nonce)
+
+    return [show(order), show(order[::-1])][:n_orders]
+
+
+def shuffle_positions(n_candidates: int, seed: int) -> tuple[int, ...]:
+    """Return the positions of candidates in random order: the same seed gives the same order."""
+    order = list(range(n_candidates))
+    _RNG.seed(seed)
+    _RNG.shuffle(order)
+    return tuple(order)
+
+
+def letter(position: int) -> str:
+    """Return the name of the candidate shown at this position: A … Z, AA, AB …"""
+    name = ""
+    position += 1
+    while position:
+        position, rest = divmod(position - 1, 26)
+        name = chr(ord("A") + rest) + name
+    return name
+
+
+def find_last_request(messages: Sequence[Message]) -> str:
+    """Return the text of the user's last message, "" if there is none."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""
+
+
+def append_block(messages: Sequence[Message], block: str) -> Conversation:
+    """Return the conversation with a block of text at its end.
+
+    If the last message is the user's, the block becomes part of it, because strict chat templates want turns to
+    alternate; otherwise it is a user message of its own.
+    """
+    before = Conversation.of(messages)
+    if before and before[-1].get("role") == "user":
+        last = before[-1]
+        content = last.get("content")
+        if isinstance(content, str):
+            return before.continue_with({**last, "content": f"{content}\n\n{block}"}, keep=-1)
+        if isinstance(content, list):
+            return before.continue_with(
+                {**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1
+            )
+    return before.continue_with({"role": "user", "content": block})
+
+
+def _draw_absent(texts: Sequence[str], draw: Callable[[], str]) -> str:
+    """Return the first drawn nonce that occurs in none of the texts."""
+    while True:
+        nonce = draw()
+        if not any(nonce in text for text in texts):
+            return nonce
+
+
+def _fence(texts: Sequence[str], nonce: str) -> str:
+    marks = [f"{letter(position)} {nonce}" for position in range(len(texts))]
+    return "\n\n".join(
+        f"===== BEGIN {mark} =====\n{text}\n===== END {mark} =====" for mark, text in zip(marks, texts, strict=True)
+    )
+
+
+def _fill(template: str, fields: Mapping[str, str]) -> str:
+    words = [*_split_template(template)]
+    words[1::2] = [fields[name] for name in words[1::2]]
+    return "".join(words)
+
+
+@lru_cache(maxsize=64)
+def _split_template(template: str) -> tuple[str, ...]:
+    """Return a template's words and the names of its fields, alternating; it begins and ends with words."""
+    return tuple(_FIELD.split(template))
