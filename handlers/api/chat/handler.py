@@ -243,9 +243,7 @@ class _ChatExchange:
             incremental=target.chat.stream,
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
         )
-        if target.mixture is None:
-            return await mixtures.answer_directly(run, target.name)
-        return await mixtures.answer(run, target.mixture)
+        return await mixtures.answer(run, target.mixture or target.name)
 
     def _readers(self) -> list[Callable[[Event], object]]:
         return [self.record.read] if self.trace is None else [self.record.read, self.trace.read]
