@@ -148,7 +148,7 @@ async def _nothing_in_use(gateway: Gateway, config: Settings) -> None:
     for each in config.models:
         route = pool._routes[each.name]
         assert (route.slots.n_taken, route.upstream_slots.n_taken) == (0, 0)
-        connector = route.upstream._session.connector
+        connector = route.upstream._exchange._pooled.connector
         assert connector is not None
         assert not connector._acquired
 

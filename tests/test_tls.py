@@ -3,21 +3,20 @@
 import ssl
 from pathlib import Path
 
-import aiohttp
+import pytest
 from yarl import URL
 
 from tests.fakes import FakeUpstream, answer, reply
 from tests.fakes.certificates import certified
 from tests.processes import served
 from tests.running import ask, model, running, settings
-from upstream.http.exchange import Target, post
+from upstream.http.exchange_choice import EXCHANGES
 
 CONFIG = """
 models:
   - {{name: a, base_url: "{url}", api_key: "${{FAKE_API_KEY}}"}}
   - {{name: b, base_url: "{url}", api_key: "${{FAKE_API_KEY}}"}}
 """
-NO_LIMIT = aiohttp.ClientTimeout(total=None)
 LARGE = b"x" * (8 << 20)
 BODY = (b'{"text":"', LARGE, b'"}')
 
@@ -46,17 +45,15 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) 
     assert "the TLS handshake failed" in refused.error["message"]
 
 
-async def test_large_bodies_go_out_and_come_back_whole(tmp_path: Path) -> None:
-    """More than a record, a buffer or a window of it holds, both ways."""
+@pytest.mark.parametrize("name", sorted(EXCHANGES))
+async def test_large_bodies_arrive_whole_by_either_exchange(tmp_path: Path, name: str) -> None:
+    """In both directions, and larger than a TLS record or a socket buffer."""
     context, trusted = certified(tmp_path)
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=str(trusted)))
-    async with (
-        FakeUpstream(reply(LARGE), tls=context) as upstream,
-        aiohttp.ClientSession(connector=connector) as session,
-    ):
-        target = Target(URL(f"{upstream.base_url}/chat/completions"), {})
+    exchange = EXCHANGES[name](ssl.create_default_context(cafile=str(trusted)))
+    async with FakeUpstream(reply(LARGE), tls=context) as upstream:
+        target = exchange.target(URL(f"{upstream.base_url}/chat/completions"), {})
         for _ in range(2):
-            with await post(session, target, BODY, NO_LIMIT) as got:
+            with await exchange.post(target, lambda: BODY, None) as got:
                 assert await got.content.read() == LARGE
         assert [request.raw for request in upstream.requests] == [b"".join(BODY)] * 2
-        assert upstream.connections == 1
+    await exchange.close()

@@ -15,7 +15,7 @@ from runtime.slots import Slots
 from upstream.breaker import Breaker
 from upstream.calls import Attempt, Call
 from upstream.errors import CallError, Kind
-from upstream.http.client import Headers, Question, Upstream
+from upstream.http.client import ChatRequest, Headers, Upstream
 from upstream.http.timeouts import Timeouts
 from upstream.openai import wire
 from upstream.redact import redact, secrets_of
@@ -240,10 +240,10 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
     )
 
 
-def _question(route: Route, call: Call, **asked: Any) -> Question:
+def _question(route: Route, call: Call, **asked: Any) -> ChatRequest:
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
-    return Question(call.messages, {"model": model.model, **params, **asked}, route.headers)
+    return ChatRequest(call.messages, {"model": model.model, **params, **asked}, route.headers)
 
 
 def _blame(error: CallError, model: Model) -> str:

@@ -21,6 +21,8 @@ from upstream.calls import Call
 from upstream.errors import CallError
 from upstream.gathering import Gathering
 from upstream.http.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
+from upstream.http.exchange import Exchange
+from upstream.http.exchange_choice import choose_exchange
 from upstream.openai.stream_assembler import StreamAssembler
 from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
@@ -58,6 +60,7 @@ class Pool:
         embedded: EmbeddedEndpoints | None = None,
         max_reply_bytes: int = MAX_REPLY_BYTES,
         max_upstream_concurrency: int = MAX_UPSTREAM_CONCURRENCY,
+        exchange: Callable[[], Exchange] | None = None,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
@@ -68,6 +71,7 @@ class Pool:
         self._random = random
         self._max_reply_bytes = max_reply_bytes
         self._max_upstream_concurrency = max_upstream_concurrency
+        self._exchange = exchange or choose_exchange()
         self._upstreams: dict[_Key, tuple[Upstream, Slots, RetryBudget]] = {}
         self._breakers: dict[tuple[_Key, str], Breaker] = {}
         self._routes = {model.name: self._route(model, embedded) for model in models}
@@ -76,7 +80,13 @@ class Pool:
         key: _Key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
         if key not in self._upstreams:
             locate = _locator(model, embedded)
-            upstream = Upstream(locate, clock=self.clock, timers=self.timers, max_reply_bytes=self._max_reply_bytes)
+            upstream = Upstream(
+                locate,
+                clock=self.clock,
+                timers=self.timers,
+                max_reply_bytes=self._max_reply_bytes,
+                exchange=self._exchange,
+            )
             shared = Slots(self._max_upstream_concurrency)
             self._upstreams[key] = upstream, shared, RetryBudget(self.clock)
         if (key, model.model) not in self._breakers:

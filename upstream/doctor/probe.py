@@ -10,7 +10,7 @@ from upstream.calls import Attempt, Call
 from upstream.doctor import diagnosis, model_list
 from upstream.doctor.diagnosis import Circumstances
 from upstream.errors import CallError, Kind
-from upstream.http.client import Endpoint, Question, Upstream, headers_of
+from upstream.http.client import ChatRequest, Endpoint, Upstream, headers_of
 from upstream.http.timeouts import Timeouts
 from upstream.openai.wire import TOKEN_LIMITS
 from upstream.pool import Pool
@@ -138,7 +138,7 @@ class Checking:
 
         clock = self._pool.clock
         upstream = Upstream(located, clock=clock, timers=self._pool.timers)
-        question = Question(_QUESTION, {"model": model.model, "max_tokens": 1}, headers_of(model))
+        question = ChatRequest(_QUESTION, {"model": model.model, "max_tokens": 1}, headers_of(model))
         timeouts = Timeouts(total_s=max(1.0, deadline - clock()))
         try:
             await upstream.complete(question, timeouts=timeouts, attempt=Attempt(clock()))

@@ -1,12 +1,11 @@
-"""One upstream: its session, and single HTTP tries at completing or streaming. Retries live in retrying.py.
+"""One upstream: single HTTP tries at a completion or a stream. Retries are in retrying.py.
 
-The only translator of aiohttp's exceptions into ours.
+The only place that translates aiohttp's exceptions into ours.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -18,7 +17,8 @@ from config.settings import Model, Secret
 from runtime.timers import TimerWheel
 from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
-from upstream.http.exchange import Connections, Reply, Target, connect, post
+from upstream.http.direct_exchange import DirectExchange
+from upstream.http.exchange import Exchange, Reply, Target
 from upstream.http.sse import EventReader, EventTooLargeError
 from upstream.http.timeouts import AttemptTimer, Expiry, Timeouts
 from upstream.openai import wire
@@ -28,8 +28,6 @@ from upstream.retry_policy import retry_after_s
 MAX_REPLY_BYTES = 32 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
-_NEVER_ROUND_S = 1e9
-
 
 _NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready in time")
 _NO_BYTE: Expiry = (Kind.TIMEOUT, "no first byte in time")
@@ -37,22 +35,23 @@ _SILENT: Expiry = (Kind.TIMEOUT, "the reply fell silent for too long")
 
 
 Headers = tuple[tuple[str, str], ...]
-"""Headers that config.yaml gives a model, beside those of its endpoint."""
+"""Headers of a model from config.yaml, beside those of its endpoint."""
 
 
 @dataclass(slots=True)
 class Endpoint:
-    """Where an upstream listens: base URL without trailing slash, and the key it wants. Belongs to the running loop."""
+    """Where an upstream listens: base URL without trailing slash, and its key. Belongs to the running loop."""
 
     base_url: str
     api_key: Secret | None
     _targets: dict[Headers, Target] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def target(self, headers: Headers) -> Target:
-        """Return where chat requests with these headers go, made once."""
+    def target(self, headers: Headers, exchange: Exchange) -> Target:
+        """Return the target of chat requests with these headers, made once."""
         target = self._targets.get(headers)
         if target is None:
-            target = self._targets[headers] = Target(URL(f"{self.base_url}/chat/completions"), self._fields(headers))
+            url = URL(f"{self.base_url}/chat/completions")
+            target = self._targets[headers] = exchange.target(url, self._fields(headers))
         return target
 
     def _fields(self, headers: Headers) -> CIMultiDict[str]:
@@ -64,25 +63,29 @@ class Endpoint:
         return fields
 
 
-class Question(NamedTuple):
-    """What is asked: the conversation, every other field of the request's body, and headers of the model's own."""
+class ChatRequest(NamedTuple):
+    """A request for a completion: the conversation, the other fields of its body, and the model's own headers."""
 
     messages: Sequence[Message]
     fields: Mapping[str, Any]
     headers: Headers = ()
 
+    def encode(self) -> Sequence[bytes]:
+        """Return the body in pieces."""
+        return wire.encode(self.messages, self.fields)
+
 
 def headers_of(model: Model) -> Headers:
-    """Return the headers that config.yaml gives a model."""
+    """Return the headers of a model from config.yaml."""
     return tuple((name, secret.value) for name, secret in model.headers.items())
 
 
 class Upstream:
-    """An HTTP service that speaks OpenAI chat completions, behind one keep-alive connection pool.
+    """An HTTP service that speaks OpenAI chat completions, behind one pool of kept-alive connections.
 
-    `locate` gives the endpoint for each attempt: at once for hosted services, for an embedded model when its child
-    listens. A reply may have `max_reply_bytes`, unpacked. Close it with `close()`; cancelling an attempt closes its
-    connection, so that the upstream sees it.
+    `locate` returns the endpoint for each attempt: at once for a hosted service, and for an embedded model when its
+    child process listens. `max_reply_bytes` limits a decompressed reply. `exchange` makes the HTTP client. Close with
+    `close()`. Cancelling an attempt closes its connection, so that the upstream notices.
     """
 
     def __init__(
@@ -92,48 +95,46 @@ class Upstream:
         clock: Callable[[], float],
         timers: TimerWheel,
         max_reply_bytes: int = MAX_REPLY_BYTES,
+        exchange: Callable[[], Exchange] = DirectExchange,
     ) -> None:
         self._locate = locate
         self._clock = clock
         self._timers = timers
         self._max_reply_bytes = max_reply_bytes
-        self._session = aiohttp.ClientSession(
-            connector=Connections(limit=0, keepalive_timeout=60),
-            cookie_jar=aiohttp.DummyCookieJar(),
-        )
+        self._exchange = exchange()
 
     async def close(self) -> None:
-        """Close the session and every connection of it."""
-        await self._session.close()
+        """Close every connection."""
+        await self._exchange.close()
 
     async def connect(self, headers: Headers, connect_s: float | None) -> None:
-        """Have a connection ready for the next call; where there can be none, that call finds out why."""
+        """Have a connection ready for the next call. Failures are ignored: that call will meet and report them."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
             endpoint = await endpoint
         with suppress(*_FAULTS):
-            await connect(self._session, endpoint.target(headers), _only_to_connect(connect_s))
+            await self._exchange.connect(endpoint.target(headers, self._exchange), connect_s)
 
-    async def complete(self, question: Question, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
-        """Return the checked completion of one attempt; CallError for whatever goes wrong."""
+    async def complete(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
+        """Return the checked completion of one attempt; CallError for every failure."""
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
-            with await self._begun(question, timeouts, timer, attempt) as reply:
+            with await self._send(request, timeouts, timer, attempt) as reply:
                 body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer))
         except _FAULTS as error:
-            raise _translated(error) from error
+            raise _translate(error) from error
         finally:
             timer.end()
-        attempt.usage = wire.read_usage(body)  # paid for, also where the rest is of no use
+        attempt.usage = wire.read_usage(body)  # paid for, even if the rest is unusable
         return wire.check_completion(body)
 
     async def stream(
-        self, question: Question, *, timeouts: Timeouts, attempt: Attempt
+        self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt
     ) -> AsyncGenerator[dict[str, Any]]:
-        """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body; close it when done."""
+        """Yield the checked chunks of one attempt up to `[DONE]` or the end of the body. Close it when done."""
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
-            with await self._begun(question, timeouts, timer, attempt) as reply:
+            with await self._send(request, timeouts, timer, attempt) as reply:
                 if reply.content_type == "application/json":  # an upstream that ignores `stream`
                     body = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer)
                     yield _as_chunk(wire.check_completion(wire.decode(body)))
@@ -145,47 +146,37 @@ class Upstream:
                             return
                         yield wire.check_chunk(wire.decode(data))
         except _FAULTS as error:
-            raise _translated(error) from error
+            raise _translate(error) from error
         finally:
             timer.end()
 
-    async def _begun(self, question: Question, timeouts: Timeouts, timer: AttemptTimer, attempt: Attempt) -> Reply:
-        """Send an attempt, and return its reply when the headers are here; CallError where they say no."""
+    async def _send(self, request: ChatRequest, timeouts: Timeouts, timer: AttemptTimer, attempt: Attempt) -> Reply:
+        """Send an attempt, and return its reply when the headers are here; CallError if they refuse it."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
             with timer.waiting(None, _NOT_READY, _NOT_READY):
                 endpoint = await endpoint
         attempt.sent = True
         with timer.waiting(timeouts.first_byte_s, _NO_BYTE):
-            reply = await post(
-                self._session,
-                endpoint.target(question.headers),
-                wire.encode(question.messages, question.fields),
-                _only_to_connect(timeouts.connect_s),
-            )
+            target = endpoint.target(request.headers, self._exchange)
+            reply = await self._exchange.post(target, request.encode, timeouts.connect_s)
         attempt.first_byte = self._clock()
         attempt.status = reply.status
-        if reply.status == 200:  # noqa: PLR2004
+        if 200 <= reply.status < 300:  # noqa: PLR2004 -- some send 201 or 206 for an answer
             return reply
         with reply:
-            raise await _refusal(reply, timeouts.idle_s, timer)
-
-
-@lru_cache
-def _only_to_connect(connect_s: float | None) -> aiohttp.ClientTimeout:
-    """Return aiohttp's time-out for what it alone can see; it rounds long ones up, past a deadline."""
-    return aiohttp.ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)
+            raise await _read_refusal(reply, timeouts.idle_s, timer)
 
 
 async def _read(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> bytes:
     content = reply.content
     if content.is_eof() and content.total_bytes <= limit:
-        return content.read_nowait()  # it is here as a whole, as short replies are
+        return content.read_nowait()  # a short reply has arrived with its headers
     return b"".join([piece async for piece in _bounded(reply, limit, idle_s, timer)])
 
 
 async def _bounded(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> AsyncGenerator[bytes]:
-    """Yield the decompressed body; CallError once it is larger than `limit` bytes, or silent for `idle_s`."""
+    """Yield the decompressed body; CallError if it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
         with timer.waiting(idle_s, _SILENT):
@@ -198,7 +189,7 @@ async def _bounded(reply: Reply, limit: int, idle_s: float | None, timer: Attemp
         yield piece
 
 
-async def _refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer) -> CallError:
+async def _read_refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer) -> CallError:
     if reply.status < 400:  # noqa: PLR2004
         return CallError(
             Kind.REJECTED,
@@ -207,13 +198,13 @@ async def _refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer) -> C
         )
     try:
         body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
-    except (CallError, aiohttp.ClientError):  # the status alone says enough
+    except (CallError, aiohttp.ClientError):  # then the status has to do
         body = None
     return wire.read_error(body, reply.status, retry_after_s(reply.headers))
 
 
 def _as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
-    """Turn the whole completion of an upstream that ignored `stream` into the one chunk of a stream."""
+    """Return a completion as the only chunk of a stream."""
     choice = completion["choices"][0]
     message = dict(choice["message"])
     message["tool_calls"] = [
@@ -233,12 +224,12 @@ _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     ((aiohttp.ClientConnectorDNSError,), Kind.CONNECT, "the host name cannot be resolved"),
     ((aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError), Kind.CONNECT, "the TLS handshake failed"),
     ((aiohttp.ClientConnectorError,), Kind.CONNECT, "cannot connect"),
-    ((HttpProcessingError,), Kind.UNPARSABLE, "the reply is not valid HTTP"),
+    ((HttpProcessingError, aiohttp.ClientResponseError), Kind.UNPARSABLE, "the reply is not valid HTTP"),
     ((OSError, aiohttp.ServerDisconnectedError), Kind.DISCONNECTED, "the connection closed before a reply came"),
 )
 
 
-def _translated(error: Exception) -> CallError:
+def _translate(error: Exception) -> CallError:
     for types, kind, message in _TRANSLATIONS:
         if isinstance(error, types):
             where = f" ({error.host}:{error.port})" if isinstance(error, aiohttp.ClientConnectorError) else ""

@@ -1,93 +1,78 @@
-"""One HTTP exchange on a connection of aiohttp's pool: a request whose body is there as a whole, and its reply.
+"""One HTTP exchange with an upstream: a POST whose body is complete, and its reply.
 
-Of aiohttp this takes the pool with its DNS and TLS, and the parser with its bounds and its unpacking. It leaves out
-what `ClientSession.post` does for requests of every other kind. Why: docs/adr/0015-direct-http-exchange.md.
+`Exchange` has two implementations, which pass the same tests: `DirectExchange` on aiohttp's internals, which costs half
+the CPU, and `SessionExchange` on its public API. `exchange_choice` picks one. Why:
+docs/adr/0015-direct-http-exchange.md.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
 from aiohttp import (
     ClientConnectionError,
-    ClientRequest,
     ClientSession,
     ClientTimeout,
-    ConnectionTimeoutError,
+    DummyCookieJar,
     ServerDisconnectedError,
     StreamReader,
     TCPConnector,
+    TraceConfig,
 )
-from aiohttp.client_proto import ResponseHandler
-from aiohttp.client_reqrep import ConnectionKey
-from aiohttp.connector import Connection
-from aiohttp.http import RawResponseMessage
-from aiohttp.tracing import Trace
+from multidict import CIMultiDict
 from yarl import URL
 
-_SURELY_READ_BYTES = 64 * 2**10  # a server has this much in its buffers before it can refuse any of it
+KEEPALIVE_S = 60.0
+MAX_HEADER_BYTES = 64 * 2**10
+"""The longest header line of a reply. Providers behind several proxies send more than aiohttp's default of 8 KiB."""
+
+CERTAINLY_READ_BYTES = 64 * 2**10
+"""A request of this size fits in a server's socket buffers, so the server cannot refuse it before it has arrived."""
+
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_SWITCHING_PROTOCOLS = 101  # RFC 9110, section 15.2.2: the one informational status that nothing follows
+_NEVER_ROUND_S = 1e9
 
+Body = Callable[[], Sequence[bytes]]
+"""Returns a request's body in pieces.
 
-class Connections(TCPConnector):
-    """aiohttp's pool, but for the order: of the idle connections the one goes on that was used last.
-
-    aiohttp takes them in turn, so that after a crowd each of hundreds is kept alive, by us and by the upstream, and is
-    cold in every cache when its turn comes.
-    """
-
-    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
-        idle = self._conns.get(key)
-        if idle:
-            idle.rotate(1)
-        return await super()._get(key, traces)
+It is a function, because a reply may take minutes and a body megabytes: nobody keeps the bytes while waiting, and they
+are made again if the request has to be sent again.
+"""
 
 
 class Target:
-    """Where requests are posted, and the head that they share. Belongs to the running loop.
+    """A URL to post to, and the headers of every request to it. ValueError for a header with a control character."""
 
-    `headers` come beside those that aiohttp gives every request.
-    """
-
-    __slots__ = ("_head", "request")
+    __slots__ = ("headers", "url")
 
     def __init__(self, url: URL, headers: Mapping[str, str]) -> None:
-        self.request = ClientRequest("POST", url, headers=headers)  # by which the pool knows the address
-        fields = self.request.headers.copy()
-        del fields["Content-Length"]  # of no body
-        lines = [f"POST {url.raw_path_qs} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-        if any(map(_CONTROL.search, lines)):
+        if any(_CONTROL.search(text) for header in headers.items() for text in header):
             raise ValueError("a header holds a control character")
-        self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
-
-    def head(self, n_bytes: int) -> bytes:
-        """Return the head of a request with a body of so many bytes."""
-        return b"%b%d\r\n\r\n" % (self._head, n_bytes)
+        self.url = url
+        self.headers = CIMultiDict(headers)
 
 
-class Reply:
-    """A reply whose head is here, as a context.
+class Reply(ABC):
+    """A reply whose headers have arrived, as a context. `content` is the decompressed body, read as it arrives.
 
-    On leaving it, the connection goes back to the pool where both request and reply are through, and is closed else.
-    `content` is the body, unpacked, as it comes; reading it raises aiohttp's ClientError.
+    On leaving, the connection goes back to the pool if both request and reply are complete, and is closed otherwise.
+    Reading raises aiohttp's ClientError.
     """
 
-    __slots__ = ("_connection", "_n_asked", "content", "headers", "status")
+    __slots__ = ("content", "headers", "status")
 
-    def __init__(
-        self, connection: Connection, message: RawResponseMessage, content: StreamReader, n_asked: int
-    ) -> None:
-        self._connection = connection
-        self._n_asked = n_asked  # bytes, of the request's body
-        self.status = message.code
-        self.headers = message.headers
+    def __init__(self, status: int, headers: Mapping[str, str], content: StreamReader) -> None:
+        self.status = status
+        self.headers = headers
         self.content = content
 
     @property
     def content_type(self) -> str:
-        """What the body is, in lower case and without parameters; "" where that is not said."""
+        """The media type of the body in lower case, without parameters; "" if the upstream states none."""
         return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
     def __enter__(self) -> Self:
@@ -96,67 +81,97 @@ class Reply:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._n_asked <= _SURELY_READ_BYTES or self._is_read():
-            self._connection.release()
-        else:
-            _drop(self._connection)
+        self._release()
 
-    def _is_read(self) -> bool:
-        """Whether a large request is through: who refuses one may not have read it, and by TLS nobody can tell."""
-        transport = self._connection.transport
-        return self.status == 200 and (transport is None or not transport.get_write_buffer_size())  # noqa: PLR2004
+    @abstractmethod
+    def _release(self) -> None: ...
 
 
-async def post(session: ClientSession, target: Target, body: Sequence[bytes], connecting: ClientTimeout) -> Reply:
-    """Send a body, which is there in pieces, and return the reply once its head is here.
+class StaleConnectionError(Exception):
+    """A kept-alive connection was closed before the first byte of a reply: the cause is why."""
 
-    `connecting` bounds that alone. Whatever goes wrong is raised as aiohttp raises it: ClientError, OSError, and
-    HttpProcessingError for what is not HTTP. Raising and cancelling close the connection.
+
+class Exchange(ABC):
+    """Posts requests over a pool of kept-alive connections. Belongs to the running loop; close it with `close()`.
+
+    `tls` verifies upstreams; None means by the system's certificates.
     """
-    connection = await _connected(session, target, connecting)
-    n_bytes = sum(map(len, body))
-    try:
-        protocol = _sent(connection, target.head(n_bytes), body)
-        del body  # a reply may take minutes, and a body megabytes
-        message, content = await protocol.read()
-        while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:  # noqa: PLR2004 -- informational
-            message, content = await protocol.read()
-    except BaseException:
-        _drop(connection)
-        raise
-    return Reply(connection, message, content, n_bytes)
+
+    name: str
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self._pooled = self._session(TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=tls or True))
+        self._fresh: ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close every connection. Later calls raise ClientConnectionError."""
+        await self._pooled.close()
+        if self._fresh is not None:
+            await self._fresh.close()
+
+    @abstractmethod
+    def target(self, url: URL, headers: Mapping[str, str]) -> Target:
+        """Return a target for `post`, to be made once per URL and headers; ValueError as from `Target`."""
+
+    async def post(self, target: Target, body: Body, connect_s: float | None) -> Reply:
+        """Send a request and return its reply once the headers are here.
+
+        `connect_s` limits connecting alone. Failures are aiohttp's: ClientError, OSError, and HttpProcessingError or
+        ClientResponseError for a reply that is not HTTP. Failing or being cancelled closes the connection.
+
+        A server may close an idle connection in the very moment in which the next request goes out on it. That is a
+        race which keep-alive always has, and no fault of the server (RFC 9112, section 9.5). So a request on a
+        kept-alive connection that ends before the first byte of a reply is sent once more, at once, on a new
+        connection: other kept-alive ones are probably just as old. It is not sent a third time, because then it is no
+        race.
+        """
+        if self._pooled.closed:
+            raise ClientConnectionError("the session is closed")
+        connecting = connect_timeout(connect_s)
+        try:
+            return await self._send(self._pooled, target, body, connecting)
+        except StaleConnectionError:
+            return await self._send(self._unpooled(), target, body, connecting)
+
+    @abstractmethod
+    async def connect(self, target: Target, connect_s: float | None) -> None:
+        """Have an idle connection in the pool for the next request, if the implementation can; raises as `post`."""
+
+    @abstractmethod
+    async def _send(self, session: ClientSession, target: Target, body: Body, connecting: ClientTimeout) -> Reply:
+        """Send a request once; StaleConnectionError if `ended_before_reply` on a kept-alive connection."""
+
+    def _unpooled(self) -> ClientSession:
+        """Return the session whose every request has a new connection, which is closed afterwards."""
+        if self._fresh is None:
+            self._fresh = self._session(TCPConnector(limit=0, force_close=True, ssl=self._tls or True))
+        return self._fresh
+
+    def _session(self, connector: TCPConnector) -> ClientSession:
+        return ClientSession(
+            connector=connector,
+            cookie_jar=DummyCookieJar(),
+            max_line_size=MAX_HEADER_BYTES,
+            max_field_size=MAX_HEADER_BYTES,
+            trace_configs=self._trace_configs(),
+        )
+
+    def _trace_configs(self) -> list[TraceConfig]:
+        return []
 
 
-async def connect(session: ClientSession, target: Target, connecting: ClientTimeout) -> None:
-    """Have a connection in the pool for the next request, a new one where none is idle; raises as `post` does."""
-    (await _connected(session, target, connecting)).release()
+def ended_before_reply(error: Exception) -> bool:
+    """Whether a connection ended without a byte of a reply.
 
-
-async def _connected(session: ClientSession, target: Target, connecting: ClientTimeout) -> Connection:
-    connector = session.connector
-    if connector is None:
-        raise ClientConnectionError("the session is closed")
-    try:
-        return await connector.connect(target.request, [], connecting)
-    except TimeoutError as error:
-        raise ConnectionTimeoutError("no connection in time") from error
-
-
-def _sent(connection: Connection, head: bytes, body: Sequence[bytes]) -> ResponseHandler:
-    """Hand a request to a connection, whole, and return what reads the reply.
-
-    Nothing waits for it to be out: a reply that comes early, a refusal of what is too large, is read while it goes.
+    aiohttp puts an incomplete head into the `message` of ServerDisconnectedError, which is a text otherwise.
     """
-    protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        raise ServerDisconnectedError
-    protocol.set_response_params(read_until_eof=True)
-    transport.writelines((head, *body))
-    return protocol
+    if isinstance(error, ServerDisconnectedError):
+        return isinstance(error.message, str)
+    return isinstance(error, OSError)
 
 
-def _drop(connection: Connection) -> None:
-    """Close at once: an upstream that does not read would otherwise keep what is not sent yet, and the connection."""
-    if connection.protocol is not None:
-        connection.protocol.abort()
-    connection.close()
+@lru_cache
+def connect_timeout(connect_s: float | None) -> ClientTimeout:
+    """Return aiohttp's time-out for connecting, which it would round up to full seconds, past a deadline."""
+    return ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)

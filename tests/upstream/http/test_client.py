@@ -16,11 +16,12 @@ from tests.fakes import answer as fake_answer
 from tests.fakes.steps import TEXT
 from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
-from upstream.http.client import Endpoint, Question, Upstream
+from upstream.http.client import ChatRequest, Endpoint, Upstream
+from upstream.http.direct_exchange import DirectExchange
 from upstream.http.timeouts import Timeouts
 
 URL = "http://upstream.example/v1"
-QUESTION = Question([], {"model": "m"}, (("X-Title", "mom"),))
+QUESTION = ChatRequest([], {"model": "m"}, (("X-Title", "mom"),))
 
 
 def upstream_at(base_url: str, **options: Any) -> Upstream:
@@ -59,7 +60,7 @@ async def test_key_and_headers_go_out_and_the_attempt_is_recorded(upstream: Fake
 @pytest.mark.parametrize("name", ["Content-Type", "content-type"])
 async def test_a_configured_header_cannot_say_that_the_body_is_no_json(upstream: FakeUpstream, name: str) -> None:
     """It is the gateway's own."""
-    question = Question([], {"model": "m"}, ((name, "text/plain"),))
+    question = ChatRequest([], {"model": "m"}, ((name, "text/plain"),))
     async with known(upstream) as real:
         await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
     assert upstream.requests[0].headers.getall("Content-Type") == ["application/json"]
@@ -67,7 +68,7 @@ async def test_a_configured_header_cannot_say_that_the_body_is_no_json(upstream:
 
 async def test_a_configured_header_takes_the_place_of_our_own(upstream: FakeUpstream) -> None:
     """However it is written."""
-    question = Question([], {"model": "m"}, (("user-agent", "theirs"),))
+    question = ChatRequest([], {"model": "m"}, (("user-agent", "theirs"),))
     async with known(upstream) as real:
         await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
     assert upstream.requests[0].headers.getall("User-Agent") == ["theirs"]
@@ -92,7 +93,7 @@ def test_an_endpoint_does_not_show_its_key() -> None:
 async def test_aiohttp_s_exceptions_become_ours(upstream: FakeUpstream, exception: Exception, kind: Kind) -> None:
     """Time-outs first: aiohttp's are ClientErrors as well."""
     async with known(upstream) as real:
-        with patch("upstream.http.client.post", side_effect=exception), pytest.raises(CallError) as caught:
+        with patch.object(DirectExchange, "post", side_effect=exception), pytest.raises(CallError) as caught:
             await complete(real)
     assert caught.value.kind is kind
 

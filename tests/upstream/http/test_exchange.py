@@ -1,8 +1,8 @@
-"""One exchange over real sockets: what goes out, what comes back, and what becomes of the connection."""
+"""The contract of both HTTP exchanges, over real sockets: requests, replies and connections."""
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,29 +13,32 @@ from yarl import URL
 
 from tests.fakes import Ending, FakeUpstream, drop_before, hang, raw, reply, status, unanswering
 from tests.fakes.certificates import certified
-from upstream.http.exchange import Connections, Reply, Target, post
+from tests.fakes.wire import Step
+from upstream.http.exchange import Exchange, Reply, Target
+from upstream.http.exchange_choice import EXCHANGES
 
-NO_LIMIT = aiohttp.ClientTimeout(total=None)
 BODY = (b'{"model":', b'"m"}')
 LARGE = b"x" * (16 << 20)  # more than the system takes from a sender whose receiver does not read
 
 
-@pytest.fixture
-async def session() -> AsyncGenerator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession() as session:
-        yield session
+@pytest.fixture(params=sorted(EXCHANGES))
+async def exchange(request: pytest.FixtureRequest) -> AsyncGenerator[Exchange]:
+    """Each exchange in turn."""
+    made = EXCHANGES[request.param]()
+    yield made
+    await made.close()
 
 
-def target(base_url: str) -> Target:
-    return Target(URL(f"{base_url}/chat/completions"), {"Content-Type": "application/json"})
+def target(exchange: Exchange, base_url: str) -> Target:
+    return exchange.target(URL(f"{base_url}/chat/completions"), {"Content-Type": "application/json"})
 
 
-async def posted(session: aiohttp.ClientSession, fake: FakeUpstream) -> Reply:
-    return await post(session, target(fake.base_url), BODY, NO_LIMIT)
+async def send(exchange: Exchange, fake: FakeUpstream, body: Sequence[bytes] = BODY) -> Reply:
+    return await exchange.post(target(exchange, fake.base_url), lambda: body, None)
 
 
 class Deaf(asyncio.Protocol):
-    """A server's side of a connection, which reads a first piece and then nothing until it `hears_out`."""
+    """The server's side of a connection: it reads one piece, and then nothing until `read_rest`."""
 
     def __init__(self, met: "asyncio.Queue[Deaf]") -> None:
         self._met = met
@@ -56,8 +59,8 @@ class Deaf(asyncio.Protocol):
         del exc
         self._ended.set()
 
-    async def hears_out(self) -> int:
-        """Return how many bytes there are to read until the other side is gone."""
+    async def read_rest(self) -> int:
+        """Read until the other side is gone, and return how many bytes came in all."""
         self.transport.resume_reading()
         async with asyncio.timeout(30):
             await self._ended.wait()
@@ -66,7 +69,7 @@ class Deaf(asyncio.Protocol):
 
 @asynccontextmanager
 async def deaf(tls: ssl.SSLContext | None = None) -> AsyncGenerator[tuple[str, "asyncio.Queue[Deaf]"]]:
-    """Give the base URL of a server that reads hardly anything, and its connections once something has come."""
+    """Yield the base URL of a server that hardly reads, and its connections as soon as something has arrived."""
     met: asyncio.Queue[Deaf] = asyncio.Queue()
     server = await asyncio.get_running_loop().create_server(lambda: Deaf(met), "127.0.0.1", 0, ssl=tls)
     host, port = server.sockets[0].getsockname()
@@ -74,60 +77,35 @@ async def deaf(tls: ssl.SSLContext | None = None) -> AsyncGenerator[tuple[str, "
         yield f"{'http' if tls is None else 'https'}://{host}:{port}/v1", met
 
 
-@pytest.fixture(params=["plain", "tls"])
+@pytest.fixture(params=[(name, scheme) for name in sorted(EXCHANGES) for scheme in ("http", "https")])
 async def unheard(
     request: pytest.FixtureRequest, tmp_path: Path
-) -> AsyncGenerator[tuple[aiohttp.ClientSession, str, "asyncio.Queue[Deaf]"]]:
-    """Give a deaf server's URL and connections, and a session that trusts it; without TLS and with it."""
-    tls, trusted = certified(tmp_path) if request.param == "tls" else (None, None)
-    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=trusted)) if trusted else None
-    async with deaf(tls) as (base_url, met), aiohttp.ClientSession(connector=connector) as session:
-        yield session, base_url, met
+) -> AsyncGenerator[tuple[Exchange, str, "asyncio.Queue[Deaf]"]]:
+    """Return an exchange, and the URL and connections of a deaf server that it trusts; each with TLS and without."""
+    name, scheme = request.param
+    tls, trusted = certified(tmp_path) if scheme == "https" else (None, None)
+    exchange = EXCHANGES[name](ssl.create_default_context(cafile=trusted) if trusted else None)
+    async with deaf(tls) as (base_url, met):
+        yield exchange, base_url, met
+        await exchange.close()
 
 
-async def test_the_request_is_whole_and_like_aiohttp_s(session: aiohttp.ClientSession) -> None:
-    """To the byte, but for the headers that aiohttp orders otherwise: an upstream can't tell them apart."""
-    async with FakeUpstream() as fake:
-        with await posted(session, fake):
-            pass
-        headers = {"Content-Type": "application/json"}
-        async with session.post(f"{fake.base_url}/chat/completions", data=b"".join(BODY), headers=headers):
-            pass
-        ours, theirs = fake.requests
-    assert ours.raw == theirs.raw == b"".join(BODY)
-    assert sorted(ours.headers.items()) == sorted(theirs.headers.items())
-
-
-async def test_what_was_read_to_its_end_leaves_its_connection_to_the_next(session: aiohttp.ClientSession) -> None:
-    """Keep-alive, also behind a refusal."""
+async def test_a_reply_that_was_read_leaves_its_connection_to_the_next_request(exchange: Exchange) -> None:
+    """Keep-alive, also after an error."""
     async with FakeUpstream() as fake:
         fake.script("m", reply(b"one"), status(500, body=b"two"), reply(b"three"))
         for content in (b"one", b"two", b"three"):
-            with await posted(session, fake) as got:
+            with await send(exchange, fake) as got:
                 assert await got.content.read() == content
         assert fake.connections == 1
 
 
-async def test_the_connection_that_was_used_last_goes_on() -> None:
-    """So that those which a crowd has left can end, rather than be kept alive in turn."""
-    async with FakeUpstream() as fake, aiohttp.ClientSession(connector=Connections()) as session:
-        replies = [await posted(session, fake) for _ in range(3)]
-        for got in replies:
-            with got:
-                await got.content.read()
-        for _ in range(3):
-            with await posted(session, fake) as got:
-                await got.content.read()
-        first, *_, last = [request.port for request in fake.requests[:3]]
-        assert [request.port for request in fake.requests[3:]] == [last] * 3 != [first] * 3
-
-
-async def test_what_was_not_read_to_its_end_closes_it(session: aiohttp.ClientSession) -> None:
-    """The next request must not find the rest of it."""
+async def test_a_reply_that_was_not_read_closes_its_connection(exchange: Exchange) -> None:
+    """The next request must not read the rest of it."""
     async with FakeUpstream() as fake:
         fake.default = reply(LARGE)
         for _ in range(2):
-            with await posted(session, fake) as got:
+            with await send(exchange, fake) as got:
                 assert await got.content.read(1) == b"x"
         await fake.wait_connections(0)
         assert fake.connections == 2
@@ -137,73 +115,73 @@ async def test_what_was_not_read_to_its_end_closes_it(session: aiohttp.ClientSes
     ("stated", "content_type"),
     [("application/json; charset=utf-8", "application/json"), ("Text/Event-Stream", "text/event-stream"), ("", "")],
 )
-async def test_the_type_of_the_body_is_bare(session: aiohttp.ClientSession, stated: str, content_type: str) -> None:
-    """Neither parameters nor capitals matter."""
+async def test_the_content_type_has_no_parameters(exchange: Exchange, stated: str, content_type: str) -> None:
+    """It is in lower case."""
     async with FakeUpstream() as fake:
         fake.default = reply(b"{}", content_type=stated)
-        with await posted(session, fake) as got:
+        with await send(exchange, fake) as got:
             assert (got.status, got.content_type) == (200, content_type)
 
 
-async def test_informational_replies_are_not_the_reply(session: aiohttp.ClientSession) -> None:
+async def test_informational_replies_are_skipped(exchange: Exchange) -> None:
     """RFC 9110, section 15.2: any number of them may come first."""
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
     async with FakeUpstream() as fake:
         fake.default = raw(early, b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
-        with await posted(session, fake) as got:
+        with await send(exchange, fake) as got:
             assert (got.status, await got.content.read()) == (200, b"{}")
 
 
 @pytest.mark.parametrize("n_bytes", [1 << 20, len(LARGE)])
 async def test_a_refusal_is_read_while_the_request_is_still_going_out(
-    unheard: tuple[aiohttp.ClientSession, str, "asyncio.Queue[Deaf]"], n_bytes: int
+    unheard: tuple[Exchange, str, "asyncio.Queue[Deaf]"], n_bytes: int
 ) -> None:
-    """A server may say that a body is too large without reading it; the connection is of no more use then."""
-    session, base_url, met = unheard
-    asking = asyncio.create_task(post(session, target(base_url), (LARGE[:n_bytes],), NO_LIMIT))
+    """A server may say that a body is too large without reading it; the connection is closed then."""
+    exchange, base_url, met = unheard
+    asking = asyncio.create_task(exchange.post(target(exchange, base_url), lambda: (LARGE[:n_bytes],), None))
     server = await met.get()
     server.transport.write(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
     with await asking as got:
         assert (got.status, await got.content.read()) == (413, b"")
-    await server.hears_out()
+    await server.read_rest()
 
 
-async def test_who_gives_up_leaves_nothing_to_be_sent_on(
-    unheard: tuple[aiohttp.ClientSession, str, "asyncio.Queue[Deaf]"],
+async def test_a_cancelled_request_is_not_sent_on(
+    unheard: tuple[Exchange, str, "asyncio.Queue[Deaf]"],
 ) -> None:
-    """A server that does not read would keep the rest of the body, and the connection, for ever."""
-    session, base_url, met = unheard
-    asking = asyncio.create_task(post(session, target(base_url), (LARGE,), NO_LIMIT))
+    """A server that does not read would otherwise keep the rest of the body, and the connection, for ever."""
+    exchange, base_url, met = unheard
+    asking = asyncio.create_task(exchange.post(target(exchange, base_url), lambda: (LARGE,), None))
     server = await met.get()
     asking.cancel()
     with pytest.raises(asyncio.CancelledError):
         await asking
-    assert await server.hears_out() < len(LARGE)
+    assert await server.read_rest() < len(LARGE)
 
 
 @pytest.mark.parametrize("n_bytes", [1 << 10, 1 << 20])
-async def test_who_refuses_a_small_request_has_read_it(session: aiohttp.ClientSession, n_bytes: int) -> None:
-    """Its connection is kept; a large one's is not, for the rest of it may still be on its way."""
+async def test_a_refused_small_request_leaves_its_connection(exchange: Exchange, n_bytes: int) -> None:
+    """That of a large one is closed, because the rest of the request may still be on its way."""
     async with FakeUpstream() as fake:
         fake.default = status(429)
         for _ in range(2):
-            with await post(session, target(fake.base_url), (b'{"x":"', LARGE[:n_bytes], b'"}'), NO_LIMIT) as got:
+            with await send(exchange, fake, (b'{"x":"', LARGE[:n_bytes], b'"}')) as got:
                 await got.content.read()
         assert fake.connections == (1 if n_bytes < 64 << 10 else 2)
 
 
 @pytest.mark.parametrize("name", ["x", "x\r\ny"])
-async def test_no_header_makes_another_one(name: str) -> None:
-    """What is configured is checked when it is read; an endpoint that is made in the code is checked here."""
+async def test_a_header_cannot_contain_another_header(exchange: Exchange, name: str) -> None:
+    """Configured headers are checked when they are read; those made in the code are checked here."""
     with pytest.raises(ValueError, match="control character"):
-        Target(URL("http://127.0.0.1/v1"), {name: "a\r\nAuthorization: Bearer theirs"})
+        exchange.target(URL("http://127.0.0.1/v1"), {name: "a\r\nAuthorization: Bearer theirs"})
 
 
-async def test_a_cancelled_wait_closes_the_connection(session: aiohttp.ClientSession) -> None:
-    """So that the upstream sees it, and works for nobody."""
+async def test_a_cancelled_wait_closes_the_connection(exchange: Exchange) -> None:
+    """So that the upstream notices, and stops working."""
     async with FakeUpstream() as fake:
         fake.default = hang()
-        asking = asyncio.create_task(posted(session, fake))
+        asking = asyncio.create_task(send(exchange, fake))
         (request,) = await fake.wait_for(1)
         asking.cancel()
         async with asyncio.timeout(30):
@@ -211,33 +189,112 @@ async def test_a_cancelled_wait_closes_the_connection(session: aiohttp.ClientSes
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_a_connection_that_ends_without_a_reply(session: aiohttp.ClientSession, *, reset: bool) -> None:
-    """Closed or reset, it is aiohttp's own exception."""
+async def test_a_connection_that_ends_without_a_reply_raises(exchange: Exchange, *, reset: bool) -> None:
+    """Aiohttp's own exception, whether it was closed or reset."""
     async with FakeUpstream() as fake:
         fake.default = drop_before(reset=reset)
         with pytest.raises(aiohttp.ClientOSError if reset else aiohttp.ServerDisconnectedError):
-            await posted(session, fake)
+            await send(exchange, fake)
 
 
-async def test_what_is_not_http(session: aiohttp.ClientSession) -> None:
-    """The parser's exception."""
+async def test_a_reply_that_is_not_http_raises(exchange: Exchange) -> None:
+    """The exception of aiohttp's parser."""
     async with FakeUpstream() as fake:
         fake.default = raw(b"SSH-2.0-OpenSSH_9.2\r\n", ending=Ending.HOLD)
-        with pytest.raises(HttpProcessingError):
-            await posted(session, fake)
+        with pytest.raises((HttpProcessingError, aiohttp.ClientResponseError)):
+            await send(exchange, fake)
 
 
-async def test_connecting_has_its_own_limit(session: aiohttp.ClientSession) -> None:
-    """The one time-out that aiohttp keeps for us."""
+async def test_connecting_has_its_own_time_out(exchange: Exchange) -> None:
+    """The only time-out that aiohttp enforces for us."""
     with unanswering() as base_url, pytest.raises(aiohttp.ConnectionTimeoutError):
-        await post(session, target(base_url), BODY, aiohttp.ClientTimeout(total=None, connect=0.01))
+        await exchange.post(target(exchange, base_url), lambda: BODY, 0.01)
 
 
-async def test_a_closed_session_connects_to_nobody() -> None:
-    """Calls that outlive a configuration fail, and say so."""
-    async with aiohttp.ClientSession() as session:
-        pass
+async def test_a_closed_exchange_refuses_requests(exchange: Exchange) -> None:
+    """A call that outlives its configuration fails with a reason."""
+    await exchange.close()
     async with FakeUpstream() as fake:
         with pytest.raises(aiohttp.ClientConnectionError, match="closed"):
-            await posted(session, fake)
+            await send(exchange, fake)
         assert fake.connections == 0
+
+
+async def warm(exchange: Exchange, fake: FakeUpstream) -> None:
+    """Leave one connection in the pool."""
+    fake.default = reply(b"warm")
+    with await send(exchange, fake) as got:
+        assert await got.content.read() == b"warm"
+
+
+@pytest.mark.parametrize("reset", [False, True])
+async def test_a_stale_connection_is_replaced_once_at_once(exchange: Exchange, *, reset: bool) -> None:
+    """A kept-alive connection that ends before a byte of a reply is a race that keep-alive has, not a fault."""
+    async with FakeUpstream() as fake:
+        await warm(exchange, fake)
+        fake.script("m", drop_before(reset=reset), reply(b"answer"))
+        with await send(exchange, fake) as got:
+            assert await got.content.read() == b"answer"
+        assert len(fake.requests) == 3
+        assert fake.requests[0].port == fake.requests[1].port != fake.requests[2].port
+        assert [request.raw for request in fake.requests] == [b"".join(BODY)] * 3
+
+
+async def test_the_replacement_of_a_stale_connection_is_new(exchange: Exchange) -> None:
+    """Other kept-alive connections are probably just as old."""
+    async with FakeUpstream() as fake:
+        fake.default = reply(b"warm")
+        replies = [await send(exchange, fake) for _ in range(3)]
+        for got in replies:
+            with got:
+                await got.content.read()
+        ports = {request.port for request in fake.requests}
+        fake.script("m", drop_before(), reply(b"answer"))
+        with await send(exchange, fake) as got:
+            assert await got.content.read() == b"answer"
+        assert fake.requests[-1].port not in ports
+
+
+async def test_a_request_is_sent_at_most_twice(exchange: Exchange) -> None:
+    """An upstream that drops new connections as well has a fault."""
+    async with FakeUpstream() as fake:
+        await warm(exchange, fake)
+        fake.default = drop_before()
+        with pytest.raises(aiohttp.ServerDisconnectedError):
+            await send(exchange, fake)
+        assert len(fake.requests) == 3
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        raw(b"HTTP/1.1 200 OK\r\nContent-"),
+        raw(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nbroken"),
+        raw(b"nonsense\r\n\r\n", ending=Ending.HOLD),
+    ],
+)
+async def test_a_reply_that_has_begun_is_never_asked_for_again(exchange: Exchange, step: Step) -> None:
+    """The upstream was at work, and may charge for it."""
+    async with FakeUpstream() as fake:
+        await warm(exchange, fake)
+        fake.default = step
+        with pytest.raises((aiohttp.ClientError, HttpProcessingError)), await send(exchange, fake) as got:
+            await got.content.read()
+        assert len(fake.requests) == 2
+
+
+async def test_a_long_header_of_a_reply_is_read(exchange: Exchange) -> None:
+    """Up to 64 KiB: providers behind several proxies send more than aiohttp reads by default."""
+    async with FakeUpstream() as fake:
+        fake.default = raw(b"HTTP/1.1 200 OK\r\nX-Trace: ", b"x" * 60_000, b"\r\nContent-Length: 2\r\n\r\n{}")
+        with await send(exchange, fake) as got:
+            assert (len(got.headers["X-Trace"]), await got.content.read()) == (60_000, b"{}")
+
+
+async def test_redirects_are_returned_not_followed(exchange: Exchange) -> None:
+    """A key must not go to another host."""
+    async with FakeUpstream() as fake:
+        fake.default = raw(b"HTTP/1.1 307 Temporary Redirect\r\nLocation: /v1/x\r\nContent-Length: 0\r\n\r\n")
+        with await send(exchange, fake) as got:
+            assert got.status == 307
+        assert len(fake.requests) == 1
