@@ -1,1 +1,1 @@
-"""What the gateway adds, measured against a bare handler that does the same calls. See docs/performance.md."""
+"""Benchmark: the gateway's cost against a bare handler that makes the same calls. See docs/performance.md."""

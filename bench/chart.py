@@ -1,4 +1,4 @@
-"""The ratios to the baseline as an SVG: a bar for each, its spread, and its target. Pure."""
+"""The ratios to the baseline as an SVG chart: for each a bar, its spread and its target. Pure."""
 
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
@@ -9,7 +9,7 @@ _WIDTH, _ROW, _TOP, _LEFT, _RIGHT, _BOTTOM = 760, 22, 62, 300, 60, 30
 _HIT, _MISSED = "#2a7", "#c43"
 
 
-def svg(title: str, outcomes: Sequence[Outcome]) -> str:
+def draw_chart(title: str, outcomes: Sequence[Outcome]) -> str:
     """Return a chart of every figure that has a target for its ratio; lower bars are better."""
     rows = [
         (outcome, figure, figure.target.ratio)

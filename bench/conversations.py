@@ -1,4 +1,4 @@
-"""What clients ask: conversations of a coding tool's kind, in given sizes. Pure."""
+"""Requests like those of a coding tool, in given sizes. Pure."""
 
 import json
 from typing import Any
@@ -8,8 +8,8 @@ _TURN_CHARS = 8 * KB
 _LINE = '    for row in rows[{n}:]:  # "{n}" is where the reader stands\n        total += row["price"] * {n}\n'
 
 
-def body(model: str, n_bytes: int, *, mark: str = "", stream: bool = False) -> bytes:
-    """Return the JSON of a request whose messages have about `n_bytes` of text, `mark` at their beginning.
+def build_body(model: str, n_bytes: int, *, mark: str = "", stream: bool = False) -> bytes:
+    """Return the JSON of a request whose messages have about `n_bytes` of text, with `mark` at the beginning.
 
     Long ones have several turns: files that the user shows, and short replies.
     """

@@ -1,14 +1,14 @@
-"""From samples to figures: percentiles, medians of rounds, ratios between two subjects. Pure."""
+"""Figures from samples: percentiles, medians of rounds, ratios between two subjects. Pure."""
 
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
-def percentile(values: Sequence[float], share: float) -> float:
+def find_percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which `share` (0 to 1) of the values lie, with linear interpolation between ranks.
 
-    ValueError for no values.
+    ValueError if there are no values.
     """
     if not values:
         raise ValueError("no values")
@@ -21,21 +21,21 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A figure over several rounds: its median, and the smallest and largest that was seen."""
+    """A figure over several rounds: its median, minimum and maximum."""
 
     median: float
     low: float
     high: float
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Return the median of some rounds, and their extremes; StatisticsError for none."""
+def find_spread(values: Sequence[float]) -> Spread:
+    """Return median, minimum and maximum of some rounds; StatisticsError if there are none."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
-def ratios(subject: Sequence[float], baseline: Sequence[float]) -> list[float]:
-    """Return each round's own ratio, so that what disturbs a whole round disturbs both of its parts.
+def compute_ratios(subject: Sequence[float], baseline: Sequence[float]) -> list[float]:
+    """Return the ratio of each round: a disturbance of a round affects both of its parts.
 
-    ValueError where the numbers of rounds differ; a baseline of 0 gives infinity.
+    ValueError if the numbers of rounds differ; a baseline of 0 gives infinity.
     """
     return [over / under if under else float("inf") for over, under in zip(subject, baseline, strict=True)]

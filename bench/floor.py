@@ -1,6 +1,6 @@
-"""The floor: what the same four calls cost a bare aiohttp handler, which checks, times and guards nothing.
+"""The floor: a bare aiohttp handler that makes the same four calls, without validation, timeouts or retries.
 
-`/v1` asks three proposers in parallel and then a critic; `/direct` passes one model's answer on.
+`/v1` asks three proposers in parallel and then a critic; `/direct` forwards one model's answer.
 """
 
 import asyncio
@@ -31,12 +31,12 @@ async def mix(request: web.Request) -> web.StreamResponse:
     task = {"role": "system", "content": f"Write one reply, the best that these make together:\n\n{texts}"}
     payload = {**body, "model": f"{body['model']}-critic", "messages": [task, *body["messages"]]}
     if body.get("stream"):
-        return await write_on(request, session, payload)
+        return await forward_stream(request, session, payload)
     return web.json_response(await ask(session, payload))
 
 
-async def write_on(request: web.Request, session: ClientSession, payload: dict[str, Any]) -> web.StreamResponse:
-    """Stream the critic's reply on: each chunk is parsed, and written anew."""
+async def forward_stream(request: web.Request, session: ClientSession, payload: dict[str, Any]) -> web.StreamResponse:
+    """Forward the critic's stream: parse each chunk, and write it again."""
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
     async with session.post(URL, data=json.dumps(payload), headers={"Content-Type": "application/json"}) as reply:
         await response.prepare(request)
@@ -47,30 +47,30 @@ async def write_on(request: web.Request, session: ClientSession, payload: dict[s
     return response
 
 
-async def pass_on(request: web.Request) -> web.Response:
-    """Pass one call on as it is, save for the model's name."""
+async def forward(request: web.Request) -> web.Response:
+    """Forward one call unchanged, except for the model's name."""
     body = json.loads(await request.read())
     payload = json.dumps({**body, "model": body["model"]})
     async with request.app[SESSION].post(URL, data=payload, headers={"Content-Type": "application/json"}) as reply:
         return web.Response(body=await reply.read(), status=reply.status, content_type=reply.content_type)
 
 
-async def session_of(app: web.Application) -> AsyncGenerator[None]:
-    """Hold one session without a limit of connections, as the gateway's."""
+async def open_session(app: web.Application) -> AsyncGenerator[None]:
+    """Keep one session without a connection limit, like the gateway's."""
     async with ClientSession(connector=TCPConnector(limit=0, keepalive_timeout=60)) as app[SESSION]:
         yield
 
 
 async def serve() -> None:
-    """Serve on any free port, and tell it."""
+    """Serve on a free port, and print its URL."""
     app = web.Application(client_max_size=CLIENT_MAX_SIZE)
-    app.cleanup_ctx.append(session_of)
+    app.cleanup_ctx.append(open_session)
     app.router.add_post("/v1/chat/completions", mix)
-    app.router.add_post("/direct/chat/completions", pass_on)
+    app.router.add_post("/direct/chat/completions", forward)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0, backlog=4096).start()
-    print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)  # noqa: T201 -- told to who started it
+    print(f"http://127.0.0.1:{runner.addresses[0][1]}", flush=True)  # noqa: T201 -- read by the process that started this one
     await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""Load over bare sockets: so many connections, each with one request after another. Costs next to nothing itself."""
+"""A load generator over bare sockets: connections with one request after another each, at little CPU of its own."""
 
 import asyncio
 import re
@@ -20,7 +20,7 @@ _MAX_SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A whole reply: when it was asked for and when it was there, in ns, and its pieces as they came."""
+    """A complete reply: the times of the request and of the last byte, in ns, and the pieces as received."""
 
     asked_ns: int
     ended_ns: int
@@ -48,22 +48,22 @@ class Connection(asyncio.Protocol):
         self._ended: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Remember where to write."""
+        """Keep the transport."""
         self._transport = transport  # type: ignore[assignment]  # a stream's transport, by create_connection
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the request that is under way, and those to come."""
+        """Fail the current request, and all later ones."""
         self._transport = None
         if self._ended is not None and not self._ended.done():
             self._ended.set_exception(BrokenError(f"the server under test closed the connection ({exc})"))
 
     def data_received(self, data: bytes) -> None:
-        """Take in a piece of the reply; end it where it is whole."""
+        """Add a piece to the reply; end the request if the reply is complete."""
         self._pieces.append((time.monotonic_ns(), data))
-        if self._ended is not None and self._is_whole(data):
+        if self._ended is not None and self._is_complete(data):
             self._ended.set_result(None)
 
-    def _is_whole(self, data: bytes) -> bool:
+    def _is_complete(self, data: bytes) -> bool:
         if len(self._pieces) == 1:
             head, separator, rest = data.partition(b"\r\n\r\n")
             length = _LENGTH.search(head)
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         return self._tail == _LAST_CHUNK
 
     async def ask(self, request: bytes) -> Reply:
-        """Send a request and return its reply; BrokenError where it is none, or no success."""
+        """Send a request and return its reply; BrokenError if it is malformed or not a success."""
         if self._transport is None:
             raise BrokenError("the server under test has closed the connection")
         self._ended = asyncio.get_running_loop().create_future()
@@ -99,23 +99,23 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
 
-async def connected(url: str) -> Connection:
+async def connect(url: str) -> Connection:
     """Return a new connection to the host and port of a URL; close it with `close()`."""
     host, _, port = urlsplit(url).netloc.partition(":")
     _, connection = await asyncio.get_running_loop().create_connection(Connection, host, int(port))
     return connection
 
 
-def post(url: str, body: bytes) -> bytes:
-    """Return the bytes of a request for a chat completion at a base URL."""
+def encode_request(url: str, body: bytes) -> bytes:
+    """Return the bytes of a chat request to a base URL."""
     address = urlsplit(url)
     head = f"POST {address.path}/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
-async def keep_asking(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T], *, concurrency: int) -> list[T]:
-    """Ask everything, `concurrency` at a time; return what `read` makes of each reply, in order of arrival."""
-    requests = iter([post(url, body) for body in bodies])
+async def send_all(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T], *, concurrency: int) -> list[T]:
+    """Send all bodies, `concurrency` at a time; return the result of `read` for each reply, in order of arrival."""
+    requests = iter([encode_request(url, body) for body in bodies])
     taken: list[T] = []
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
@@ -123,13 +123,13 @@ async def keep_asking(url: str, bodies: Sequence[bytes], read: Callable[[Reply],
     return taken
 
 
-async def ask_over(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T], *, seconds: float) -> list[T]:
-    """Ask everything, evenly spread over so many seconds, each on a connection of its own; else as `keep_asking`."""
+async def send_spread(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T], *, seconds: float) -> list[T]:
+    """Send all bodies, evenly spread over `seconds`, each on a connection of its own; otherwise as `send_all`."""
     taken: list[T] = []
 
     async def ask(number: int, body: bytes) -> None:
         await asyncio.sleep(seconds * number / len(bodies))
-        await _one_by_one(url, iter([post(url, body)]), read, taken)
+        await _one_by_one(url, iter([encode_request(url, body)]), read, taken)
 
     async with asyncio.TaskGroup() as group:
         for number, body in enumerate(bodies):
@@ -138,7 +138,7 @@ async def ask_over(url: str, bodies: Sequence[bytes], read: Callable[[Reply], T]
 
 
 async def _one_by_one(url: str, requests: Iterator[bytes], read: Callable[[Reply], T], taken: list[T]) -> None:
-    connection = await connected(url)
+    connection = await connect(url)
     try:
         for request in requests:
             reply = await connection.ask(request)

@@ -1,10 +1,10 @@
-"""What a run came to: figures with spread and targets, as JSON and back, compared with an earlier run. Pure."""
+"""The outcome of a run: figures with spread and targets, to and from JSON, compared with an earlier run. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bench.figures import Spread, ratios, spread
+from bench.figures import Spread, compute_ratios, find_spread
 from bench.scenarios import Scenario, Target
 
 _NOTEWORTHY = 1.1
@@ -28,7 +28,7 @@ class Figure:
 
     @property
     def excess(self) -> float:
-        """How many times its target the figure is; 0 where it has none."""
+        """The figure as a multiple of its target; 0 if it has no target."""
         if self.target is None:
             return 0.0
         if self.target.ratio is not None:
@@ -39,14 +39,14 @@ class Figure:
 
     @property
     def absurd(self) -> bool:
-        """Whether it is a ratio so far above its target that noise cannot be why."""
+        """Whether it is a ratio too far above its target to be noise."""
         steady = self.target is not None and self.target.ratio is not None and not self.target.unsteady
         return steady and self.excess > _ABSURD
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one scenario came to."""
+    """The figures of one scenario."""
 
     name: str
     says: str
@@ -56,31 +56,37 @@ class Outcome:
 
 
 Round = Mapping[str, Mapping[str, float]]
-"""What one round has measured: figures by subject."""
+"""The figures of one round, by subject."""
 
 
-def outcome(scenario: Scenario, rounds: Sequence[Round]) -> Outcome:
-    """Return what a scenario's rounds come to; ValueError where a target is for something that was not measured."""
+def summarize(scenario: Scenario, rounds: Sequence[Round]) -> Outcome:
+    """Return the outcome of a scenario's rounds; ValueError if a target names a figure that was not measured."""
     figures = [_figure(name, scenario, rounds) for name in rounds[0][scenario.subject]]
     unknown = set(scenario.targets) - {figure.name for figure in figures}
     if unknown:
-        raise ValueError(f"{scenario.name} has targets for what it does not measure: {sorted(unknown)}")
+        raise ValueError(f"{scenario.name} has targets for figures that it does not measure: {sorted(unknown)}")
     return Outcome(scenario.name, scenario.says, scenario.subject, scenario.baseline, tuple(figures))
 
 
 def _figure(name: str, scenario: Scenario, rounds: Sequence[Round]) -> Figure:
     over = [each[scenario.subject][name] for each in rounds]
     under = [each[scenario.baseline][name] for each in rounds]
-    return Figure(name, spread(over), spread(under), spread(ratios(over, under)), scenario.targets.get(name))
+    return Figure(
+        name,
+        find_spread(over),
+        find_spread(under),
+        find_spread(compute_ratios(over, under)),
+        scenario.targets.get(name),
+    )
 
 
-def as_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
+def to_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
     """Return outcomes as JSON values."""
     return [asdict(each) for each in outcomes]
 
 
 def from_json(stored: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-    """Return the outcomes that `as_json` stored; KeyError or TypeError for anything else."""
+    """Return the outcomes that `to_json` stored; KeyError or TypeError for anything else."""
     return [
         Outcome(each["name"], each["says"], each["subject"], each["baseline"], tuple(map(_from_json, each["figures"])))
         for each in stored
@@ -92,10 +98,10 @@ def _from_json(stored: Mapping[str, Any]) -> Figure:
     return Figure(stored["name"], subject, baseline, ratio, Target(**stored["target"]) if stored["target"] else None)
 
 
-def worsened(new: Sequence[Outcome], old: Sequence[Outcome]) -> Iterator[tuple[str, Figure, Figure]]:
-    """Yield what got worse since an earlier run, beyond noise: scenario, new figure, old figure.
+def find_worse(new: Sequence[Outcome], old: Sequence[Outcome]) -> Iterator[tuple[str, Figure, Figure]]:
+    """Yield the figures that got worse since an earlier run, beyond noise: scenario, new figure, old figure.
 
-    That is more than 10 %, and further than the spreads of both runs reach.
+    Worse means by more than 10 %, and with spreads that do not overlap.
     """
     before = {(each.name, figure.name): figure for each in old for figure in each.figures}
     for each in new:
@@ -106,7 +112,7 @@ def worsened(new: Sequence[Outcome], old: Sequence[Outcome]) -> Iterator[tuple[s
 
 
 def _is_worse(figure: Figure, earlier: Figure) -> bool:
-    now, then = figure.ratio, earlier.ratio  # machines differ in speed, and share ratios by and large
+    now, then = figure.ratio, earlier.ratio  # speeds of machines differ, ratios hardly do
     if figure.more_is_better:
         return now.median * _NOTEWORTHY < then.median and now.high < then.low
     return now.median > then.median * _NOTEWORTHY and now.low > then.high

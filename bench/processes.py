@@ -1,4 +1,4 @@
-"""The processes under test: started, placed on a core, looked at from outside, ended."""
+"""The processes under test: start them, pin them to a core, observe them from outside, end them."""
 
 import asyncio
 import os
@@ -21,16 +21,16 @@ _STOP_TIMEOUT_S = 15.0
 _COUNTING = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
 _REPEATABLE = {"PYTHONHASHSEED": "1"}  # the same dictionaries each time
 _COUNTED = re.compile(r"Collected : (\d+)")
-_TIMES_SLOWER = 10  # than without counting, at least
+_TIMES_SLOWER = 10  # at least
 
 
 class BrokenError(Exception):
-    """What is to be measured does not work: the figures would mean nothing."""
+    """A subject does not work, so that its figures would mean nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server: its address without a path, its process, and when that was started."""
+    """A running server: its address without a path, its process, and the time of its start."""
 
     url: str
     process: subprocess.Popen[str]
@@ -43,16 +43,16 @@ class Server:
         return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
 
     def rss_mb(self) -> float:
-        """Return how much of the process is in memory, in MiB."""
+        """Return the resident memory of the process, in MiB."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         return int(found[1]) / 1024 if found else 0.0
 
     def instructions(self) -> int:
-        """Return how many instructions the process has taken that was started to be counted, and has ended."""
+        """Return the number of instructions of a process that ran under valgrind and has ended."""
         found = _COUNTED.findall(self.log.read_text())
         if not found:
-            raise BrokenError("callgrind has not said what it counted")
+            raise BrokenError("callgrind has printed no count")
         return int(found[-1])
 
 
@@ -65,10 +65,10 @@ async def running(
     env: Mapping[str, str] | None = None,
     counted: bool = False,
 ) -> AsyncGenerator[Server]:
-    """Run a Python program that tells its URL on stdout, with stderr in `log`; end it afterwards.
+    """Run a Python program that prints its URL on stdout, with stderr in `log`; end it afterwards.
 
-    `core` is where it runs, None where the system chooses. With `counted`, valgrind counts its instructions.
-    BrokenError, with the log, where it does not start.
+    It is pinned to `core`, unless that is None. With `counted`, valgrind counts its instructions. BrokenError, with the
+    log, if it does not start.
     """
     if counted and shutil.which(_COUNTING[0]) is None:
         raise BrokenError("counting instructions needs valgrind, which is not installed")
@@ -86,12 +86,12 @@ async def running(
     try:
         if core is not None:
             os.sched_setaffinity(process.pid, {core})
-        yield Server(await _told_url(process, log, _START_TIMEOUT_S * patience), process, started_ns, log)
+        yield Server(await _read_url(process, log, _START_TIMEOUT_S * patience), process, started_ns, log)
     finally:
         await asyncio.to_thread(_end, process, _STOP_TIMEOUT_S * patience)
 
 
-async def _told_url(process: subprocess.Popen[str], log: Path, within_s: float) -> str:
+async def _read_url(process: subprocess.Popen[str], log: Path, within_s: float) -> str:
     if process.stdout is None:
         raise RuntimeError("stdout is not piped")
     line = await asyncio.wait_for(asyncio.to_thread(process.stdout.readline), within_s)
@@ -113,7 +113,7 @@ def _end(process: subprocess.Popen[str], within_s: float) -> None:
 
 
 def raise_descriptor_limit() -> int:
-    """Let this process, and those that it starts, open as many files as the system allows; return how many."""
+    """Raise the limit of open files to the maximum, also for child processes; return it."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most

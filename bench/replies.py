@@ -11,8 +11,8 @@ _MARK = stamps.EMPTY.decode()
 
 
 @cache
-def completion(model: str) -> tuple[bytes, bytes]:
-    """Return a whole reply of a model: the bytes before its stamp, and those behind it."""
+def build_completion(model: str) -> tuple[bytes, bytes]:
+    """Return a complete reply of a model: the bytes before its stamp, and those after it."""
     name, member = parse(model)
     script = SCRIPTS[name]
     before, behind = _completion(model, script.text(member) + _MARK).split(stamps.EMPTY)
@@ -22,8 +22,8 @@ def completion(model: str) -> tuple[bytes, bytes]:
 
 
 @cache
-def verdict(model: str, letter: str) -> bytes:
-    """Return a whole reply that names a letter alone."""
+def build_pick(model: str, letter: str) -> bytes:
+    """Return a complete reply that consists of a letter."""
     body = _completion(model, letter)
     return _head(len(body)) + body
 
@@ -40,26 +40,26 @@ def _head(n_bytes: int) -> bytes:
 
 
 @cache
-def opening(model: str) -> bytes:
-    """Return what a stream begins with: its head, and the chunk that gives the role."""
+def build_opening(model: str) -> bytes:
+    """Return the start of a stream: its head, and the chunk with the role."""
     return STREAM_HEAD + _chunk(model, {"role": "assistant", "content": ""})
 
 
 @cache
-def delta(model: str) -> tuple[bytes, bytes]:
-    """Return a chunk with some words: the bytes before its stamp, and those behind it."""
+def build_delta(model: str) -> tuple[bytes, bytes]:
+    """Return a chunk with some words: the bytes before its stamp, and those after it."""
     before, behind = _chunk(model, {"content": f" some words of it {_MARK}"}).split(stamps.EMPTY)
     return before, behind
 
 
 @cache
-def ending(model: str) -> bytes:
-    """Return what a stream ends with."""
+def build_ending(model: str) -> bytes:
+    """Return the end of a stream."""
     return _chunk(model, {}, "stop") + _chunked(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
-def _chunk(model: str, said: dict[str, str], finish_reason: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": said, "finish_reason": finish_reason}
+def _chunk(model: str, delta: dict[str, str], finish_reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
     event = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": model, "choices": [choice]}
     return _chunked(b"data: " + json.dumps(event).encode() + b"\n\n")
 

@@ -1,14 +1,14 @@
-"""What is printed of a run. Pure."""
+"""The printed report of a run. Pure."""
 
 from collections.abc import Sequence
 
 from bench.figures import Spread
-from bench.outcome import Figure, Outcome, worsened
+from bench.outcome import Figure, Outcome, find_worse
 
 _HIT, _MISSED = "ok", "MISSED"
 
 
-def lines(outcome: Outcome, took_s: float) -> list[str]:
+def format_outcome(outcome: Outcome, took_s: float) -> list[str]:
     """Return a scenario's heading, and a line for each of its figures: medians over the rounds, with their extremes."""
     return [
         f"{outcome.name}: {outcome.says} ({outcome.subject} against {outcome.baseline}; {took_s:.0f} s)",
@@ -17,7 +17,7 @@ def lines(outcome: Outcome, took_s: float) -> list[str]:
 
 
 def _line(figure: Figure) -> str:
-    medians = f"{number(figure.subject.median):>8} : {number(figure.baseline.median):<8}"
+    medians = f"{format_number(figure.subject.median):>8} : {format_number(figure.baseline.median):<8}"
     ratio = f"{figure.ratio.median:5.2f}  ({figure.ratio.low:.2f} to {figure.ratio.high:.2f})"
     return f"  {figure.name:28} {medians} = {ratio:28}{_target(figure)}".rstrip()
 
@@ -31,17 +31,17 @@ def _target(figure: Figure) -> str:
     return f"  target {limit}: {_HIT if figure.excess <= 1 else _MISSED}"
 
 
-def changes(new: Sequence[Outcome], old: Sequence[Outcome], name: str) -> list[str]:
-    """Return what got worse since an earlier run of this name, a line for each, or that nothing did."""
+def list_worse(new: Sequence[Outcome], old: Sequence[Outcome], name: str) -> list[str]:
+    """Return the figures that got worse since an earlier run, a line each, or one line if there are none."""
     found = [
-        f"  {scenario}, {figure.name}: {_told(earlier.ratio)} -> {_told(figure.ratio)}"
-        for scenario, figure, earlier in worsened(new, old)
+        f"  {scenario}, {figure.name}: {_format_spread(earlier.ratio)} -> {_format_spread(figure.ratio)}"
+        for scenario, figure, earlier in find_worse(new, old)
     ]
     return [f"Worse than {name}:", *found] if found else [f"Nothing is worse than in {name}."]
 
 
-def absurd(outcomes: Sequence[Outcome]) -> list[str]:
-    """Return what misses its target by so much that it must be broken."""
+def list_absurd(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the figures that miss their targets by so much that something must be broken."""
     return [
         f"{outcome.name}, {figure.name}: {figure.excess:.1f} times its target"
         for outcome in outcomes
@@ -50,12 +50,12 @@ def absurd(outcomes: Sequence[Outcome]) -> list[str]:
     ]
 
 
-def number(value: float) -> str:
+def format_number(value: float) -> str:
     """Return a number with about three digits."""
     if abs(value) >= 100:  # noqa: PLR2004
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.3f}"  # noqa: PLR2004
 
 
-def _told(spread: Spread) -> str:
-    return f"{number(spread.median)} ({number(spread.low)} to {number(spread.high)})"
+def _format_spread(spread: Spread) -> str:
+    return f"{format_number(spread.median)} ({format_number(spread.low)} to {format_number(spread.high)})"

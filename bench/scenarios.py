@@ -1,4 +1,4 @@
-"""What is measured: each scenario compares two subjects, round by round, and has targets."""
+"""The scenarios: each compares two subjects, round by round, and has targets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ from bench.waiting import crowd, experience
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """How large a figure may be: as a ratio to the baseline's, by itself, or as so much `over` the baseline's.
+    """The limit of a figure: as a ratio to the baseline, as a value, or as a difference `over` the baseline.
 
-    A ratio that is far above its target is a sign of something broken, unless it is `unsteady`: of times by the clock,
-    to which a busy machine can do anything.
+    A ratio far above its target means that something is broken, unless it is `unsteady`: a ratio of wall-clock times,
+    which vary with the load of the machine.
     """
 
     ratio: float | None = None
@@ -28,8 +28,8 @@ class Target:
 class Scenario:
     """One comparison of two subjects.
 
-    `rounds` bounds the number of rounds; the short form leaves out what is not `short`. Where subjects do little but
-    wait, they are measured `together`. What needs more than the gateway has is measured only when it is `asked_for`.
+    `rounds` limits the number of rounds; the short form runs `short` scenarios only. Subjects that mostly wait are
+    measured `together`. A scenario with further requirements runs only `on_request`.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Scenario:
     rounds: int | None = None
     together: bool = False
     short: bool = True
-    asked_for: bool = False
+    on_request: bool = False
     targets: Mapping[str, Target] = field(default_factory=dict)
 
 
@@ -81,7 +81,7 @@ SCENARIOS = (
         "passthrough",
         "a single model by its name, 2 KB, 32 at once",
         throughput("instant-a", 2 * KB, 32, 1000),
-        subject=ALONE,  # like the 1:1 floor it has not been through a crowd
+        subject=ALONE,  # a fresh process, like the 1:1 floor
         baseline=DIRECT,
         targets={_CPU: Target(ratio=1.5)},
     ),
@@ -161,7 +161,7 @@ SCENARIOS = (
         "cpu-2k in instructions, which no other load disturbs, 8 at once, under valgrind",
         instructions("instant", 2 * KB, 200),
         rounds=1,
-        asked_for=True,
+        on_request=True,
     ),
     Scenario(
         "count-passthrough",
@@ -169,7 +169,7 @@ SCENARIOS = (
         instructions("instant-a", 2 * KB, 200),
         baseline=DIRECT,
         rounds=1,
-        asked_for=True,
+        on_request=True,
     ),
     Scenario(
         "uvloop-2k",
@@ -177,7 +177,7 @@ SCENARIOS = (
         throughput("instant", 2 * KB, 32, 600),
         subject=ON_UVLOOP,
         baseline=GATEWAY,
-        asked_for=True,
+        on_request=True,
     ),
     Scenario(
         "uvloop-latency",
@@ -185,6 +185,6 @@ SCENARIOS = (
         added_latency("wait50", 2 * KB, 50),
         subject=ON_UVLOOP,
         baseline=GATEWAY,
-        asked_for=True,
+        on_request=True,
     ),
 )

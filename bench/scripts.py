@@ -1,6 +1,7 @@
-"""What the scripted upstream says, and when: one script for each mixture of config.yaml.
+"""The replies of the scripted upstream and their timing: one script for each mixture of config.yaml.
 
-The model's id says it all: `instant-a` is member `a` of the panel of the script `instant`, `instant-critic` its critic.
+The model's id names script and member: `instant-a` is member `a` of the panel of `instant`,
+`instant-critic` its critic.
 """
 
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import Literal
 CRITIC = "critic"
 PANEL = ("a", "b", "c")
 TIMES_FASTER = 5
-"""How much faster than life the scripts with token timings run."""
+"""How much faster than real time the scripts with token timings run."""
 
 _TTFT_S = 0.4 / TIMES_FASTER
 _TOKEN_S = 1 / 60 / TIMES_FASTER
@@ -22,14 +23,14 @@ _CODE_LINE = "    total = sum(row.price for row in rows if row.kind is not None)
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How fast a model is: `wait_s` until its first byte, then `write_s` for its text, in streams `n_chunks` of it."""
+    """The speed of a model: `wait_s` until its first byte, then `write_s` for its text; streams have `n_chunks`."""
 
     wait_s: float = 0.0
     write_s: float = 0.0
     n_chunks: int = 60
 
     def times(self, wait: float, write: float) -> "Pace":
-        """Return the pace that is so many times slower."""
+        """Return a pace with both times multiplied."""
         return Pace(self.wait_s * wait, self.write_s * write, self.n_chunks)
 
 
@@ -42,8 +43,8 @@ def tokens(n: int) -> Pace:
 class Script:
     """How the models of one mixture behave.
 
-    `tail` is the sigma of a log-normal factor on every time. A `stamped` reply tells when its request was there and
-    when its own first byte went out. With `caches` a prompt whose beginning was seen before is answered sooner. The
+    `tail` is the sigma of a log-normal factor on every time. A `stamped` reply states when its request arrived and
+    when its own first byte left. With `caches`, a prompt with a known prefix is answered sooner. The
     panel's `drafts` are prose or code, different ones or `equal` ones; where they are code, a critic may choose.
     """
 
@@ -55,17 +56,17 @@ class Script:
     drafts: Literal["prose", "equal", "code"] = "prose"
 
     def pace(self, member: str) -> Pace:
-        """Return how fast this member is."""
+        """Return the pace of a member."""
         return self.critic if member == CRITIC else self.panel
 
     def text(self, member: str) -> str:
-        """Return what this member answers: about 1,200 characters, where drafts are not equal different for each."""
+        """Return the answer of a member: about 1,200 characters, different for each unless drafts are equal."""
         if self.drafts == "code":
             return _CODE.format(member=member, lines=_CODE_LINE * 17)
         return f"Draft {'x' if self.drafts == 'equal' else member}. " + _SENTENCE * 12
 
 
-VERDICT = tokens(4)
+PICK = tokens(4)
 _ANSWER, _SHORT_ANSWER = tokens(300), tokens(60)
 
 SCRIPTS = {
@@ -84,7 +85,7 @@ SCRIPTS = {
 
 
 def parse(model: str) -> tuple[str, str]:
-    """Return script and member of a model's id; KeyError where there is no such script."""
+    """Return the script and the member of a model's id; KeyError if there is no such script."""
     name, _, member = model.rpartition("-")
     if name not in SCRIPTS:
         raise KeyError(model)

@@ -1,4 +1,4 @@
-"""The test stand: an upstream, and the subjects that are measured on it, each started when it is first asked for."""
+"""The test stand: an upstream, and the subjects that are measured with it, each started at its first use."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ class Subject:
     url: str
 
     async def settled_cpu_s(self) -> float:
-        """Return the CPU time that the process has used, once it does nothing any more (or after 5 s)."""
+        """Return the CPU time that the process has used, when it is idle (or after 5 s)."""
         used = self.server.cpu_s()
         for _ in range(_MAX_LOOKS):
             await asyncio.sleep(_QUIET_S)
@@ -38,7 +38,7 @@ class Subject:
 
 
 class Stand:
-    """Starts subjects, on a core of their own where there are two. `standing` makes and closes it."""
+    """Starts subjects, on a core of their own if there are two. Opened and closed by `open_stand`."""
 
     def __init__(self, upstream: Server, folder: Path, tree: Path, loop: str, core: int | None) -> None:
         self._upstream = upstream
@@ -51,14 +51,14 @@ class Stand:
         self._stack = AsyncExitStack()
 
     async def subject(self, name: str) -> Subject:
-        """Return a subject that stays for the whole run."""
+        """Return a subject that is kept for the whole run."""
         if name not in self._kept:
             self._kept[name] = await self._stack.enter_async_context(self.fresh(name))
         return self._kept[name]
 
     @asynccontextmanager
     async def fresh(self, name: str, *, counted: bool = False) -> AsyncGenerator[Subject]:
-        """Run a subject of its own for the block; with `counted`, under valgrind."""
+        """Run a new subject for the block; with `counted`, under valgrind."""
         number = next(self._numbers)
         log = self._folder / f"{number}.log"
         upstream = f"{self._upstream.url}/v1"
@@ -75,8 +75,8 @@ class Stand:
         config = str(processes.ROOT / "bench/config.yaml")
         return [*launcher, str(self._tree / "gateway.py"), "--config", config, *tracing]
 
-    def last_words(self) -> str:
-        """Return the last two lines that each process has logged."""
+    def read_last_lines(self) -> str:
+        """Return the last two log lines of each process."""
         logs = [log.read_text().splitlines()[-2:] for log in sorted(self._folder.glob("*.log"))]
         return "\n".join(line for lines in logs for line in lines)
 
@@ -86,8 +86,8 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(folder: Path, tree: Path, loop: str) -> AsyncGenerator[Stand]:
-    """Run the upstream for the block, beside this process; `loop` is what subjects run on, `asyncio` or `uvloop`."""
+async def open_stand(folder: Path, tree: Path, loop: str) -> AsyncGenerator[Stand]:
+    """Run the upstream for the block; `loop` is the subjects' event loop, `asyncio` or `uvloop`."""
     usable = os.sched_getaffinity(0)
     ours, theirs = (min(usable), max(usable)) if len(usable) > 1 else (None, None)
     if ours is not None:
@@ -98,7 +98,7 @@ async def standing(folder: Path, tree: Path, loop: str) -> AsyncGenerator[Stand]
             try:
                 yield stand
             except Exception as error:
-                error.add_note(await asyncio.to_thread(stand.last_words))
+                error.add_note(await asyncio.to_thread(stand.read_last_lines))
                 raise
             finally:
                 await stand.close()

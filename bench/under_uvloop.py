@@ -1,4 +1,4 @@
-"""Run a Python program as `python PROGRAM ARGUMENTS` would, on uvloop's event loop, which has to be installed."""
+"""Run a Python program as `python PROGRAM ARGUMENTS` would, on the event loop of uvloop, which has to be installed."""
 
 import importlib
 import runpy

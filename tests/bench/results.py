@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bench.measures import Figures
-from bench.outcome import Outcome, outcome
+from bench.outcome import Outcome, summarize
 from bench.scenarios import Scenario, Target
 from bench.stand import FLOOR, GATEWAY, Stand
 
@@ -28,4 +28,4 @@ def made(gateway: Sequence[float], floor: Sequence[float], target: Target | None
         {GATEWAY: {CPU: ours, RATE: 1000 / ours}, FLOOR: {CPU: theirs, RATE: 1000 / theirs}}
         for ours, theirs in zip(gateway, floor, strict=True)
     ]
-    return outcome(scenario(name, cpu=target) if target else scenario(name), rounds)
+    return summarize(scenario(name, cpu=target) if target else scenario(name), rounds)
