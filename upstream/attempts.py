@@ -18,6 +18,8 @@ from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Headers, Upstream
 from upstream.http.timeouts import Timeouts
 from upstream.openai import wire
+from upstream.openai.finish_reasons import is_stated
+from upstream.openai.stream_assembler import HeldChunks
 from upstream.redact import redact, secrets_of
 from upstream.retry_policy import RetryBudget
 
@@ -64,28 +66,28 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     asked: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     if call.model.weights is not None:
         asked["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
-    held: list[dict[str, Any]] | None = []
-    finished = False
+    held: HeldChunks | None = HeldChunks()
+    ending = _Ending()
     await _take_slots(route, call)
     with _Attempting(route, call, hedge=hedge) as attempt:
         limits = _timeouts(route, call, streamed=True)
         chunks = route.upstream.stream(_question(route, call, **asked), timeouts=limits, attempt=attempt)
         async with aclosing(chunks):
-            while (chunk := await _next(chunks, finished=finished)) is not None:
-                finished = _note(attempt, chunk) or finished
+            while (chunk := await _next(chunks, finished=ending.is_near)) is not None:
+                ending.note(attempt, chunk)
                 if held is not None:
-                    held.append(chunk)
+                    held.add(chunk)
                     if not wire.has_content(chunk, reasoning=call.shows_reasoning):
                         continue
                     attempt.stated_model = chunk.get("model")
-                    for early in held:
+                    for early in held.release():
                         yield early
                     held = None
                 else:
                     yield chunk
-        if not finished:
+        if not ending.is_stated:
             raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
-        for early in held or ():
+        for early in held.release() if held is not None else ():
             yield early
 
 
@@ -217,14 +219,28 @@ def _free_slots(route: Route) -> None:
     route.slots.free()
 
 
-def _note(attempt: Attempt, chunk: dict[str, Any]) -> bool:
-    """Take down what a chunk says of usage and length; return whether it ends the answer."""
-    attempt.usage = wire.read_usage(chunk) or attempt.usage
-    finished = False
-    for choice in chunk["choices"]:
-        attempt.received_chars += wire.count_chars(choice["delta"])
-        finished = finished or bool(choice.get("finish_reason"))
-    return finished
+class _Ending:
+    """What a stream has said of its end. It `is_stated` by any finish_reason.
+
+    It `is_near` if only the usage can still follow. Some upstreams state a reason early, or in every chunk: once
+    content has followed a reason, no reason of that stream means that the end is near.
+    """
+
+    __slots__ = ("_is_early", "is_near", "is_stated")
+
+    def __init__(self) -> None:
+        self.is_stated = self.is_near = self._is_early = False
+
+    def note(self, attempt: Attempt, chunk: dict[str, Any]) -> None:
+        """Record what a chunk says of the end, and in the attempt what it says of usage and length."""
+        attempt.usage = wire.read_usage(chunk) or attempt.usage
+        for choice in chunk["choices"]:
+            n_chars = wire.count_chars(choice["delta"])
+            attempt.received_chars += n_chars
+            if n_chars and self.is_near:
+                self._is_early, self.is_near = True, False
+            if is_stated(choice.get("finish_reason")):
+                self.is_stated, self.is_near = True, not self._is_early
 
 
 def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:

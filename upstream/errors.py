@@ -1,6 +1,7 @@
 """What can go wrong with a call: one exception, a closed set of kinds."""
 
 from enum import StrEnum
+from typing import Any
 
 RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
@@ -36,7 +37,9 @@ class CallError(Exception):
     """One attempt's or call's failure. `message` may be shown to a client: it holds no key and no prompt.
 
     `status` is the HTTP status where the upstream gave one (also inside a 200's error body);
-    `retry_after_s` is what the upstream asked for, in seconds from the reply.
+    `retry_after_s` is what the upstream asked for, in seconds from the reply. `body` is its error reply as it came (a
+    JSON value or a text), to be read for what it refuses, and never to be shown. An error that is `adjusted` has
+    taught how the request must differ for this model: it is worth asking once more at once.
     """
 
     def __init__(
@@ -46,12 +49,15 @@ class CallError(Exception):
         *,
         status: int | None = None,
         retry_after_s: float | None = None,
+        body: Any = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
         self.message = message
         self.status = status
         self.retry_after_s = retry_after_s
+        self.body = body
+        self.adjusted = False
 
     @property
     def retryable(self) -> bool:

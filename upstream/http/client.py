@@ -19,10 +19,11 @@ from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
 from upstream.http.direct_exchange import DirectExchange
 from upstream.http.exchange import Exchange, Reply, Target
-from upstream.http.sse import EventReader, EventTooLargeError
+from upstream.http.sse import EventTooLargeError
 from upstream.http.timeouts import AttemptTimer, Expiry, Timeouts
 from upstream.openai import wire
 from upstream.openai.conversation import Message
+from upstream.openai.reply_decoder import ReplyDecoder, decode_completion
 from upstream.retry_policy import retry_after_s
 
 MAX_REPLY_BYTES = 32 * 2**20
@@ -120,7 +121,8 @@ class Upstream:
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
-                body = wire.decode(await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer))
+                data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer)
+                body = decode_completion(data, MAX_EVENT_BYTES)
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
@@ -135,16 +137,14 @@ class Upstream:
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
-                if reply.content_type == "application/json":  # an upstream that ignores `stream`
-                    body = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer)
-                    yield _as_chunk(wire.check_completion(wire.decode(body)))
-                    return
-                reader = EventReader(MAX_EVENT_BYTES)
+                decoder = ReplyDecoder(MAX_EVENT_BYTES)
                 async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, timer):
-                    for data in reader.feed(piece):
-                        if data.strip() == b"[DONE]":
-                            return
-                        yield wire.check_chunk(wire.decode(data))
+                    for chunk in decoder.feed(piece):
+                        yield chunk
+                    if decoder.is_done:
+                        return
+                for chunk in decoder.end():
+                    yield chunk
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
@@ -196,22 +196,10 @@ async def _read_refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer)
             f"HTTP {reply.status}: redirects are not followed; check base_url",
             status=reply.status,
         )
-    try:
-        body = wire.decode(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
-    except (CallError, aiohttp.ClientError):  # then the status has to do
-        body = None
+    body: Any = None
+    with suppress(CallError, aiohttp.ClientError):  # then the status has to do
+        body = wire.decode_or_text(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
     return wire.read_error(body, reply.status, retry_after_s(reply.headers))
-
-
-def _as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
-    """Return a completion as the only chunk of a stream."""
-    choice = completion["choices"][0]
-    message = dict(choice["message"])
-    message["tool_calls"] = [
-        {"index": index, **call} for index, call in enumerate(message.get("tool_calls") or ())
-    ] or None
-    finish_reason = choice.get("finish_reason") or "stop"
-    return {**completion, "choices": [{**choice, "delta": message, "finish_reason": finish_reason}]}
 
 
 _FAULTS = (TimeoutError, aiohttp.ClientError, HttpProcessingError, EventTooLargeError, OSError)

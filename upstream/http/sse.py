@@ -10,6 +10,12 @@ class EventTooLargeError(ValueError):
     """One event grew past the bound."""
 
 
+class ErrorData(bytes):
+    """The data of an event that reports an error: of the type `error`, or in a field of that name (llama.cpp)."""
+
+    __slots__ = ()
+
+
 class EventReader:
     r"""Splits a byte stream into events, wherever the network cut it.
 
@@ -21,6 +27,7 @@ class EventReader:
         self._max_event_bytes = max_event_bytes
         self._pieces: list[bytes] = []  # the unfinished line
         self._data: list[bytes] = []  # the unfinished event
+        self._is_error = False
         self._held_bytes = 0
         self._after_cr = False
         self._at_start = True
@@ -47,14 +54,32 @@ class EventReader:
             self._at_start = False
             line = line.removeprefix(_BOM)
         if not line:
-            if self._data:
-                events.append(b"\n".join(self._data))
-            self._data.clear()
-            self._held_bytes = 0
-        elif line.startswith(b"data"):
-            name, _, value = line.partition(b":")
-            if name == b"data":
-                self._data.append(value.removeprefix(b" "))
+            self._end_event(events)
+        elif line.startswith((b"data", b"event", b"error")):
+            self._read_field(line)
+
+    def _read_field(self, line: bytes) -> None:
+        name, _, value = line.partition(b":")
+        if name in (b"data", b"error"):
+            self._data.append(value.removeprefix(b" "))
+        if name == b"error" or (name == b"event" and value.strip() == b"error"):
+            self._is_error = True
+
+    def _end_event(self, events: list[bytes]) -> None:
+        if self._data:
+            data = b"\n".join(self._data)
+            events.append(ErrorData(data) if self._is_error else data)
+        self._data.clear()
+        self._is_error = False
+        self._held_bytes = 0
+
+    def end(self) -> list[bytes]:
+        """Return the data of an event that the end of the stream completes; the standard would discard it."""
+        events: list[bytes] = []
+        if self._pieces:
+            self._end_line(events)
+        self._end_event(events)
+        return events
 
     def _hold(self, n_bytes: int) -> None:
         self._held_bytes += n_bytes

@@ -14,6 +14,8 @@ from upstream.openai.conversation import Conversation, Message
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGE_CHARS = 400
+MAX_TOOL_CALLS = 1024
+"""An answer with more tool calls than this is refused; agents make a handful at a time."""
 
 _UNSEEN = frozenset({"role", "index"})
 _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
@@ -71,15 +73,26 @@ def decode(body: bytes | str) -> Any:
         raise CallError(Kind.UNPARSABLE, f"the reply is not JSON ({_describe(body)})") from None
 
 
+def decode_or_text(body: bytes) -> Any:
+    """Return the JSON value of an error reply, or its text if it is no JSON; "" for a web page."""
+    try:
+        return decode(body)
+    except CallError:
+        return "" if body.lstrip()[:1] == b"<" else body.decode(errors="replace").strip()
+
+
 def check_completion(body: Any) -> dict[str, Any]:
     """Return `body` if it is a completion with a first choice that holds a message; CallError otherwise."""
     checked = _refuse_error(body)
     choices = checked.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        if choices[0].get("error"):  # OpenRouter: a provider that failed half-way
-            raise read_error(choices[0], 200)
-        if isinstance(choices[0].get("message"), dict):
-            _check_message(choices[0]["message"])
+        choice = choices[0]
+        if choice.get("error"):  # OpenRouter: a provider that failed half-way
+            raise read_error(choice, 200)
+        if "message" not in choice and isinstance(choice.get("text"), str):
+            choice["message"] = {"content": choice["text"]}
+        if isinstance(choice.get("message"), dict):
+            check_message(choice["message"])
             return checked
     raise CallError(Kind.UNPARSABLE, "the reply is JSON, but not a chat completion: it has no choices[0].message")
 
@@ -96,29 +109,47 @@ def check_chunk(event: Any) -> dict[str, Any]:
                 raise read_error(choice, 200)
             if not isinstance(choice.get("delta"), dict):
                 choice["delta"] = {}
-            _check_message(choice["delta"])
+            check_message(choice["delta"])
         return checked
     raise CallError(Kind.UNPARSABLE, "the stream holds JSON that is not a chat completion chunk")
 
 
-def _check_message(message: Mapping[str, Any]) -> None:
-    """Check that those parts of a message or delta that are read have the types that reading expects."""
-    content, calls, function = message.get("content"), message.get("tool_calls"), message.get("function_call")
-    if (
-        (content is None or isinstance(content, (str, list)))
-        and (calls is None or (isinstance(calls, list) and all(map(_is_call, calls))))
-        and (function is None or isinstance(function, dict))
-    ):
-        return
-    raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
+def is_chunk(value: Any) -> bool:
+    """Whether a JSON value is a chunk of a stream, rather than a whole completion or anything else."""
+    choices = value.get("choices") if isinstance(value, dict) else None
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return isinstance(first, dict) and isinstance(first.get("delta"), dict) and "message" not in first
+
+
+def check_message(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message or delta if those parts that are read have the types that reading expects; CallError else."""
+    calls = message.get("tool_calls")
+    if calls is not None:
+        calls = message["tool_calls"] = [calls] if isinstance(calls, dict) else calls
+        if not isinstance(calls, list) or not all(map(_is_call, calls)):
+            raise CallError(Kind.UNPARSABLE, "the reply holds tool calls of another shape")
+        if len(calls) > MAX_TOOL_CALLS:
+            raise CallError(Kind.OVERSIZED, f"the answer makes more than {MAX_TOOL_CALLS} tool calls")
+    content, function = message.get("content"), message.get("function_call")
+    if not (content is None or isinstance(content, str | list)) or not (function is None or isinstance(function, dict)):
+        raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
+    return message
 
 
 def _is_call(call: Any) -> bool:
-    if not isinstance(call, dict) or not isinstance(call.get("index", 0), int | None):
+    """Whether a tool call, or a piece of one, can be read. An index in digits becomes a number."""
+    if not isinstance(call, dict):
+        return False
+    index = call.get("index")
+    if isinstance(index, str) and re.fullmatch(r"[0-9]{1,6}", index):
+        call["index"] = int(index)
+    elif not isinstance(index, int | None):
         return False
     function = call.get("function")
     return function is None or (
-        isinstance(function, dict) and isinstance(function.get("arguments", ""), str | dict | None)
+        isinstance(function, dict)
+        and isinstance(function.get("arguments"), str | dict | None)
+        and isinstance(function.get("name"), str | None)
     )
 
 
@@ -129,7 +160,10 @@ def read_usage(body: Any) -> Mapping[str, Any] | None:
 
 
 def read_error(body: Any, status: int, retry_after_s: float | None = None) -> CallError:
-    """Return the CallError that an error reply means. A 200 with an error inside counts by its own code."""
+    """Return the CallError that an error reply means. A 200 with an error inside counts by its own code.
+
+    `body` is its JSON value, or its text if it has none.
+    """
     message, code = _message_and_code(body)
     if status < 400:  # noqa: PLR2004
         status = code if isinstance(code, int) and 400 <= code < 600 else 502  # noqa: PLR2004
@@ -139,10 +173,12 @@ def read_error(body: Any, status: int, retry_after_s: float | None = None) -> Ca
         kind = Kind.CONTEXT_LENGTH
     if not message:
         message = f"HTTP {status}"
-    return CallError(kind, message, status=status, retry_after_s=retry_after_s)
+    return CallError(kind, message, status=status, retry_after_s=retry_after_s, body=body)
 
 
 def _refuse_error(body: Any) -> dict[str, Any]:
+    if isinstance(body, list) and len(body) == 1 and isinstance(body[0], dict):  # as Google wraps its errors
+        body = body[0]
     if not isinstance(body, dict):
         raise CallError(Kind.UNPARSABLE, f"the reply is JSON, but not an object: {type(body).__name__}")
     if body.get("error") or body.get("object") == "error":  # the second is vLLM's
@@ -153,6 +189,8 @@ def _refuse_error(body: Any) -> dict[str, Any]:
 def _message_and_code(body: Any) -> tuple[str, Any]:
     if isinstance(body, list) and body:  # Google wraps its error in a list
         body = body[0]
+    if isinstance(body, str):
+        return body.strip(), None
     if not isinstance(body, dict):
         return "", None
     error = body.get("error", body)
@@ -160,7 +198,7 @@ def _message_and_code(body: Any) -> tuple[str, Any]:
         return error, body.get("code")
     if not isinstance(error, dict):
         return "", None
-    message = next((error[key] for key in ("message", "detail") if isinstance(error.get(key), str)), "")
+    message = next((error[key] for key in ("message", "detail", "details") if isinstance(error.get(key), str)), "")
     codes = [error.get(key) for key in ("code", "type", "status")]
     known = next((code for code in codes if isinstance(code, str) and code in _CONTEXT_LENGTH_CODES), None)
     return message, known or _as_status(codes[0])

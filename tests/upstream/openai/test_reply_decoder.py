@@ -1,0 +1,176 @@
+"""The body of a successful reply, in whatever form it comes."""
+
+import itertools
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upstream.errors import CallError, Kind
+from upstream.http.sse import EventTooLargeError
+from upstream.openai import wire
+from upstream.openai.reply_decoder import ReplyDecoder, decode_completion
+from upstream.openai.stream_assembler import StreamAssembler
+
+LIMIT = 2**20
+USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+def chunk(delta: Any = None, reason: Any = None, **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "delta": delta or {}, "finish_reason": reason}], **more}
+
+
+def whole(reason: Any = "stop", **message: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": {"role": "assistant", **message}, "finish_reason": reason}]}
+
+
+def sse(*events: Any, end: str = "\n\n") -> bytes:
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in events]
+    return "".join(f"data: {text}{end}" for text in texts).encode()
+
+
+def decode(body: bytes, cuts: list[int] | None = None) -> Any:
+    """Return (content, finish_reason) of a body that arrives in pieces."""
+    decoder, assembler = ReplyDecoder(LIMIT), StreamAssembler()
+    ends = sorted({min(cut, len(body)) for cut in cuts or ()} | {0, len(body)})
+    for start, end in itertools.pairwise(ends):
+        for each in decoder.feed(body[start:end]):
+            assembler.feed(each)
+        if decoder.is_done:
+            break
+    for each in decoder.end():
+        assembler.feed(each)
+    choice = assembler.completion()["choices"][0]
+    return choice["message"].get("content"), choice["finish_reason"]
+
+
+STREAM = [chunk({"role": "assistant", "content": "Rivers "}), chunk({"content": "flow."}), chunk(reason="stop")]
+ONE_ANSWER = {
+    "by the book": sse(*STREAM, "[DONE]"),
+    "heartbeats without data": sse("", STREAM[0], "", STREAM[1], " ", STREAM[2], "[DONE]"),
+    "no [DONE]": sse(*STREAM),
+    "no finish_reason": sse(*STREAM[:2], "[DONE]"),
+    "an empty finish_reason": sse(*STREAM[:2], chunk(reason=""), "[DONE]"),
+    "no blank line at the end": sse(*STREAM[:2], "[DONE]").removesuffix(b"\n\n"),
+    "no blank lines between events": sse(*STREAM, "[DONE]", end="\n"),
+    "an early finish_reason": sse(chunk({"content": "Rivers "}, "stop"), chunk({"content": "flow."}), "[DONE]"),
+    "one JSON object": json.dumps(whole(content="Rivers flow.")).encode(),
+    "indented JSON behind white space": b"\n  " + json.dumps(whole(content="Rivers flow."), indent=1).encode(),
+    "JSON with a byte order mark": b"\xef\xbb\xbf" + json.dumps(whole(content="Rivers flow.")).encode(),
+    "JSON without a finish_reason": json.dumps(whole(None, content="Rivers flow.")).encode(),
+    "one chunk as JSON": json.dumps(chunk({"content": "Rivers flow."}, "stop")).encode(),
+    "chunks as lines of JSON": b"".join(json.dumps(each).encode() + b"\n" for each in STREAM),
+    "a completion as an event": sse(whole(content="Rivers flow."), "[DONE]"),
+    "messages for deltas": sse(whole(None, content="Rivers "), whole("stop", content="flow."), "[DONE]"),
+    "a message after the deltas": sse(*STREAM[:2], whole("stop", content="Rivers flow."), "[DONE]"),
+    "texts for deltas": sse({"choices": [{"text": "Rivers "}]}, {"choices": [{"text": "flow."}]}, "[DONE]"),
+}
+
+
+@pytest.mark.parametrize("body", ONE_ANSWER.values(), ids=ONE_ANSWER)
+@given(cuts=st.lists(st.integers(0, 500)))
+def test_every_form_of_one_answer_reads_the_same(body: bytes, cuts: list[int]) -> None:
+    """Wherever the network cuts it."""
+    assert decode(body, cuts) == ("Rivers flow.", "stop")
+
+
+@pytest.mark.parametrize("body", ONE_ANSWER.values(), ids=ONE_ANSWER)
+def test_a_whole_body_is_a_completion_in_every_form(body: bytes) -> None:
+    """Also if a stream comes to a request that asked for none."""
+    choice = decode_completion(body, LIMIT)["choices"][0]
+    assert choice["message"]["content"] == "Rivers flow."
+
+
+def test_tool_calls_end_a_stream_that_gives_no_reason() -> None:
+    """`[DONE]` says that the answer is whole, and agents act by the reason."""
+    assert decode(sse(chunk({"tool_calls": [{"index": 0, **CALL}]}), "[DONE]")) == (None, "tool_calls")
+
+
+def test_tool_calls_of_a_message_become_pieces() -> None:
+    """One call may come as an object, without a list."""
+    decoder = ReplyDecoder(LIMIT)
+    body = json.dumps(whole("tool_calls", content=None, tool_calls=CALL)).encode()
+    (read,) = [*decoder.feed(body), *decoder.end()]
+    assert read["choices"][0]["delta"]["tool_calls"] == [{"index": 0, **CALL}]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        sse(STREAM[0]),
+        sse(STREAM[0], chunk({"content": "fl"})),
+        sse("[DONE]"),
+        b": keep-alive\n\n",
+        sse(STREAM[0]) + b'data: {"cho',
+    ],
+)
+def test_a_stream_that_just_ends_is_truncated(body: bytes) -> None:
+    """Without `[DONE]` or a reason nobody knows whether more was to come."""
+    with pytest.raises(CallError) as caught:
+        decode(body)
+    assert caught.value.kind is Kind.TRUNCATED
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"Sorry: busy",
+        b"{",
+        b'{"choices": [',
+        b"[1, 2]",
+        b"{}",
+        b'{"choices": []}',
+        sse("{"),
+        sse('{"a'),
+        b"[[[[",
+    ],
+)
+def test_what_is_no_reply_is_unparsable(body: bytes) -> None:
+    """Web pages, plain words and broken JSON."""
+    for read in (decode, lambda data: wire.check_completion(decode_completion(data, LIMIT))):
+        with pytest.raises(CallError) as caught:
+            read(body)
+        assert caught.value.kind is Kind.UNPARSABLE
+
+
+ERROR = {"error": {"message": "the quota is used up", "code": 429}}
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (sse(ERROR), Kind.RATE_LIMITED),
+        (sse(STREAM[0], ERROR), Kind.RATE_LIMITED),
+        (sse({"choices": [], **ERROR}), Kind.RATE_LIMITED),
+        (b"event: error\n" + sse(ERROR), Kind.RATE_LIMITED),
+        (b"error: " + json.dumps(ERROR["error"]).encode() + b"\n\n", Kind.RATE_LIMITED),
+        (b'event: error\ndata: {"code": 429, "details": "the quota is used up"}\n\n', Kind.RATE_LIMITED),
+        (b"event: error\ndata: the quota is used up\n\n", Kind.SERVER_ERROR),
+        (json.dumps(ERROR).encode(), Kind.RATE_LIMITED),
+        (json.dumps(ERROR).encode() + b"\n", Kind.RATE_LIMITED),
+        (json.dumps([ERROR], indent=1).encode(), Kind.RATE_LIMITED),
+    ],
+)
+def test_an_error_in_any_form_arrives_with_its_words(body: bytes, kind: Kind) -> None:
+    """As JSON, as an event, in a field of its own."""
+    with pytest.raises(CallError) as caught:
+        decode(body)
+    assert (caught.value.kind, caught.value.message) == (kind, "the quota is used up")
+
+
+def test_an_event_past_the_bound_is_refused() -> None:
+    """A stream can't grow without end inside one event."""
+    with pytest.raises(EventTooLargeError):
+        decode(sse(chunk({"content": "x" * LIMIT})))
+
+
+def test_the_usage_of_a_stream_is_kept() -> None:
+    """The last one that was stated."""
+    decoder = ReplyDecoder(LIMIT)
+    assert len([*decoder.feed(sse(*STREAM, {"choices": [], "usage": USAGE}, "[DONE]"))]) == 4
+    assert decoder.usage == USAGE

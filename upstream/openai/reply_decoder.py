@@ -1,0 +1,207 @@
+"""Decoding the body of a successful reply, whatever form it has: one JSON object, or server-sent events. No I/O.
+
+What a reply claims to be says little. Servers label JSON as an event stream and event streams as text, stream to
+clients that did not ask, and answer whole to those that did. The body itself is unmistakable: it begins with `{` or
+`[`, or with a field of an event.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum, auto
+from itertools import chain
+from typing import Any
+
+from upstream.errors import CallError, Kind
+from upstream.http.sse import ErrorData, EventReader
+from upstream.openai import wire
+from upstream.openai.finish_reasons import is_stated
+from upstream.openai.stream_assembler import StreamAssembler
+
+_BOM = b"\xef\xbb\xbf"
+_DONE = b"[DONE]"
+_OK = 200
+_MAX_LINE_BYTES = 2**14  # a longer first line is taken for all of the JSON
+
+
+class ReplyDecoder:
+    """Turns the bytes of one reply into checked chunks; a whole completion becomes a single chunk.
+
+    Feed it until `is_done` or the end of the body, then call `end`. All of it raises CallError, and
+    EventTooLargeError for an event past the bound. `usage` is the last that was stated, also by a reply that fails.
+    """
+
+    def __init__(self, max_event_bytes: int) -> None:
+        self.is_done = False
+        self.usage: Mapping[str, Any] | None = None
+        self._events = EventReader(max_event_bytes)
+        self._form = _Form.UNKNOWN
+        self._held: list[bytes] = []  # JSON, and a beginning of unknown form
+        self._shape = _Shape()
+
+    def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
+        """Yield the chunks that these bytes complete."""
+        if self._form is _Form.UNKNOWN:
+            data = self._recognise(data)
+        if self._form is _Form.JSON:
+            self._held.append(data)
+        elif self._form is _Form.LINES:
+            yield from self._read_lines(data)
+        elif self._form is _Form.EVENTS:
+            for event in self._events.feed(data):
+                yield from self._read_event(event)
+                if self.is_done:
+                    return
+
+    def _recognise(self, data: bytes) -> bytes:
+        """Find the form by the first byte that says something; return all bytes so far, or none if none does yet.
+
+        JSON whose first line is whole, with more to come, is one chunk per line.
+        """
+        self._held.append(data)
+        start = b"".join(self._held).removeprefix(_BOM).lstrip()
+        if start and start[:1] not in (b"{", b"["):
+            self._form = _Form.EVENTS if start[:1].islower() or start[:1] == b":" else _Form.JSON
+        elif b"\n" in start:
+            self._form = _Form.LINES if _is_json(start.partition(b"\n")[0]) else _Form.JSON
+        elif len(start) > _MAX_LINE_BYTES:
+            self._form = _Form.JSON
+        if self._form is _Form.UNKNOWN:
+            return b""
+        self._held.clear()
+        return start
+
+    def _read_event(self, data: bytes) -> Iterator[dict[str, Any]]:
+        text = data.strip()
+        if isinstance(data, ErrorData):
+            raise wire.read_error(wire.decode_or_text(text), _OK)
+        if text == _DONE:
+            self.is_done = True
+            yield from self._shape.end()
+        elif b"\n" in text and not _is_json(text):  # events without blank lines between them
+            for line in text.split(b"\n"):
+                yield from self._read_event(line)
+        elif text:  # else a heartbeat
+            yield self._read(wire.decode(text))
+
+    def _read_lines(self, data: bytes) -> Iterator[dict[str, Any]]:
+        self._held.append(data)
+        if b"\n" not in data:
+            return
+        *lines, rest = b"".join(self._held).split(b"\n")
+        self._held = [rest]
+        for line in lines:
+            if line.strip():
+                yield self._read(wire.decode(line))
+
+    def _read(self, value: Any) -> dict[str, Any]:
+        self.usage = wire.read_usage(value) or self.usage
+        return self._shape.read(value)
+
+    def end(self) -> Iterator[dict[str, Any]]:
+        """Yield the chunks that the end of the body completes."""
+        if self.is_done:
+            return
+        if self._form is _Form.EVENTS:
+            yield from self._read_rest()
+            return
+        body = b"".join(self._held)
+        if self._form is _Form.LINES or (b"\n" in body and _is_json(body.partition(b"\n")[0])):
+            yield from self._read_lines(b"\n")
+            return
+        value = wire.decode(body)
+        yield self._read(value if wire.is_chunk(value) else as_chunk(wire.check_completion(value)))
+        yield from self._shape.end()
+
+    def _read_rest(self) -> Iterator[dict[str, Any]]:
+        """Yield what is left without a blank line behind it; JSON that the end has cut is left out."""
+        for event in self._events.end():
+            try:
+                yield from self._read_event(event)
+            except CallError as error:
+                if error.kind is not Kind.UNPARSABLE:
+                    raise
+
+
+class _Form(Enum):
+    """What a body is made of."""
+
+    UNKNOWN = auto()
+    EVENTS = auto()
+    JSON = auto()  # or something that is not JSON at all
+    LINES = auto()  # one JSON object each
+
+
+class _Shape:
+    """What a stream has brought so far, by which an event of an unusual shape is understood."""
+
+    def __init__(self) -> None:
+        self._has_content = False
+        self._has_calls = False
+        self._is_finished = False
+        self._speaks_in_messages = False
+
+    def read(self, value: Any) -> dict[str, Any]:
+        """Return the checked chunk that an event means."""
+        chunk = wire.check_chunk(value)
+        for choice in chunk["choices"]:
+            if "message" in choice or "text" in choice:
+                self._find_delta(choice)
+            for key, each in choice["delta"].items():
+                if each and key not in ("role", "index"):
+                    self._has_content = True
+                    self._has_calls = self._has_calls or key == "tool_calls"
+            self._is_finished = self._is_finished or is_stated(choice.get("finish_reason"))
+        return chunk
+
+    def _find_delta(self, choice: dict[str, Any]) -> None:
+        """Read a message, or a bare text, as the delta; after deltas a message only says all of it once more."""
+        if any(each for key, each in choice["delta"].items() if key not in ("role", "index")):
+            return
+        message = choice.get("message")
+        if isinstance(message, dict) and (self._speaks_in_messages or not self._has_content):
+            self._speaks_in_messages = True
+            choice["delta"] = _delta_of(wire.check_message(message))
+        elif isinstance(choice.get("text"), str):
+            choice["delta"] = {"content": choice["text"]}
+
+    def end(self) -> Iterator[dict[str, Any]]:
+        """Yield what a stream lacks that ended with `[DONE]`: an end so marked is one, with or without its reason."""
+        if self._has_content and not self._is_finished:
+            self._is_finished = True
+            reason = "tool_calls" if self._has_calls else "stop"
+            yield {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
+
+
+def as_chunk(completion: dict[str, Any]) -> dict[str, Any]:
+    """Return a whole checked completion as the one chunk of a stream."""
+    choice = completion["choices"][0]
+    reason = choice["finish_reason"] if is_stated(choice.get("finish_reason")) else "stop"
+    return {**completion, "choices": [{**choice, "delta": _delta_of(choice["message"]), "finish_reason": reason}]}
+
+
+def _delta_of(message: Mapping[str, Any]) -> dict[str, Any]:
+    calls = [{"index": index, **call} for index, call in enumerate(message.get("tool_calls") or ())]
+    return {**message, "tool_calls": calls or None}
+
+
+def decode_completion(body: bytes, max_event_bytes: int) -> Any:
+    """Return the completion in a whole body, unchecked; a body of chunks, streamed unasked, is put together first.
+
+    CallError, and EventTooLargeError, as a ReplyDecoder raises them.
+    """
+    start = body.lstrip()
+    if start.startswith(b"{") and _is_json(start):
+        value = wire.decode(start)
+        if not wire.is_chunk(value):
+            return value
+    decoder, assembler = ReplyDecoder(max_event_bytes), StreamAssembler()
+    for chunk in chain(decoder.feed(body), decoder.end()):
+        assembler.feed(chunk)
+    return assembler.completion()
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        wire.decode(data)
+    except CallError:
+        return False
+    return True
