@@ -1,0 +1,30 @@
+"""A chat request after parsing."""
+
+from typing import Any
+
+import pytest
+
+from synth.request import ChatRequest, answers_tool_call, text_of
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        ("words", "words"),
+        (None, ""),
+        ([{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}], "ab"),
+        ([{"type": "text", "text": None}, "loose"], ""),
+        (7, ""),
+    ],
+)
+def test_the_text_of_a_content_is_its_text_parts(content: Any, text: str) -> None:
+    """Anything else is no text."""
+    assert text_of(content) == text
+
+
+@pytest.mark.parametrize(
+    ("role", "answers"), [("tool", True), ("function", True), ("user", False), ("assistant", False)]
+)
+def test_a_tool_s_result_at_the_end_continues_work(role: str, answers: bool) -> None:
+    """Of both generations of tools."""
+    assert answers_tool_call(ChatRequest(None, [{"role": role, "content": "x"}], {})) is answers
