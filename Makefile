@@ -20,14 +20,14 @@ SECONDS ?= 600
 soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak)
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
-doctor: $(VENV)/.run  ## Check config.yaml and ask every model for one token (ARGS=--offline asks nobody)
-	@$(BIN)/python gateway.py --check $(ARGS)
+doctor: $(VENV)/.run  ## Check config.yaml and ask every model for one token (ARGS=--offline asks none)
+	@$(BIN)/python gateway.py --doctor $(ARGS)
 
 check: lint types coverage  ## Lint, types, tests with coverage: what CI runs
 
 LARGE_CLIENTS ?= opencode cline
 CLIENTS = aider openai-python httpie llm langchain openai-node continue $(LARGE_CLIENTS)
-clients: $(VENV)/.dev  ## Drive aider, SDKs, agents; needs git, node, npm (LARGE_CLIENTS= saves 800 MB)
+clients: $(VENV)/.dev  ## Test aider, SDKs, agents; needs git, node, npm (LARGE_CLIENTS= saves 800 MB)
 	@$(MAKE) --no-print-directory --jobs=3 $(CLIENTS:%=.venvs/%/.installed)
 	CLIENTS_REQUIRED="$(CLIENTS)" $(BIN)/pytest -n auto --dist worksteal -m clients tests/clients $(ARGS)
 
@@ -42,10 +42,10 @@ clients: $(VENV)/.dev  ## Drive aider, SDKs, agents; needs git, node, npm (LARGE
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	@touch $@
 
-ui: $(VENV)/.dev  ## Drive the trace pages in Chromium (CHROMIUM=path where it has another name)
+ui: $(VENV)/.dev  ## Test the trace pages in Chromium (CHROMIUM=path if it is not on the PATH)
 	BROWSER_REQUIRED=1 $(BIN)/pytest -n auto -m browser tests/ui $(ARGS)
 
-images: $(VENV)/.dev  ## Take the pictures of docs/traces.md anew
+images: $(VENV)/.dev  ## Retake the screenshots of docs/traces.md
 	$(BIN)/python -m tests.ui.screenshots docs/images
 
 eval: $(VENV)/.eval  ## Measure a mixture against its members (ARGS="--suite humaneval --limit 30")
@@ -68,7 +68,7 @@ types: $(VENV)/.dev  ## Check types
 coverage: $(VENV)/.dev
 	$(BIN)/pytest -n auto --cov --cov-report=term $(ARGS)
 
-clean:  ## Remove what was built; models in the cache folder stay
+clean:  ## Remove build products; cached models stay
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .coverage .hypothesis
 
 $(VENV)/bin/python:

@@ -1,10 +1,10 @@
-"""Hosts and origins: who may be called loopback, and how config.yaml names the others."""
+"""Host names and origins: which are loopback, and how config.yaml writes them."""
 
 import ipaddress
 import re
 from functools import lru_cache
 
-from config.reader import Place, Refused, shown, text
+from config.reader import InvalidValue, Place, describe, text
 
 _HOST_NAME = re.compile(r"[a-z0-9_]([a-z0-9._-]*[a-z0-9_])?")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@\\*]+")
@@ -12,9 +12,9 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@\\*]+")
 
 @lru_cache(maxsize=256)
 def is_loopback(host: str) -> bool:
-    """Tell whether a host name or address, without port and brackets, can only be this machine itself.
+    """Whether a host name or address, without port and brackets, reaches this machine only.
 
-    `0.0.0.0` and `::` are not loopback: who listens there is reached from everywhere.
+    `0.0.0.0` and `::` are not loopback: a server that listens there is reachable from other machines.
     """
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -23,18 +23,20 @@ def is_loopback(host: str) -> bool:
 
 
 def host_name(place: Place) -> str:
-    """Read the host of a `Host` header, without its port; in lower case."""
+    """Read the host of a `Host` header, without its port; returned in lower case."""
     host = text(place).lower().removeprefix("[").removesuffix("]")
     if not _HOST_NAME.fullmatch(host) and not _is_address(host):
-        raise Refused(f"must be a host name or an address, without scheme, port and wildcards, {shown(place)}")
+        raise InvalidValue(f"must be a host name or an address without scheme, port or wildcard, {describe(place)}")
     return host
 
 
 def origin(place: Place) -> str:
-    """Read an origin as browsers send it: scheme, host, and the port where it is not the scheme's own."""
+    """Read an origin as browsers send it: scheme, host, and the port unless it is the scheme's default."""
     given = text(place).lower()
     if not _ORIGIN.fullmatch(given):
-        raise Refused(f"must be an origin like https://chat.example.com, without a path or wildcards, {shown(place)}")
+        raise InvalidValue(
+            f"must be an origin like https://chat.example.com, without path or wildcard, {describe(place)}"
+        )
     return given
 
 

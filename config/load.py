@@ -1,64 +1,43 @@
-"""A configuration file to `Settings`, or to everything that is wrong with it."""
+"""Loads a configuration file: returns `Settings`, or raises with every problem of the file."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.document import Entries, Items, Scalar, read
-from config.mixtures import mixtures
-from config.models import model
+from config.aliases import resolve_targets
+from config.document import Entries, Items, Scalar, parse
+from config.mixtures import build_mixtures
+from config.models import build_model
 from config.money import check_limits
 from config.problems import ConfigError, Problems
-from config.reader import Names, Place, Record, keys
-from config.schema import ROOT
-from config.servers import server
+from config.reader import Names, Place, Section
+from config.schema import read_root
+from config.servers import build_server
 from config.settings import Settings
-
-MAX_BYTES = 1 << 20
+from config.text_file import read_text
 
 
 def load(path: Path, environ: Mapping[str, str], *, host: str | None = None, port: int | None = None) -> Settings:
-    """Return the settings that a YAML file gives, with `${VAR}` taken from `environ`.
+    """Return the settings of a YAML file, with `${VAR}` replaced from `environ`.
 
-    `host` and `port` take the place of the file's. Reads the file and looks for the weights that it names, no more.
-    Raises ConfigError with every problem that there is; no message holds a key or a value from `environ`.
+    `host` and `port` override the file's. Reads this file only, and checks that weights named by a path exist.
+    Raises ConfigError with every problem; no message shows a key or a value from `environ`.
     """
     problems = Problems(path)
-    names = Names(models={}, mixtures={})
-    root = Place(read(_text(path), environ, problems), "", problems, names)
-    if isinstance(root.node, Scalar | Items):  # which may be a file of keys, and is not shown
-        root.refuse("must be a mapping, with `models` in it")
+    text = read_text(path, missing="name the configuration with --config FILE")
+    root = Place(parse(text, environ, problems), "", problems, Names())
+    if isinstance(root.node, Scalar | Items):  # perhaps a file of keys, so it is not shown
+        root.report("must be a mapping with a `models` key")
     if not isinstance(root.node, Entries):
         raise ConfigError(*problems.messages())
-    record = keys(ROOT, required=["models"])(root)
-    settings = _settings(record, path, host, port)
+    settings = _build_settings(read_root(root), path, host, port)
     if len(problems):
         raise ConfigError(*problems.messages())
     return settings
 
 
-def _settings(record: Record, path: Path, host: str | None, port: int | None) -> Settings:
-    listening = server(record, host, port)
-    models = tuple(model(entry, listening, path.parent) for entry in record.values.get("models", ()))
-    asked_for = mixtures(record, record.place.names)
-    check_limits(record, models, asked_for)
-    return Settings(path, listening, models, asked_for)
-
-
-def _text(path: Path) -> str:
-    """Return what the file says; ConfigError where it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file: name the configuration with --config FILE") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a folder: name the file in it") from None
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read ({error.strerror}): see to its permissions") from None
-    if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path}: is larger than {MAX_BYTES >> 10} KiB: is it a configuration file?")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path}:{line}: is not UTF-8: save the file with that encoding") from None
+def _build_settings(root: Section, path: Path, host: str | None, port: int | None) -> Settings:
+    server = build_server(root, host, port)
+    models = tuple(build_model(section, server, path.parent) for section in root.values.get("models", ()))
+    mixtures = build_mixtures(root, root.place.names)
+    check_limits(root, models, mixtures)
+    return Settings(path, server, models, mixtures, resolve_targets(root))

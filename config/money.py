@@ -1,54 +1,48 @@
-"""Prices of models, and whether the limits of money can be kept with them."""
+"""Prices of models, and whether spending limits can be enforced with them."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
 from config.providers import EMBEDDED
-from config.reader import Record, shown
+from config.reader import Section, describe
 from config.settings import Mixture, Model, Price
 
 _FREE = Price(Decimal(0), Decimal(0))
 
 
-def price(record: Record, provider_name: str | None) -> Price | None:
-    """Return the price of a model's entry; nothing for an embedded model that gives none, None for any other."""
-    if not record.has("price"):
+def read_price(section: Section, provider_name: str | None) -> Price | None:
+    """Return the price of a model's section: if it sets none, zero for an embedded model and None for any other."""
+    if not section.has("price"):
         return _FREE if provider_name == EMBEDDED else None
-    given: Record | None = record.values.get("price")
+    given: Section | None = section.values.get("price")
     if given is None or not {"input", "output"} <= given.values.keys():
         return None
     found = Price(**given.values)
     if found.cached_input is not None and found.cached_input > found.input:
-        given.at("cached_input").refuse(f"must be at most that of input, {shown(given.at('cached_input'))}")
+        place = given.place_of("cached_input")
+        place.report(f"must be at most the price of input, {describe(place)}")
     return found
 
 
-def check_limits(root: Record, models: Sequence[Model], mixtures: Sequence[Mixture]) -> None:
-    """Note each limit of money that cannot be kept, because a model that it is for has no price."""
-    records: Sequence[Record] = root.values.get("models", ())
+def check_limits(root: Section, models: Sequence[Model], mixtures: Sequence[Mixture]) -> None:
+    """Report each spending limit that cannot be enforced because a model in its scope has no price."""
+    sections: Sequence[Section] = root.values.get("models", ())
     unpriced = {
-        model.name: record
-        for record, model in zip(records, models, strict=True)
-        if model.price is None and not record.has("price")
+        model.name: section
+        for section, model in zip(sections, models, strict=True)
+        if model.price is None and not section.has("price")
     }
-    given: Record | None = root.values.get("server")
-    if given is not None:
-        _check(given, "max_cost_per_day", unpriced, "every model")
-        for key in given.values.get("api_keys", ()):
-            _check(key, "cost_per_day", unpriced, "every model")
-    for record, mixture in zip(root.values.get("mixtures", ()), mixtures, strict=False):
-        asked = models_of(mixture)
-        missing = {name: unpriced[name] for name in unpriced if name in asked}
-        _check(record, "max_cost", missing, "every model that this mixture may ask")
+    server: Section | None = root.values.get("server")
+    if server is not None:
+        _check_limit(server, "max_cost_per_day", unpriced, "every model")
+        for key in server.values.get("api_keys", ()):
+            _check_limit(key, "cost_per_day", unpriced, "every model")
+    for section, mixture in zip(root.values.get("mixtures", ()), mixtures, strict=False):
+        missing = {name: unpriced[name] for name in unpriced if name in mixture.used_models}
+        _check_limit(section, "max_cost", missing, "every model that this mixture may call")
 
 
-def models_of(mixture: Mixture) -> frozenset[str]:
-    """Return the names of all models that a mixture may ask."""
-    others = [mixture.bypass.model, mixture.verify.model if mixture.verify else None]
-    return frozenset([*mixture.panel_models, mixture.critic.model, *mixture.critic.fallbacks, *filter(None, others)])
-
-
-def _check(limited: Record, key: str, unpriced: dict[str, Record], whose: str) -> None:
+def _check_limit(limited: Section, key: str, unpriced: dict[str, Section], scope: str) -> None:
     if limited.has(key) and unpriced:
-        names = ", ".join(shown(record.at("name")).removeprefix("is ") for record in unpriced.values())
-        limited.at(key).refuse(f"needs the price of {whose}; without one: {names}")
+        names = ", ".join(describe(section.place_of("name")).removeprefix("is ") for section in unpriced.values())
+        limited.place_of(key).report(f"needs the price of {scope}; without a price: {names}")

@@ -1,11 +1,11 @@
-"""What is wrong with a configuration file: collected while it is read, told all at once."""
+"""The problems of a configuration file, collected while it is read and reported together."""
 
 from pathlib import Path
 from typing import NamedTuple
 
 
 class Problem(NamedTuple):
-    """One message: the line (from 1), the place in the tree (`models[1].timeout_s`, or ""), what is wrong."""
+    """One message: the line (from 1), the path in the document (`models[1].timeout_s`, or ""), the text."""
 
     line: int
     path: str
@@ -13,7 +13,7 @@ class Problem(NamedTuple):
 
 
 class Problems:
-    """The problems of one file, in whatever order they are found."""
+    """Collects the problems of one file, in any order."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -23,7 +23,7 @@ class Problems:
         return len(self._found)
 
     def add(self, line: int, path: str, message: str) -> None:
-        """Note one problem."""
+        """Add one problem."""
         self._found.append(Problem(line, path, message))
 
     def messages(self) -> tuple[str, ...]:
@@ -36,7 +36,7 @@ class Problems:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `problems` has one line for each reason, in file order."""
+    """The configuration is invalid or cannot be read. `problems` has one line for each reason, in file order."""
 
     def __init__(self, *problems: str) -> None:
         super().__init__("\n".join(problems))

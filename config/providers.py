@@ -1,4 +1,4 @@
-"""The providers that config.yaml may name instead of a base URL, and what is known about each."""
+"""The providers that config.yaml may name instead of a base URL, with the facts known about each."""
 
 from dataclasses import dataclass
 from typing import get_args
@@ -8,17 +8,17 @@ from config.settings import Capability
 EMBEDDED = "embedded"
 
 WEIGHT_NAMES = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
-"""The weights that an embedded model may name; upstream/embedded/install.py says where each comes from."""
+"""The weights that an embedded model may name; upstream/embedded/catalogue.toml has the sources of each."""
 
 ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """What a provider's name stands for.
+    """The defaults of a provider.
 
-    `base_url` speaks OpenAI's chat completions, and is "" for the embedded models. `key_variable` is where its key
-    usually is, None where it needs none. `default_model` is asked where only the provider is named.
+    `base_url` speaks OpenAI's chat completions; it is "" for embedded models. `key_variable` is the usual environment
+    variable of the API key, None if no key is needed. `default_model` is used if a model names only its provider.
     """
 
     base_url: str
@@ -53,3 +53,28 @@ PROVIDERS: dict[str, Provider] = {
     "vllm": _local("http://127.0.0.1:8000/v1"),
     EMBEDDED: Provider("", None, frozenset(["json_object", "json_schema", "logprobs"])),
 }
+
+SYNONYMS = {
+    "gemini": "google",
+    "googleai": "google",
+    "google-ai": "google",
+    "google_ai": "google",
+    "vertex": "google",
+    "vertex_ai": "google",
+    "claude": "anthropic",
+    "gpt": "openai",
+    "chatgpt": "openai",
+    "open-router": "openrouter",
+    "open_router": "openrouter",
+    "together_ai": "together",
+    "togetherai": "together",
+    "mistralai": "mistral",
+    "lm-studio": "lmstudio",
+    "lm_studio": "lmstudio",
+    "hosted_vllm": "vllm",
+    "llamacpp": "embedded",
+    "llama.cpp": "embedded",
+    "gguf": "embedded",
+    "local": "embedded",
+}
+"""Other names that people try for a provider; only used to suggest the right one."""

@@ -1,178 +1,185 @@
-"""What config.yaml may say: every key with its type and bounds. The defaults are those of config/settings.py."""
+"""The schema of config.yaml: every key with its type and bounds. Defaults are those of config/settings.py."""
 
 from typing import get_args
 
 from config.addresses import host_name, origin
+from config.aliases import aliases
 from config.document import Scalar
-from config.providers import PROVIDERS
-from config.reader import Check, Keys, Place, Record, each, flag, keys, number, one_of, text, whole
+from config.providers import PROVIDERS, SYNONYMS
+from config.reader import Place, Reader, Section, Table, boolean, integer, list_of, mapping, number, one_of, text
 from config.settings import Capability, Mode
 from config.values import (
-    amount,
     api_key,
     base_url,
     critic_prompt,
     headers,
     model_reference,
+    money,
     multiple,
     new_mixture_name,
     new_model_name,
+    param_name,
     params,
-    pattern,
+    regular_expression,
+    renames,
 )
 
-API_KEY: Keys = {
+API_KEY: Table = {
     "name": text,
     "key": api_key,
-    "rate_per_minute": whole(1),
-    "tokens_per_day": whole(1),
-    "cost_per_day": amount(above=0),
+    "rate_per_minute": integer(1),
+    "tokens_per_day": integer(1),
+    "cost_per_day": money(above=0),
 }
 
-SERVER: Keys = {
+SERVER: Table = {
     "host": text,
-    "port": whole(0, 65535),
+    "port": integer(0, 65535),
     "max_body_mb": number(above=0),
     "max_reply_mb": number(above=0),
-    "max_upstream_concurrency": whole(1, 100_000),
+    "max_upstream_concurrency": integer(1, 100_000),
     "shutdown_timeout_s": number(above=0),
     "usage": one_of("answer", "total"),
     "streaming": one_of("allow", "reject"),
     "stream_heartbeat_s": number(least=0),
     "json_heartbeat_s": number(least=0),
-    "api_keys": each(keys(API_KEY, required=["name", "key"]), least=1),
-    "allowed_hosts": each(host_name, unique=True),
-    "allowed_origins": each(origin, unique=True),
-    "max_concurrent_requests": whole(1),
-    "max_queued_requests": whole(0),
+    "api_keys": list_of(mapping(API_KEY, required=["name", "key"]), least=1),
+    "allowed_hosts": list_of(host_name, unique=True),
+    "allowed_origins": list_of(origin, unique=True),
+    "max_concurrent_requests": integer(1),
+    "max_queued_requests": integer(0),
     "max_queue_wait_s": number(above=0),
-    "watch": flag,
-    "ui": flag,
+    "watch": boolean,
+    "ui": boolean,
     "currency": text,
-    "max_cost_per_day": amount(above=0),
+    "max_cost_per_day": money(above=0),
+    "unknown_model": one_of("reject", "default"),
 }
 
-HEDGE: Keys = {
+HEDGE: Table = {
     "after_s": number(above=0),
 }
 
-PRICE: Keys = {
-    "input": amount(least=0),
-    "output": amount(least=0),
-    "cached_input": amount(least=0),
+PRICE: Table = {
+    "input": money(least=0),
+    "output": money(least=0),
+    "cached_input": money(least=0),
 }
 
-MODEL: Keys = {
+MODEL: Table = {
     "name": new_model_name,
     "base_url": base_url,
-    "provider": one_of(*PROVIDERS),
+    "provider": one_of(*PROVIDERS, synonyms=SYNONYMS),
     "api_key": api_key,
     "model": text,
     "params": params,
+    "drop": list_of(param_name, unique=True),
+    "rename": renames,
     "headers": headers,
     "timeout_s": number(above=0),
     "connect_timeout_s": number(above=0),
     "first_byte_timeout_s": number(above=0),
     "idle_timeout_s": number(above=0),
-    "retries": whole(0, 10),
-    "hedge": keys(HEDGE, required=["after_s"]),
-    "max_concurrency": whole(1, 10_000),
-    "capabilities": each(one_of(*get_args(Capability)), unique=True),
-    "context_tokens": whole(256),
-    "price": keys(PRICE, required=["input", "output"]),
+    "retries": integer(0, 10),
+    "hedge": mapping(HEDGE, required=["after_s"]),
+    "max_concurrency": integer(1, 10_000),
+    "capabilities": list_of(one_of(*get_args(Capability)), unique=True),
+    "context_tokens": integer(256),
+    "price": mapping(PRICE, required=["input", "output"]),
     "path": text,
-    "threads": whole(1),
-    "slots": whole(1, 64),
+    "threads": integer(1),
+    "slots": integer(1, 64),
 }
 
-CRITIC: Keys = {
+CRITIC: Table = {
     "model": model_reference,
-    "fallbacks": each(model_reference, unique=True),
+    "fallbacks": list_of(model_reference, unique=True),
     "params": params,
     "prompt": critic_prompt,
 }
 
 
-def critic(place: Place) -> Record:
-    """Read a critic: a mapping, or no more than a model's name."""
+def critic(place: Place) -> Section:
+    """Read a critic: a mapping, or just the name of a model."""
     if isinstance(place.node, Scalar):
-        return Record(place, {"model": model_reference(place)})
-    record = keys(CRITIC)(place)
-    if "model" in record.values and record.values["model"] in record.values.get("fallbacks", ()):
-        record.at("fallbacks").refuse("must not have the critic's own model in it: it has failed by then")
-    return record
+        return Section(place, {"model": model_reference(place)})
+    section = mapping(CRITIC)(place)
+    if "model" in section.values and section.values["model"] in section.values.get("fallbacks", ()):
+        section.place_of("fallbacks").report("must not list the critic's own model: it has failed when they are asked")
+    return section
 
 
-TOOLS: Keys = {
+TOOLS: Table = {
     "fan_out": one_of("new_turns", "every_turn"),
 }
 
-BYPASS_RULE: Keys = {
+BYPASS_RULE: Table = {
     "name": text,
-    "system": pattern,
-    "max_prompt_chars": whole(1),
-    "max_tokens_below": whole(1),
+    "system": regular_expression,
+    "max_prompt_chars": integer(1),
+    "max_tokens_below": integer(1),
 }
 
-BYPASS: Keys = {
+BYPASS: Table = {
     "model": model_reference,
-    "built_in": flag,
-    "rules": each(keys(BYPASS_RULE, required=["name"])),
+    "built_in": boolean,
+    "rules": list_of(mapping(BYPASS_RULE, required=["name"])),
 }
 
-PROPOSER: Keys = {
+PROPOSER: Table = {
     "model": model_reference,
-    "samples": whole(1, 16),
+    "samples": integer(1, 16),
     "params": params,
 }
 
-VERIFY: Keys = {
+VERIFY: Table = {
     "model": model_reference,
     "params": params,
 }
 
 
-def naming(table: Keys) -> Check[Record]:
-    """Read a mapping that names a model, or no more than the model's name."""
+def model_with(table: Table) -> Reader[Section]:
+    """Read a mapping that refers to a model by its key `model`, or just the name of the model."""
 
-    def check(place: Place) -> Record:
+    def read(place: Place) -> Section:
         if isinstance(place.node, Scalar):
-            return Record(place, {"model": model_reference(place)})
-        return keys(table, required=["model"])(place)
+            return Section(place, {"model": model_reference(place)})
+        return mapping(table, required=["model"])(place)
 
-    return check
+    return read
 
 
-MIXTURE: Keys = {
+MIXTURE: Table = {
     "name": new_mixture_name,
-    "panel": each(naming(PROPOSER), least=1),
+    "panel": list_of(model_with(PROPOSER), least=1),
     "critic": critic,
     "mode": one_of(*get_args(Mode)),
-    "layers": whole(1, 3),
-    "verify": naming(VERIFY),
-    "orders": whole(1, 2),
-    "verdict_max_tokens": whole(1),
-    "bypass": keys(BYPASS),
+    "layers": integer(1, 3),
+    "verify": model_with(VERIFY),
+    "orders": integer(1, 2),
+    "verdict_max_tokens": integer(1),
+    "bypass": mapping(BYPASS),
     "deadline_s": number(above=0),
     "critic_reserve_s": number(least=0),
-    "quorum": whole(1),
+    "quorum": integer(1),
     "grace_s": number(least=0),
     "grace": multiple,
     "retry_grace_s": number(least=0),
-    "max_cost": amount(above=0),
-    "show_reasoning": flag,
-    "show_work": flag,
-    "tools": keys(TOOLS),
+    "max_cost": money(above=0),
+    "show_reasoning": boolean,
+    "show_work": boolean,
+    "tools": mapping(TOOLS),
 }
 
-ROOT: Keys = {  # in the order of reading: the models come before what refers to them
-    "server": keys(SERVER),
-    "models": each(keys(MODEL, required=["name"]), least=1),
+ROOT: Table = {  # in the order of reading: models before the sections that refer to them
+    "server": mapping(SERVER),
+    "models": list_of(mapping(MODEL, required=["name"]), least=1),
     "critic": critic,
-    "mixtures": each(keys(MIXTURE, required=["name"]), least=1),
+    "mixtures": list_of(mapping(MIXTURE, required=["name"]), least=1),
+    "aliases": aliases,
 }
 
-TABLES: dict[str, Keys] = {
+TABLES: dict[str, Table] = {
     "": ROOT,
     "server": SERVER,
     "server.api_keys": API_KEY,
@@ -187,4 +194,9 @@ TABLES: dict[str, Keys] = {
     "mixtures.bypass.rules": BYPASS_RULE,
     "mixtures.tools": TOOLS,
 }
-"""Every table of the schema, by the path that leads to it."""
+"""Every table of the schema, by its path."""
+
+
+def read_root(place: Place) -> Section:
+    """Read the whole document; an unknown top-level key that belongs into a section is reported as such."""
+    return mapping(ROOT, required=["models"], sections=TABLES)(place)

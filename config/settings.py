@@ -1,21 +1,27 @@
-"""What config.yaml says, validated and frozen: the only configuration the rest of the house sees."""
+"""The settings of the gateway: config.yaml, validated and frozen.
+
+A field whose name is a key of the schema takes its value from there; its default is the key's default.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
 Capability = Literal["vision", "tools", "json_object", "json_schema", "logprobs"]
 Mode = Literal["auto", "fuse", "select", "first", "direct"]
 
+DEFAULT_MIXTURE = "mom"
+"""The name of the mixture that exists if config.yaml has no `mixtures`."""
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Secret:
     """A key that no message, log line, trace or repr shows.
 
-    `source` says where it came from (`OPENROUTER_API_KEY`, or the place in the file), so that errors can
-    name it.
+    `source` is its origin for error messages: the variable `OPENROUTER_API_KEY`, or a line of the file.
     """
 
     value: str
@@ -30,7 +36,7 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that a client may show, under the name that the log has for it; None is no limit."""
+    """A client's key with its name for the log and its limits; None is no limit."""
 
     name: str
     key: Secret
@@ -41,13 +47,14 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """How the gateway listens and replies, and to whom.
+    """How the gateway listens, and the limits that apply to all requests.
 
-    Without `api_keys` nobody is asked for one. `allowed_hosts` are names without a port, `allowed_origins` as browsers
-    send them, both in lower case. Beyond `max_concurrent_requests` chat requests, `max_queued_requests` wait for at
-    most `max_queue_wait_s`. `watch` reads the file again whenever it changes.
-    With `ui` the trace pages are shown, and traces kept in memory for them.
-    `currency` is a label of all money; once `max_cost_per_day` of it is spent, no request begins until midnight UTC.
+    Without `api_keys` no key is required. `allowed_hosts` are names without a port and `allowed_origins` as browsers
+    send them, both in lower case. `max_concurrent_requests` chat requests run at once; `max_queued_requests` more wait
+    for at most `max_queue_wait_s`. `watch` reloads the file when it changes. `ui` serves the trace pages and keeps
+    traces in memory for them. `currency` is the label of all amounts of money; after `max_cost_per_day` is spent,
+    requests are refused until midnight UTC. `unknown_model` decides about a model name that is not configured:
+    reject the request, or answer it with the first mixture.
     """
 
     host: str = "127.0.0.1"
@@ -70,14 +77,15 @@ class Server:
     max_reply_mb: float = 32.0
     max_upstream_concurrency: int = 256
     ui: bool = False
+    unknown_model: Literal["reject", "default"] = "reject"
 
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Which GGUF an embedded model runs, and how. Models with equal weights share one child process.
+    """The GGUF file of an embedded model and how to run it. Models with equal weights share one child process.
 
-    Exactly one of `name` (a key of the catalogue in upstream/embedded/install.py) and `path` is set.
-    `context_tokens` is what every slot gets; `threads` None means: chosen by the machine's cores.
+    Exactly one of `name` (an entry of upstream/embedded/catalogue.toml) and `path` is set. `context_tokens` applies to
+    each slot. `threads` None means a number that depends on the machine's cores.
     """
 
     name: str | None = None
@@ -89,7 +97,7 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What a million tokens cost, in the server's currency; `cached_input` None is as much as `input`."""
+    """The price of a million tokens in the server's currency; `cached_input` None means the price of `input`."""
 
     input: Decimal
     output: Decimal
@@ -100,13 +108,14 @@ class Price:
 class Model:
     """One entry under `models:`: an upstream, a model id there, its parameters.
 
-    `base_url` has no trailing slash, and is "" for an embedded model, whose child process chooses its port.
-    `timeout_s` bounds one attempt as a whole; within it `connect_timeout_s` bounds DNS, TCP and TLS,
-    `first_byte_timeout_s` the time from its start to the first byte of a reply, `idle_timeout_s` every silence after
-    that; None is no bound. `retries` counts further attempts after the first; `hedge_after_s` is when a second one
-    starts beside an attempt that is still running, None for never.
-    `context_tokens` is the context window where config.yaml gives it (for embedded models: always).
-    `price` is None where config.yaml gives none (for embedded models: nothing is to be paid).
+    `base_url` has no trailing slash; it is "" for an embedded model, whose child process chooses its port.
+    `params` override the client's parameters; `drop` names parameters that are never sent, and `rename` maps parameters
+    to the names that this upstream uses.
+    `timeout_s` bounds a whole attempt; within it `connect_timeout_s` bounds DNS, TCP and TLS, `first_byte_timeout_s`
+    the time until the reply begins, and `idle_timeout_s` each pause after that; None is no bound. `retries` counts the
+    attempts after the first. `hedge_after_s` starts a second attempt beside one that is still running; None is never.
+    `context_tokens` is the context window, None if unknown (never for embedded models). `price` is None if unknown
+    (embedded models cost nothing).
     """
 
     name: str
@@ -115,6 +124,8 @@ class Model:
     api_key: Secret | None
     model: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    drop: frozenset[str] = frozenset()
+    rename: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, Secret] = field(default_factory=dict)
     timeout_s: float = 120.0
     connect_timeout_s: float = 10.0
@@ -131,7 +142,7 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Critic:
-    """Who makes the answer: `model`, then `fallbacks` in order. `prompt` None means the built-in one."""
+    """The critic of a mixture: `model`, then `fallbacks` in order. `prompt` None means the built-in prompt."""
 
     model: str
     fallbacks: tuple[str, ...] = ()
@@ -141,10 +152,10 @@ class Critic:
 
 @dataclass(frozen=True, slots=True)
 class BypassRule:
-    """Which requests need no panel: those that meet everything that is given here.
+    """A kind of request that needs no panel: a request matches if it meets every condition that is set.
 
-    `system` is a regular expression for the beginning of the instructions; what it matches holds the `telltale`, in
-    lower case, which is cheaper to look for.
+    `system` is a regular expression for the beginning of the instructions. `telltale` is a lower-case text that every
+    match of `system` contains; searching for it first is cheaper.
     """
 
     name: str
@@ -156,7 +167,7 @@ class BypassRule:
 
 @dataclass(frozen=True, slots=True)
 class Bypass:
-    """Who answers requests that need no panel (None: the critic's model), and which they are."""
+    """The rules for requests that need no panel, and the model that answers them (None: the critic's model)."""
 
     model: str | None = None
     built_in: bool = True
@@ -165,7 +176,7 @@ class Bypass:
 
 @dataclass(frozen=True, slots=True)
 class Proposer:
-    """A place on a panel: a model, and params laid over the model's. One of several for the same model has a number."""
+    """A member of a panel: a model, with params that override the model's. Samples of one model are numbered from 1."""
 
     model: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -173,13 +184,13 @@ class Proposer:
 
     @property
     def name(self) -> str:
-        """What events, traces and logs call it: `qwen`, or `qwen#2`; no model's name has a # in it."""
+        """The name in events, traces and logs: `qwen`, or `qwen#2` for a sample; no model name contains a #."""
         return self.model if self.sample is None else f"{self.model}#{self.sample}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verify:
-    """The model that looks for defects in an answer that was written, and parameters for its calls."""
+    """The model that reviews a written answer for defects, with parameters for its calls."""
 
     model: str
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -187,15 +198,15 @@ class Verify:
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
-    """What a client asks for by name. `panel` is the operator's ranking, best first, asked in `layers` rounds at most.
+    """A panel, a critic and a mode that clients ask for by name.
 
-    `critic_reserve_s` of `deadline_s` is kept for the critic: the panel's own deadline is that much earlier,
-    but never earlier than half of `deadline_s`.
-    Once `quorum` valid candidates are in (None: all of the panel), the others have `grace_s` more, or, where it is
-    set, `grace_ratio` times what the quorum took. Once only proposers that are being tried again are left, they have
-    `retry_grace_s`, if there is a candidate by then.
-    A critic that chooses is asked in `orders` orders of the candidates, each time for `verdict_max_tokens` at most.
-    A request that may cost more than `max_cost`, by an estimate beforehand, is not begun.
+    `panel` is the operator's ranking, best first; it is asked in at most `layers` rounds. The panel's deadline is
+    `critic_reserve_s` before that of the request, but not before half of `deadline_s`.
+    After `quorum` valid candidates (None: all of the panel) the others have `grace_s` more, or `grace_ratio` times the
+    duration until the quorum if that is set. When there is a candidate and only proposers that are being retried are
+    left, these have `retry_grace_s`.
+    A critic that picks a candidate is asked with `orders` orders of them, for at most `verdict_max_tokens` each time.
+    A request whose estimated cost exceeds `max_cost` is refused.
     """
 
     name: str
@@ -223,25 +234,62 @@ class Mixture:
         """The names of the panel's models, each once."""
         return tuple(dict.fromkeys(proposer.model for proposer in self.panel))
 
+    @property
+    def used_models(self) -> frozenset[str]:
+        """The names of all models that this mixture may call."""
+        others = [self.bypass.model, self.verify.model if self.verify else None]
+        return frozenset([*self.panel_models, self.critic.model, *self.critic.fallbacks, *filter(None, others)])
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """Another name for a mixture or a model. A `*` in `pattern` stands for any characters, also none."""
+
+    pattern: str
+    target: str
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the pattern is a plain name."""
+        return "*" not in self.pattern
+
+    def matches(self, name: str) -> bool:
+        """Whether the alias applies to a name. Upper and lower case differ."""
+        return self.pattern == name if self.is_exact else fnmatchcase(name, self.pattern)
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The whole configuration; every name in a panel or critic is one of `models`."""
+    """The whole configuration. Every name in a panel or critic is one of `models`; alias targets exist."""
 
     path: Path
     server: Server
     models: tuple[Model, ...]
     mixtures: tuple[Mixture, ...]
+    aliases: tuple[Alias, ...] = ()
+
+    def resolve(self, name: str) -> str | None:
+        """Return the mixture or model that a client's model name stands for, or None if it is unknown.
+
+        In this order: a mixture or model of this name, an exact alias, the first matching pattern of the file, and
+        with `server.unknown_model: default` the first mixture.
+        """
+        if name in {*(each.name for each in self.mixtures), *(each.name for each in self.models)}:
+            return name
+        for alias in sorted(self.aliases, key=lambda each: not each.is_exact):
+            if alias.matches(name):
+                return alias.target
+        return self.mixtures[0].name if self.server.unknown_model == "default" else None
 
     def model(self, name: str) -> Model:
-        """Return the configured model of this name; KeyError where there is none."""
+        """Return the configured model of this name; KeyError if there is none."""
         for model in self.models:
             if model.name == name:
                 return model
         raise KeyError(name)
 
     def mixture(self, name: str) -> Mixture:
-        """Return the mixture of this name; KeyError where there is none."""
+        """Return the mixture of this name; KeyError if there is none."""
         for mixture in self.mixtures:
             if mixture.name == name:
                 return mixture

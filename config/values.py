@@ -1,4 +1,4 @@
-"""The checks of single values that config.yaml alone knows: names, keys, URLs, headers, parameters."""
+"""Readers of single values that only config.yaml has: names, keys, URLs, headers, parameters."""
 
 import ipaddress
 import re
@@ -10,14 +10,15 @@ from urllib.parse import SplitResult, urlsplit
 from yarl import URL
 
 from config.document import Entries, Items, Node, Scalar, join
-from config.reader import Check, Place, Refused, is_finite, meant, number, scalar, shown, text
+from config.reader import InvalidValue, Place, Reader, describe, is_finite, number, require_scalar, suggest, text
 from config.settings import Secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
+_ALIAS = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._:/@+*-]{0,127}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _MULTIPLE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
-_HEADERS_OF_THE_CONNECTION = frozenset(  # RFC 9110, 7.6.1, and what an HTTP client sets itself
+_CONNECTION_HEADERS = frozenset(  # RFC 9110, section 7.6.1, and those that an HTTP client sets itself
     [
         "connection",
         "content-length",
@@ -32,140 +33,154 @@ _HEADERS_OF_THE_CONNECTION = frozenset(  # RFC 9110, 7.6.1, and what an HTTP cli
         "upgrade",
     ],
 )
-_PARAMS_OF_THE_GATEWAY = {
-    "model": "the gateway sets it: write the model's id under `model`",
-    "messages": "they are the client's, and never rewritten",
-    "n": "the gateway asks each model for one answer, and as often as it takes",
-    "stream": "the gateway chooses how it asks an upstream",
+_RESERVED_PARAMS = {
+    "model": "the gateway sets it; write the model's id under `model`",
+    "messages": "the gateway sends the client's, unchanged",
+    "n": "the gateway asks each model for one answer per call",
+    "stream": "the gateway decides whether a call streams",
 }
 
 
 def new_model_name(place: Place) -> str:
-    """Read the name of a model, which nothing else may have."""
-    return _new_name(place, place.names.models)
+    """Read the name of a model; it must be unique among models and mixtures."""
+    return _define_name(place, place.names.models)
 
 
 def new_mixture_name(place: Place) -> str:
-    """Read the name of a mixture, which nothing else may have."""
-    return _new_name(place, place.names.mixtures)
+    """Read the name of a mixture; it must be unique among models and mixtures."""
+    return _define_name(place, place.names.mixtures)
 
 
-def _new_name(place: Place, names: dict[str, Place]) -> str:
+def _define_name(place: Place, names: dict[str, Place]) -> str:
     name = text(place)
-    first = place.names.place(name)
+    first = place.names.find(name)
     names.setdefault(name, place)
     if not _NAME.fullmatch(name):
-        rule = "must be of letters, digits and . _ : / @ + -, begin with a letter or digit, and have 128 at most"
-        raise Refused(f"{rule}, {shown(place)}")
+        rule = "must have at most 128 letters, digits and . _ : / @ + -, and begin with a letter or digit"
+        raise InvalidValue(f"{rule}, {describe(place)}")
     if first is not None:
-        raise Refused(f"{shown(place)}, which is the name of {first.path.removesuffix('.name')} already")
+        raise InvalidValue(f"{describe(place)}, which is already the name of {first.path.removesuffix('.name')}")
+    return name
+
+
+def alias_name(name: str, place: Place) -> str:
+    """Check the name of an alias, in which `*` stands for any characters; it must not be the name of anything else."""
+    first = place.names.find(name)
+    place.names.aliases.setdefault(name, place)
+    if not _ALIAS.fullmatch(name):
+        raise InvalidValue("must have at most 128 letters, digits and . _ : / @ + - *")
+    if first is not None:
+        raise InvalidValue(f"is already the name of {first.path.removesuffix('.name')}, which an alias cannot replace")
     return name
 
 
 def model_reference(place: Place) -> str:
-    """Read the name of a configured model; the models are read before whatever names them."""
+    """Read the name of a configured model. The schema reads `models` before everything that refers to them."""
     name = text(place)
     models = place.names.models
     if models and name not in models:
-        known = {word: given for word, given in models.items() if not is_from_environment(given)}
-        hint = "" if is_from_environment(place) else meant(name, known)
-        listed = ", ".join(shown(given).removeprefix("is ") for given in models.values())
-        raise Refused(f"{shown(place)}, which is no model{hint} (models: {listed})")
+        known = [word for word, given in models.items() if not is_from_environment(given)]
+        hint = "" if is_from_environment(place) else suggest(name, known)
+        listed = ", ".join(describe(given).removeprefix("is ") for given in models.values())
+        raise InvalidValue(f"{describe(place)}, which is not a model{hint} (models: {listed})")
     return name
 
 
 def is_from_environment(place: Place) -> bool:
-    """Tell whether a value, or a part of it, came from a variable, so that nothing may be told of it."""
+    """Whether a value or a part of it came from a variable, so that no message may show it."""
     return isinstance(place.node, Scalar) and bool(place.node.variables)
 
 
-def _secret(place: Place, rule: str) -> Secret:
-    """Read a text that no message shows, be it right or wrong."""
+def _read_secret(place: Place, rule: str) -> Secret:
+    """Read a text that no message shows, valid or not."""
     if not isinstance(place.node, Scalar):
-        raise Refused(f"{rule}, {shown(place)}")
+        raise InvalidValue(f"{rule}, {describe(place)}")
     if not isinstance(place.node.value, str) and not place.node.variables:
-        raise Refused(f"{rule}: put it in quotes")
+        raise InvalidValue(f"{rule}: put it in quotes")
     source = ", ".join(place.node.variables) or f"{place.problems.file}:{place.node.line}"
     return Secret(place.node.text, source)
 
 
 def api_key(place: Place) -> Secret:
-    """Read a key for `Authorization: Bearer`."""
-    secret = _secret(place, "must be text")
+    """Read a key for `Authorization: Bearer`. Blanks and line ends around it, a habit of secret stores, are removed."""
+    secret = _read_secret(place, "must be text")
+    secret = Secret(secret.value.strip(), secret.source)
     if not secret.value:
-        raise Refused(f"must not be empty, {shown(place)}")
+        raise InvalidValue(f"must not be empty, {describe(place)}")
     if not all("!" <= character <= "~" for character in secret.value):
-        which = shown(place) if is_from_environment(place) else "its value is not shown"
-        raise Refused(f"must be of printable ASCII characters, without blanks and line ends ({which})")
+        which = describe(place) if is_from_environment(place) else "its value is not shown"
+        raise InvalidValue(f"must be printable ASCII without blanks and line ends ({which})")
     return secret
 
 
 def headers(place: Place) -> dict[str, Secret]:
-    """Read header fields to send with every call. Their values are secrets, for many are."""
+    """Read header fields to send with every call. Every value is a `Secret`, because many are keys."""
     if not isinstance(place.node, Entries):
-        raise Refused("must be a mapping of header names to texts")
+        raise InvalidValue("must be a mapping of header names to texts")
     fields: dict[str, Secret] = {}
     for name, node in place.node.nodes.items():
-        field = place.inside(name, node)
+        field = place.child(name, node)
         if not isinstance(node, Scalar | Items | Entries):
             continue
         try:
-            _header_name(name, fields)
-            fields[name] = _header_value(field)
-        except Refused as refused:
-            field.refuse(str(refused))
+            _check_header_name(name, fields)
+            fields[name] = _read_header_value(field)
+        except InvalidValue as error:
+            field.report(str(error))
     return fields
 
 
-def _header_name(name: str, known: Mapping[str, Secret]) -> None:
+def _check_header_name(name: str, known: Mapping[str, Secret]) -> None:
     if not _TOKEN.fullmatch(name):
-        raise Refused("is not a header name")
-    if name.lower() in _HEADERS_OF_THE_CONNECTION:
-        raise Refused("belongs to the connection, which the gateway sees to")
+        raise InvalidValue("is not a header name")
+    if name.lower() in _CONNECTION_HEADERS:
+        raise InvalidValue("is a connection header, which the gateway sets itself")
     if name.lower() in map(str.lower, known):
-        raise Refused("is given twice; upper and lower case are one")
+        raise InvalidValue("is set twice; upper and lower case are the same name")
 
 
-def _header_value(place: Place) -> Secret:
-    secret = _secret(place, "must be text")
+def _read_header_value(place: Place) -> Secret:
+    secret = _read_secret(place, "must be text")
     if _CONTROL.search(secret.value):
-        raise Refused("must not have line ends or other control characters")
+        raise InvalidValue("must not contain line ends or other control characters")
     return secret
 
 
 def base_url(place: Place) -> str:
-    """Read the URL under which an upstream has `/chat/completions`; without a trailing slash.
+    """Read the URL to which `/chat/completions` is appended; returned without a trailing slash.
 
-    Its value is never shown: a password may be in it, in whatever form.
+    No message shows its value, because it may contain a password.
     """
-    url = scalar(place, "must be text").text
+    url = require_scalar(place, "must be text").text
     if re.search(r"[\s\\]", url) or not url.isprintable():
-        raise Refused("must not have blanks, backslashes or control characters")
-    parts = _split(url)
+        raise InvalidValue("must not contain blanks, backslashes or control characters")
+    parts = _split_url(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise Refused("must begin with http:// or https:// and a host")
+        raise InvalidValue("must begin with http:// or https:// and a host")
     if "@" in parts.netloc:
-        raise Refused("must not have user:password@ in it: put the key under api_key, other credentials under headers")
+        raise InvalidValue(
+            "must not contain user:password@: put the key under api_key, other credentials under headers"
+        )
     if "?" in url or "#" in url:
-        raise Refused("must not have a query or fragment: credentials go under api_key or headers")
+        raise InvalidValue("must not have a query or fragment: put credentials under api_key or headers")
     url = url.rstrip("/")
     if url.endswith("/chat/completions"):
-        raise Refused("must end before /chat/completions, which the gateway adds")
+        raise InvalidValue("must end before /chat/completions, which the gateway appends")
     return url
 
 
-def _split(url: str) -> SplitResult:
+def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
-        _ = parts.port  # is read, and refused, only when asked for
-        URL(url)  # what the requests are sent by knows more of hosts
+        _ = parts.port  # validated only on access
+        URL(url)  # the HTTP client's own, stricter validation of hosts
     except ValueError:
-        raise Refused("must be a URL with a valid host and port") from None
+        raise InvalidValue("must be a URL with a valid host and port") from None
     return parts
 
 
 def is_same_address(url: str, host: str, port: int) -> bool:
-    """Tell whether a URL leads to whoever listens on this host and port; port 0 is nobody's yet."""
+    """Whether a URL leads to a server that listens on this host and port. Port 0 is not bound yet, so never."""
     parts = urlsplit(url)
     if (parts.port or {"http": 80, "https": 443}[parts.scheme]) != port:
         return False
@@ -181,61 +196,98 @@ def _is_this_machine(host: str) -> bool:
     return address.is_loopback or address.is_unspecified
 
 
-def params(place: Place) -> dict[str, Any]:
-    """Read parameters for chat completions: JSON values, without those that are the gateway's own."""
+def param_name(place: Place) -> str:
+    """Read the name of a parameter that may be dropped or renamed: not one that the gateway sets itself."""
+    name = text(place)
+    if name in _RESERVED_PARAMS and name != "n":
+        raise InvalidValue(f"must not be {name}: {_RESERVED_PARAMS[name]}")
+    return name
+
+
+def renames(place: Place) -> dict[str, str]:
+    """Read a mapping of parameter names to the names that an upstream uses for them."""
     if not isinstance(place.node, Entries):
-        raise Refused(f"must be a mapping, {shown(place)}")
-    for name, reason in _PARAMS_OF_THE_GATEWAY.items():
+        raise InvalidValue(f"must be a mapping of parameter names to names, {describe(place)}")
+    found: dict[str, str] = {}
+    for name, node in place.node.nodes.items():
+        entry = place.child(name, node)
+        if not isinstance(node, Scalar | Items | Entries):
+            continue
+        try:
+            _check_rename(name, param_name(entry), found)
+            found[name] = param_name(entry)
+        except InvalidValue as error:
+            entry.report(str(error))
+    return found
+
+
+def _check_rename(old: str, new: str, found: Mapping[str, str]) -> None:
+    if old in _RESERVED_PARAMS and old != "n":
+        raise InvalidValue(f"must not be renamed: {_RESERVED_PARAMS[old]}")
+    if old == new:
+        raise InvalidValue("must have another name than before")
+    if new in found.values():
+        raise InvalidValue("must not give two parameters the same name")
+
+
+def params(place: Place) -> dict[str, Any]:
+    """Read parameters of chat completions: JSON values, without those that the gateway sets itself.
+
+    A null means that the parameter is left out, whoever set it.
+    """
+    if not isinstance(place.node, Entries):
+        raise InvalidValue(f"must be a mapping, {describe(place)}")
+    for name, reason in _RESERVED_PARAMS.items():
         if name in place.node.nodes:
-            place.problems.add(place.node.key_lines[name], join(place.path, name), f"must not be here: {reason}")
-    return {name: _json(place.inside(name, node)) for name, node in place.node.nodes.items()}
+            place.problems.add(place.node.key_lines[name], join(place.path, name), f"must not be set here: {reason}")
+    return {name: _read_json(place.child(name, node)) for name, node in place.node.nodes.items()}
 
 
-def _json(place: Place) -> Any:
+def _read_json(place: Place) -> Any:
     node: Node = place.node
     if isinstance(node, Items):
-        return [_json(place.inside(index, item)) for index, item in enumerate(node.nodes)]
+        return [_read_json(place.child(index, item)) for index, item in enumerate(node.nodes)]
     if isinstance(node, Entries):
-        return {key: _json(place.inside(key, value)) for key, value in node.nodes.items()}
+        return {key: _read_json(place.child(key, value)) for key, value in node.nodes.items()}
     if not isinstance(node, Scalar):
         return None
     if isinstance(node.value, float | int) and not is_finite(node.value):
-        place.refuse(f"must be a JSON value, {shown(place)}")
+        place.report(f"must be a JSON value, {describe(place)}")
     return node.value
 
 
-def pattern(place: Place) -> str:
+def regular_expression(place: Place) -> str:
     """Read a regular expression."""
     found = text(place)
     try:
         re.compile(found)
     except re.error as error:
-        place.refuse(f"must be a regular expression: {error.msg}")
+        place.report(f"must be a regular expression: {error.msg}")
     return found
 
 
 def multiple(place: Place) -> float:
-    """Read how many times as long as something else: `0.5x`."""
+    """Read a multiple of another duration: `0.5x`."""
     rule = "must be a multiple, such as 0.5x or 2x"
-    found = _MULTIPLE.fullmatch(scalar(place, rule).text)
+    found = _MULTIPLE.fullmatch(require_scalar(place, rule).text)
     if found is None:
-        raise Refused(f"{rule}, {shown(place)}")
+        raise InvalidValue(f"{rule}, {describe(place)}")
     return float(found[1])
 
 
-def amount(*, above: float | None = None, least: float | None = None) -> Check[Decimal]:
-    """Read an amount of money greater than `above`, or not less than `least`, to the digit as it is written."""
-    read = number(above=above, least=least)
+def money(*, above: float | None = None, least: float | None = None) -> Reader[Decimal]:
+    """Read an amount of money greater than `above`, or at least `least`, with exactly the digits of the file."""
+    read_number = number(above=above, least=least)
 
-    def check(place: Place) -> Decimal:
-        return Decimal(repr(read(place)))
+    def read(place: Place) -> Decimal:
+        return Decimal(repr(read_number(place)))
 
-    return check
+    return read
 
 
 def critic_prompt(place: Place) -> str:
-    """Read a template for the critic's task; without the candidates in it the critic would be blind."""
+    """Read a template for the critic's task; it must contain the candidates."""
     prompt = text(place)
     if "{candidates}" not in prompt:
-        raise Refused("must have {candidates} in it, where the candidates are to stand")
+        raise InvalidValue("must contain {candidates}, which is replaced by the candidates")
     return prompt

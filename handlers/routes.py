@@ -38,4 +38,4 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
 
 
 async def _end_running_requests(app: web.Application) -> None:
-    app[SHUTDOWN].cut()
+    app[SHUTDOWN].cancel_running()

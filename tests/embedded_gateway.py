@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 
 from config.settings import Model, Weights
-from gateway import HOUSE
+from handlers.lifecycle.resources import RESOURCES
 from tests.fakes import llama
 from tests.running import CAPABILITIES, Gateway
 from upstream.embedded import supervisor
@@ -29,7 +29,7 @@ def on_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 async def pid_of(gateway: Gateway, model: Model) -> int:
     """Return the process id of a model's child, once it is ready."""
     assert gateway.app is not None
-    children = gateway.app[HOUSE]._embedded
+    children = gateway.app[RESOURCES]._embedded
     assert children is not None
     assert model.weights is not None
     endpoint = await children.endpoint(model.weights)

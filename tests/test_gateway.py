@@ -96,14 +96,14 @@ async def test_others_are_not_let_in_without_keys(tmp_path: Path) -> None:
         _, err = await child.communicate()
     assert child.returncode == 2
     assert "config.yaml:1: server.host: is 0.0.0.0 by --host" in err.decode()
-    assert "write server.api_keys" in err.decode()
+    assert "add server.api_keys" in err.decode()
 
 
 async def test_env_is_read_and_the_real_environment_wins(upstream: FakeUpstream, tmp_path: Path) -> None:
     """`.env` beside the configuration."""
     path = written(tmp_path, upstream)
     (tmp_path / ".env").write_text("FAKE_API_KEY=from-the-file\n")
-    async with process("--config", str(path), "--check", "--offline") as child:
+    async with process("--config", str(path), "--doctor", "--offline") as child:
         await child.communicate()
     assert child.returncode == 0
     async with served(path) as (_, gateway):
@@ -130,7 +130,7 @@ async def test_help_names_every_option() -> None:
     """The command line of the README."""
     async with process("--help") as child:
         out, _ = await child.communicate()
-    for option in ("--config", "--host", "--port", "--debug", "--debug-requests", "--check", "--offline"):
+    for option in ("--config", "--host", "--port", "--debug", "--debug-requests", "--doctor", "--offline"):
         assert option in out.decode()
 
 

@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from config.settings import ApiKey, Critic, Model, Price, Secret, Server
-from gateway import reconfigure
+from handlers.lifecycle.resources import apply_settings
 from tests.fakes import FakeUpstream, after, answer, hang, status
 from tests.fakes import reply as raw_reply
 from tests.running import Reply, ask, model, running, settings
@@ -127,10 +127,10 @@ async def test_a_day_has_its_limit(upstream: FakeUpstream) -> None:
         for _ in range(2):
             assert (await gateway.chat()).status == 200
         assert "has spent 0.0022 USD today" in refused(await gateway.chat())
-        await reconfigure(gateway.app, limited("0.0021"))
+        await apply_settings(gateway.app, limited("0.0021"))
         assert "server.max_cost_per_day is 0.0021 USD" in refused(await gateway.chat(ask(stream=True)))
         assert len(upstream.requests) == 2
-        await reconfigure(gateway.app, limited("0.003"))
+        await apply_settings(gateway.app, limited("0.003"))
         assert (await gateway.chat()).status == 200
         refused(await gateway.chat())
         clock.now += 1

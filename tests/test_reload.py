@@ -11,7 +11,8 @@ from aiohttp import web
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import Model, Weights
-from gateway import make_app, reconfigure
+from gateway import make_app
+from handlers.lifecycle.resources import apply_settings
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.fakes import FakeUpstream, after, answer, from_request, llama
 from tests.processes import loaded, logged, served
@@ -73,7 +74,7 @@ async def test_monitoring_sees_a_file_that_is_not_in_force(upstream: FakeUpstrea
         assert await in_force(gateway) == 1
         written(path, upstream)
         child.send_signal(signal.SIGHUP)
-        await logged(child, "stays as it was")
+        await logged(child, "stays in force")
         assert await in_force(gateway) == 0
         written(path, upstream, "a")
         await reloaded(child)
@@ -96,14 +97,14 @@ async def test_a_bad_file_changes_nothing(upstream: FakeUpstream, path: Path) ->
         )
         child.send_signal(signal.SIGHUP)
         problems = [await logged(child, "configuration problem") for _ in range(3)]
-        await logged(child, "the configuration stays as it was")
+        await logged(child, "the previous one stays in force")
         for line, problem in enumerate(problems, 1):
             assert f"config.yaml:{line + (line > 1)}: " in problem
         assert await names(gateway) == ["mom", "a"]
         assert (await gateway.chat()).status == 200
         await asyncio.to_thread(path.unlink)
         child.send_signal(signal.SIGHUP)
-        assert "there is no such file" in await logged(child, "configuration problem")
+        assert "file not found" in await logged(child, "configuration problem")
         written(path, upstream, "b")
         await reloaded(child)
         assert await names(gateway) == ["mom", "b"]
@@ -133,7 +134,7 @@ async def test_keys_change_with_the_file(upstream: FakeUpstream, path: Path) -> 
         assert (await here.chat(headers={"Authorization": "Bearer second"})).status == 200
         written(path, upstream, "a")
         child.send_signal(signal.SIGHUP)
-        assert "server.api_keys: must not be taken away" in await logged(child, "configuration problem")
+        assert "server.api_keys: must not be removed" in await logged(child, "configuration problem")
         assert (await here.chat()).status == 401
 
 
@@ -181,7 +182,7 @@ async def test_embedded_models_that_stay_keep_their_child(tmp_path: Path, monkey
         async with asyncio.timeout(60):
             before = await made[0].endpoint(stays)
             with app[SNAPSHOTS].lease():
-                await reconfigure(app, settings([on(stays), on(comes)]))
+                await apply_settings(app, settings([on(stays), on(comes)]))
                 await asyncio.gather(*map(made[0].endpoint, (stays, goes, comes)))
                 assert len(made[0].states()) == 3
             while len(made[0].states()) > 2:  # noqa: ASYNC110 -- the states are for readers that poll

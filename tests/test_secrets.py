@@ -72,7 +72,7 @@ async def test_a_check_prints_no_key(config: Path, mistake: str, code: int) -> N
     """Neither of a good file, whose models do not answer, nor of one with mistakes beside the keys."""
     text = CONFIG.format(url="http://127.0.0.1:1/v1").replace("retries: 0", mistake)
     await asyncio.to_thread(config.write_text, text)
-    async with process("--config", str(config), "--check") as child:
+    async with process("--config", str(config), "--doctor") as child:
         out, err = await child.communicate()
     assert child.returncode == code
     assert leaked(out.decode() + err.decode()) == []

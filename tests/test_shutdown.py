@@ -43,7 +43,7 @@ async def code(child: Process) -> int:
 async def test_what_comes_too_late_is_refused_at_once() -> None:
     """Without a cancellation that would reach what comes after it."""
     overdue = Shutdown(Admission())
-    overdue.cut()
+    overdue.cancel_running()
     with pytest.raises(ApiError) as refused, overdue.bounded():
         raise AssertionError("it must not begin")
     assert refused.value.code == "shutting_down"

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from config.settings import ApiKey, Secret, Server, Settings
-from gateway import reconfigure
+from handlers.lifecycle.resources import apply_settings
 from tests.fakes import FakeUpstream, answer, status
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
 from tests.ui.scene import HOSTILE, Scene, kept, scene
@@ -62,10 +62,10 @@ async def test_the_pages_are_off_unless_they_are_asked_for(upstream: FakeUpstrea
     async with running(plain) as gateway:
         assert (await gateway.request("GET", "/ui")).status == 404
         assert gateway.app is not None
-        await reconfigure(gateway.app, config(upstream))
+        await apply_settings(gateway.app, config(upstream))
         assert (await gateway.chat()).status == 200
         await kept(gateway, 1)
-        await reconfigure(gateway.app, plain)
+        await apply_settings(gateway.app, plain)
         assert (await gateway.request("GET", "/ui")).error["code"] == "not_found"
     async with running(plain, trace_dir=tmp_path) as gateway:
         assert (await gateway.request("GET", "/ui")).status == 200

@@ -28,7 +28,7 @@ async def readyz(request: web.Request) -> web.Response:
         "breakers": _list_open_breakers(snapshot.pool.breakers()),
         "requests": {"running": admission.running, "waiting": admission.waiting},
     }
-    if request.app[SHUTDOWN].begun:
+    if request.app[SHUTDOWN].has_begun:
         return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)
     reasons = list(snapshot.not_ready())
     if reasons:

@@ -1,1 +1,1 @@
-"""Start, reload and shutdown."""
+"""Start, reload and shutdown of the gateway."""

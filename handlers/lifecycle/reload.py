@@ -1,4 +1,4 @@
-"""config.yaml, read again while the gateway runs: a good file goes for new requests, a bad one changes nothing."""
+"""Reloads config.yaml and .env while the gateway runs: a valid file applies to new requests, a bad one to none."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,21 +10,21 @@ from aiohttp import web
 
 from config import ConfigError
 from config.addresses import is_loopback
-from config.settings import Server, Settings
+from config.settings import Settings
 
 _log = structlog.get_logger(__name__)
 
-LOOK_EVERY_S = 1.0
-_FIXED = ("host", "port", "max_body_mb")  # they are the socket's and the application's, which stay
+POLL_INTERVAL_S = 1.0
+_NEEDS_RESTART = ("host", "port", "max_body_mb")  # fixed in the socket and the application
 
 _Stamp = tuple[int, int, int]
 
 
 class Reloader:
-    """Reads the configuration again, when told or when its file changes.
+    """Reloads the configuration on a signal or when its file changes.
 
-    `read` does so, raising ConfigError; it is called in a thread. `apply` puts new settings in force. `is_current` is
-    whether the file, as it was when it was last read, is in force.
+    `read` returns the settings of the file or raises ConfigError; it runs in a thread. `apply` puts settings in force.
+    `is_current` is False after a reload that failed.
     """
 
     def __init__(
@@ -33,44 +33,44 @@ class Reloader:
         self._settings = first
         self._read = read
         self._apply = apply
-        self._one_at_a_time = asyncio.Lock()
+        self._lock = asyncio.Lock()
         self.is_current = True
 
     async def reload(self) -> None:
-        """Put the file's settings in force, or say in the log, line by line, why they are not."""
-        async with self._one_at_a_time:
+        """Apply the file's settings, or log each problem and keep the present ones."""
+        async with self._lock:
             try:
-                settings = carried_over(self._settings, await asyncio.to_thread(self._read))
+                settings = keep_fixed_settings(self._settings, await asyncio.to_thread(self._read))
                 await self._apply(settings)
             except ConfigError as error:
                 self.is_current = False
                 for problem in error.problems:
                     _log.error("configuration problem", problem=problem)
-                _log.error("the configuration stays as it was", file=str(self._settings.path))
-            except Exception:  # noqa: BLE001 -- the next try is worth having, and so is the gateway
+                _log.error("configuration not reloaded; the previous one stays in force", file=str(self._settings.path))
+            except Exception:  # noqa: BLE001 -- a failed reload must not end the gateway
                 self.is_current = False
-                _log.exception("the configuration could not be read again", file=str(self._settings.path))
+                _log.exception("configuration could not be reloaded", file=str(self._settings.path))
             else:
                 self._settings, self.is_current = settings, True
                 _log.info("configuration reloaded", file=str(settings.path))
 
-    async def on(self, told: asyncio.Event) -> None:
-        """Reload each time that the event is set; runs until it is cancelled."""
+    async def reload_on(self, signalled: asyncio.Event) -> None:
+        """Reload each time the event is set; runs until cancelled."""
         while True:
-            await told.wait()
-            told.clear()
+            await signalled.wait()
+            signalled.clear()
             await self.reload()
 
     async def watch(self) -> None:
-        """Reload each time that the file has changed, while `server.watch` is on; runs until it is cancelled."""
+        """Reload each time the file changes while `server.watch` is on; runs until cancelled."""
         path = self._settings.path
-        seen = await asyncio.to_thread(_stamp, path)
+        seen = await asyncio.to_thread(_read_stamp, path)
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
             if not self._settings.server.watch:
                 continue
-            found = await asyncio.to_thread(_stamp, path)
-            if found not in (None, seen):  # an editor may have taken it away for a moment
+            found = await asyncio.to_thread(_read_stamp, path)
+            if found not in (None, seen):  # None: an editor may have removed the file for a moment
                 seen = found
                 await self.reload()
 
@@ -78,29 +78,26 @@ class Reloader:
 RELOADER = web.AppKey("reloader", Reloader)
 
 
-def carried_over(old: Settings, new: Settings) -> Settings:
-    """Return the new settings with what only a restart can change as it was, and say so in the log.
+def keep_fixed_settings(old: Settings, new: Settings) -> Settings:
+    """Return the new settings with the old values of those that need a restart; each difference is logged.
 
-    ConfigError where they would ask nobody for a key while the socket is open to others.
+    ConfigError if the new settings require no keys although the socket can be reached from other machines.
     """
     if not is_loopback(old.server.host) and not new.server.api_keys:
         raise ConfigError(
-            f"{new.path}: server.api_keys: must not be taken away while the gateway listens on {old.server.host}: "
+            f"{new.path}: server.api_keys: must not be removed while the gateway listens on {old.server.host}: "
             "restart it"
         )
-    for key in _FIXED:
-        before, after = getattr(old.server, key), getattr(new.server, key)
+    fixed = {key: getattr(old.server, key) for key in _NEEDS_RESTART}
+    for key, before in fixed.items():
+        after = getattr(new.server, key)
         if before != after:
             _log.warning("takes effect after a restart", key=f"server.{key}", is_now=before, file_says=after)
-    return replace(new, server=_with_fixed(old.server, new.server))
+    return replace(new, server=replace(new.server, **fixed))
 
 
-def _with_fixed(old: Server, new: Server) -> Server:
-    return replace(new, host=old.host, port=old.port, max_body_mb=old.max_body_mb)
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    """Return what changes when a file does; None where there is none."""
+def _read_stamp(path: Path) -> _Stamp | None:
+    """Return a value that changes with the file, or None if there is no file."""
     try:
         status = path.stat()
     except OSError:

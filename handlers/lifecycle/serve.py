@@ -1,4 +1,4 @@
-"""A running application: its socket, the signals that it obeys, and an orderly end."""
+"""Runs the application: opens its socket, handles signals, and shuts it down gracefully."""
 
 import asyncio
 import errno
@@ -16,18 +16,18 @@ from handlers.errors import StartError
 from handlers.lifecycle.shutdown import LAST_WORDS_S, SHUTDOWN
 from handlers.lifecycle.snapshots import SNAPSHOTS
 
-_ENDING = (signal.SIGINT, signal.SIGTERM)
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _REMEDIES = {
     errno.EADDRINUSE: "is another gateway running? Stop it, or choose another port: --port N (make run ARGS=--port=N)",
-    errno.EACCES: "the system keeps ports below 1024 for itself; choose another: --port N",
+    errno.EACCES: "ports below 1024 need privileges; choose another: --port N",
 }
 
 
 class Signals:
-    """What the process was told: `stop` by SIGINT or SIGTERM, `hangup` by SIGHUP.
+    """Signals as events: `stop` after SIGINT or SIGTERM, `hangup` after SIGHUP.
 
-    After the first word to stop the next one ends the process at once, as if nobody listened. A SIGHUP because the
-    terminal was closed in which the gateway was started means to stop as well.
+    A second SIGINT or SIGTERM has its default effect and ends the process at once. A SIGHUP because the terminal was
+    closed in which the gateway was started also sets `stop`.
     """
 
     def __init__(self) -> None:
@@ -36,21 +36,21 @@ class Signals:
         self._had_terminal = _has_terminal()
 
     @contextmanager
-    def obeyed(self) -> Iterator[None]:
-        """Listen for the block; afterwards signals do what they do by default."""
+    def handled(self) -> Iterator[None]:
+        """Handle signals inside the block; afterwards they have their default effect."""
         loop = asyncio.get_running_loop()
-        for number in _ENDING:
+        for number in _STOP_SIGNALS:
             loop.add_signal_handler(number, self._on_stop)
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
         try:
             yield
         finally:
-            for number in (*_ENDING, signal.SIGHUP):
+            for number in (*_STOP_SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
     def _on_stop(self) -> None:
         loop = asyncio.get_running_loop()
-        for number in _ENDING:
+        for number in _STOP_SIGNALS:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
         self.stop.set()
@@ -64,10 +64,10 @@ class Signals:
 
 @asynccontextmanager
 async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]:
-    """Serve for the block, and give the port; StartError where that cannot be.
+    """Serve inside the block, and give the port; StartError if the socket cannot be opened.
 
-    Its end refuses new requests, lets those that run finish within `shutdown_timeout_s`, and ends the rest with an
-    error; the socket stays open for as long, and what the application holds is cleaned up after it.
+    Leaving the block refuses new requests, lets running ones finish within `shutdown_timeout_s`, and ends the rest with
+    an error. Then the socket is closed and the application cleaned up.
     """
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=LAST_WORDS_S)
     try:
@@ -76,7 +76,7 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
         try:
             await site.start()
         except OSError as error:
-            raise StartError(_cannot_listen(server, error)) from error
+            raise StartError(_describe_listen_error(server, error)) from error
         yield int(runner.addresses[0][1])
         await app[SHUTDOWN].stop(app[SNAPSHOTS].current.settings.server.shutdown_timeout_s)
     finally:
@@ -84,9 +84,9 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
 
 
 @asynccontextmanager
-async def beside(*running: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
-    """Run these beside the block, and cancel them at its end. What one raises is raised there."""
-    tasks = [asyncio.create_task(each) for each in running]
+async def run_beside(*coroutines: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Run coroutines concurrently with the block, and cancel them at its end. The first exception is raised there."""
+    tasks = [asyncio.create_task(each) for each in coroutines]
     try:
         yield
     finally:
@@ -98,9 +98,9 @@ async def beside(*running: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
             raise outcome
 
 
-def _cannot_listen(server: Server, error: OSError) -> str:
+def _describe_listen_error(server: Server, error: OSError) -> str:
     number = error.errno or 0
-    reason = os.strerror(number) if number > 0 else error.strerror  # a negative one is getaddrinfo's own
+    reason = os.strerror(number) if number > 0 else error.strerror  # negative numbers are those of getaddrinfo
     remedy = _REMEDIES.get(number, "see server.host and --host")
     return f"cannot listen on {server.host}:{server.port}: {reason}; {remedy}"
 

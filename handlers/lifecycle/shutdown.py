@@ -1,4 +1,4 @@
-"""An end that clients understand: no new requests, time for those that run, and then an error rather than a cut."""
+"""Graceful shutdown: refuse new requests, let running ones finish, then end the rest with an error."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -14,43 +14,50 @@ from runtime.cancel_scope import CancelScope
 
 _log = structlog.get_logger(__name__)
 
-LAST_WORDS_S = 1.0  # for the error to go out; who does not read it by then is cut off
+LAST_WORDS_S = 1.0  # time to send the error; then connections of clients that do not read it are closed
 RETRY_AFTER_S = 5
 
 
+# Shutdown has three phases. First the admission closes: /readyz says "stopping", waiting and new requests get 503.
+# Then running requests have `shutdown_timeout_s`. Those that are left are cancelled inside `bounded()`, which turns the
+# cancellation into an ApiError: the handler is still running and can send the error as JSON or as an event of its
+# stream. Closing the sockets instead would look like a network fault, and clients would retry a request that was paid
+# for. aiohttp's own shutdown comes afterwards, because it closes idle connections before it waits for handlers.
+
+
 class Shutdown:
-    """Whether the gateway is stopping, and the end of what runs for too long by then."""
+    """The state of the shutdown, and the blocks that it cancels when time is up."""
 
     def __init__(self, admission: Admission) -> None:
-        self.begun = False
+        self.has_begun = False
         self._admission = admission
         self._is_overdue = False
         self._running: set[_Bounded] = set()
 
     def bounded(self) -> "_Bounded":
-        """Run the block; once the gateway can wait no longer, cancel it: ApiError (503, `shutting_down`)."""
+        """Return a context manager whose block is cancelled when time is up: ApiError (503, `shutting_down`)."""
         if self._is_overdue:
             raise shutting_down()
         return _Bounded(self._running)
 
     async def stop(self, timeout_s: float) -> None:
-        """Refuse what comes, give what runs `timeout_s` seconds, then end it; returns when it has ended."""
-        self.begun = True
+        """Refuse new requests, wait `timeout_s` seconds for running ones, cancel the rest; return when all ended."""
+        self.has_begun = True
         self._admission.close(shutting_down)
         _log.info("stopping", running=self._admission.running)
-        await _at_most(timeout_s, self._admission.wait_until_empty())
-        self.cut()
-        await _at_most(LAST_WORDS_S, self._admission.wait_until_empty())
+        await _wait_at_most(timeout_s, self._admission.wait_until_empty())
+        self.cancel_running()
+        await _wait_at_most(LAST_WORDS_S, self._admission.wait_until_empty())
 
-    def cut(self) -> None:
-        """End whatever runs in `bounded`, and what will."""
-        self.begun = self._is_overdue = True
+    def cancel_running(self) -> None:
+        """Cancel every block inside `bounded`, also those that are entered later."""
+        self.has_begun = self._is_overdue = True
         for block in self._running:
             block.cancel()
 
 
 class _Bounded(CancelScope):
-    """A cancel scope among those that are `running` while it is."""
+    """A cancellable block that registers itself in `running` while it is entered."""
 
     __slots__ = ("_running",)
 
@@ -74,11 +81,11 @@ SHUTDOWN = web.AppKey("shutdown", Shutdown)
 
 
 def shutting_down() -> ApiError:
-    """Return what a client is told that is not served because the gateway ends."""
+    """Return the error for requests that are refused or cancelled because the gateway stops."""
     return ApiError(503, "the gateway is stopping", code="shutting_down", headers={"Retry-After": str(RETRY_AFTER_S)})
 
 
-async def _at_most(seconds: float, waited_for: Awaitable[None]) -> None:
+async def _wait_at_most(seconds: float, awaitable: Awaitable[None]) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await waited_for
+            await awaitable

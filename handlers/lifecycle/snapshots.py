@@ -1,4 +1,4 @@
-"""The configuration in force, and those before it that requests still use."""
+"""The configuration snapshot in force, and earlier ones that running requests still use."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,12 +8,17 @@ from aiohttp import web
 
 from handlers.context import Snapshot
 
+# How a reload reaches requests: every request leases the current snapshot at its start and keeps it to its end, so no
+# request ever sees half of a new configuration, and handlers need no locks. A replaced snapshot lives until its lease
+# count is zero; only then are its connections closed, because closing them earlier would cut running answers. Counting
+# leases is enough: a reload cannot interrupt between reading `current` and taking the lease, as neither awaits.
+
 
 class Snapshots:
-    """One `Snapshot` for new requests; each request keeps the one that it began with.
+    """Gives each request the current `Snapshot`, and ends replaced ones after their last request.
 
-    `end` is awaited for a snapshot that was replaced, as soon as its last request has ended, and for every other one by
-    `close`. Belongs to the running loop.
+    `end` is awaited once for each snapshot: after its last request if it was replaced, else in `close`. Use it on one
+    event loop only.
     """
 
     def __init__(self, first: Snapshot, end: Callable[[Snapshot], Awaitable[None]]) -> None:
@@ -24,35 +29,35 @@ class Snapshots:
 
     @property
     def current(self) -> Snapshot:
-        """What new requests get."""
+        """The snapshot for new requests."""
         return self._newest.snapshot
 
     @property
     def alive(self) -> tuple[Snapshot, ...]:
-        """The current snapshot, and the replaced ones that are in use."""
+        """The current snapshot and the replaced ones that are still in use."""
         return tuple(entry.snapshot for entry in self._alive)
 
     def lease(self) -> "_Lease":
-        """Give the current snapshot, which stays usable for as long as the block runs."""
-        return _Lease(self._newest, self._end_unused)
+        """Return a context manager that gives the current snapshot and keeps it usable inside the block."""
+        return _Lease(self._newest, self._end_if_unused)
 
     def replace(self, snapshot: Snapshot) -> None:
-        """Give this snapshot to requests that come from now on."""
+        """Use this snapshot for new requests."""
         before, self._newest = self._newest, _Entry(snapshot)
         self._alive.add(self._newest)
-        self._end_unused(before)
+        self._end_if_unused(before)
 
     async def close(self) -> None:
         """End every snapshot; no lease may be left."""
         for entry in tuple(self._alive):
-            self._begin_end(entry)
+            self._start_end(entry)
         await asyncio.gather(*self._ending)
 
-    def _end_unused(self, entry: "_Entry") -> None:
+    def _end_if_unused(self, entry: "_Entry") -> None:
         if entry is not self._newest and not entry.n_leases:
-            self._begin_end(entry)
+            self._start_end(entry)
 
-    def _begin_end(self, entry: "_Entry") -> None:
+    def _start_end(self, entry: "_Entry") -> None:
         if entry in self._alive:
             self._alive.remove(entry)
             task = asyncio.ensure_future(self._end(entry.snapshot))
@@ -61,19 +66,21 @@ class Snapshots:
 
 
 class _Entry:
+    """A snapshot with the number of requests that use it."""
+
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
         self.n_leases = 0
 
 
 class _Lease:
-    """A entry in use, as a context. A class, because every request enters it."""
+    """The context manager of one lease. A class rather than a generator, because every request enters one."""
 
-    __slots__ = ("_entry", "_over")
+    __slots__ = ("_entry", "_on_release")
 
-    def __init__(self, entry: _Entry, over: Callable[[_Entry], None]) -> None:
+    def __init__(self, entry: _Entry, on_release: Callable[[_Entry], None]) -> None:
         self._entry = entry
-        self._over = over
+        self._on_release = on_release
 
     def __enter__(self) -> Snapshot:
         self._entry.n_leases += 1
@@ -84,7 +91,7 @@ class _Lease:
     ) -> None:
         self._entry.n_leases -= 1
         if not self._entry.n_leases:
-            self._over(self._entry)
+            self._on_release(self._entry)
 
 
 SNAPSHOTS = web.AppKey("snapshots", Snapshots)

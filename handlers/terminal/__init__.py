@@ -1,1 +1,1 @@
-"""What the command line prints: banner, progress, doctor."""
+"""Output on the terminal: banner, progress, doctor."""

@@ -1,55 +1,72 @@
-"""What is printed at the start: where the gateway is, what it serves, and lines to paste. Pure."""
+"""Formats the banner of a start: address, mixtures, and commands to paste."""
 
+import asyncio
 import ipaddress
+from collections.abc import Callable, Sequence
+from typing import TextIO
 
 from config.settings import Server, Settings
 
 _QUESTION = '[{"role":"user","content":"Reverse a string in Python"}]'
 _KEY = "YOUR_KEY"
 _ANY_KEY = "123"
+_POLL_INTERVAL_S = 0.1
 
 
-def banner(settings: Settings, port: int, *, has_pages: bool = False) -> str:
-    """Return the lines, with the port that the gateway really has; `has_pages`: there is something to see at /ui."""
+def format_banner(settings: Settings, port: int, *, has_pages: bool = False) -> str:
+    """Return the banner; `port` is the port of the open socket, `has_pages` whether /ui shows traces."""
     mixture = settings.mixtures[0].name
     keys = settings.server.api_keys
-    lines = [f"Mixture-of-Models Gateway on http://{_authority(settings.server.host, port)}/v1"]
+    lines = [f"Mixture-of-Models Gateway on http://{_join_host_port(settings.server.host, port)}/v1"]
     for each in settings.mixtures:
         panel = ", ".join(proposer.name for proposer in each.panel)
         lines.append(f"  {each.name}: panel {panel}; critic {each.critic.model}; mode {each.mode}")
-    if any(model.weights is not None for model in settings.models):
-        lines.append(
-            "  The embedded models are tiny, for a first look; put hosted ones into config.yaml for real work."
-        )
+    if any(settings.model(name).weights is not None for name in settings.mixtures[0].used_models):
+        lines.append("  The embedded models are tiny, for a first try; add hosted models to config.yaml for real work.")
     if has_pages:
-        lines.append(f"  See what they do: http://{_authority(_local(settings.server.host), port)}/ui")
+        lines.append(f"  Traces: http://{_join_host_port(_find_local_host(settings.server.host), port)}/ui")
     if keys:
-        lines.append(f"  {_KEY} below is the key of {' or '.join(key.name for key in keys)}.")
-    lines += ["Try:", f"  {_httpie(settings.server, port, mixture)}", f"  {_aider(settings.server, port, mixture)}"]
-    return "\n".join(lines)
+        lines.append(f"  Replace {_KEY} below by the key of {' or '.join(key.name for key in keys)}.")
+    httpie, aider = _format_httpie(settings.server, port, mixture), _format_aider(settings.server, port, mixture)
+    return "\n".join([*lines, "Try:", f"  {httpie}", f"  {aider}"])
 
 
-def _httpie(server: Server, port: int, mixture: str) -> str:
-    local = _local(server.host)
-    where = f":{port}" if local == "127.0.0.1" else _authority(local, port)
+async def announce_readiness(stream: TextIO, not_ready: Callable[[], Sequence[str]]) -> None:
+    """Write when the embedded models are ready, unless they are at once; `not_ready` returns the reasons."""
+    if not not_ready():
+        return
+    _write_line(stream, "Loading the embedded models; GET /readyz shows their progress.")
+    while not_ready():  # noqa: ASYNC110 -- one printed line does not justify an event in every child
+        await asyncio.sleep(_POLL_INTERVAL_S)
+    _write_line(stream, "Ready.")
+
+
+def _write_line(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()
+
+
+def _format_httpie(server: Server, port: int, mixture: str) -> str:
+    local = _find_local_host(server.host)
+    where = f":{port}" if local == "127.0.0.1" else _join_host_port(local, port)
     key = f"-A bearer -a {_KEY} " if server.api_keys else ""
     return f"http {key}{where}/v1/chat/completions model={mixture} messages:='{_QUESTION}'"
 
 
-def _aider(server: Server, port: int, mixture: str) -> str:
-    base = f"http://{_authority(_local(server.host), port)}/v1"
+def _format_aider(server: Server, port: int, mixture: str) -> str:
+    base = f"http://{_join_host_port(_find_local_host(server.host), port)}/v1"
     key = _KEY if server.api_keys else _ANY_KEY
     return f"LM_STUDIO_API_BASE={base} LM_STUDIO_API_KEY={key} aider --model lm_studio/{mixture} --no-stream"
 
 
-def _local(host: str) -> str:
-    """Return by which address this machine itself reaches a gateway that listens at `host`."""
+def _find_local_host(host: str) -> str:
+    """Return the address by which this machine reaches a server that listens on `host`."""
     if host in ("localhost", "0.0.0.0"):  # noqa: S104 -- compared, not listened on
         return "127.0.0.1"
     return "::1" if host == "::" else host
 
 
-def _authority(host: str, port: int) -> str:
+def _join_host_port(host: str, port: int) -> str:
     try:
         is_v6 = ipaddress.ip_address(host).version == 6  # noqa: PLR2004
     except ValueError:

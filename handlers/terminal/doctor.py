@@ -1,21 +1,22 @@
-"""`--check`: what is configured, whether it works, and what to do where it does not, on the terminal."""
+"""The doctor on the terminal: prints the configuration, whether each model works, and what to do if one does not."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
 from config.settings import Settings, Weights
-from handlers.terminal.doctor_report import remarks, report, verdict
-from upstream.doctor.probe import LIMIT_S, Checking
+from handlers.terminal.doctor_report import format_remarks, format_summary, format_tables
+from upstream.doctor.probe import LIMIT_S, Prober
 from upstream.pool import Pool
 from upstream.redact import redact
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Where the tables go, and where problems and warnings; in colours on a terminal, unless `plain`.
+    """The streams for tables (`out`) and for problems and warnings (`err`), in colour if they are terminals.
 
-    None of the `secrets` is shown, wherever it got to: an operator's model id, an upstream's list of models.
+    `plain` turns colours off. `secrets` are redacted wherever they occur: in a model id of the operator's, in an
+    upstream's list of models.
     """
 
     out: TextIO
@@ -23,36 +24,36 @@ class Screen:
     plain: bool
     secrets: Sequence[str]
 
-    def colours(self, stream: TextIO) -> bool:
-        """Whether a stream shows colours."""
+    def has_colours(self, stream: TextIO) -> bool:
+        """Whether to write colours to a stream."""
         return stream.isatty() and not self.plain
 
     def write(self, stream: TextIO, text: str) -> None:
-        """Write lines at once."""
+        """Write lines and flush them."""
         stream.write(f"{redact(text, self.secrets)}\n")
         stream.flush()
 
 
-def tell(settings: Settings, screen: Screen) -> None:
-    """Write what is configured, without asking anybody."""
-    screen.write(screen.out, report(settings, None, colours=screen.colours(screen.out)))
+def print_configuration(settings: Settings, screen: Screen) -> None:
+    """Print the mixtures and models without asking any of them."""
+    screen.write(screen.out, format_tables(settings, None, colours=screen.has_colours(screen.out)))
 
 
-async def check(
+async def examine(
     settings: Settings,
     pool: Pool,
     screen: Screen,
     *,
-    loaded: Callable[[Weights], Awaitable[str]],
+    wait_until_loaded: Callable[[Weights], Awaitable[str]],
     proxies: Sequence[str],
 ) -> bool:
-    """Ask every model for one token, write what came of it, and return whether all is well; see `Checking`."""
+    """Ask every model for one token, print the results, and return whether all models work. Arguments as `Prober`."""
     if screen.err.isatty():
         screen.write(screen.err, f"Asking every model for one token, each for at most {LIMIT_S:g} s ...")
-    asked = await Checking(pool, loaded=loaded, proxies=proxies).findings(settings.models)
-    findings = {finding.name: finding for finding in asked}
-    screen.write(screen.out, report(settings, findings, colours=screen.colours(screen.out)))
-    for remark in remarks(findings, colours=screen.colours(screen.err)):
+    results = await Prober(pool, wait_until_loaded=wait_until_loaded, proxies=proxies).probe_all(settings.models)
+    by_name = {result.name: result for result in results}
+    screen.write(screen.out, format_tables(settings, by_name, colours=screen.has_colours(screen.out)))
+    for remark in format_remarks(by_name, colours=screen.has_colours(screen.err)):
         screen.write(screen.err, remark)
-    screen.write(screen.out, verdict(findings, colours=screen.colours(screen.out)))
-    return not any(finding.problem for finding in asked)
+    screen.write(screen.out, format_summary(by_name, colours=screen.has_colours(screen.out)))
+    return not any(result.problem for result in results)

@@ -1,4 +1,4 @@
-"""The progress of an installation: a bar on a terminal, a line now and then elsewhere."""
+"""Progress of an installation: a bar on a terminal, single lines elsewhere."""
 
 from collections.abc import Callable
 from typing import TextIO
@@ -10,12 +10,12 @@ _LINE_EVERY_PERCENT = 10
 
 
 def bar(stream: TextIO) -> Progress:
-    """Return what draws a bar for (name, bytes there, bytes in all) over and over in one line."""
+    """Return a callback (name, bytes done, bytes total) that redraws a bar in one line."""
 
     def draw(name: str, done: int, total: int) -> None:
         filled = _BAR_CHARS * done // total
         blocks = "█" * filled + "░" * (_BAR_CHARS - filled)
-        end = "\n" if done >= total else "\r"  # what else is printed meanwhile begins at the line's own beginning
+        end = "\n" if done >= total else "\r"  # other output starts at the beginning of this line
         stream.write(f"  {name} {blocks} {done // 10**6} of {total // 10**6} MB\033[K{end}")
         stream.flush()
 
@@ -23,14 +23,14 @@ def bar(stream: TextIO) -> Progress:
 
 
 def lines(stream: TextIO) -> Progress:
-    """Return what writes a line for every tenth of (name, bytes there, bytes in all)."""
-    told: dict[str, int] = {}
+    """Return a callback (name, bytes done, bytes total) that writes a line for every tenth."""
+    shown: dict[str, int] = {}
 
-    def tell(name: str, done: int, total: int) -> None:
+    def write(name: str, done: int, total: int) -> None:
         tenth = 100 * done // total // _LINE_EVERY_PERCENT
-        if told.get(name) != tenth:
-            told[name] = tenth
+        if shown.get(name) != tenth:
+            shown[name] = tenth
             stream.write(f"{name}: installing, {tenth * _LINE_EVERY_PERCENT} % of {total // 10**6} MB\n")
             stream.flush()
 
-    return tell
+    return write

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from config import ConfigError, load
-from config.load import MAX_BYTES
 from config.settings import Server
+from config.text_file import MAX_BYTES
 from tests.config.loading import problems_of, settings_of
 
 MODEL = "models: [{name: a, base_url: 'http://h'}]"
@@ -49,7 +49,7 @@ def test_host_and_port_of_the_caller_go_first(tmp_path: Path) -> None:
 
 def test_missing_file(tmp_path: Path) -> None:
     """The message says what to do."""
-    with pytest.raises(ConfigError, match=r"none\.yaml: there is no such file: .* --config FILE"):
+    with pytest.raises(ConfigError, match=r"none\.yaml: file not found: .* --config FILE"):
         load(tmp_path / "none.yaml", {})
 
 
@@ -70,9 +70,9 @@ def test_unreadable_file(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "config.yaml:1: is empty: write at least"),
-        (b"a: 1\nb: \xff\n", "config.yaml:2: is not UTF-8: save the file with that encoding"),
+        (b"a: 1\nb: \xff\n", "config.yaml:2: is not UTF-8: save the file with the encoding UTF-8"),
         (b"#" * (MAX_BYTES + 1), "config.yaml: is larger than 1024 KiB: is it a configuration file?"),
-        (b"a: [", "config.yaml:1: is not YAML: while parsing a flow node"),
+        (b"a: [", "config.yaml:1: is not YAML: has a { or [ that is not closed"),
     ],
 )
 def test_unusable_files(tmp_path: Path, content: bytes, message: str) -> None:

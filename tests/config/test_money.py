@@ -60,23 +60,23 @@ def test_limits_arrive(tmp_path: Path) -> None:
         ),
         (
             "models: [{name: a, base_url: 'http://h', price: {input: 1, output: 1, cached_input: 2}}]",
-            "models[0].price.cached_input: must be at most that of input, is 2",
+            "models[0].price.cached_input: must be at most the price of input, is 2",
         ),
         (
             f"models: [{PRICED}, {UNPRICED}]\nmixtures: [{{name: m, panel: [a, b], max_cost: 1}}]",
-            'mixtures[0].max_cost: needs the price of every model that this mixture may ask; without one: "b"',
+            'mixtures[0].max_cost: needs the price of every model that this mixture may call; without a price: "b"',
         ),
         (
             f"models: [{PRICED}, {UNPRICED}]\nmixtures: [{{name: m, panel: [a], verify: b, max_cost: 1}}]",
-            'mixtures[0].max_cost: needs the price of every model that this mixture may ask; without one: "b"',
+            'mixtures[0].max_cost: needs the price of every model that this mixture may call; without a price: "b"',
         ),
         (
             f"server: {{max_cost_per_day: 1}}\nmodels: [{PRICED}, {UNPRICED}]\nmixtures: [{{name: m, panel: [a]}}]",
-            'server.max_cost_per_day: needs the price of every model; without one: "b"',
+            'server.max_cost_per_day: needs the price of every model; without a price: "b"',
         ),
         (
             f"server: {{api_keys: [{{name: x, key: k, cost_per_day: 1}}]}}\nmodels: [{UNPRICED}]",
-            'server.api_keys[0].cost_per_day: needs the price of every model; without one: "b"',
+            'server.api_keys[0].cost_per_day: needs the price of every model; without a price: "b"',
         ),
         (f"server: {{max_cost_per_day: 0}}\nmodels: [{PRICED}]", "server.max_cost_per_day: must be > 0, is 0"),
         (f"models: [{PRICED}]\nmixtures: [{{name: m, max_cost: none}}]", "mixtures[0].max_cost: must be a number"),

@@ -42,7 +42,7 @@ def test_hosts_and_origins_arrive(tmp_path: Path) -> None:
         ("{api_keys: [{name: a, key: k, rate_per_minute: 0}]}", "rate_per_minute: must be at least 1"),
         (
             "{api_keys: [{name: a, key: k}, {name: a, key: l}]}",
-            'api_keys[1].name: is "a", which is the name of another',
+            'api_keys[1].name: is "a", which is already the name of another',
         ),
         (
             '{api_keys: [{name: a, key: "${KEY}"}, {name: b, key: "${KEY}"}]}',
@@ -50,7 +50,7 @@ def test_hosts_and_origins_arrive(tmp_path: Path) -> None:
         ),
         (
             "{allowed_hosts: ['http://box']}",
-            "server.allowed_hosts[0]: must be a host name or an address, without scheme",
+            "server.allowed_hosts[0]: must be a host name or an address without scheme",
         ),
         ("{allowed_hosts: ['box:80']}", "server.allowed_hosts[0]: must be a host name"),
         ("{allowed_hosts: ['*.box']}", "server.allowed_hosts[0]: must be a host name"),
@@ -59,11 +59,11 @@ def test_hosts_and_origins_arrive(tmp_path: Path) -> None:
         ("{allowed_origins: ['http://box/chat']}", "server.allowed_origins[0]: must be an origin like"),
         (
             "{host: 0.0.0.0}",
-            'server.host: is "0.0.0.0", where others than this machine reach the gateway: write server.',
+            'server.host: is "0.0.0.0", which other machines can reach without a key: add server.',
         ),
-        ("{host: '::'}", 'server.host: is "::", where others'),
-        ("{host: box.local}", 'server.host: is "box.local", where others'),
-        ('{host: "${KEY}"}', "server.host: is the value of ${KEY}, where others"),
+        ("{host: '::'}", 'server.host: is "::", which other machines'),
+        ("{host: box.local}", 'server.host: is "box.local", which other machines'),
+        ('{host: "${KEY}"}', "server.host: is the value of ${KEY}, which other machines"),
     ],
 )
 def test_problems(tmp_path: Path, server: str, problem: str) -> None:
@@ -89,7 +89,7 @@ def test_others_may_come_where_keys_are_asked_for(tmp_path: Path) -> None:
 def test_a_broken_key_is_told_once(tmp_path: Path) -> None:
     """Who has written keys is not told to write some."""
     (problem,) = problems_of(tmp_path, "server: {host: 0.0.0.0, api_keys: [{name: a, key: 'a b'}]}\n" + MODEL)
-    assert "api_keys[0].key: must be of printable ASCII" in problem
+    assert "api_keys[0].key: must be printable ASCII" in problem
 
 
 @pytest.mark.parametrize("text", [MODEL, f"# a comment\nserver: {{port: 8000}}\n{MODEL}"])
@@ -97,5 +97,5 @@ def test_the_command_line_is_held_to_it_too(tmp_path: Path, text: str) -> None:
     """The message names the option."""
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=r":[12]: server\.host: is 0\.0\.0\.0 by --host, where others"):
+    with pytest.raises(ConfigError, match=r":[12]: server\.host: is 0\.0\.0\.0 by --host, which other machines"):
         load(path, {}, host="0.0.0.0")

@@ -1,1 +1,1 @@
-"""Probing models, and explaining their failures."""
+"""The doctor: probes models and explains their failures."""

@@ -1,4 +1,4 @@
-"""From a model's failure to the sentence that helps its operator. Pure: it reads what happened, and asks nobody."""
+"""Explains the failure of a model to its operator: the cause and the remedy in one sentence. Pure."""
 
 import difflib
 import errno
@@ -13,15 +13,15 @@ import aiohttp
 from config.settings import Model, Secret
 from upstream.errors import CallError, Kind
 
-_LOOKS_UNKNOWN = re.compile(
+_MEANS_UNKNOWN = re.compile(
     r"model_not_found|(?:no|unknown|invalid|not a valid) (?:such )?model"
     r"|model\b.{0,120}\b(?:not found|not exist|does(?:n't| not) exist|unknown|no longer|not available|unavailable)"
     r"|unable to access model|no endpoints found",
     re.IGNORECASE | re.DOTALL,
 )
-_LOOKS_UNPAID = re.compile(r"quota|billing|credit|balance|payment|prepaid|spending limit", re.IGNORECASE)
-_LOOKS_LIMITED = re.compile(r"max_(?:completion_|output_)?tokens|output limit", re.IGNORECASE)
-_LOOKS_CUT_SHORT = re.compile(r"limit was reached|could not finish", re.IGNORECASE)
+_MEANS_UNPAID = re.compile(r"quota|billing|credit|balance|payment|prepaid|spending limit", re.IGNORECASE)
+_MEANS_LIMITED = re.compile(r"max_(?:completion_|output_)?tokens|output limit", re.IGNORECASE)
+_MEANS_CUT_SHORT = re.compile(r"limit was reached|could not finish", re.IGNORECASE)
 _VERSIONED = re.compile(r"/v\d\w*$")
 _NO_PATH = frozenset({404, 405})
 _MAX_GUESSES = 6
@@ -30,10 +30,10 @@ _N_NEAR = 3
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What is known beside the failure.
+    """Facts that were found beside the failure.
 
-    `listed` are the ids that the upstream lists (None: it does not say), `elsewhere` a base URL at which the same
-    question was understood, `proxies` the environment's variables for proxies, which the gateway does not use.
+    `listed` are the ids that the upstream lists, None if it gives no list. `elsewhere` is a base URL that
+    understood the same request. `proxies` are the proxy variables of the environment, which the gateway ignores.
     """
 
     listed: frozenset[str] | None = None
@@ -41,15 +41,16 @@ class Circumstances:
     proxies: Sequence[str] = ()
 
 
-def sentence(error: CallError, model: Model, around: Circumstances) -> str:
-    """Return what is wrong and what to do about it, in one sentence without any key."""
+def explain(error: CallError, model: Model, circumstances: Circumstances) -> str:
+    """Return the cause and the remedy in one sentence, without keys."""
     if model.weights is not None:
         return error.message
-    return next(filter(None, (read(error, model, around) for read in _READINGS)), _said(error))
+    explanations = (explanation(error, model, circumstances) for explanation in _EXPLANATIONS)
+    return next(filter(None, explanations), _quote(error))
 
 
 def may_be_elsewhere(error: CallError) -> bool:
-    """Whether the failure looks as if the base URL led to no chat API at all."""
+    """Whether the failure suggests that there is no chat API at the base URL."""
     return (
         error.status in _NO_PATH
         or error.kind in (Kind.UNPARSABLE, Kind.DISCONNECTED)
@@ -58,26 +59,26 @@ def may_be_elsewhere(error: CallError) -> bool:
 
 
 def is_understood(error: CallError) -> bool:
-    """Whether a refusal shows that a chat API is there: it says what is wrong with the question, or with its asker."""
+    """Whether an error shows that there is a chat API: it is about the request, or about the key."""
     if error.kind in (Kind.AUTH, Kind.RATE_LIMITED, Kind.CONTEXT_LENGTH):
         return True
     if error.kind is not Kind.REJECTED or error.message == f"HTTP {error.status}":
         return False
-    return error.status in (400, 402, 422) or bool(_LOOKS_UNKNOWN.search(error.message))
+    return error.status in (400, 402, 422) or bool(_MEANS_UNKNOWN.search(error.message))
 
 
 def objects_to_limit(error: CallError) -> bool:
-    """Whether a refusal is about how many tokens were asked for, or by which name."""
-    return error.kind is Kind.REJECTED and error.status in (400, 422) and bool(_LOOKS_LIMITED.search(error.message))
+    """Whether an error is about the token limit or the name of that parameter."""
+    return error.kind is Kind.REJECTED and error.status in (400, 422) and bool(_MEANS_LIMITED.search(error.message))
 
 
 def is_cut_short(error: CallError) -> bool:
-    """Whether a refusal says that the model did answer, at a greater length than it may."""
-    return objects_to_limit(error) and bool(_LOOKS_CUT_SHORT.search(error.message))
+    """Whether an error says that the model answered and was cut off by the token limit."""
+    return objects_to_limit(error) and bool(_MEANS_CUT_SHORT.search(error.message))
 
 
-def guesses(base_url: str) -> list[str]:
-    """Return the base URLs on the same host that an operator may have meant, likeliest first."""
+def guess_base_urls(base_url: str) -> list[str]:
+    """Return base URLs on the same host that the operator may have meant, most likely first."""
     parts = urlsplit(base_url)
     origin, path = f"{parts.scheme}://{parts.netloc}", parts.path.rstrip("/")
     once = re.sub(r"(/v\d\w*)(?:/v\d\w*)+", r"\1", path)
@@ -87,80 +88,84 @@ def guesses(base_url: str) -> list[str]:
     return [url for url in urls if url != base_url][:_MAX_GUESSES]
 
 
-def _unpaid(error: CallError, model: Model, _around: Circumstances) -> str:
-    is_unpaid = error.status in (400, 403, 429) and _LOOKS_UNPAID.search(error.message)
+def _explain_no_credit(error: CallError, model: Model, _circumstances: Circumstances) -> str:
+    is_unpaid = error.status in (400, 403, 429) and _MEANS_UNPAID.search(error.message)
     if error.status != 402 and not is_unpaid:  # noqa: PLR2004
         return ""
-    return f"no quota or credit is left at {_host(model)} ({_said(error)}): see to billing there"
+    return f"no quota or credit is left at {_host(model)} ({_quote(error)}): check billing there"
 
 
-def _unreachable(error: CallError, model: Model, around: Circumstances) -> str:
+def _explain_no_connection(error: CallError, model: Model, circumstances: Circumstances) -> str:
     if error.kind is not Kind.CONNECT:
         return ""
     host = _host(model)
     match error.__cause__:
         case aiohttp.ClientConnectorCertificateError(certificate_error=ssl.SSLCertVerificationError() as wrong):
-            return f"the certificate of {host} is not accepted ({wrong.verify_message}): see base_url, and its issuer"
+            return (
+                f"the certificate of {host} is not accepted ({wrong.verify_message}): "
+                "check base_url and the certificate's issuer"
+            )
         case aiohttp.ClientConnectorSSLError():
             return f"TLS with {host} fails: if it speaks plain HTTP, write http:// in base_url"
         case aiohttp.ClientConnectorDNSError():
-            told = f"the name {urlsplit(model.base_url).hostname} cannot be resolved: see base_url"
+            cause = f"the name {urlsplit(model.base_url).hostname} cannot be resolved: check base_url"
         case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
-            told = f"nothing listens at {host}: start {model.provider or 'the upstream'}, or correct base_url"
+            cause = f"nothing listens at {host}: start {model.provider or 'the upstream'}, or correct base_url"
         case aiohttp.ClientConnectorError(os_error=OSError() as wrong):
-            told = f"cannot connect to {host} ({wrong.strerror or wrong})"
+            cause = f"cannot connect to {host} ({wrong.strerror or wrong})"
         case _:
-            told = f"cannot connect to {host}"
-    return f"{told}{_detour(around)}"
+            cause = f"cannot connect to {host}"
+    return f"{cause}{_mention_proxy(circumstances)}"
 
 
-def _silent(error: CallError, model: Model, around: Circumstances) -> str:
+def _explain_timeout(error: CallError, model: Model, circumstances: Circumstances) -> str:
     if error.kind is not Kind.TIMEOUT or error.status is not None:
         return ""
-    return f"{error.message} from {_host(model)}{_detour(around)}"
+    return f"{error.message} from {_host(model)}{_mention_proxy(circumstances)}"
 
 
-def _refused_key(error: CallError, model: Model, _around: Circumstances) -> str:
+def _explain_refused_key(error: CallError, model: Model, _circumstances: Circumstances) -> str:
     if error.kind is not Kind.AUTH:
         return ""
     secrets = [model.api_key] if model.api_key else [*model.headers.values()]
     if not secrets:
-        return f"{_host(model)} wants a key ({_said(error)}), and none is configured: add api_key"
+        return f"{_host(model)} requires a key ({_quote(error)}), and none is configured: add api_key"
     return (
-        f"the key from {sources(secrets)} is refused ({_said(error)}): is it one for {_host(model)}, and still valid?"
+        f"the key from {list_sources(secrets)} is refused ({_quote(error)}): "
+        f"is it a key for {_host(model)}, and still valid?"
     )
 
 
-def _limited(error: CallError, _model: Model, _around: Circumstances) -> str:
+def _explain_rate_limit(error: CallError, _model: Model, _circumstances: Circumstances) -> str:
     if error.kind is not Kind.RATE_LIMITED:
         return ""
     later = "later" if error.retry_after_s is None else f"in {error.retry_after_s:.0f} s"
-    return f"rate limited ({_said(error)}): the upstream is there, and takes the key; try again {later}"
+    return f"rate limited ({_quote(error)}): the upstream works and accepts the key; try again {later}"
 
 
-def _failing(error: CallError, model: Model, _around: Circumstances) -> str:
+def _explain_server_error(error: CallError, model: Model, _circumstances: Circumstances) -> str:
     if error.kind is not Kind.SERVER_ERROR:
         return ""
     if error.status == 501:  # noqa: PLR2004 -- RFC 9110: the server does not know the method
-        return f"{_host(model)} has no chat API here ({_said(error)}): see base_url"
-    return f"{_host(model)} fails ({_said(error)}): the fault is there, try again later"
+        return f"{_host(model)} has no chat API here ({_quote(error)}): check base_url"
+    return f"{_host(model)} fails ({_quote(error)}): the fault is at the upstream; try again later"
 
 
-def sources(secrets: Sequence[Secret]) -> str:
-    """Return where keys came from, each place once."""
+def list_sources(secrets: Sequence[Secret]) -> str:
+    """Return the sources of keys, each once."""
     return ", ".join(dict.fromkeys(secret.source for secret in secrets))
 
 
-def _unknown(error: CallError, model: Model, around: Circumstances) -> str:
-    listed = around.listed or frozenset()
+def _explain_unknown_model(error: CallError, model: Model, circumstances: Circumstances) -> str:
+    listed = circumstances.listed or frozenset()
     is_unlisted = bool(listed) and model.model not in listed and error.status == 404  # noqa: PLR2004
-    if error.kind is not Kind.REJECTED or not (is_unlisted or _LOOKS_UNKNOWN.search(error.message)):
+    if error.kind is not Kind.REJECTED or not (is_unlisted or _MEANS_UNKNOWN.search(error.message)):
         return ""
-    return f"{_host(model)} has no model {model.model!r}{_near(model.model, listed)}"
+    return f"{_host(model)} has no model {model.model!r}{_suggest_ids(model.model, listed)}"
 
 
-def _near(wanted: str, listed: frozenset[str]) -> str:
-    """Return a question for what was meant: ids that are spelled alike, or that hold the word or are held in it."""
+def _suggest_ids(wanted: str, listed: frozenset[str]) -> str:
+    """Return `: did you mean …?` with ids that are spelled alike, contain the wanted id, or are contained in it."""
     folded = {each.casefold(): each for each in sorted(listed)}
     alike = difflib.get_close_matches(wanted.casefold(), folded, n=_N_NEAR)
     last = wanted.casefold().rpartition("/")[2]
@@ -171,25 +176,25 @@ def _near(wanted: str, listed: frozenset[str]) -> str:
     return f"; it lists {', '.join(sorted(listed)[:_N_NEAR])}{' …' if len(listed) > _N_NEAR else ''}" if listed else ""
 
 
-def _no_chat(error: CallError, model: Model, around: Circumstances) -> str:
+def _explain_no_chat_api(error: CallError, model: Model, circumstances: Circumstances) -> str:
     if not may_be_elsewhere(error):
         return ""
-    what = f"there is no chat API at {model.base_url}/chat/completions ({_said(error)})"
-    if around.elsewhere:
-        return f"{what}; there is one at base_url: {around.elsewhere}"
+    what = f"there is no chat API at {model.base_url}/chat/completions ({_quote(error)})"
+    if circumstances.elsewhere:
+        return f"{what}; there is one at base_url: {circumstances.elsewhere}"
     if model.base_url.startswith("http://") and error.status not in _NO_PATH:
-        return f"{what}: see base_url; if the upstream speaks TLS, it begins with https://"
-    return f"{what}: see base_url, which mostly ends in /v1"
+        return f"{what}: check base_url; if the upstream uses TLS, it begins with https://"
+    return f"{what}: check base_url, which usually ends in /v1"
 
 
-def _detour(around: Circumstances) -> str:
-    if not around.proxies:
+def _mention_proxy(circumstances: Circumstances) -> str:
+    if not circumstances.proxies:
         return ""
-    return f"; {around.proxies[0]} is set, but the gateway connects directly, without a proxy"
+    return f"; {circumstances.proxies[0]} is set, but the gateway connects directly, without a proxy"
 
 
-def _said(error: CallError) -> str:
-    """Return the upstream's own words, in one line that no terminal takes for a command."""
+def _quote(error: CallError) -> str:
+    """Return the upstream's own message in one line, without control characters that a terminal would obey."""
     words = "".join(character if character.isprintable() else " " for character in error.message).strip()
     status = f"HTTP {error.status}"
     return words if error.status is None or words.startswith(status) else f"{status}: {words}"
@@ -199,4 +204,13 @@ def _host(model: Model) -> str:
     return urlsplit(model.base_url).netloc
 
 
-_READINGS = (_unpaid, _unreachable, _silent, _refused_key, _limited, _failing, _unknown, _no_chat)
+_EXPLANATIONS = (
+    _explain_no_credit,
+    _explain_no_connection,
+    _explain_timeout,
+    _explain_refused_key,
+    _explain_rate_limit,
+    _explain_server_error,
+    _explain_unknown_model,
+    _explain_no_chat_api,
+)

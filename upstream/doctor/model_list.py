@@ -1,4 +1,4 @@
-"""Which models an upstream says it has: `GET /models`, https://platform.openai.com/docs/api-reference/models."""
+"""Fetches the models that an upstream lists: `GET /models`, https://platform.openai.com/docs/api-reference/models."""
 
 import json
 from typing import Any
@@ -10,10 +10,10 @@ from upstream.http.client import Endpoint
 _MAX_LIST_BYTES = 16 * 2**20  # OpenRouter's is half a megabyte
 
 
-async def listed(endpoint: Endpoint, headers: dict[str, str], *, timeout_s: float) -> frozenset[str] | None:
-    """Return the ids that an upstream lists; None where it gives no such list, for whatever reason.
+async def fetch_model_ids(endpoint: Endpoint, headers: dict[str, str], *, timeout_s: float) -> frozenset[str] | None:
+    """Return the ids that an upstream lists; None if it gives no list, for whatever reason.
 
-    A list is a courtesy: whether the upstream works is for a chat request to find out. `headers` are the model's own.
+    The list is optional: only a chat request shows whether the upstream works. `headers` are those of the model.
     """
     if endpoint.api_key is not None:
         headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
@@ -23,13 +23,13 @@ async def listed(endpoint: Endpoint, headers: dict[str, str], *, timeout_s: floa
             aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
             session.get(f"{endpoint.base_url}/models", headers=headers, allow_redirects=False) as reply,
         ):
-            return ids(await _body(reply)) if reply.status == 200 else None  # noqa: PLR2004
+            return parse_model_ids(await _read_body(reply)) if reply.status == 200 else None  # noqa: PLR2004
     except (aiohttp.ClientError, TimeoutError, OSError):
         return None
 
 
-async def _body(reply: aiohttp.ClientResponse) -> bytes:
-    """Return the body; nothing of one that is too large to be a list of models."""
+async def _read_body(reply: aiohttp.ClientResponse) -> bytes:
+    """Return the body, or b"" if it is too large to be a list of models."""
     body = bytearray()
     async for piece in reply.content.iter_any():
         body += piece
@@ -38,10 +38,10 @@ async def _body(reply: aiohttp.ClientResponse) -> bytes:
     return bytes(body)
 
 
-def ids(body: bytes) -> frozenset[str] | None:
-    """Return the ids in a list of models, which some upstreams send without the object around it; None if it is none.
+def parse_model_ids(body: bytes) -> frozenset[str] | None:
+    """Return the ids in a list of models, or None if the body is no such list.
 
-    Google lists `models/NAME`, and takes NAME.
+    Some upstreams send the list without the object around it. Google lists `models/NAME` and accepts NAME.
     """
     try:
         value: Any = json.loads(body)

@@ -1,4 +1,4 @@
-"""Whether the configured models answer: each is asked for one token, beside all others, in a bounded time."""
+"""Probes the configured models: asks all of them for one token at once, in a bounded time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -17,17 +17,17 @@ from upstream.pool import Pool
 
 LIMIT_S = 20.0
 _QUESTION = ({"role": "user", "content": "Hi"},)
-_SOON_S = 0.01  # the loop's timers may be early by its clock's resolution
-_FEW_TOKENS = 16  # what models that reason, or want a least number, take
+_TIMER_RESOLUTION_S = 0.01  # timers may fire early by the resolution of the loop's clock
+_FEW_TOKENS = 16  # the least that reasoning models and some others accept
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What became of asking one model.
+class ProbeResult:
+    """The result of probing one model.
 
-    `problem` says why it does not answer, and what to do; "" where it does. `warning` is something to mend though it
-    answers. `is_reached`: the upstream replied at all. `is_listed`: its list of models has this one, None where it
-    gives no list. `seconds` is how long the answer took.
+    `problem` is the cause and the remedy if the model does not answer, else "". `warning` is something to fix although
+    it answers. `is_reached`: the upstream replied at all. `is_listed`: its list of models has this one; None if it
+    gives no list. `seconds` is the duration of the answer.
     """
 
     name: str
@@ -38,59 +38,62 @@ class Finding:
     seconds: float | None = None
 
 
-class Checking:
-    """Asks the models of a pool. `loaded` waits for an embedded model; "" once it is ready, else why it can't be.
+class Prober:
+    """Probes the models of a pool.
 
-    `proxies` are the environment's variables for proxies, to be named where one might have been needed. `limit_s`
-    bounds each model, the loading of an embedded one apart.
+    `wait_until_loaded` returns "" when an embedded model is ready, or the reason why it cannot be loaded. `proxies` are
+    the proxy variables of the environment, named if a connection fails. `limit_s` bounds each probe, without the time
+    that an embedded model takes to load.
     """
 
     def __init__(
         self,
         pool: Pool,
         *,
-        loaded: Callable[[Weights], Awaitable[str]],
+        wait_until_loaded: Callable[[Weights], Awaitable[str]],
         proxies: Sequence[str] = (),
         limit_s: float = LIMIT_S,
     ) -> None:
         self._pool = pool
-        self._loaded = loaded
+        self._wait_until_loaded = wait_until_loaded
         self._proxies = proxies
         self._limit_s = limit_s
 
-    async def findings(self, models: Iterable[Model]) -> list[Finding]:
-        """Return what became of each model, in their order. Cancelling it ends every connection."""
+    async def probe_all(self, models: Iterable[Model]) -> list[ProbeResult]:
+        """Return the results in the order of the models. Cancellation closes every connection."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._finding(model)) for model in models]
+            tasks = [group.create_task(self._probe(model)) for model in models]
         return [task.result() for task in tasks]
 
-    async def _finding(self, model: Model) -> Finding:
-        if model.weights is not None and (reason := await self._loaded(model.weights)):
-            return Finding(model.name, problem=reason)
+    async def _probe(self, model: Model) -> ProbeResult:
+        if model.weights is not None and (reason := await self._wait_until_loaded(model.weights)):
+            return ProbeResult(model.name, problem=reason)
         deadline = self._pool.clock() + self._limit_s
         async with asyncio.TaskGroup() as group:
-            listing = group.create_task(self._listed(model))
-            asking = group.create_task(self._asked(model, deadline))
-        listed, asked = listing.result(), asking.result()
-        finding = Finding(
+            listing = group.create_task(self._fetch_ids(model))
+            asking = group.create_task(self._ask_for_token(model, deadline))
+        listed, answer = listing.result(), asking.result()
+        result = ProbeResult(
             model.name,
-            is_reached=listed is not None or asked.is_reached,
+            is_reached=listed is not None or answer.is_reached,
             is_listed=None if listed is None else model.model in listed,
         )
-        if asked.failure is not None:
-            return replace(finding, problem=await self._problem(model, asked.failure, listed, deadline))
-        warning = _misnamed(model) if asked.is_misnamed else ""
-        if asked.is_misnamed and "max_tokens" in model.params:
-            return replace(finding, problem=warning)
-        return replace(finding, seconds=asked.seconds, warning=warning)
+        if answer.failure is not None:
+            return replace(result, problem=await self._explain(model, answer.failure, listed, deadline))
+        warning = _explain_misnamed_limit(model) if answer.is_misnamed else ""
+        if answer.is_misnamed and "max_tokens" in model.params:
+            return replace(result, problem=warning)
+        return replace(result, seconds=answer.seconds, warning=warning)
 
-    async def _listed(self, model: Model) -> frozenset[str] | None:
+    async def _fetch_ids(self, model: Model) -> frozenset[str] | None:
         if model.weights is not None:
             return None
-        return await model_list.listed(_endpoint(model), dict(headers_of(model)), timeout_s=self._limit_s / 2)
+        return await model_list.fetch_model_ids(
+            _endpoint_of(model), dict(headers_of(model)), timeout_s=self._limit_s / 2
+        )
 
-    async def _asked(self, model: Model, deadline: float) -> "_Asked":
-        """Ask for one token; where the model objects to that, for a few, by the name that it wants."""
+    async def _ask_for_token(self, model: Model, deadline: float) -> "_Answer":
+        """Ask for one token; if the model objects to that, for a few, with the parameter name that it accepts."""
         limit = next((name for name in reversed(TOKEN_LIMITS) if name in model.params), "max_tokens")
         first = await self._ask(model, {limit: 1}, deadline)
         if first.failure is None or not diagnosis.objects_to_limit(first.failure):
@@ -102,7 +105,7 @@ class Checking:
             second = replace(second, failure=None)
         return replace(second, is_misnamed=wants_other)
 
-    async def _ask(self, model: Model, limit: dict[str, Any], deadline: float) -> "_Asked":
+    async def _ask(self, model: Model, limit: dict[str, Any], deadline: float) -> "_Answer":
         params = {name: value for name, value in model.params.items() if name not in TOKEN_LIMITS}
         once = replace(model, params=params, retries=0, hedge_after_s=None)
         call = Call(once, "direct", _QUESTION, limit, deadline)
@@ -113,25 +116,25 @@ class Checking:
         except CallError as error:
             failure = error
         is_reached = any(attempt.first_byte is not None for attempt in call.attempts)
-        return _Asked(self._pool.clock() - started, failure, is_reached)
+        return _Answer(self._pool.clock() - started, failure, is_reached)
 
-    async def _problem(self, model: Model, error: CallError, listed: frozenset[str] | None, deadline: float) -> str:
-        if error.kind is Kind.TIMEOUT and self._pool.clock() > deadline - _SOON_S:
+    async def _explain(self, model: Model, error: CallError, listed: frozenset[str] | None, deadline: float) -> str:
+        if error.kind is Kind.TIMEOUT and self._pool.clock() > deadline - _TIMER_RESOLUTION_S:
             error = CallError(Kind.TIMEOUT, f"no answer within {self._limit_s:g} s")
         elsewhere = None
         if listed is None and model.weights is None and diagnosis.may_be_elsewhere(error):
-            elsewhere = await self._elsewhere(model, deadline)
-        return diagnosis.sentence(error, model, Circumstances(listed, elsewhere, self._proxies))
+            elsewhere = await self._find_base_url(model, deadline)
+        return diagnosis.explain(error, model, Circumstances(listed, elsewhere, self._proxies))
 
-    async def _elsewhere(self, model: Model, deadline: float) -> str | None:
-        """Return the likeliest base URL, on the same host, at which the same question is understood."""
-        urls = diagnosis.guesses(model.base_url)
+    async def _find_base_url(self, model: Model, deadline: float) -> str | None:
+        """Return the most likely base URL on the same host that understands the same request."""
+        urls = diagnosis.guess_base_urls(model.base_url)
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(self._understands(url, model, deadline)) for url in urls]
         return next((url for url, task in zip(urls, tasks, strict=True) if task.result()), None)
 
     async def _understands(self, base_url: str, model: Model, deadline: float) -> bool:
-        endpoint = replace(_endpoint(model), base_url=base_url)
+        endpoint = replace(_endpoint_of(model), base_url=base_url)
 
         async def located() -> Endpoint:
             return endpoint
@@ -150,10 +153,10 @@ class Checking:
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """How a question ended: after how many seconds, and why there is no answer, where there is none.
+class _Answer:
+    """The outcome of one request: its duration, and the error if it failed.
 
-    `is_misnamed`: it is understood only with `max_completion_tokens`.
+    `is_misnamed`: the model accepts the token limit only as `max_completion_tokens`.
     """
 
     seconds: float
@@ -162,11 +165,11 @@ class _Asked:
     is_misnamed: bool = False
 
 
-def _misnamed(model: Model) -> str:
+def _explain_misnamed_limit(model: Model) -> str:
     if "max_tokens" in model.params:
-        return "takes no max_tokens: write max_completion_tokens under its params instead"
-    return "takes no max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
+        return "does not accept max_tokens: write max_completion_tokens under its params instead"
+    return "does not accept max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
 
 
-def _endpoint(model: Model) -> Endpoint:
+def _endpoint_of(model: Model) -> Endpoint:
     return Endpoint(model.base_url, model.api_key)

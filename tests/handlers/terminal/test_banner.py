@@ -3,7 +3,7 @@
 import pytest
 
 from config.settings import ApiKey, Model, Secret, Server, Weights
-from handlers.terminal.banner import banner
+from handlers.terminal.banner import format_banner
 from tests.running import model, settings
 
 QUESTION = """messages:='[{"role":"user","content":"Reverse a string in Python"}]'"""
@@ -12,7 +12,7 @@ AIDER = "LM_STUDIO_API_BASE=http://127.0.0.1:8000/v1 LM_STUDIO_API_KEY=123 aider
 
 def printed(server: Server, *, port: int = 8000) -> list[str]:
     models = [model("a", "http://127.0.0.1:1/v1"), model("b", "http://127.0.0.1:1/v1")]
-    return banner(settings(models, server=server), port).splitlines()
+    return format_banner(settings(models, server=server), port).splitlines()
 
 
 def test_where_and_what() -> None:
@@ -31,7 +31,7 @@ def test_keys_have_a_place_to_be_put() -> None:
     keys = tuple(ApiKey(name, Secret(f"secret of {name}", "X")) for name in ("laptop", "ci"))
     lines = printed(Server(api_keys=keys))
     assert lines[2:] == [
-        "  YOUR_KEY below is the key of laptop or ci.",
+        "  Replace YOUR_KEY below by the key of laptop or ci.",
         "Try:",
         f"  http -A bearer -a YOUR_KEY :8000/v1/chat/completions model=mom {QUESTION}",
         f"  {AIDER.replace('123', 'YOUR_KEY')}",
@@ -60,10 +60,12 @@ def test_hosts(host: str, shown: str, httpie: str, base: str) -> None:
 def test_embedded_models_are_told_to_be_small() -> None:
     """Nobody should judge a mixture by them."""
     tiny = Model("tiny", "", "embedded", None, "smollm2-135m", weights=Weights(name="smollm2-135m"))
-    assert "tiny, for a first look" in banner(settings([tiny]), 8000)
+    assert "tiny, for a first try" in format_banner(settings([tiny]), 8000)
 
 
 def test_pages_are_told_where_they_are_on() -> None:
     """Who keeps traces need not know the address of their pages by heart."""
-    lines = banner(settings([model("a", "http://127.0.0.1:1/v1")], server=Server(host="0.0.0.0")), 8000, has_pages=True)
-    assert "  See what they do: http://127.0.0.1:8000/ui" in lines.splitlines()
+    lines = format_banner(
+        settings([model("a", "http://127.0.0.1:1/v1")], server=Server(host="0.0.0.0")), 8000, has_pages=True
+    )
+    assert "  Traces: http://127.0.0.1:8000/ui" in lines.splitlines()

@@ -10,8 +10,8 @@ import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
 from tests.running import model
-from upstream.doctor.diagnosis import Circumstances, guesses, sentence
-from upstream.doctor.model_list import ids
+from upstream.doctor.diagnosis import Circumstances, explain, guess_base_urls
+from upstream.doctor.model_list import parse_model_ids
 from upstream.errors import CallError, Kind
 
 HOSTED = model("a", "https://api.example.com/v1")
@@ -26,8 +26,8 @@ def failed_by(cause: Exception) -> CallError:
 def test_a_name_that_is_not_known() -> None:
     """DNS."""
     cause = aiohttp.ClientConnectorDNSError(Mock(spec=ConnectionKey), socket.gaierror(-2, "Name or service not known"))
-    assert sentence(failed_by(cause), HOSTED, Circumstances(proxies=["HTTPS_PROXY"])) == (
-        "the name api.example.com cannot be resolved: see base_url; "
+    assert explain(failed_by(cause), HOSTED, Circumstances(proxies=["HTTPS_PROXY"])) == (
+        "the name api.example.com cannot be resolved: check base_url; "
         "HTTPS_PROXY is set, but the gateway connects directly, without a proxy"
     )
 
@@ -37,8 +37,9 @@ def test_a_certificate_that_is_not_accepted() -> None:
     wrong = ssl.SSLCertVerificationError(1, "certificate verify failed")
     wrong.verify_message = "self-signed certificate"
     cause = aiohttp.ClientConnectorCertificateError(Mock(spec=ConnectionKey), wrong)
-    assert sentence(failed_by(cause), HOSTED, Circumstances()) == (
-        "the certificate of api.example.com is not accepted (self-signed certificate): see base_url, and its issuer"
+    assert explain(failed_by(cause), HOSTED, Circumstances()) == (
+        "the certificate of api.example.com is not accepted (self-signed certificate): "
+        "check base_url and the certificate's issuer"
     )
 
 
@@ -54,15 +55,15 @@ def test_a_certificate_that_is_not_accepted() -> None:
 )
 def test_no_way_there(cause: Exception, told: str) -> None:
     """Whatever the system says, or nothing."""
-    assert sentence(failed_by(cause), HOSTED, Circumstances()) == told
+    assert explain(failed_by(cause), HOSTED, Circumstances()) == told
 
 
 def test_a_server_that_knows_no_such_method() -> None:
     """A file server, say: trying again would not help."""
     error = CallError(Kind.SERVER_ERROR, "Unsupported method ('POST')", status=501)
-    assert sentence(error, HOSTED, Circumstances()).startswith("api.example.com has no chat API here")
+    assert explain(error, HOSTED, Circumstances()).startswith("api.example.com has no chat API here")
     error = CallError(Kind.SERVER_ERROR, "overloaded", status=503)
-    assert sentence(error, HOSTED, Circumstances()).endswith("try again later")
+    assert explain(error, HOSTED, Circumstances()).endswith("try again later")
 
 
 def test_what_is_listed_where_nothing_is_alike() -> None:
@@ -70,7 +71,7 @@ def test_what_is_listed_where_nothing_is_alike() -> None:
     error = CallError(Kind.REJECTED, "HTTP 404", status=404)
     around = Circumstances(frozenset({"delta", "charlie", "bravo", "alpha"}))
     wanted = model("x", "http://h/v1", model="zzz")
-    assert sentence(error, wanted, around) == "h has no model 'zzz'; it lists alpha, bravo, charlie …"
+    assert explain(error, wanted, around) == "h has no model 'zzz'; it lists alpha, bravo, charlie …"
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_what_is_listed_where_nothing_is_alike() -> None:
 )
 def test_guesses(base_url: str, meant: str) -> None:
     """What people get wrong is among the few that are tried, always on the same host, never itself."""
-    found = guesses(base_url)
+    found = guess_base_urls(base_url)
     assert meant in found
     assert base_url not in found
     assert len(found) <= 6
@@ -99,4 +100,4 @@ def test_guesses(base_url: str, meant: str) -> None:
 )
 def test_what_is_no_list(body: bytes) -> None:
     """Nor are ids that no terminal should see."""
-    assert ids(body) is None
+    assert parse_model_ids(body) is None

@@ -7,7 +7,7 @@ import pytest
 
 from config.settings import Secret
 from tests.fakes.aioresponses_compat import MendedResponses
-from upstream.doctor.model_list import listed
+from upstream.doctor.model_list import fetch_model_ids
 from upstream.http.client import Endpoint
 
 URL = "http://upstream.example/v1"
@@ -17,7 +17,7 @@ async def test_it_is_asked_for_with_the_key_and_the_model_s_own_headers() -> Non
     """Some upstreams list only what a key may use."""
     with MendedResponses() as mocked:
         mocked.get(f"{URL}/models", payload={"data": [{"id": "a"}, {"id": "models/b"}]})
-        found = await listed(Endpoint(URL, Secret("k-123", "KEY")), {"X-Title": "mom"}, timeout_s=5)
+        found = await fetch_model_ids(Endpoint(URL, Secret("k-123", "KEY")), {"X-Title": "mom"}, timeout_s=5)
         ((sent,),) = mocked.requests.values()
     assert found == frozenset({"a", "b"})
     assert sent.kwargs["headers"] == {"Authorization": "Bearer k-123", "X-Title": "mom"}
@@ -40,4 +40,4 @@ async def test_whatever_goes_wrong_there_is_just_no_list(reply: dict[str, Any]) 
     """A chat request finds out whether the upstream works."""
     with MendedResponses() as mocked:
         mocked.get(f"{URL}/models", **reply)
-        assert await listed(Endpoint(URL, None), {}, timeout_s=5) is None
+        assert await fetch_model_ids(Endpoint(URL, None), {}, timeout_s=5) is None

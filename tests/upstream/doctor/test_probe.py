@@ -22,7 +22,7 @@ from tests.fakes import (
     unanswering,
 )
 from tests.running import KEY, model
-from upstream.doctor.probe import Checking, Finding
+from upstream.doctor.probe import Prober, ProbeResult
 from upstream.http.client import Endpoint
 from upstream.pool import Pool
 
@@ -31,11 +31,11 @@ async def _unasked(_: Weights) -> str:
     raise AssertionError("there is no embedded model here")
 
 
-async def checked(*models: Model, limit_s: float = 20.0, proxies: Sequence[str] = ()) -> list[Finding]:
+async def checked(*models: Model, limit_s: float = 20.0, proxies: Sequence[str] = ()) -> list[ProbeResult]:
     """Return the findings of a pool of these models, which is closed again."""
     pool = Pool(models)
     try:
-        return await Checking(pool, loaded=_unasked, proxies=proxies, limit_s=limit_s).findings(models)
+        return await Prober(pool, wait_until_loaded=_unasked, proxies=proxies, limit_s=limit_s).probe_all(models)
     finally:
         await pool.close()
 
@@ -58,7 +58,7 @@ async def test_a_model_that_answers(upstream: FakeUpstream) -> None:
     entry = model("a", upstream, params={"temperature": 0.5, "max_tokens": 4096}, retries=5, hedge_after_s=0.01)
     (finding,) = await checked(entry)
     assert finding.seconds is not None
-    assert finding == Finding("a", is_reached=True, is_listed=True, seconds=finding.seconds)
+    assert finding == ProbeResult("a", is_reached=True, is_listed=True, seconds=finding.seconds)
     (request,) = upstream.requests
     assert {key: request.body[key] for key in ("model", "max_tokens", "temperature")} == {
         "model": "a",
@@ -107,31 +107,31 @@ def _opening(gate: asyncio.Event) -> str:
             refused(401, f"Incorrect API key: {KEY}"),
             (
                 "the key from FAKE_API_KEY is refused (HTTP 401: Incorrect API key: [redacted]): "
-                "is it one for HOST, and still valid?"
+                "is it a key for HOST, and still valid?"
             ),
         ),
         (
             refused(403, "not yours"),
-            "the key from FAKE_API_KEY is refused (HTTP 403: not yours): is it one for HOST, and still valid?",
+            "the key from FAKE_API_KEY is refused (HTTP 403: not yours): is it a key for HOST, and still valid?",
         ),
         (
             refused(402, "Insufficient Balance"),
-            "no quota or credit is left at HOST (HTTP 402: Insufficient Balance): see to billing there",
+            "no quota or credit is left at HOST (HTTP 402: Insufficient Balance): check billing there",
         ),
         (
             refused(429, "You exceeded your current quota, check your plan."),
             (
                 "no quota or credit is left at HOST (HTTP 429: You exceeded your current quota, check your plan.): "
-                "see to billing there"
+                "check billing there"
             ),
         ),
         (
             refused(429, "Slow down.", retry_after=7),
-            "rate limited (HTTP 429: Slow down.): the upstream is there, and takes the key; try again in 7 s",
+            "rate limited (HTTP 429: Slow down.): the upstream works and accepts the key; try again in 7 s",
         ),
         (
             refused(503, "Overloaded."),
-            "HOST fails (HTTP 503: Overloaded.): the fault is there, try again later",
+            "HOST fails (HTTP 503: Overloaded.): the fault is at the upstream; try again later",
         ),
         (refused(400, "temperature must be 1"), "HTTP 400: temperature must be 1"),
         (refused(400, "bad \x1b[2J words"), "HTTP 400: bad  [2J words"),
@@ -139,21 +139,21 @@ def _opening(gate: asyncio.Event) -> str:
             html(),
             (
                 "there is no chat API at http://HOST/v1/chat/completions (the reply is not JSON (a web page of 93 "
-                "bytes)): see base_url; if the upstream speaks TLS, it begins with https://"
+                "bytes)): check base_url; if the upstream uses TLS, it begins with https://"
             ),
         ),
         (
             redirect("https://elsewhere.example/v1/chat/completions", code=301),
             (
                 "there is no chat API at http://HOST/v1/chat/completions (HTTP 301: redirects are not followed; check "
-                "base_url): see base_url; if the upstream speaks TLS, it begins with https://"
+                "base_url): check base_url; if the upstream uses TLS, it begins with https://"
             ),
         ),
         (
             drop_before(),
             (
                 "there is no chat API at http://HOST/v1/chat/completions (the connection closed before a reply came): "
-                "see base_url; if the upstream speaks TLS, it begins with https://"
+                "check base_url; if the upstream uses TLS, it begins with https://"
             ),
         ),
     ],
@@ -167,7 +167,7 @@ async def test_a_refusal(upstream: FakeUpstream, step: Step, sentence: str) -> N
 async def test_a_key_that_is_wanted(upstream: FakeUpstream) -> None:
     """None is configured."""
     upstream.default = refused(401, "No key.")
-    sentence = "HOST wants a key (HTTP 401: No key.), and none is configured: add api_key"
+    sentence = "HOST requires a key (HTTP 401: No key.), and none is configured: add api_key"
     assert await problem(model("a", upstream, api_key=None)) == sentence
 
 
@@ -214,7 +214,7 @@ async def test_a_wrong_base_url_without_a_guess(upstream: FakeUpstream) -> None:
     """Nothing is said that was not tried."""
     upstream.default = status(404)
     sentence = await problem(model("a", upstream.base_url.removesuffix("/v1")))
-    assert sentence.endswith("/chat/completions): see base_url, which mostly ends in /v1")
+    assert sentence.endswith("/chat/completions): check base_url, which usually ends in /v1")
 
 
 async def test_nobody_listens() -> None:
@@ -271,7 +271,7 @@ async def test_the_other_name_of_the_limit(upstream: FakeUpstream, at_least: int
     (finding,) = await checked(model("a", upstream))
     assert finding.problem == ""
     assert finding.warning == (
-        "takes no max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
+        "does not accept max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
     )
 
 
@@ -286,7 +286,7 @@ async def test_the_wrong_name_is_configured(upstream: FakeUpstream) -> None:
     """Every request of a client would fail."""
     upstream.default = _wants("max_completion_tokens")
     sentence = await problem(model("a", upstream, params={"max_tokens": 4096}))
-    assert sentence == "takes no max_tokens: write max_completion_tokens under its params instead"
+    assert sentence == "does not accept max_tokens: write max_completion_tokens under its params instead"
 
 
 async def test_a_limit_that_is_too_small(upstream: FakeUpstream) -> None:
@@ -333,7 +333,7 @@ async def test_an_embedded_model(upstream: FakeUpstream, reason: str, n_asked: i
     entry = model("tiny", "", weights=Weights(name="tiny"), api_key=None)
     pool = Pool([entry], embedded=children)
     try:
-        (finding,) = await Checking(pool, loaded=children.loaded).findings([entry])
+        (finding,) = await Prober(pool, wait_until_loaded=children.loaded).probe_all([entry])
     finally:
         await pool.close()
     assert (finding.problem, finding.is_reached, finding.is_listed) == (reason, not reason, None)

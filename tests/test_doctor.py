@@ -1,4 +1,4 @@
-"""`--check`: what it prints, where, and with which exit code."""
+"""`--doctor`: its output, its streams, and its exit codes."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Model, Weights
-from gateway import check
+from gateway import run_doctor
 from tests.embedded_gateway import on_stand_in
 from tests.fakes import FakeUpstream, answer, hang, llama, status
 from tests.processes import PATIENCE_S, ROOT, process
@@ -41,8 +41,8 @@ def config(upstream: FakeUpstream, tmp_path: Path) -> Path:
 
 
 async def ran(*arguments: str, **env: str) -> tuple[int | None, str, str]:
-    """Return the exit code, stdout and stderr of a check that is read through pipes."""
-    async with process("--check", *arguments, env={"FAKE_API_KEY": KEY, **env}) as child:
+    """Return the exit code, stdout and stderr of a doctor whose output is a pipe."""
+    async with process("--doctor", *arguments, env={"FAKE_API_KEY": KEY, **env}) as child:
         out, err = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     return child.returncode, out.decode(), err.decode()
 
@@ -63,7 +63,7 @@ async def test_a_model_that_does_not_answer(upstream: FakeUpstream, config: Path
     assert heads == ["MIXTURE", "PANEL", "CRITIC", "MODE", "STATE"]
     assert [row[0] for row in mixtures] == ["mom", "lone", "fine"]
     assert "1 of 2 on the panel answer; good is the critic" in out
-    assert mixtures[1][-2:] == ["nobody", "answers"]
+    assert mixtures[1][-3:] == ["no", "model", "answers"]
     assert mixtures[2] == ["fine", "plain,", "good#1,", "good#2", "good", "auto", "ready"]
     assert model_heads == ["MODEL", "UPSTREAM", "ID", "KEY", "FROM", "REACHED", "LISTED", "ANSWERED", "IN"]
     assert good[:-1] == ["good", upstream.base_url, "good", "FAKE_API_KEY", "yes", "yes"]
@@ -93,23 +93,23 @@ async def test_offline_asks_nobody(upstream: FakeUpstream, config: Path) -> None
 
 async def test_the_shipped_file_is_named_as_from_here() -> None:
     """Messages begin with `config.yaml`, as the documentation has them, where that is the file of this folder."""
-    async with process("--check", "--offline", cwd=ROOT) as child:
+    async with process("--doctor", "--offline", cwd=ROOT) as child:
         out, _ = await child.communicate()
     assert out.decode().startswith("config.yaml is valid.\n")
 
 
-async def test_offline_is_for_checks(config: Path) -> None:
+async def test_offline_requires_the_doctor(config: Path) -> None:
     """Exit code 2: a gateway that serves cannot be offline."""
     async with process("--config", str(config), "--offline") as child:
         _, err = await child.communicate()
     assert child.returncode == 2
-    assert "--offline is for --check" in err.decode()
+    assert "--offline requires --doctor" in err.decode()
 
 
 async def test_it_can_be_interrupted(upstream: FakeUpstream, config: Path) -> None:
     """Ctrl-C while a model is silent: exit code 130, and no traceback."""
     upstream.script("plain", hang())
-    async with process("--check", "--config", str(config), env={"FAKE_API_KEY": KEY}) as child:
+    async with process("--doctor", "--config", str(config), env={"FAKE_API_KEY": KEY}) as child:
         await upstream.wait_for(3)
         child.send_signal(signal.SIGINT)
         out, err = await asyncio.wait_for(child.communicate(), PATIENCE_S)
@@ -143,7 +143,7 @@ async def test_an_embedded_model_that_cannot_be_loaded(
     weights = Weights(path=llama.gguf(tmp_path, "refuse"))
     tiny = Model("tiny", "", "embedded", None, "tiny", weights=weights)
     config = settings([model("a", upstream), tiny])
-    assert await check(config, models_dir=tmp_path, offline=False) == 1
+    assert await run_doctor(config, models_dir=tmp_path, offline=False) == 1
     out, err = capsys.readouterr()
     assert "1 of 2 on the panel answer" in out
     assert err.startswith("problem: tiny: ")
@@ -163,11 +163,11 @@ async def test_colours_on_a_terminal(config: Path, env: dict[str, str], is_colou
 
 
 async def on_terminal(*arguments: str, **env: str) -> str:
-    """Return what a check shows on a terminal."""
+    """Return the output of a doctor on a terminal."""
     owner, terminal = pty.openpty()
     try:
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, str(ROOT / "gateway.py"), "--check", *arguments),
+            *(sys.executable, str(ROOT / "gateway.py"), "--doctor", *arguments),
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

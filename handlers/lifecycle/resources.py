@@ -1,0 +1,166 @@
+"""What outlives a configuration: embedded models and trace stores. Builds a `Snapshot` of each configuration."""
+
+import asyncio
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from config.settings import Settings, Weights
+from handlers.context import Snapshot
+from handlers.errors import StartError
+from handlers.gate.admission import ADMISSION
+from handlers.lifecycle.snapshots import SNAPSHOTS, Snapshots
+from handlers.terminal import progress
+from handlers.traces.folder_store import TraceFolder
+from handlers.traces.memory_store import TraceMemory
+from handlers.traces.store import TraceStore
+from upstream.pool import Pool
+
+if TYPE_CHECKING:
+    from upstream.embedded.supervisor import EmbeddedModels
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Resources:
+    """Owns the embedded models and the trace stores, and builds a `Snapshot` for each configuration.
+
+    `environ` is the environment of the process, of which embedded models get a part. `on_progress` reports how far
+    weights are installed if stderr is not a terminal; None: the log does. Call `open` first and `close` at the end.
+    """
+
+    def __init__(
+        self,
+        models_dir: Path,
+        *,
+        sleep: Sleep,
+        unix_time: Callable[[], float],
+        environ: Mapping[str, str],
+        on_progress: progress.Progress | None = None,
+    ) -> None:
+        self._on_progress = on_progress
+        self._models_dir = models_dir
+        self._sleep = sleep
+        self._unix_time = unix_time
+        self._environ = environ
+        self._embedded: EmbeddedModels | None = None
+        self._folder: TraceFolder | None = None
+        self._memory: TraceMemory | None = None
+
+    async def open(self, trace_dir: Path | None) -> None:
+        """Open the folder for traces, if any; StartError if it cannot be written to."""
+        if trace_dir is None:
+            return
+        store = TraceFolder(trace_dir)
+        try:
+            await asyncio.to_thread(store.open)
+        except OSError as error:
+            raise StartError(
+                f"cannot write traces to {trace_dir}: {error.strerror}; name another folder with --debug-requests DIR"
+            ) from error
+        self._folder = store
+
+    async def build_snapshot(self, settings: Settings, *others: Snapshot) -> Snapshot:
+        """Return the snapshot of new settings. Embedded models of `others`, which are still in use, keep running."""
+        traces = self._choose_trace_store(settings)
+        await self.keep_embedded(settings, *(other.settings for other in others))
+        pool = Pool(
+            settings.models,
+            embedded=self._embedded,
+            max_reply_bytes=int(settings.server.max_reply_mb * 2**20),
+            max_upstream_concurrency=settings.server.max_upstream_concurrency,
+            sleep=self._sleep,
+        )
+        return Snapshot(settings, pool, partial(self._list_not_ready, weights_of(settings)), self._unix_time, traces)
+
+    async def keep_embedded(self, *in_use: Settings) -> None:
+        """Start the embedded models of these settings and end all others."""
+        weights = [each for settings in in_use for each in weights_of(settings)]
+        if weights and self._embedded is None:
+            from upstream.embedded.supervisor import EmbeddedModels  # noqa: PLC0415 -- hosted models need none of it
+
+            on_progress = progress.bar(sys.stderr) if sys.stderr.isatty() else self._on_progress
+            self._embedded = EmbeddedModels(
+                (), models_dir=self._models_dir, environ=self._environ, on_progress=on_progress
+            )
+        if self._embedded is not None:
+            await self._embedded.keep(weights)
+
+    async def wait_until_loaded(self, weights: Weights) -> str:
+        """Return "" when an embedded model is ready, or the reason why it cannot be loaded."""
+        assert self._embedded is not None  # noqa: S101 -- `build_snapshot` has started it
+        status = await self._embedded.settled(weights)
+        return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
+
+    async def close(self) -> None:
+        """End the embedded models, then the trace stores; traces handed over before are kept."""
+        await self.keep_embedded()
+        for store in (self._folder, self._memory):
+            if store is not None:
+                await asyncio.to_thread(store.close)
+
+    def _choose_trace_store(self, settings: Settings) -> TraceStore | None:
+        """Return the store for traces under these settings; its traces will show none of their keys."""
+        if self._memory is None and self._folder is None and settings.server.ui:
+            self._memory = TraceMemory()
+        for store in (self._folder, self._memory):
+            if store is not None:
+                store.hide(secrets_of(settings))
+        return self._folder or (self._memory if settings.server.ui else None)
+
+    def _list_not_ready(self, weights: Sequence[Weights]) -> list[str]:
+        statuses = self._embedded.states(weights) if self._embedded else ()
+        return [status.reason for status in statuses if status.phase != "ready"]
+
+
+RESOURCES = web.AppKey("resources", Resources)
+
+
+def run_with_snapshots(settings: Settings, trace_dir: Path | None) -> Callable[[web.Application], AsyncGenerator[None]]:
+    """Return a clean-up context that opens app[RESOURCES] and keeps app[SNAPSHOTS] from start-up to clean-up."""
+
+    async def run(app: web.Application) -> AsyncGenerator[None]:
+        resources = app[RESOURCES]
+
+        async def end(snapshot: Snapshot) -> None:
+            await snapshot.pool.close()
+            await resources.keep_embedded(*(other.settings for other in snapshots.alive))
+
+        await resources.open(trace_dir)
+        app[SNAPSHOTS] = snapshots = Snapshots(await resources.build_snapshot(settings), end)
+        yield
+        try:
+            await snapshots.close()
+        finally:
+            await resources.close()
+
+    return run
+
+
+async def apply_settings(app: web.Application, settings: Settings) -> None:
+    """Use new settings for new requests of a running application; running requests keep their snapshot."""
+    snapshots = app[SNAPSHOTS]
+    snapshots.replace(await app[RESOURCES].build_snapshot(settings, *snapshots.alive))
+    app[ADMISSION].apply_limits(settings.server)
+
+
+def weights_of(settings: Settings) -> list[Weights]:
+    """Return the weights of the embedded models."""
+    return [model.weights for model in settings.models if model.weights is not None]
+
+
+def secrets_of(settings: Settings) -> list[str]:
+    """Return every key and secret header value of a configuration, for redaction."""
+    return list(_find_secrets(settings))
+
+
+def _find_secrets(settings: Settings) -> Iterable[str]:
+    for model in settings.models:
+        if model.api_key:
+            yield model.api_key.value
+        yield from (secret.value for secret in model.headers.values())
+    yield from (client.key.value for client in settings.server.api_keys)
