@@ -1,0 +1,1 @@
+"""What running a candidate shows, and how it ranks candidates."""

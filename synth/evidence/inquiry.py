@@ -1,0 +1,95 @@
+"""The interface between the pipeline and evidence: candidates in, a ranking out."""
+
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from runtime.frozen import frozen
+from synth.contract.contract import Contract
+from synth.request import ChatRequest
+
+
+@frozen
+class Subject:
+    """A valid candidate, as evidence sees it.
+
+    `name` is its proposer's. Candidates with equal `voter` come from one upstream model and share one vote. Candidates
+    with equal `outcome` have the same edits or code, so one of them is run for all.
+    """
+
+    name: str
+    voter: Hashable
+    text: str
+    outcome: Hashable
+
+
+@frozen
+class Standing:
+    """The evidence on one candidate.
+
+    `tier` is 0 for the best; candidates in one tier are equal as far as evidence goes. `finding` says in words what was
+    seen ("passes 2 of 3 examples; fails `f([]) == 0`: IndexError"), "" if nothing was. `failed` is the first example
+    that it fails, and `passed_all` whether there were examples and it passes them all. An unknown is never a failure.
+    """
+
+    name: str
+    tier: int = 0
+    finding: str = ""
+    failed: str | None = None
+    passed_all: bool = False
+
+
+@frozen
+class Ranking:
+    """The evidence on all candidates of a request, in the order in which they were added.
+
+    `by` is the signal that separates tiers: `examples`, `alive`, `agreement`, `checker`; "" if there is one tier only.
+    `n_ran` candidates were run, `n_unknown` of them without a result; `run_s` is the time that it took in all.
+    """
+
+    standings: tuple[Standing, ...] = ()
+    by: str = ""
+    n_ran: int = 0
+    n_unknown: int = 0
+    run_s: float = 0.0
+
+    @property
+    def n_passed(self) -> int:
+        """How many candidates pass all visible examples."""
+        return sum(standing.passed_all for standing in self.standings)
+
+    def standing(self, name: str) -> Standing:
+        """Return the standing of a proposer's candidate; one without a finding in the worst tier if it has none."""
+        worst = max((each.tier for each in self.standings), default=0)
+        return next((each for each in self.standings if each.name == name), Standing(name, worst))
+
+
+class Inquiry(Protocol):
+    """The evidence on the candidates of one request."""
+
+    @property
+    def can_rank(self) -> bool:
+        """Whether the request has anything by which single candidates can be told apart: examples, or a checker."""
+        ...
+
+    def add(self, subject: Subject) -> None:
+        """Begin to run a candidate; returns at once."""
+        ...
+
+    async def rank(self, order: Sequence[str]) -> Ranking:
+        """Wait for all candidates added so far, and rank them; `order` is the names in the operator's ranking."""
+        ...
+
+
+class EvidenceFinder(Protocol):
+    """Finds evidence, with the sandboxes that this machine and the configuration offer."""
+
+    def inquire(
+        self, request: ChatRequest, contract: Contract, level: str, deadline: float
+    ) -> AbstractAsyncContextManager[Inquiry]:
+        """Return the inquiry into a request's candidates; leaving it ends everything that still runs.
+
+        `level` is the mixture's: `shadow` and `auto` run only in what isolates by construction, `full` in any sandbox.
+        `deadline` is an instant on the clock of the run.
+        """
+        ...
