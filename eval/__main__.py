@@ -24,8 +24,8 @@ from eval.measuring import Measuring, Result
 from eval.plot import svg
 from eval.record import Record, RecordedPool, digest
 from eval.report import deciders, lines, table
-from eval.sandbox import Isolation, isolation
 from handlers.telemetry import logs
+from runtime.sandbox.namespaces import Isolation, isolation
 from upstream.embedded.supervisor import EmbeddedModels
 
 SUITES: Mapping[str, Callable[[], list[Item]]] = {humaneval.SUITE: humaneval.items, edit_suite.SUITE: edit_suite.items}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from eval.items import Item, Program
+from eval.items import Item
+from runtime.sandbox.programs import Program
 from synth.edits import EditForm, EditStatus, apply_edits, read_workspace
 from synth.request import Message
 

@@ -9,7 +9,8 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
-from eval.items import Item, Program
+from eval.items import Item
+from runtime.sandbox.programs import Program
 from synth.edits.code import find_code_blocks
 
 SUITE = "humaneval"

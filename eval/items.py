@@ -1,17 +1,10 @@
 """What is asked in a measurement, and how an answer to it is graded."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from runtime.sandbox.programs import Program
 from synth.request import Message
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """What is run to grade an answer: files by relative path, and the one among them that decides by its exit code."""
-
-    files: Mapping[str, str]
-    main: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from config.settings import Mixture, Settings
-from eval import sandbox
 from eval.arms import Arm
 from eval.asking import Answer, Conditions, ask, ask_panel
-from eval.items import Item, Program
+from eval.items import Item
 from eval.record import NotRecordedError, RecordedPool, digest
-from eval.sandbox import Verdict
+from runtime.sandbox import programs
+from runtime.sandbox.programs import Program, Verdict
 
 Grade = Callable[[Program], Verdict]
 
@@ -38,7 +38,7 @@ class Measuring:
         mixture: Mixture,
         conditions: Conditions,
         *,
-        grade: Grade = sandbox.run,
+        grade: Grade = programs.run,
     ) -> None:
         self._pool = pool
         self._settings = settings

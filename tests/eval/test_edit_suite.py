@@ -2,9 +2,9 @@
 
 import pytest
 
-from eval import sandbox
 from eval.edit_suite import Edit, edits, items, messages
-from eval.sandbox import Verdict
+from runtime.sandbox import programs
+from runtime.sandbox.programs import Verdict
 from synth.contract.contract import derive_contract
 from synth.edits import EditForm
 from synth.request import ChatRequest
@@ -31,8 +31,8 @@ def test_there_are_enough_and_each_has_its_name() -> None:
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)
 def test_the_test_tells_before_from_after(edit: Edit) -> None:
     """Every test fails on the files as they are, and passes with the reference solution in them."""
-    assert sandbox.run(edit.tested(edit.files)) is Verdict.FAILED
-    assert sandbox.run(edit.tested(edit.solved())) is Verdict.PASSED
+    assert programs.run(edit.tested(edit.files)) is Verdict.FAILED
+    assert programs.run(edit.tested(edit.solved())) is Verdict.PASSED
 
 
 @pytest.mark.parametrize("edit", EDITS, ids=lambda edit: edit.name)

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from eval import humaneval, sandbox
-from eval.sandbox import Verdict
+from eval import humaneval
+from runtime.sandbox import programs
+from runtime.sandbox.programs import Verdict
 from synth.contract.contract import derive_contract
 from synth.edits import EditForm
 from synth.request import ChatRequest
@@ -24,7 +25,7 @@ def verdict(text: str) -> Verdict:
     """Return how an answer to the item above is graded."""
     program = humaneval.item(ROW).program(text)
     assert program is not None
-    return sandbox.run(program)
+    return programs.run(program)
 
 
 def test_it_asks_for_one_code_block() -> None:

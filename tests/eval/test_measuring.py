@@ -10,10 +10,10 @@ import pytest
 from config.settings import Critic, Settings, Verify
 from eval.arms import arms_of
 from eval.asking import Conditions, seconds_of
-from eval.items import Item, Program
+from eval.items import Item
 from eval.measuring import Measuring, Result
 from eval.record import Record, RecordedPool
-from eval.sandbox import Verdict
+from runtime.sandbox.programs import Program, Verdict
 from tests.fakes import FakeUpstream, answer, from_request
 from tests.running import model, settings
 from upstream.calls import Attempt, Call

@@ -13,7 +13,7 @@ from eval.report import deciders, lines, table
 
 def results(arm: str, passed: str, *, cost: float | None = 0.5) -> list[Result]:
     """Return one result for each character, passed where it is 1."""
-    answer = Answer("x", True, "model", 2, 30, 10, 4.0, cost)  # noqa: FBT003
+    answer = Answer("x", True, "model", 2, 30, 10, 4.0, cost)
     return [Result(arm, str(number), mark == "1", answer) for number, mark in enumerate(passed)]
 
 

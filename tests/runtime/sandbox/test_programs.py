@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from eval import sandbox
-from eval.items import Program
-from eval.sandbox import Isolation, Limits, Verdict
+from runtime.sandbox import programs
+from runtime.sandbox.namespaces import Isolation, isolation
+from runtime.sandbox.programs import Program, ProgramLimits, Verdict
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")
 
-closed_off = pytest.mark.skipif("sandbox.isolation() is not Isolation.NAMESPACES", reason="needs Linux's namespaces")
+closed_off = pytest.mark.skipif(isolation() is not Isolation.NAMESPACES, reason="needs Linux's namespaces")
 
 
 def verdict(source: str, **limits: float) -> Verdict:
     """Return how a source ends."""
-    return sandbox.run(Program({"main.py": source}, "main.py"), Limits(**{"wall_s": 60.0, **limits}))  # type: ignore[arg-type]
+    return programs.run(Program({"main.py": source}, "main.py"), ProgramLimits(**{"wall_s": 60.0, **limits}))  # type: ignore[arg-type]
 
 
 def test_a_program_that_ends_passes() -> None:
@@ -40,7 +40,7 @@ def test_any_other_end_fails(source: str) -> None:
 
 def test_files_lie_beside_each_other() -> None:
     files = {"pkg/__init__.py": "", "pkg/a.py": "x = 1", "test.py": "from pkg.a import x\nassert x == 1"}
-    assert sandbox.run(Program(files, "test.py")) is Verdict.PASSED
+    assert programs.run(Program(files, "test.py")) is Verdict.PASSED
 
 
 def test_a_loop_without_end_is_ended_by_the_clock() -> None:
@@ -120,5 +120,5 @@ def test_it_has_no_privileges_and_no_environment() -> None:
 @pytest.mark.parametrize(("source", "expected"), [("", Verdict.PASSED), ("while True: pass", Verdict.TIMEOUT)])
 def test_limits_alone_also_hold(source: str, expected: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a system gives no namespaces, time is still limited."""
-    monkeypatch.setattr(sandbox, "isolation", lambda: Isolation.LIMITS)
+    monkeypatch.setattr(programs, "isolation", lambda: Isolation.LIMITS)
     assert verdict(source, wall_s=20.0 if expected is Verdict.PASSED else 2.0) is expected

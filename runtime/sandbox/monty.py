@@ -1,0 +1,264 @@
+"""Run trials in Monty, an interpreter for a subset of Python, in a pool of worker processes.
+
+Monty (https://github.com/pydantic/monty) is written in Rust and has no way to files, sockets, processes or the
+environment: isolation is by construction, and so it works without privileges on every system. What it lacks
+(`yield`, class inheritance, many modules) is UNKNOWN here. Its workers are processes that it bounds in time and memory;
+here they are under the kernel's limits as well, by monty_worker.sh, except on Windows.
+"""
+
+import ast
+import asyncio
+import builtins
+import importlib
+import os
+import re
+import secrets
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from runtime.sandbox.trials import (
+    LOADED,
+    Check,
+    Kind,
+    Limits,
+    Observation,
+    Report,
+    SandboxError,
+    Trial,
+    call_of,
+    failure,
+    fill,
+    prelude,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from pydantic_monty import AsyncMonty, AsyncMontySession
+
+NAME = "monty"
+
+_MAX_PROCESSES = 4
+_CHECKOUTS_PER_WORKER = 64  # at a second each, the processor time that monty_worker.sh allows
+_CHECKOUT_S = 2.0
+_REQUEST_S = 3.0
+_GRACE_S = 0.2  # for an operation that does not look at the clock, such as 10**10**7
+_MAX_OUTPUT_BYTES = 2**20
+_MAX_SOURCE_CHARS = 100_000
+_RECURSION = 1000  # CPython's own
+
+_NAME = re.compile(r"(?<![\w.])__name__(?!\w)")
+
+# What Monty says when it lacks something; a module that raises the same words itself counts as unknown too.
+_LACKS = re.compile(r"monty|(?:is|are) not supported|not yet support", re.IGNORECASE)
+_NO_NAME = re.compile(r"name '(\w+)' is not defined")
+_NO_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
+_NO_MODULE_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
+_CANNOT_CREATE = re.compile(r"cannot create '(\w+)' instances")
+_LIMITS = {"TimeoutError": "time limit exceeded", "MemoryError": "memory limit"}
+
+
+class MontySandbox:
+    """A pool of Monty workers, started with the first trial. `binary` is Monty's program, found if None.
+
+    Belongs to the loop that it is first used in.
+    """
+
+    name = NAME
+
+    def __init__(self, *, max_processes: int | None = None, binary: Path | None = None) -> None:
+        self._max_processes = max_processes or min(os.cpu_count() or 1, _MAX_PROCESSES)
+        self._binary = binary
+        self._starting = asyncio.Lock()
+        self._stack = AsyncExitStack()
+        self._pool: AsyncMonty | None = None
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator["MontySandbox"]:
+        """Return the sandbox itself: its workers are shared, and each trial has a fresh interpreter."""
+        yield self
+
+    async def close(self) -> None:
+        """End the workers."""
+        self._pool = None
+        await self._stack.aclose()
+
+    async def observe(self, trial: Trial, limits: Limits) -> Report:
+        """Return what a trial shows; SandboxError if no worker can be started."""
+        if len(trial.source) > _MAX_SOURCE_CHARS:
+            return Report(unknown("the module is too long"))
+        pool = self._pool or await self._start()
+        return await _Run(pool, trial, limits).report()
+
+    async def _start(self) -> "AsyncMonty":
+        async with self._starting:
+            if self._pool is None:
+                try:
+                    # Imported here: it takes 30 ms, which a gateway that runs no code need not spend.
+                    monty = await asyncio.to_thread(importlib.import_module, "pydantic_monty")
+                    pool = monty.AsyncMonty(
+                        binary_path=self._limited_binary(),
+                        max_processes=self._max_processes,
+                        checkout_timeout=_CHECKOUT_S,
+                        request_timeout=_REQUEST_S,
+                        max_checkouts_per_worker=_CHECKOUTS_PER_WORKER,
+                        feed_duration_limit_grace=_GRACE_S,
+                    )
+                    self._pool = await self._stack.enter_async_context(pool)
+                except (ImportError, OSError, RuntimeError) as error:
+                    await self._stack.aclose()
+                    raise SandboxError(f"Monty does not start: {error}; reinstall pydantic-monty") from error
+        assert self._pool is not None  # noqa: S101 -- started above
+        return self._pool
+
+    def _limited_binary(self) -> str:
+        """Return the path of the program that runs a worker under limits.
+
+        It finds Monty beside itself, for the pool passes it no environment. Links put both into one folder: the script
+        stays where it may be executed, even if temporary folders are mounted noexec.
+        """
+        from pydantic_monty._binary import find_monty_binary  # noqa: PLC0415 -- see above
+
+        binary = Path(find_monty_binary(self._binary)).absolute()
+        if not binary.is_file():
+            raise FileNotFoundError(f"there is no {binary}")
+        if sys.platform == "win32":
+            return str(binary)
+        folder = Path(self._stack.enter_context(TemporaryDirectory(prefix="mom-monty-")))
+        (folder / "monty").symlink_to(binary)
+        (folder / "worker").symlink_to(Path(__file__).with_name("monty_worker.sh"))
+        return str(folder / "worker")
+
+
+class _Run:
+    """One trial: a session of a worker at a time, a new one when the last is lost or stopped in mid-operation."""
+
+    def __init__(self, pool: "AsyncMonty", trial: Trial, limits: Limits) -> None:
+        self._pool = pool
+        self._trial = trial
+        self._limits = limits
+        self._look = f"look_{secrets.token_hex(8)}"
+        self._deadline = asyncio.get_running_loop().time() + limits.trial_s
+
+    async def report(self) -> Report:
+        observations: list[Observation] = []
+        checks = self._trial.checks
+        while True:
+            loaded, seen = await self._go_on(checks[len(observations) :])
+            observations += seen
+            if loaded.kind is not Kind.VALUE and not observations:
+                return Report(loaded)
+            if loaded.kind is not Kind.VALUE or len(observations) == len(checks):
+                return Report(LOADED, fill(observations, len(checks), loaded.message))
+            if asyncio.get_running_loop().time() > self._deadline:
+                return Report(LOADED, fill(observations, len(checks), "the time for this code is over"))
+
+    async def _go_on(self, checks: tuple[Check, ...]) -> tuple[Observation, list[Observation]]:
+        """Load the module in a fresh session and check until the session is lost; return both outcomes."""
+        seen: list[Observation] = []
+        from pydantic_monty import MontyError  # noqa: PLC0415 -- loaded with the pool
+
+        limits: Any = {
+            "max_feed_duration_secs": self._limits.step_s,
+            "max_memory": self._limits.memory_bytes,
+            "max_recursion_depth": _RECURSION,
+            "max_suspensions": 1,
+        }
+        policy: Any = {"sleep": "zero", "random_start": {"seed": 1}}
+        try:
+            async with self._pool.checkout(
+                limits=limits, os_policy=policy, assert_message_annotations=False
+            ) as session:
+                await self._feed(session, prelude(self._look))
+                loaded, is_lost = await self._load(session)
+                if loaded.kind is not Kind.VALUE:
+                    return loaded, seen
+                for check in checks:
+                    observation, is_lost = await self._check(session, check)
+                    seen.append(observation)
+                    if is_lost or asyncio.get_running_loop().time() > self._deadline:
+                        break
+        except (MontyError, TimeoutError, OSError, RuntimeError) as error:
+            return unknown(f"no worker for it: {error}"), seen
+        return loaded, seen
+
+    async def _load(self, session: "AsyncMontySession") -> tuple[Observation, bool]:
+        # The last statement's value would be converted and sent; None ends that.
+        # __name__ cannot be set and is "__main__": what stands below `if __name__ == …` is no part of the module.
+        source = _NAME.sub('"candidate"', self._trial.source)
+        value, observation, is_lost = await self._try(session, f"{source}\nNone\n")
+        if observation is not None and observation.error == "SyntaxError" and _parses(self._trial.source):
+            observation = unknown("Monty does not read this syntax")
+        return observation or LOADED, is_lost and value is None
+
+    async def _check(self, session: "AsyncMontySession", check: Check) -> tuple[Observation, bool]:
+        if check.setup:
+            _, observation, is_lost = await self._try(session, f"{check.setup}\nNone\n")
+            if observation is not None:
+                return observation, is_lost
+        value, observation, is_lost = await self._try(session, call_of(self._look, check))
+        return observation or _seen(value), is_lost
+
+    async def _try(self, session: "AsyncMontySession", code: str) -> tuple[Any, Observation | None, bool]:
+        """Feed code; return its value, the observation that took its place, and whether the session is lost."""
+        from pydantic_monty import MontyCrashedError, MontyError  # noqa: PLC0415 -- loaded with the pool
+
+        try:
+            return await self._feed(session, code), None, False
+        except MontyCrashedError as error:
+            return None, unknown(str(error)), True
+        except MontyError as error:
+            raised = error.exception()
+            name = type(raised).__name__
+            message = "" if str(error) == name else str(error).removeprefix(f"{name}: ")
+            limit = _LIMITS.get(name)
+            if limit is not None and limit in message:
+                return None, unknown(message), True
+            return None, _judged(name, message), False
+
+    async def _feed(self, session: "AsyncMontySession", code: str) -> Any:
+        from pydantic_monty import CollectString  # noqa: PLC0415 -- loaded with the pool
+
+        return await session.feed_run(code, print_callback=CollectString(max_bytes=_MAX_OUTPUT_BYTES))
+
+
+def _seen(value: Any) -> Observation:
+    match value:
+        case (bool() | None as equal, str() as shown):
+            return Observation(Kind.VALUE, equal, shown)
+        case _:
+            return unknown("the code changed the way it is looked at")
+
+
+def _judged(error: str, message: str) -> Observation:
+    """Return the observation of an exception: UNKNOWN if CPython might not have raised it."""
+    if error in ("NotImplementedError", "RuntimeError", "TypeError") and _LACKS.search(message):
+        return unknown(f"Monty lacks this: {message}")
+    if error == "NameError" and (found := _NO_NAME.search(message)) and hasattr(builtins, found[1]):
+        return unknown(f"Monty lacks the built-in {found[1]}")
+    if error == "AttributeError" and _has_attribute(message):
+        return unknown(f"Monty lacks this: {message}")
+    if error == "TypeError" and (found := _CANNOT_CREATE.search(message)):
+        return unknown(f"Monty lacks the built-in {found[1]}")
+    return failure(error, message)
+
+
+def _parses(source: str) -> bool:
+    try:
+        ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
+
+
+def _has_attribute(message: str) -> bool:
+    """Whether CPython knows the attribute that Monty does not."""
+    if found := _NO_ATTRIBUTE.search(message):
+        owner = getattr(builtins, found[1], None)
+        return isinstance(owner, type) and hasattr(owner, found[2])
+    if found := _NO_MODULE_ATTRIBUTE.search(message):
+        return found[1].split(".")[0] in sys.stdlib_module_names
+    return False

@@ -1,0 +1,180 @@
+"""What a sandbox runs, and what it reports: the same for every sandbox.
+
+A trial is a module and checks on it. The module is loaded once; each check then evaluates an expression in the
+module's namespace. An observation never guesses: whatever the sandbox itself could not do (a missing module, a
+construct that its interpreter lacks, a time-out, no memory) is UNKNOWN, and not the code's failure.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from enum import StrEnum
+from typing import Protocol
+
+from runtime.frozen import frozen
+
+MAX_SHOWN_CHARS = 200
+"""How much of a value's repr or of an error's message is kept."""
+
+
+class SandboxError(Exception):
+    """The sandbox itself cannot run; the message says why, and what would help."""
+
+
+class Kind(StrEnum):
+    """How a check ended: with a value, with an exception that the code is to blame for, or not known."""
+
+    VALUE = "value"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Check:
+    """One expression to evaluate in a module's namespace.
+
+    `setup` are statements to run before it. With `expected`, another expression, the two values are compared: equal by
+    `==`, or as numbers by a relative tolerance of 1e-6, element by element in lists and tuples.
+    """
+
+    expression: str
+    expected: str | None = None
+    setup: str = ""
+
+
+@frozen
+class Trial:
+    """A module's source, and the checks to make on it, in order."""
+
+    source: str
+    checks: tuple[Check, ...] = ()
+
+
+@frozen
+class Observation:
+    """How one check ended.
+
+    `equal` is whether the value is the expected one, None if none was expected. `shown` is the value's repr. `error` is
+    the exception's type, with its `message`; for UNKNOWN, `message` is the reason. Texts are cut to MAX_SHOWN_CHARS.
+    """
+
+    kind: Kind
+    equal: bool | None = None
+    shown: str = ""
+    error: str = ""
+    message: str = ""
+
+
+LOADED = Observation(Kind.VALUE)
+
+
+@frozen
+class Report:
+    """How a module loaded, and an observation for each of its checks if it did; `checks` is empty otherwise."""
+
+    loaded: Observation
+    checks: tuple[Observation, ...] = ()
+
+
+@frozen
+class Limits:
+    """What one trial may use: seconds for loading and for each check, seconds in all, bytes of memory."""
+
+    step_s: float = 0.3
+    trial_s: float = 1.0
+    memory_bytes: int = 64 * 2**20
+
+
+class Session(Protocol):
+    """Runs the trials of one request; several may run at once."""
+
+    async def observe(self, trial: Trial, limits: Limits) -> Report:
+        """Return what a trial shows. Never raises for what the code does; SandboxError if the sandbox is broken."""
+        ...
+
+
+class Sandbox(Protocol):
+    """A place to run untrusted code. Whoever makes one closes it."""
+
+    name: str
+
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """Return a session; leaving it ends all of its processes."""
+        ...
+
+    async def close(self) -> None:
+        """End every process of the sandbox."""
+        ...
+
+
+def unknown(reason: str) -> Observation:
+    """Return the observation of something that cannot be known."""
+    return Observation(Kind.UNKNOWN, message=cut(reason))
+
+
+def failure(error: str, message: str) -> Observation:
+    """Return the observation of an exception, by its type and message: UNKNOWN if the sandbox may be to blame."""
+    reason = _blamed_on_sandbox(error, message)
+    return unknown(reason) if reason else Observation(Kind.ERROR, error=cut(error), message=cut(message))
+
+
+def cut(text: str) -> str:
+    """Return at most MAX_SHOWN_CHARS of a text."""
+    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+
+
+def fill(observations: Sequence[Observation], n_checks: int, reason: str) -> tuple[Observation, ...]:
+    """Return observations for all checks: those that were not reached are unknown for this reason."""
+    missing = n_checks - len(observations)
+    return (*observations[:n_checks], *[unknown(reason)] * missing)
+
+
+_OF_THE_SANDBOX = {
+    "ImportError": "a module that the sandbox lacks",
+    "ModuleNotFoundError": "a module that the sandbox lacks",
+    "MemoryError": "out of the sandbox's memory",
+    "OSError": "the sandbox has no files and no network",
+    "PermissionError": "the sandbox has no files and no network",
+    "FileNotFoundError": "the sandbox has no files and no network",
+    "BlockingIOError": "the sandbox has no room for more processes",
+    "EOFError": "the sandbox has no input",
+}
+
+
+def _blamed_on_sandbox(error: str, message: str) -> str:
+    blamed = _OF_THE_SANDBOX.get(error)
+    return f"{blamed}: {message}" if blamed and message else blamed or ""
+
+
+PRELUDE = """\
+def {name}(value, expected, wanted, repr=repr, bool=bool, isinstance=isinstance, len=len, abs=abs, max=max, zip=zip,
+           all=all, int=int, float=float, list=list, tuple=tuple, type=type, Exception=Exception):
+    def same(a, b):
+        if isinstance(a, float) or isinstance(b, float):
+            if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+                return a == b or abs(a - b) <= 1e-6 * max(1.0, abs(b))
+        if type(a) is type(b) and isinstance(a, (list, tuple)):
+            return len(a) == len(b) and all([same(x, y) for x, y in zip(a, b)])
+        return bool(a == b)
+    equal = same(value, expected) if wanted else None
+    try:
+        shown = repr(value)
+        shown = shown if len(shown) <= {chars} else shown[:{chars} - 1] + "…"
+    except Exception:
+        shown = "a value without a repr"
+    return (equal, shown)
+"""
+"""Source that is loaded before a module: it defines the function that looks at a value.
+
+Its parameters hold the built-in functions, so that a module which defines some of the same names changes nothing here.
+"""
+
+
+def prelude(name: str) -> str:
+    """Return the prelude, with `name` for its function."""
+    return PRELUDE.format(name=name, chars=MAX_SHOWN_CHARS)
+
+
+def call_of(name: str, check: Check) -> str:
+    """Return the expression that evaluates a check by the prelude's function."""
+    expected = "None" if check.expected is None else check.expected
+    return f"{name}((\n{check.expression}\n), (\n{expected}\n), {check.expected is not None})"
