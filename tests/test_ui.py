@@ -1,4 +1,4 @@
-"""The trace pages as a browser without scripts gets them, over real sockets."""
+"""The trace pages as a browser without scripts receives them, over real sockets."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class Tags(HTMLParser):
         self.feed(page)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Take in the next one."""
+        """Add the next tag."""
         self.found.append((tag, dict(attrs)))
 
 
@@ -51,13 +51,13 @@ async def show(gateway: Gateway, path: str) -> Reply:
 
 
 async def one_page_each(used: Scene) -> dict[str, str]:
-    """Return every kind of page of a gateway that was used."""
+    """Return one page of every kind, of a gateway that was used."""
     paths = [*PAGES, *(f"/ui/requests/{name}{kind}" for name in (used.edit, used.fuse) for kind in ("", "/download"))]
     return {path: (await show(used.gateway, path)).raw.decode() for path in paths}
 
 
-async def test_the_pages_are_off_unless_they_are_asked_for(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """By `server.ui`, also of a running gateway, or by --debug-requests."""
+async def test_the_pages_are_off_by_default(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """`server.ui` turns them on, in a running gateway too, and so does --debug-requests."""
     plain = settings([model("a", upstream)])
     async with running(plain) as gateway:
         assert (await gateway.request("GET", "/ui")).status == 404
@@ -71,7 +71,7 @@ async def test_the_pages_are_off_unless_they_are_asked_for(upstream: FakeUpstrea
         assert (await gateway.request("GET", "/ui")).status == 200
 
 
-async def test_what_the_pages_show(tmp_path: Path) -> None:
+async def test_the_pages_show_the_whole_request(tmp_path: Path) -> None:
     """A request's attempts, candidates by name and letter, contract, critic, file diffs and ledger."""
     async with scene(tmp_path) as used:
         listed = (await show(used.gateway, "/ui")).raw.decode()
@@ -79,10 +79,10 @@ async def test_what_the_pages_show(tmp_path: Path) -> None:
         fuse = (await show(used.gateway, f"/ui/requests/{used.fuse}")).raw.decode()
         failed = re.findall(r'href="(/ui/requests/[^"]+)">', listed)[-1]
         refused = (await show(used.gateway, failed)).raw.decode()
-    for told in ("✓ ok", "✕ failed 400", "⊘ cancelled", "Why does a hash table slow down", "chosen"):
-        assert told in listed
-    for told in ("server error 500", "attempt 2, hedge", "rate limited 429", "⊘ cancelled", "shown as", "straggler"):
-        assert told in edit
+    for text in ("✓ ok", "✕ failed 400", "⊘ cancelled", "Why does a hash table slow down", "chosen"):
+        assert text in listed
+    for text in ("server error 500", "attempt 2, hedge", "rate limited 429", "⊘ cancelled", "shown as", "straggler"):
+        assert text in edit
     assert "The critic picked edits of several candidates: swift, deep." in edit
     assert '<tr class="del"><td class="n">10</td><td class="n"></td><td class="sign">\N{MINUS SIGN}</td>' in edit
     assert "<ins>* line.quantity</ins>" in edit
@@ -93,8 +93,8 @@ async def test_what_the_pages_show(tmp_path: Path) -> None:
     assert "no model could answer" in refused
 
 
-async def test_nothing_that_a_model_says_is_markup(tmp_path: Path) -> None:
-    """Every text is escaped, on every page; nor does a page hold a style, a handler or a link of its own making."""
+async def test_no_text_of_a_model_is_markup(tmp_path: Path) -> None:
+    """Every text is escaped, on every page; no page has style attributes, event handlers or foreign links."""
     async with scene(tmp_path) as used:
         pages = await one_page_each(used)
     assert "&lt;script&gt;document.title" in pages[f"/ui/requests/{used.fuse}"]
@@ -107,7 +107,7 @@ async def test_nothing_that_a_model_says_is_markup(tmp_path: Path) -> None:
             assert "src" not in attributes
 
 
-async def test_the_policy_lets_in_only_what_the_page_itself_holds(upstream: FakeUpstream) -> None:
+async def test_the_policy_allows_only_the_page_itself(upstream: FakeUpstream) -> None:
     """Style and script by their hash, nothing from elsewhere, and no frame around it."""
     async with running(config(upstream)) as gateway:
         replies = [await show(gateway, path) for path in PAGES] + [await gateway.request("GET", "/ui/requests/x")]
@@ -134,8 +134,8 @@ async def test_a_file_needs_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["chatcmpl-0", "..%2F..%2Fconfig.yaml", "%00", "a" * 3000, "chatcmpl-%22%0d%0a"])
-async def test_an_unknown_request_is_told_with_the_way_back(upstream: FakeUpstream, tmp_path: Path, name: str) -> None:
-    """Whatever its id: no path leads out of the folder."""
+async def test_an_unknown_request_is_a_404_with_a_link_back(upstream: FakeUpstream, tmp_path: Path, name: str) -> None:
+    """For every id: no path leads out of the folder."""
     async with running(config(upstream), trace_dir=tmp_path) as gateway:
         for path in (f"/ui/requests/{name}", f"/ui/requests/{name}/download"):
             reply = await gateway.request("GET", path)
@@ -162,15 +162,15 @@ async def test_a_browser_is_asked_for_a_key(upstream: FakeUpstream) -> None:
         assert (await gateway.chat(headers=basic(LAPTOP))).status == 401
 
 
-async def test_other_sites_do_not_get_at_the_pages(upstream: FakeUpstream) -> None:
-    """Nor does a name that was rebound to this machine."""
+async def test_other_sites_cannot_read_the_pages(upstream: FakeUpstream) -> None:
+    """Nor can a host name that was rebound to this machine."""
     async with running(config(upstream)) as gateway:
         for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Host": "evil.example"}):
             assert (await gateway.request("GET", "/ui", headers=headers)).status == 403
 
 
-async def test_the_list_is_sent_again_only_when_something_came(upstream: FakeUpstream) -> None:
-    """A page that is open asks with the tag of what it has."""
+async def test_the_list_is_sent_again_only_if_it_changed(upstream: FakeUpstream) -> None:
+    """An open page asks with the tag of its list."""
     async with running(config(upstream)) as gateway:
         first = await show(gateway, "/ui?part=list")
         tag = {"If-None-Match": first.headers["etag"]}
@@ -186,7 +186,7 @@ async def test_the_list_is_sent_again_only_when_something_came(upstream: FakeUps
 async def test_traces_in_memory_hold_no_key_and_leave_no_file(
     upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the pages are on without --debug-requests."""
+    """If the pages are on without --debug-requests."""
     monkeypatch.chdir(tmp_path)
     upstream.default = status(400, body={"error": {"message": f"wrong key {KEY}"}})
     async with running(config(upstream)) as gateway:
@@ -203,7 +203,7 @@ async def test_traces_in_memory_hold_no_key_and_leave_no_file(
 
 
 async def test_traces_of_older_versions_are_shown(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """With what they have."""
+    """With the facts that they have."""
     old = {"id": "chatcmpl-1", "mixture": "mom", "outcome": "ok", "candidates": [{"model": "a", "text": "one"}]}
     await asyncio.to_thread((tmp_path / "chatcmpl-1.json").write_text, json.dumps(old))
     async with running(config(upstream), trace_dir=tmp_path) as gateway:

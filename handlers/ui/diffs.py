@@ -1,10 +1,16 @@
-"""The difference between two texts, by line and by word, with bounded work. Pure."""
+"""The difference between two texts, by line and by word, with bounded work. Pure.
+
+difflib searches for the longest match, then for the longest on either side of it, and so on. Each search looks at every
+pair of equal elements in its range, so texts with many equal lines (blank ones, say) take time with the cube of their
+length. A hostile candidate could keep a page busy for minutes. So the matcher counts its steps while it searches, and
+gives up when the budget is spent: the text then counts as replaced as a whole, which is correct, only less helpful.
+A limit on the number of pairs alone was tried: texts with few pairs and many matches still took a second.
+"""
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
+from difflib import Match, SequenceMatcher
 from itertools import islice, zip_longest
 from typing import Literal
 
@@ -16,9 +22,8 @@ MAX_ROWS = 400
 
 _SIMILAR = 0.3  # a line less similar is another line, not the same one changed
 _CONTEXT = 3
-_MAX_LINE_PAIRS = 40_000
-_MAX_WORD_PAIRS = 2_000
-_POPULAR_FROM = 200  # in a sequence of this length difflib ignores frequent elements
+_MAX_LINE_STEPS = 1_000_000
+_MAX_WORD_STEPS = 20_000
 _WORDS = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
 _Operation = tuple[str, int, int, int, int]
@@ -64,14 +69,33 @@ class Diff:
 
 @dataclass(slots=True)
 class DiffBudget:
-    """The work that all diffs of a page may take together, counted in pairs of equal lines and of equal words.
+    """The work that all diffs of a page may take together, in steps of difflib's search."""
 
-    difflib looks at each such pair every time that it searches for the longest match. Two texts of 1,500 equal lines
-    are two million pairs: seconds. Lines beyond the budget count as replaced as a whole.
-    """
+    line_steps: int = 3_000_000
+    word_steps: int = 300_000
 
-    line_pairs: int = 200_000
-    word_pairs: int = 100_000
+
+class _BudgetSpentError(Exception):
+    """The search for a difference took more steps than it may."""
+
+
+class _Matcher(SequenceMatcher[str]):
+    """difflib's matcher with a limit on its work: `n_steps` is how many steps it has taken."""
+
+    a: Sequence[str]
+    b2j: Mapping[str, Sequence[int]]  # documented by difflib: the positions of each element of `new`
+
+    def __init__(self, old: Sequence[str], new: Sequence[str], max_steps: int) -> None:
+        super().__init__(None, old, new)
+        self._max_steps = max_steps
+        self.n_steps = 0
+
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Match:
+        """Return the longest match in a range; _BudgetSpentError if counting it exceeds the limit."""
+        self.n_steps += sum(1 + len(self.b2j.get(element, ())) for element in self.a[alo:ahi])
+        if self.n_steps > self._max_steps:
+            raise _BudgetSpentError
+        return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def compute_diff(before: str, after: str, budget: DiffBudget) -> Diff:
@@ -97,13 +121,14 @@ def _operations(old: Sequence[str], new: Sequence[str], budget: DiffBudget) -> I
     if head:
         yield "equal", 0, head, 0, head
     old_middle, new_middle = old[head : len(old) - tail], new[head : len(new) - tail]
-    n_pairs = _n_pairs(old_middle, new_middle)
-    if n_pairs > min(_MAX_LINE_PAIRS, budget.line_pairs):
-        yield "replace", head, len(old) - tail, head, len(new) - tail
-    else:
-        budget.line_pairs -= n_pairs
-        for operation, i1, i2, j1, j2 in SequenceMatcher(None, old_middle, new_middle).get_opcodes():
-            yield operation, i1 + head, i2 + head, j1 + head, j2 + head
+    matcher = _Matcher(old_middle, new_middle, min(_MAX_LINE_STEPS, budget.line_steps))
+    try:
+        operations = matcher.get_opcodes()
+    except _BudgetSpentError:
+        operations = [("replace", 0, len(old_middle), 0, len(new_middle))]
+    budget.line_steps -= min(matcher.n_steps, budget.line_steps)
+    for operation, i1, i2, j1, j2 in operations:
+        yield operation, i1 + head, i2 + head, j1 + head, j2 + head
     if tail:
         yield "equal", len(old) - tail, len(old), len(new) - tail, len(new)
 
@@ -114,13 +139,6 @@ def _equal_ends(old: Sequence[str], new: Sequence[str]) -> tuple[int, int]:
     head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
     tail = next((n for n in range(shorter - head) if old[-1 - n] != new[-1 - n]), shorter - head)
     return head, tail
-
-
-def _n_pairs(old: Sequence[str], new: Sequence[str]) -> int:
-    """Return how many pairs of equal elements difflib examines each time that it searches for the longest match."""
-    counts = Counter(new)
-    popular = len(new) // 100 + 1 if len(new) >= _POPULAR_FROM else len(new)
-    return sum(counts[element] for element in old if counts[element] <= popular)
 
 
 def _rows(
@@ -171,13 +189,13 @@ def _pieces(before: str | None, after: str | None, budget: DiffBudget) -> tuple[
     if before is None or after is None:
         return [Piece(before or "")], [Piece(after or "")]
     old, new = _WORDS.findall(before), _WORDS.findall(after)
-    n_pairs = _n_pairs(old, new)
-    matcher = SequenceMatcher(None, old, new)
-    if n_pairs > min(_MAX_WORD_PAIRS, budget.word_pairs) or matcher.quick_ratio() < _SIMILAR:
-        return [Piece(before)], [Piece(after)]
-    budget.word_pairs -= n_pairs
-    operations = matcher.get_opcodes()
-    if matcher.ratio() < _SIMILAR:
+    matcher = _Matcher(old, new, min(_MAX_WORD_STEPS, budget.word_steps))
+    try:
+        operations = matcher.get_opcodes() if matcher.quick_ratio() >= _SIMILAR else None
+    except _BudgetSpentError:
+        operations = None
+    budget.word_steps -= min(matcher.n_steps, budget.word_steps)
+    if operations is None or matcher.ratio() < _SIMILAR:
         return [Piece(before)], [Piece(after)]
     old_pieces = [piece for operation, i1, i2, _, _ in operations for piece in _mark(old[i1:i2], operation)]
     new_pieces = [piece for operation, _, _, j1, j2 in operations for piece in _mark(new[j1:j2], operation)]

@@ -60,8 +60,11 @@ def format_line_number(value: int | None) -> str:
 
 
 def format_json(value: Any) -> str:
-    """Return a value as indented JSON."""
-    return truncate(json.dumps(value, indent=2, ensure_ascii=False))
+    """Return a value as indented JSON; of one that is nested too deeply, a note."""
+    try:
+        return truncate(json.dumps(value, indent=2, ensure_ascii=False))
+    except RecursionError:
+        return "(nested too deeply to be shown)"
 
 
 def truncate(text: str) -> str:

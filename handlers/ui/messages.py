@@ -1,10 +1,10 @@
 """Messages of a conversation as the pages show them. Pure."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from handlers.ui.formats import format_json
 from synth.request import text_of
 
 Message = Mapping[str, Any]
@@ -47,5 +47,4 @@ def _show(message: Message) -> ShownMessage:
     if isinstance(content, list):
         others = [part for part in content if not (isinstance(part, dict) and part.get("type") == "text")]
         extra |= {"content": others} if others else {}
-    as_json = json.dumps(extra, indent=2, ensure_ascii=False) if extra else ""
-    return ShownMessage(str(message.get("role") or ""), text_of(content), as_json)
+    return ShownMessage(str(message.get("role") or ""), text_of(content), format_json(extra) if extra else "")

@@ -6,13 +6,19 @@ from importlib import import_module
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+HANDLERS = {
+    "/ui": "list_page",
+    "/ui/models": "models_page",
+    "/ui/requests/{id}": "request_page",
+    "/ui/requests/{id}/download": "download",
+}
+"""The handler of each path, by its name in pages.py."""
+
 
 def add_to(app: web.Application) -> None:
     """Add the routes of the pages; each replies 404 while the gateway keeps no traces."""
-    app.router.add_get("/ui", _import_page("list_page"))
-    app.router.add_get("/ui/models", _import_page("models_page"))
-    app.router.add_get("/ui/requests/{id}", _import_page("request_page"))
-    app.router.add_get("/ui/requests/{id}/download", _import_page("download"))
+    for path, name in HANDLERS.items():
+        app.router.add_get(path, _import_page(name))
 
 
 def _import_page(name: str) -> Handler:

@@ -16,10 +16,10 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def program() -> str:
-    """Return where the browser is: $CHROMIUM, or what the system has; none skips the test, under `make ui` fails it."""
+    """Return the path of the browser: $CHROMIUM, or the system's. Without one the test is skipped; `make ui` fails."""
     found = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, PROGRAMS)), None)
     if found is None:
-        reason = "there is no Chromium here; install Debian's package `chromium`, or name one by CHROMIUM"
+        reason = "no Chromium found; install the Debian package `chromium`, or set CHROMIUM to a path"
         if "BROWSER_REQUIRED" in os.environ:
             pytest.fail(reason)
         pytest.skip(reason)
@@ -27,7 +27,7 @@ def program() -> str:
 
 
 def flags() -> list[str]:
-    """Return what Chromium wants in addition where it is run by root, in a container say."""
+    """Return the extra flags that Chromium needs if it runs as root, as in a container."""
     return ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
@@ -47,9 +47,9 @@ async def used() -> AsyncGenerator[Scene]:
 
 
 def listen(page: Page, complaints: list[str]) -> None:
-    """Collect what goes wrong on a page: messages in its console, errors, what could not be loaded."""
+    """Collect the problems of a page: console messages, script errors, failed loads."""
 
-    def said(message: ConsoleMessage) -> None:
+    def collect(message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             complaints.append(message.text)
 
@@ -57,7 +57,7 @@ def listen(page: Page, complaints: list[str]) -> None:
         if request.failure != ABORTED:
             complaints.append(f"not loaded: {request.url}: {request.failure}")
 
-    page.on("console", said)
+    page.on("console", collect)
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", failed)
 
@@ -67,7 +67,7 @@ Open = Callable[..., Awaitable[Page]]
 
 @pytest.fixture
 async def opened(browser: Browser) -> AsyncGenerator[Open]:
-    """Give what opens an address in a context of its own; afterwards none of the pages may have had a complaint."""
+    """Return a function that opens an address in a new context; at the end no page may have reported a problem."""
     complaints: list[str] = []
     async with AsyncExitStack() as stack:
 

@@ -1,4 +1,4 @@
-"""A gateway that has been used: requests of every kind that the trace pages tell apart."""
+"""A gateway that has been used: requests of every kind that the trace pages distinguish."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -48,7 +48,7 @@ EDIT: dict[str, Any] = {
     )
 }
 QUESTION = "Why does a hash table slow down as it fills up, and what do implementations do about it?"
-SAID = {
+CANDIDATES = {
     "swift": """\
 A hash table slows down as it fills up because more keys share a slot.
 
@@ -80,7 +80,7 @@ Implementations double the table when the load factor passes a bound, often 0.75
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A gateway and what its requests were: `edit` chose among edits, `fuse` wrote prose, `failed` has no answer."""
+    """A gateway and the ids of some requests: `edit` picked among edits, `fuse` wrote prose, `failed` has no answer."""
 
     gateway: Gateway
     upstream: FakeUpstream
@@ -120,10 +120,10 @@ async def scene(trace_dir: Path | None = None) -> AsyncGenerator[Scene]:
 
 
 async def grown(used: Scene, n_requests: int) -> None:
-    """Have so many more questions answered, by a panel of which one member only repeats what another one says."""
-    for name, said in (("swift", SAID["swift"]), ("deep", SAID["deep"]), ("tiny", SAID["swift"])):
-        used.upstream.script(name, paced(0.002, answer(said, usage=(120, 100))))
-    used.upstream.script("broad", answer(SAID["deep"]), status(500), answer("It depends."))
+    """Have more questions answered, by a panel of which one member only repeats another."""
+    for name, text in (("swift", CANDIDATES["swift"]), ("deep", CANDIDATES["deep"]), ("tiny", CANDIDATES["swift"])):
+        used.upstream.script(name, paced(0.002, answer(text, usage=(120, 100))))
+    used.upstream.script("broad", answer(CANDIDATES["deep"]), status(500), answer("It depends."))
     used.upstream.script("wise", answer(FUSED, usage=(410, 141)))
     for number in range(n_requests):
         assert (await used.gateway.chat(ask(f"{QUESTION} ({number + 1})"))).status == 200
@@ -144,12 +144,12 @@ async def _failed(upstream: FakeUpstream, gateway: Gateway) -> str:
 
 
 async def _ordinary(upstream: FakeUpstream, gateway: Gateway) -> None:
-    """Have a few requests answered without ado."""
+    """Have a few simple requests answered."""
     for question in ("What is 17 * 23?", "Name a prime above 100.", "Spell 'necessary'.", "Is 91 a prime?"):
-        said = "7 * 13 is 91, so no." if "91" in question else "391" if "17" in question else "101, necessary."
+        text = "7 * 13 is 91, so no." if "91" in question else "391" if "17" in question else "101, necessary."
         for name in PANEL:
-            upstream.script(name, paced(0.01, answer(said, usage=(40, 12))))
-        upstream.script("wise", answer(said, usage=(180, 12)))
+            upstream.script(name, paced(0.01, answer(text, usage=(40, 12))))
+        upstream.script("wise", answer(text, usage=(180, 12)))
         assert (await gateway.chat(ask(question, stream=question.startswith("Is")))).status == 200
     upstream.script("swift", answer("Ready."))
     assert (await gateway.chat(ask("Say that you are ready.", model="swift"))).status == 200
@@ -168,10 +168,10 @@ async def _left(upstream: FakeUpstream, gateway: Gateway) -> None:
 
 
 async def _fused(upstream: FakeUpstream, gateway: Gateway) -> Reply:
-    upstream.script("swift", _writing(0.1, answer(SAID["swift"], usage=(120, 96))))
-    upstream.script("deep", _writing(0.06, answer(SAID["deep"], usage=(120, 104), reasoning="Probes first.")))
+    upstream.script("swift", _writing(0.1, answer(CANDIDATES["swift"], usage=(120, 96))))
+    upstream.script("deep", _writing(0.06, answer(CANDIDATES["deep"], usage=(120, 104), reasoning="Probes first.")))
     upstream.script("broad", after(0.1, status(400)))
-    upstream.script("tiny", _writing(0.2, answer(SAID["tiny"], usage=(120, 30))))
+    upstream.script("tiny", _writing(0.2, answer(CANDIDATES["tiny"], usage=(120, 30))))
     upstream.script("wise", after(0.2, paced(0.004, answer(FUSED, usage=(410, 141), piece_chars=24))))
     reply = await gateway.chat(ask(QUESTION, temperature=0.4))
     assert reply.headers["x-mom-decided-by"] == "critic"
@@ -179,7 +179,7 @@ async def _fused(upstream: FakeUpstream, gateway: Gateway) -> Reply:
 
 
 async def _edited(upstream: FakeUpstream, gateway: Gateway) -> Reply:
-    """Have hunks chosen from two answers: one came after a retry, one from a hedge; one failed, one was too late."""
+    """Have hunks of two answers picked: one came after a retry, one from a hedge; one failed, one was too late."""
     first = answer(f"Here you are.\n\n{QUANTITY}", usage=(600, 70))
     second = answer(f"The discount is whole cents now.\n\n{ROUNDED}", usage=(600, 88))
     upstream.script("swift", after(0.1, status(500)), _writing(0.1, first))
@@ -198,9 +198,9 @@ def _writing(first_s: float, step: Step) -> Step:
 
 
 def _names_both() -> Step:
-    def verdict(body: Any) -> str:
+    def pick(body: Any) -> str:
         marks = ("line.quantity", "// 100")
         chosen = [next(each for each, text in shown(body).items() if mark in text) for mark in marks]
         return f"{chosen[0]}1 {chosen[1]}1\nEach mends one of the two, and they touch different lines."
 
-    return from_request(verdict)
+    return from_request(pick)

@@ -40,8 +40,8 @@ async def test_from_the_list_to_a_diff(used: Scene, opened: Open) -> None:
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("code · select")
     waterfall = page.get_by_role("group", name="Waterfall of calls and attempts")
-    for told in ("✕ server error 500", "attempt 2, hedge", "✕ rate limited 429", "⊘ cancelled"):
-        await expect(waterfall.get_by_text(told).first).to_be_visible()
+    for text in ("✕ server error 500", "attempt 2, hedge", "✕ rate limited 429", "⊘ cancelled"):
+        await expect(waterfall.get_by_text(text).first).to_be_visible()
     await expect(waterfall.locator("rect.waiting").first).to_be_visible()
     diff = page.get_by_role("group", name="The answer, orders/totals.py")
     await expect(diff.locator("tr.add")).to_have_count(3)
@@ -49,7 +49,7 @@ async def test_from_the_list_to_a_diff(used: Scene, opened: Open) -> None:
 
 
 async def test_the_answer_beside_a_candidate(used: Scene, opened: Open) -> None:
-    """What the critic wrote otherwise; under the candidate's name and letter."""
+    """The critic's changes, under the candidate's name and letter."""
     page = await opened(f"{used.gateway.url}/ui/requests/{used.fuse}")
     other = page.locator("details", has=page.get_by_role("group", name="From deep to the answer", include_hidden=True))
     await other.locator("summary").click()
@@ -58,7 +58,7 @@ async def test_the_answer_beside_a_candidate(used: Scene, opened: Open) -> None:
 
 
 async def test_the_filter_narrows_by_choice(used: Scene, opened: Open) -> None:
-    """By outcome; and everything is one click away again."""
+    """By outcome; one click shows all again."""
     page = await opened(f"{used.gateway.url}/ui")
     await page.get_by_label("Outcome").select_option("cancelled")
     await page.get_by_role("button", name="Filter").click()
@@ -68,7 +68,7 @@ async def test_the_filter_narrows_by_choice(used: Scene, opened: Open) -> None:
 
 
 async def test_the_list_is_live(used: Scene, opened: Open) -> None:
-    """A new request appears and is announced; focus and what is being typed stay. Paused, nothing is asked."""
+    """A new request appears and is announced; focus and typed text stay. When paused, the page sends nothing."""
     page = await opened("about:blank")
     await page.clock.install()
     await page.goto(f"{used.gateway.url}/ui")
@@ -107,7 +107,7 @@ async def test_axe_finds_nothing(used: Scene, opened: Open, scheme: str) -> None
 
 
 async def test_dark_is_dark(used: Scene, opened: Open) -> None:
-    """As the reader's system wants it."""
+    """By the setting of the reader's system."""
     seen = []
     for scheme in ("light", "dark"):
         page = await opened(f"{used.gateway.url}/ui", color_scheme=scheme)
@@ -117,8 +117,8 @@ async def test_dark_is_dark(used: Scene, opened: Open) -> None:
     assert seen[1] < 120
 
 
-async def test_without_scripts_all_but_the_live_list_works(used: Scene, opened: Open) -> None:
-    """Filtering, opening and unfolding are the browser's own."""
+async def test_everything_except_the_live_list_works_without_scripts(used: Scene, opened: Open) -> None:
+    """Filtering, opening and unfolding need no script."""
     page = await opened(f"{used.gateway.url}/ui", java_script_enabled=False)
     await expect(page.get_by_role("button", name="Pause live updates")).to_be_hidden()
     await page.get_by_label("Text or id").fill("hash table")
@@ -129,7 +129,7 @@ async def test_without_scripts_all_but_the_live_list_works(used: Scene, opened: 
 
 
 async def test_a_hostile_candidate_stays_text(used: Scene, opened: Open, tmp_path: Path) -> None:
-    """On the page and in the file, which asks the network for nothing."""
+    """On the page and in the saved file, which loads nothing from the network."""
     page = await opened(f"{used.gateway.url}/ui/requests/{used.fuse}")
     async with page.expect_download() as downloading:
         await page.get_by_role("link", name="Save as a file").click()

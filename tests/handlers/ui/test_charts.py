@@ -1,4 +1,4 @@
-"""Charts are well-formed, escaped, and as large as what they show."""
+"""Charts are well-formed, escaped, and in proportion."""
 
 import xml.etree.ElementTree as ET
 
@@ -24,7 +24,7 @@ def number(element: ET.Element, name: str) -> float:
 
 @given(PARTS, PRINTABLE)
 def test_a_bar_shows_every_part_by_its_share(parts: list[Part], label: str) -> None:
-    """In order, side by side, within the image, and wider where there is more; what is nothing is not drawn."""
+    """In order, side by side, within the image, wider for larger amounts; parts of 0 are not drawn."""
     root, rects = drawn(draw_stacked_bar(parts, label=label))
     shown = [part for part in parts if part.amount > 0]
     assert root.attrib["aria-label"] == label
@@ -43,7 +43,7 @@ def test_a_bar_shows_every_part_by_its_share(parts: list[Part], label: str) -> N
 
 @given(PARTS, PRINTABLE)
 def test_columns_are_as_high_as_their_amounts(parts: list[Part], label: str) -> None:
-    """The highest fills the chart, each stands on its base, and every one has its own place."""
+    """The highest fills the chart, each stands on its base, and none overlap."""
     root, rects = drawn(draw_columns(parts, label=label))
     height = number(root, "height")
     assert root.attrib["role"] == "img"
@@ -55,8 +55,8 @@ def test_columns_are_as_high_as_their_amounts(parts: list[Part], label: str) -> 
         assert max(number(rect, "height") for rect in rects) == height
 
 
-def test_texts_cannot_leave_their_place() -> None:
-    """A model may be called anything; and no style attribute is needed."""
+def test_texts_are_escaped() -> None:
+    """A model may have any name; no style attribute is needed."""
     evil = '"><script>alert(1)</script>'
     for svg in (draw_stacked_bar([Part(evil, 1)], label=evil), draw_columns([Part(evil, 1)], label=evil)):
         assert "<script" not in svg
@@ -65,6 +65,6 @@ def test_texts_cannot_leave_their_place() -> None:
 
 
 def test_small_parts_can_be_seen() -> None:
-    """One failure in a million is there."""
+    """One failure in a million is visible."""
     _, rects = drawn(draw_stacked_bar([Part("ok", 10**6), Part("timeout", 1, "bad")], label="Outcomes"))
     assert number(rects[1], "width") >= 2

@@ -74,31 +74,31 @@ def test_the_numbers_are_consistent_for_every_trace(trace: Trace) -> None:
     assert all(call.seconds is None or call.seconds >= 0 for call in read.calls)
 
 
-def test_a_chosen_candidate_is_the_whole_answer() -> None:
-    """It is chosen, all of the answer is in it alone, and it mattered."""
+def test_a_chosen_candidate_is_all_of_the_answer() -> None:
+    """It is chosen, all of the answer is unique to it, and it mattered."""
     trace = document(candidates=[candidate("a", ONE), candidate("b", TWO)], answers=[answer("a", ONE, "chosen")])
     assert (member(trace).n_chosen, member(trace, "b").n_chosen, digest(trace).n_standing) == (1, 0, 1)
     assert member(trace).unique == member(trace).found == digest(trace).n_shingles > 0
     assert (member(trace).mattered, member(trace, "b").mattered) == (True, False)
 
 
-def test_a_critic_that_sits_on_the_panel_has_not_chosen_itself() -> None:
-    """What it wrote is its answer, not its candidate."""
+def test_a_critic_on_the_panel_has_not_chosen_itself() -> None:
+    """The answer that it wrote is not its candidate."""
     trace = document(candidates=[candidate("a", ONE), candidate("b", TWO)], answers=[answer("a", TWO, "critic")])
     assert (member(trace).n_chosen, digest(trace).n_standing) == (0, 0)
     assert (member(trace).found, member(trace, "b").mattered) == (0, True)
 
 
 @pytest.mark.parametrize("decided_by", ["critic_alone", "bypass", "model"])
-def test_answers_that_candidates_had_no_part_in_tell_nothing_of_them(decided_by: str) -> None:
-    """Also where their words happen to be the same."""
+def test_answers_made_without_candidates_do_not_count_for_them(decided_by: str) -> None:
+    """Even if their words happen to be the same."""
     trace = document(candidates=[candidate("a", ONE)], answers=[answer("a", ONE, decided_by)])
     assert (digest(trace).n_shingles, member(trace).found) == (0, 0)
     assert digest(trace).decided_by == (decided_by,)
 
 
-def test_what_others_come_to_as_well_is_no_loss() -> None:
-    """Of equal candidates none matters alone, in whichever words; a broken one beside it does not make it equal."""
+def test_of_equal_candidates_none_is_unique() -> None:
+    """In whichever words they are written; a broken or incomplete candidate does not count as equal."""
     answers = [answer("a", ONE, "equal_candidates")]
     equal = document(candidates=[candidate("a", ONE), candidate("b", TWO)], answers=answers)
     assert (member(equal).found, member(equal).unique, member(equal).n_chosen) == (2, 0, 1)
@@ -108,16 +108,16 @@ def test_what_others_come_to_as_well_is_no_loss() -> None:
     assert member(cut).unique == 2
 
 
-def test_whether_the_form_was_kept_is_only_counted_where_it_is_known() -> None:
-    """Older traces do not tell."""
+def test_only_checked_candidates_count_for_validity() -> None:
+    """Files of older versions have unchecked ones."""
     old = candidate("a", ONE)
     del old["finding"]
     trace = document(candidates=[old, candidate("a", ONE, layer=2, finding="no JSON"), candidate("a", ONE, layer=3)])
     assert (member(trace).n_candidates, member(trace).n_checked, member(trace).n_valid) == (3, 2, 1)
 
 
-def test_calls_of_tools_are_part_of_what_is_said() -> None:
-    """A proposer says in words what the critic calls."""
+def test_tool_calls_count_as_text() -> None:
+    """A proposer may describe in words the call that the critic makes."""
     arguments = '{"path": "src/app.py", "line": 17}'
     made = answer(
         "c", "", "critic", tool_calls=[{"id": "1", "function": {"name": "read_file", "arguments": arguments}}]
@@ -128,8 +128,8 @@ def test_calls_of_tools_are_part_of_what_is_said() -> None:
     assert member(trace, "b").found == 0
 
 
-def test_who_was_asked_left_out_or_failed_is_a_member() -> None:
-    """In the panel's order; samples each for themselves, as calls of one model."""
+def test_asked_failed_and_left_out_models_are_members() -> None:
+    """In the panel's order; samples are separate members, and calls of one model."""
     calls = [call("q#1"), call("q#2"), call("b"), call("q", role="critic")]
     left_out = failure("d", "left_out")
     trace = document(candidates=[candidate("q#2"), candidate("q#1")], failures=[left_out, failure("b")], calls=calls)
@@ -138,8 +138,8 @@ def test_who_was_asked_left_out_or_failed_is_a_member() -> None:
     assert member(trace, "d").failures == ("left_out",)
 
 
-def test_the_last_one_held_up_the_panel() -> None:
-    """By as much as it was later than the next one, in each layer; not by what cancelling takes."""
+def test_the_last_member_held_up_the_panel() -> None:
+    """By the time from the last but one to it, in each layer; the time of cancelling does not count."""
     layers = [call("a", 1.0), call("b", 3.5), call("a", 6.0), call("b", 5.5), call("b", 9.0, role="critic")]
     trace = document(candidates=[candidate("a"), candidate("b")], calls=layers)
     assert (member(trace, "b").held_s, member(trace, "a").held_s) == (2.5, 0.5)
@@ -147,7 +147,7 @@ def test_the_last_one_held_up_the_panel() -> None:
     assert member(together, "b").held_s == 0
 
 
-def test_a_client_that_left_waited_for_nobody() -> None:
+def test_a_cancelled_request_waited_for_no_member() -> None:
     """Nor does a panel of one."""
     calls = [call("a", 1.0), call("b", 3.0)]
     gone = document(candidates=[candidate("a")], calls=calls, outcome="cancelled")
@@ -156,14 +156,14 @@ def test_a_client_that_left_waited_for_nobody() -> None:
 
 
 def test_money_is_exact_or_unknown() -> None:
-    """And so are durations that never began."""
+    """A call that never began has no duration."""
     known, unknown = digest(document(calls=[call("a", cost=0.1), call("b", None, cost=None)])).calls
     assert (known.cost, unknown.cost) == (Decimal("0.1"), None)
     assert (known.seconds, unknown.seconds) == (1.0, None)
 
 
-def test_authors_of_an_answer_that_was_put_together() -> None:
-    """Names may have a plus themselves."""
+def test_authors_of_a_composed_answer_are_split() -> None:
+    """Names may contain a plus."""
     assert split_authors("a+b", ["a", "b"]) == ["a", "b"]
     assert split_authors("c++a", ["a", "c+"]) == ["c+", "a"]
     assert split_authors("a+b", ["a+b", "a", "b"]) == ["a+b"]

@@ -6,24 +6,24 @@ from handlers.ui import formats
 
 
 @pytest.mark.parametrize(
-    ("value", "said"), [(None, "—"), (0.0344, "0.034 s"), (1.234, "1.23 s"), (12.34, "12.3 s"), (0.0, "0.000 s")]
+    ("value", "text"), [(None, "—"), (0.0344, "0.034 s"), (1.234, "1.23 s"), (12.34, "12.3 s"), (0.0, "0.000 s")]
 )
-def test_seconds(value: float | None, said: str) -> None:
-    assert formats.format_seconds(value) == said
+def test_seconds(value: float | None, text: str) -> None:
+    assert formats.format_seconds(value) == text
 
 
-@pytest.mark.parametrize(("value", "said"), [(None, "unknown"), (0, "0"), (0.00012, "0.00012"), (1.5, "1.5000")])
-def test_money_that_is_not_known_is_not_nothing(value: float | None, said: str) -> None:
-    assert formats.format_money(value) == said
+@pytest.mark.parametrize(("value", "text"), [(None, "unknown"), (0, "0"), (0.00012, "0.00012"), (1.5, "1.5000")])
+def test_unknown_money_is_not_zero(value: float | None, text: str) -> None:
+    assert formats.format_money(value) == text
 
 
-def test_a_very_small_amount_is_not_nothing() -> None:
-    """It is less than the last digit that is shown."""
+def test_a_very_small_amount_is_not_zero() -> None:
+    """It is below the last digit that is shown."""
     assert formats.format_money(1e-9) == "< 0.000001"
 
 
 def test_counts_shares_times_and_words() -> None:
-    """Each as a reader expects it; what is no time stays."""
+    """Each as a reader expects it; a text that is not a time is unchanged."""
     assert formats.format_count(12345.0) == "12,345"
     assert formats.format_share(0.256) == "26 %"
     assert formats.format_time("2026-01-02T03:04:05.678+00:00") == "2026-01-02 03:04:05"
@@ -32,15 +32,15 @@ def test_counts_shares_times_and_words() -> None:
     assert {formats.format_count(None), formats.format_share(None), formats.format_word(None)} == {"—"}
 
 
-def test_a_long_text_has_a_beginning() -> None:
-    """By lines, and by the lines that a wide one takes."""
+def test_a_long_text_is_cut_by_lines() -> None:
+    """A wide line counts as the lines that it takes."""
     assert not formats.is_long("a\n" * 10, 9)
     assert formats.is_long("a\n" * 40, 9)
     assert formats.is_long("a" * 5000, 9)
     assert formats.take_lines("1\n2\n3", 2) == "1\n2"
 
 
-def test_an_endless_text_is_cut() -> None:
-    """And says so."""
+def test_a_huge_text_is_truncated() -> None:
+    """With a note."""
     assert formats.truncate("a" * 300_000).endswith("… and 100,000 more characters")
     assert formats.truncate("short") == "short"

@@ -1,4 +1,4 @@
-"""Which requests the list shows."""
+"""The list of requests: filter and pages."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def line(number: int = 1, **fields: Any) -> Summary:
     ],
 )
 def test_a_filter_narrows(query: dict[str, str], shown: list[int]) -> None:
-    """By every field that is given."""
+    """By every field that is set."""
     lines = [
         line(1),
         line(2, outcome="failed", preview="How?"),
@@ -53,7 +53,7 @@ def test_a_filter_narrows(query: dict[str, str], shown: list[int]) -> None:
 
 
 def test_pages_keep_the_filter() -> None:
-    """And lead on to each other."""
+    """And link to each other."""
     lines = [line(number) for number in range(2 * PER_PAGE + 1)]
     first = build_listing(lines, ListQuery.parse({"q": "a b&c", "page": "1"}))
     assert first.n_pages == 1
@@ -66,15 +66,15 @@ def test_pages_keep_the_filter() -> None:
 @pytest.mark.parametrize(
     ("page", "shown"), [("0", 1), ("-1", 1), ("x", 1), ("²", 1), ("9" * 50, 1), ("99", 2), ("", 1)]
 )
-def test_a_page_that_is_none_is_the_nearest(page: str, shown: int) -> None:
-    """Whatever an address says."""
+def test_an_invalid_page_becomes_the_nearest(page: str, shown: int) -> None:
+    """For any text in the address."""
     assert (
         build_listing([line(number) for number in range(PER_PAGE + 1)], ListQuery.parse({"page": page})).page == shown
     )
 
 
-def test_what_is_asked_for_stays_a_choice() -> None:
-    """Also when there is none of it any more."""
+def test_the_chosen_value_stays_an_option() -> None:
+    """Even if no request has it any more."""
     choices = list_options([line(), line(mixture=None)], ListQuery(mixture="gone", mode="select"))
     assert choices.mixtures == ["", "gone", "mom"]
     assert choices.modes == ["", "fuse", "select"]

@@ -1,4 +1,4 @@
-"""Numbers put into words and charts."""
+"""The page of statistics as words and charts."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,7 +11,7 @@ from handlers.ui.statistics import Usage
 from tests.handlers.ui.documents import answer, as_trace, call, candidate, document, failure
 
 
-def seen(*traces: dict[str, Any]) -> dict[str, Any]:
+def shown_of(*traces: dict[str, Any]) -> dict[str, Any]:
     """Return what the page shows of the only mixture."""
     (mixture,) = build_models_view([digest_trace(as_trace(each)) for each in traces], mixture="", span="all")[
         "mixtures"
@@ -21,7 +21,7 @@ def seen(*traces: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("cost", "n_unpriced", "told"),
+    ("cost", "n_unpriced", "text"),
     [
         ({}, 0, "0"),
         ({"USD": "0"}, 0, "0"),
@@ -34,24 +34,24 @@ def seen(*traces: dict[str, Any]) -> dict[str, Any]:
         ({"USD": "0.0000000001"}, 0, "under 0.000001 USD"),
     ],
 )
-def test_money_is_never_less_than_it_is(cost: dict[str, str], n_unpriced: int, told: str) -> None:
-    """An unknown price is not none, and a small one neither."""
+def test_costs_are_never_understated(cost: dict[str, str], n_unpriced: int, text: str) -> None:
+    """An unknown cost is not 0, nor is a very small one."""
     known = {currency: Decimal(amount) for currency, amount in cost.items()}
-    assert describe_cost(Usage(n_calls=5, cost=known, n_unpriced=n_unpriced)) == told
+    assert describe_cost(Usage(n_calls=5, cost=known, n_unpriced=n_unpriced)) == text
 
 
-def test_members_of_whom_the_same_is_said_share_a_line() -> None:
+def test_equal_recommendations_share_a_line() -> None:
     """In the panel's order."""
     trace = document(candidates=[candidate("a"), candidate("b"), candidate("c")], answers=[answer("a", "some words")])
-    (said,) = seen(trace)["recommendations"]
-    assert said["names"] == "a, b, c"
-    assert said["sentence"] == "Too few requests to tell: 1 of at least 20."
+    (line,) = shown_of(trace)["recommendations"]
+    assert line["names"] == "a, b, c"
+    assert line["sentence"] == "Too few requests to tell: 1 of at least 20."
 
 
-def test_what_the_gateway_ended_itself_is_no_fault() -> None:
-    """Cancelled and left out have the colour of rest, other failures one of alarm; the words name all of them."""
+def test_calls_that_the_gateway_ended_are_not_shown_as_faults() -> None:
+    """Cancelled and left out have a neutral colour, other failures an alarming one; the words name all."""
     failures = [failure("a"), failure("a", "straggler"), failure("a", "left_out"), failure("a", "empty")]
-    (member,) = seen(document(failures=failures))["members"]
+    (member,) = shown_of(document(failures=failures))["members"]
     assert member["outcome_counts"] == "ok 0, empty 1, left out 1, straggler 1, timeout 1"
     for kind, tone in (("empty", "bad"), ("left out", "idle"), ("straggler", "idle"), ("timeout", "bad-2")):
         assert f"chart-{tone}" in next(
@@ -59,9 +59,9 @@ def test_what_the_gateway_ended_itself_is_no_fault() -> None:
         )
 
 
-def test_what_is_unknown_is_said_to_be() -> None:
-    """A member that gave nothing has no validity, and one of which no answer was made no part in it."""
-    mixture = seen(document(failures=[failure("a")], outcome="failed", calls=[call("a", None, outcome="timeout")]))
+def test_unknown_numbers_are_called_unknown() -> None:
+    """A member without candidates has no validity, and no part of an answer."""
+    mixture = shown_of(document(failures=[failure("a")], outcome="failed", calls=[call("a", None, outcome="timeout")]))
     assert (mixture["members"][0]["validity"], mixture["members"][0]["text"]) == ("unknown", None)
     assert (mixture["latency"], mixture["decided_by"], mixture["outcome_counts"]) == (
         None,
@@ -70,7 +70,7 @@ def test_what_is_unknown_is_said_to_be() -> None:
     )
 
 
-def test_a_bar_says_all_that_it_shows() -> None:
-    """To who cannot see it."""
-    mixture = seen(document(), document(outcome="cancelled"), document(outcome="failed", error={"code": "timeout"}))
+def test_a_bar_has_a_text_alternative() -> None:
+    """For readers who cannot see it."""
+    mixture = shown_of(document(), document(outcome="cancelled"), document(outcome="failed", error={"code": "timeout"}))
     assert 'aria-label="Outcomes of mom: ok: 1; cancelled: 1; timeout: 1"' in mixture["outcomes"]

@@ -45,7 +45,7 @@ def member(found: Statistics, name: str) -> MemberStatistics:
 
 @given(DOCUMENTS)
 def test_shares_are_shares_and_sums_are_sums(documents: list[dict[str, Any]]) -> None:
-    """Nothing is counted twice, and nothing is lost: models and mixtures are two views of the same calls."""
+    """Nothing is counted twice or lost: models and mixtures are two views of the same calls."""
     found = counted(*documents)
     calls = [each for trace in documents for each in trace["calls"]]
     assert found.n_requests == len(documents)
@@ -73,8 +73,8 @@ def check(member: MemberStatistics) -> None:
 
 
 @given(st.lists(st.floats(0, 1000), min_size=1))
-def test_a_distribution_holds_every_value(seconds: list[float]) -> None:
-    """The percentiles are values that were measured, and half of all take no longer than the first."""
+def test_a_distribution_counts_every_value(seconds: list[float]) -> None:
+    """The percentiles are measured values, and split the values as they should."""
     found = measure_latency(seconds)
     assert found is not None
     assert found.n == sum(found.bins) == len(seconds)
@@ -85,20 +85,20 @@ def test_a_distribution_holds_every_value(seconds: list[float]) -> None:
     assert sum(each > found.p95_s for each in seconds) <= len(seconds) * 0.05
 
 
-def test_no_value_is_no_distribution() -> None:
-    """And not one of zero seconds."""
+def test_no_values_have_no_distribution() -> None:
+    """Rather than one of zero seconds."""
     assert measure_latency([]) is None
 
 
 def test_a_value_at_an_edge_is_in_the_bin_below_it() -> None:
-    """Which is what `up to` says."""
+    """As its label `up to` says."""
     found = measure_latency([0.1, 0.11, 1000.0])
     assert found is not None
     assert (found.bins[0], found.bins[1], found.bins[-1]) == (1, 1, 1)
 
 
 def test_unknown_prices_are_counted_beside_the_known_ones() -> None:
-    """Exactly, and each currency for itself."""
+    """Exactly, and by currency."""
     euro = document(calls=[call("a", cost=0.1), call("a", cost=0.2)], ledger={"currency": "EUR"})
     found = counted(euro, document(calls=[call("a", cost=None), call("a", cost=1.0)]))
     usage = found.models[0].usage
@@ -106,16 +106,16 @@ def test_unknown_prices_are_counted_beside_the_known_ones() -> None:
     assert (usage.n_calls, usage.n_unpriced) == (4, 1)
 
 
-def test_requests_that_the_client_left_are_paid_for_and_not_judged() -> None:
-    """A member that was still at work has neither failed nor lost."""
+def test_cancelled_requests_count_only_in_usage() -> None:
+    """A member that was still at work has not failed."""
     gone = document(calls=[call("a", outcome="cancelled"), call("b", 5.0)], outcome="cancelled", mixture="mom")
     found = member(counted(gone), "a")
     assert (found.n_requests, found.failures.total(), found.n_held) == (0, 0, 0)
     assert found.usage.n_calls == 1
 
 
-def test_only_answers_of_the_panel_judge_it() -> None:
-    """A request that failed, or that the critic answered alone, is one that its members were asked in."""
+def test_only_answers_from_candidates_count_for_a_member() -> None:
+    """A failed request, or one that the critic answered alone, counts as asked only."""
     failed = document(failures=[failure("a"), failure("b")], outcome="failed", error={"code": "upstream_error"})
     alone = document(failures=[failure("a"), failure("b")], answers=[answer("c", "words", "critic_alone")])
     fused = document(candidates=[candidate("a", "some words")], failures=[failure("b")], answers=[answer("c", "words")])
@@ -127,7 +127,7 @@ def test_only_answers_of_the_panel_judge_it() -> None:
 
 
 def test_the_busiest_come_first_and_the_panel_keeps_its_order() -> None:
-    """Samples are members of their own, and calls of one model."""
+    """Samples are separate members, and calls of one model."""
     samples = document(calls=[call("z"), call("q#1"), call("q#2")], mixture="small")
     found = counted(samples, document(calls=[call("b"), call("a")]), document(calls=[call("b"), call("a")]))
     assert [each.name for each in found.mixtures] == ["mom", "small"]
@@ -135,8 +135,8 @@ def test_the_busiest_come_first_and_the_panel_keeps_its_order() -> None:
     assert {each.name: each.usage.n_calls for each in found.models} == {"q": 2, "a": 2, "b": 2, "z": 1}
 
 
-def test_failed_calls_have_no_part_in_the_latency() -> None:
-    """A refusal within a millisecond is not a fast answer."""
+def test_failed_calls_do_not_count_in_the_latency() -> None:
+    """A fast refusal is not a fast answer."""
     found = counted(document(calls=[call("a", 4.0), call("a", 0.001, outcome="rate_limited"), call("a", None)]))
     distribution = found.models[0].latency
     assert distribution is not None

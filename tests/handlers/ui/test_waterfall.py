@@ -48,7 +48,7 @@ def call(*attempts: Any, outcome: str = "ok", **fields: Any) -> dict[str, Any]:
 
 @given(st.lists(CALLS, max_size=4), st.none() | st.floats(0, 1e4))
 def test_everything_lies_on_the_axis(calls: list[Any], total_s: float | None) -> None:
-    """Bars and marks, whatever instants are missing or out of order."""
+    """Bars and ticks, even if instants are missing or out of order."""
     made = build_waterfall(trace(*calls, total_s=total_s))
     for bar in (bar for lane in made.lanes for bar in lane.bars):
         assert 0 <= bar.x <= 100
@@ -58,7 +58,7 @@ def test_everything_lies_on_the_axis(calls: list[Any], total_s: float | None) ->
 
 
 def test_several_attempts_have_a_lane_each() -> None:
-    """Below their call's; a hedge is called one."""
+    """Below the lane of their call; a hedge is marked."""
     first = attempt("server_error", 0.0, 0.5, status=500, message="down")
     lanes = build_waterfall(trace(call(first, attempt(started_s=0.6, hedge=True)))).lanes
     assert [lane.attempt for lane in lanes] == ["", "attempt 1", "attempt 2, hedge"]
@@ -68,20 +68,20 @@ def test_several_attempts_have_a_lane_each() -> None:
 
 
 def test_a_single_attempt_is_its_call() -> None:
-    """In two stretches: until the first byte, and from there."""
+    """In two bars: until the first byte, and from there on."""
     (lane,) = build_waterfall(trace(call(attempt(first_byte_s=0.75)), total_s=1.0)).lanes
     assert [(bar.kind, bar.x, bar.width) for bar in lane.bars[1:]] == [("waiting", 0, 75), ("receiving", 75, 25)]
     assert (lane.took_s, lane.first_byte_s) == (1.0, 0.75)
 
 
-def test_what_was_given_up_is_no_failure() -> None:
-    """Told by a sign as well, for those who see no colours."""
+def test_a_cancelled_call_is_not_a_failure() -> None:
+    """Each tone has a sign too, for readers who do not see colours."""
     lanes = build_waterfall(trace(call(attempt("cancelled"), outcome="cancelled"), call(outcome="breaker_open"))).lanes
     assert [(lane.tone, lane.sign) for lane in lanes] == [("idle", "⊘"), ("bad", "✕")]
 
 
 def test_marks_are_round() -> None:
-    """And the last has a label where there is room."""
+    """The last has a label if there is room."""
     assert [tick.label for tick in build_waterfall(trace(call(), total_s=2.3)).ticks] == [
         "0",
         "0.5 s",
@@ -98,14 +98,14 @@ def test_marks_are_round() -> None:
     ]
 
 
-def test_the_picture_is_told_in_words() -> None:
-    """What it shows at a glance."""
+def test_the_picture_is_summarized_in_words() -> None:
+    """Calls, attempts, hedges and failures."""
     calls = call(attempt(), attempt(hedge=True)), call(attempt("timeout"), outcome="timeout")
     assert build_waterfall(trace(*calls)).summary == "2 calls, 3 attempts in 2.00 s; 1 hedged, 1 failed"
     assert build_waterfall(trace(call(attempt()))).summary == "1 call, 1 attempt in 2.00 s"
 
 
 def test_the_panel_s_end_is_marked() -> None:
-    """Where there was a panel."""
+    """If there was a panel."""
     assert build_waterfall(trace(call(attempt()), panel_s=1.0)).settled_x == 50
     assert build_waterfall(trace(call(attempt(), role="direct"), panel_s=0.0)).settled_x is None

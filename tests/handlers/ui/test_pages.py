@@ -63,8 +63,8 @@ def ledger(replies: list[Reply]) -> tuple[Counter[str], dict[str, Decimal]]:
     return counts, costs
 
 
-async def test_the_numbers_are_the_ledger_s(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Calls, tokens and money of each model are the sums of what the replies said; no price is not no cost."""
+async def test_the_numbers_are_those_of_the_ledger(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Calls, tokens and money of each model are the sums over the replies; an unknown price is not 0."""
     upstream.script("a", answer("the answer of a", usage=(1000, 10)), status(500), answer("a again", usage=(2000, 20)))
     upstream.script("b", *[answer(f"number {n} of the answers of b", usage=(900, n)) for n in (7, 8, 9)])
     upstream.script("c", *[answer("quite another answer, by c alone", usage=(800, 5))] * 3)
@@ -77,8 +77,8 @@ async def test_the_numbers_are_the_ledger_s(upstream: FakeUpstream, tmp_path: Pa
     for name, row in models.items():
         assert row["Calls"].partition(":")[0] == str(counts[f"{name} calls"])
         assert row["Tokens"] == f"{counts[f'{name} prompt_tokens']:,} in, {counts[f'{name} completion_tokens']:,} out"
-        told = row["Cost"]
-        assert told == "unknown" if name == "c" else Decimal(told.removesuffix(" EUR")) == costs[name]
+        cost = row["Cost"]
+        assert cost == "unknown" if name == "c" else Decimal(cost.removesuffix(" EUR")) == costs[name]
     (mixture,) = mixtures.values()
     assert mixture["Calls"] == str(sum(reply.json["usage"]["mom"]["calls"] for reply in replies))
     assert mixture["Cost"] == f"at least {sum(costs.values())} EUR"
@@ -90,8 +90,8 @@ async def test_the_numbers_are_the_ledger_s(upstream: FakeUpstream, tmp_path: Pa
     assert members["b"]["Its part of the answers' text"] == "0 %, only in it 0 %"
 
 
-async def test_choosing_is_told(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Whose candidate the answer is, and who keeps the form."""
+async def test_picks_are_counted(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Whose candidate was picked, and who keeps the contract."""
     upstream.script("a", *[answer('{"n": 1}')] * 2)
     upstream.script("b", *[answer('{"n": 2, "of": "all the numbers there are"}')] * 2)
     upstream.script("c", answer("{broken"), answer('{"n": 3}'))
@@ -108,7 +108,7 @@ async def test_choosing_is_told(upstream: FakeUpstream, tmp_path: Path) -> None:
 
 
 async def test_the_page_can_be_narrowed(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """To a mixture, and to the newest requests; what is asked for stays selected."""
+    """To a mixture, and to the newest requests; the choice stays selected."""
     old = [document(candidates=[candidate("x")], mixture="quick") for _ in range(3)]
     new = [document(candidates=[candidate("y")], mixture="quick") for _ in range(100)]
     kept(tmp_path, *old, *new, document(candidates=[candidate("z")], mixture="mom"))
@@ -128,7 +128,7 @@ async def test_the_page_can_be_narrowed(upstream: FakeUpstream, tmp_path: Path) 
 
 
 async def test_nothing_of_a_trace_is_markup(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Wherever it is shown; and there is no style but the style sheet's, which the policy names."""
+    """On the whole page; the only style is the style sheet that the policy names."""
     evil = "\"'><script>alert(1)</script>{{ 7 * 7 }}"
     trace = document(
         candidates=[candidate(evil, evil)], mixture=evil, outcome="failed", error={"code": evil}, time=evil
@@ -143,7 +143,7 @@ async def test_nothing_of_a_trace_is_markup(upstream: FakeUpstream, tmp_path: Pa
 
 
 async def test_an_empty_store_says_so(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """And where nothing is kept there is no page."""
+    """If no traces are kept, there is no page."""
     async with running(config(upstream), trace_dir=tmp_path) as gateway:
         assert "Nothing to count yet." in await page(gateway)
     async with running(config(upstream)) as gateway:
@@ -151,7 +151,7 @@ async def test_an_empty_store_says_so(upstream: FakeUpstream, tmp_path: Path) ->
 
 
 class _Watched(TraceFolder):
-    """A folder that tells which traces were read."""
+    """A folder that records which traces were read."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -163,7 +163,7 @@ class _Watched(TraceFolder):
 
 
 def test_each_trace_is_read_once(tmp_path: Path) -> None:
-    """Also one that cannot be read; what the store has dropped is gone, and what comes is read alone."""
+    """Even an unreadable one; dropped traces are forgotten, and only new ones are read."""
     kept(tmp_path, *[document(mixture=name) for name in ("one", "two", "three")])
     (tmp_path / "chatcmpl-999.json").write_text("{")
     store, digests = _Watched(tmp_path), Digests()
