@@ -1,4 +1,4 @@
-"""One attempt at a call: leave to start, its record, what is sent, and what the breaker learns of it."""
+"""One attempt at a call: its slots, the breaker's permission, the request, the record of its outcome."""
 
 import asyncio
 import logging
@@ -25,16 +25,15 @@ from upstream.retry_policy import RetryBudget
 
 _log = structlog.get_logger(__name__)
 
-_TOO_LATE = (Kind.TIMEOUT, "the deadline ran out before the call could start")
-_AFTERWORD_S = 2.0
+_TOO_LATE = (Kind.TIMEOUT, "the deadline passed before the call could start")
+_USAGE_WAIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A model's way out, and what bounds the traffic on it.
+    """How a model is reached, and what limits the traffic to it.
 
-    All models of one upstream share its session, its slots and its budget, those that have one id there also the
-    breaker.
+    All models of one upstream share its connections and its slots; those with the same id there also the breaker.
     """
 
     upstream: Upstream
@@ -47,11 +46,11 @@ class Route:
 
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
-    """Return the checked completion of one attempt; CallError for whatever goes wrong."""
+    """Return the checked completion of one attempt; CallError for every failure."""
     await _take_slots(route, call)
-    with _Attempting(route, call, hedge=hedge) as attempt:
+    with _AttemptScope(route, call, hedge=hedge) as attempt:
         completion = await route.upstream.complete(
-            _question(route, call), timeouts=_timeouts(route, call), attempt=attempt
+            _build_request(route, call), timeouts=_timeouts(route, call), attempt=attempt
         )
         attempt.received_chars = wire.count_chars(completion["choices"][0]["message"])
         attempt.stated_model = completion.get("model")
@@ -59,21 +58,23 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
 
 
 async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGenerator[dict[str, Any]]:
-    """Yield one attempt's checked chunks, holding them back until the first with content; CallError as above.
-
-    So nothing is out before there is content, and until then another attempt may take its place unseen.
-    """
-    asked: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
+    """Yield the checked chunks of one attempt, none before the first with content; CallError as from `complete`."""
+    extra: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     if call.model.weights is not None:
-        asked["return_progress"] = True  # else llama.cpp notices a cancelled call only after the whole prompt
+        extra["return_progress"] = True  # without it llama.cpp notices a cancelled call only after the whole prompt
+    # Chunks are held back until the first one with content. Upstreams send a role, empty deltas and reasoning early,
+    # and may fail afterwards: overloaded models do. As long as nothing was yielded, the caller has sent nothing to its
+    # own client either, so a failure can still be retried, and a hedge can take over, without anyone noticing. After
+    # the first content there is no way back, because two attempts never write the same text. What is held back is
+    # small, and nothing waits for it: a client has no use for a role alone.
     held: HeldChunks | None = HeldChunks()
     ending = _Ending()
     await _take_slots(route, call)
-    with _Attempting(route, call, hedge=hedge) as attempt:
-        limits = _timeouts(route, call, streamed=True)
-        chunks = route.upstream.stream(_question(route, call, **asked), timeouts=limits, attempt=attempt)
+    with _AttemptScope(route, call, hedge=hedge) as attempt:
+        timeouts = _timeouts(route, call, streamed=True)
+        chunks = route.upstream.stream(_build_request(route, call, **extra), timeouts=timeouts, attempt=attempt)
         async with aclosing(chunks):
-            while (chunk := await _next(chunks, finished=ending.is_near)) is not None:
+            while (chunk := await _next_chunk(chunks, is_finished=ending.is_near)) is not None:
                 ending.note(attempt, chunk)
                 if held is not None:
                     held.add(chunk)
@@ -91,15 +92,16 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
             yield early
 
 
-async def _next(chunks: AsyncGenerator[dict[str, Any]], *, finished: bool) -> dict[str, Any] | None:
+async def _next_chunk(chunks: AsyncGenerator[dict[str, Any]], *, is_finished: bool) -> dict[str, Any] | None:
     """Return the next chunk, None at the end.
 
-    An answer that is finished is whole, however its connection ends: only its usage may still come, and soon.
+    After its finish_reason an answer is complete, whatever becomes of the connection: only the usage may follow, and it
+    is waited for briefly.
     """
-    if not finished:
+    if not is_finished:
         return await anext(chunks, None)
     try:
-        async with asyncio.timeout(_AFTERWORD_S):
+        async with asyncio.timeout(_USAGE_WAIT_S):
             return await anext(chunks, None)
     except (TimeoutError, CallError):
         return None
@@ -110,10 +112,10 @@ def is_full(route: Route) -> bool:
     return route.slots.is_full() or route.upstream_slots.is_full()
 
 
-class _Attempting:
-    """One attempt that has its slots, as a context: it has the breaker's leave, and writes down how the attempt ended.
+class _AttemptScope:
+    """One attempt that holds its slots, as a context: asks the breaker for permission, and records the outcome.
 
-    The slots are free again when it is over, also where entering raises CallError, because the breaker is open.
+    The slots are free again on leaving, and also if entering raises CallError because the breaker is open.
     """
 
     __slots__ = ("_attempt", "_call", "_route", "_ticket")
@@ -161,7 +163,7 @@ class _Attempting:
         elif isinstance(error, Exception):
             failure = CallError(Kind.UNPARSABLE, "the reply has a shape that cannot be read")
             self._fail(failure)
-            # Whatever an upstream sends must cost its own answer alone; if the fault is ours, the log has it.
+            # An unexpected reply must cost no more than its own answer. If the fault is ours, the log shows it.
             _log.warning("a reply could not be read", model=self._call.model.name, exc_info=error)
             raise failure from error
         else:
@@ -172,7 +174,7 @@ class _Attempting:
         error.message = redact(error.message, secrets_of(call.model))[: wire.MAX_MESSAGE_CHARS]
         attempt.outcome, attempt.message = error.kind, error.message
         attempt.status = error.status or attempt.status
-        self._route.breaker.failed(self._ticket, error.kind, _blame(error, call.model))
+        self._route.breaker.failed(self._ticket, error.kind, _breaker_reason(error, call.model))
 
     def _log(self) -> None:
         attempt, model = self._attempt, self._call.model
@@ -190,9 +192,10 @@ class _Attempting:
 
 
 async def _take_slots(route: Route, call: Call) -> None:
-    """Take one of the model's slots and one of its upstream's, first come, first served.
+    """Take one of the model's slots and one of its upstream's, in the order of arrival.
 
-    CallError at once where the breaker is open, for the wait may be long, and at the deadline where no slot gets free.
+    CallError at once if the breaker is open, because the wait may be long; CallError at the deadline if no slot is free
+    by then.
     """
     route.breaker.check()
     remaining_s = call.deadline - route.clock()
@@ -206,7 +209,7 @@ async def _take_slots(route: Route, call: Call) -> None:
         async with asyncio.timeout(remaining_s):
             await route.slots.wait()
             try:
-                await route.upstream_slots.wait()  # who queues for the model's slot takes none of these from others
+                await route.upstream_slots.wait()  # second: a call that waits for its model must not block the others
             except BaseException:
                 route.slots.free()
                 raise
@@ -244,7 +247,7 @@ class _Ending:
 
 
 def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
-    """Return the limits of one attempt: `timeout_s` bounds a whole reply, and of a stream each silence."""
+    """Return the time-outs of one attempt: `timeout_s` limits a complete reply, and each silence of a stream."""
     model = call.model
     remaining_s = call.deadline - route.clock()
     silence_s = model.timeout_s if streamed else None
@@ -256,17 +259,17 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
     )
 
 
-def _question(route: Route, call: Call, **asked: Any) -> ChatRequest:
+def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
-    return ChatRequest(call.messages, {"model": model.model, **params, **asked}, route.headers)
+    return ChatRequest(call.messages, {"model": model.model, **params, **extra}, route.headers)
 
 
-def _blame(error: CallError, model: Model) -> str:
-    """Return what a breaker gives as its reason; of a refused key it says where that came from."""
+def _breaker_reason(error: CallError, model: Model) -> str:
+    """Return the reason that an open breaker gives; for a refused key it names the key's source."""
     if error.kind is not Kind.AUTH:
         return error.message
     secrets = [model.api_key] if model.api_key else [*model.headers.values()]
     sources = ", ".join(dict.fromkeys(secret.source for secret in secrets))
-    whose = f"the key from {sources} was refused" if sources else "a key is wanted, and none is configured"
-    return f"{whose} (HTTP {error.status}: {error.message})"
+    subject = f"the key from {sources} was refused" if sources else "a key is required, and none is configured"
+    return f"{subject} (HTTP {error.status}: {error.message})"

@@ -1,8 +1,8 @@
 """The circuit breaker: whether a model may be asked now. A pure state machine on a given clock.
 
-The pattern is Michael Nygard's ("Release It!", 2007). Closed, every attempt goes out. Failures open it, and then none
-does, until the pause is over: half-open, a single attempt probes. If it succeeds the breaker closes, if it fails the
-next pause is twice as long.
+The pattern is Michael Nygard's ("Release It!", 2007). A closed breaker admits every attempt. Failures open it, and an
+open breaker admits none until its pause is over. Then it is half-open and admits a single attempt, the probe. If the
+probe succeeds the breaker closes; if it fails the next pause is twice as long.
 """
 
 from collections import deque
@@ -23,15 +23,15 @@ LONGEST_PAUSE_S = 120.0
 COUNTED = frozenset(
     {Kind.CONNECT, Kind.DISCONNECTED, Kind.TIMEOUT, Kind.SERVER_ERROR, Kind.UNPARSABLE, Kind.TRUNCATED},
 )
-"""Failures that speak against the model as a whole. A rate limit, a refused request, a conversation that is too long
-and a client that leaves say nothing about its health, neither good nor bad."""
+"""Failures that count against the model. A rate limit, a refused request, a conversation that is too long and a client
+that leaves say nothing about its health, neither good nor bad."""
 
 Ticket = NewType("Ticket", int)
-"""What an admitted attempt hands back with its outcome."""
+"""Identifies the state in which an attempt was admitted; given back with its outcome."""
 
 
 class State(StrEnum):
-    """What a breaker does with attempts."""
+    """The state of a breaker."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a breaker is: why it is not closed, and for how many more seconds it lets nothing through."""
+    """A breaker's state, why it is not closed, and for how many more seconds it admits nothing."""
 
     state: State
     reason: str = ""
@@ -51,8 +51,8 @@ class Breaker:
     """Guards one model at one upstream.
 
     Every `admit` is followed by exactly one of `succeeded`, `failed` and `abandoned`, with its ticket. An outcome
-    counts only in the state in which its attempt began: what was sent before the breaker opened neither closes it nor
-    opens it again. `clock` gives seconds; `on_change` hears each new state.
+    counts only in the state in which its attempt began: an attempt from before the breaker opened neither closes it nor
+    opens it again. `clock` returns seconds; `on_change` is called with each new status.
     """
 
     def __init__(self, clock: Callable[[], float], on_change: Callable[[Status], None] = lambda _: None) -> None:
@@ -65,33 +65,39 @@ class Breaker:
         self._pause_s = FIRST_PAUSE_S
         self._opened = 0.0
         self._probing = False
-        self._ticket = Ticket(0)  # of the present state; each change of it makes the older ones void
+        self._ticket = Ticket(0)  # of the current state; every change of state makes older tickets void
 
     def status(self) -> Status:
-        """Return how it is now."""
+        """Return the status now, which becomes half-open when the pause is over."""
         if self._state is State.OPEN and self._clock() >= self._opened + self._pause_s:
             self._enter(State.HALF_OPEN, self._reason)
         return self._status()
 
     def check(self) -> None:
-        """Raise CallError (breaker_open) where no attempt may start now."""
+        """Raise CallError (breaker_open) if no attempt may start now."""
         if self._state is State.CLOSED:
             return
         status = self.status()
         if status.state is State.OPEN:
-            message = f"not asked, for another {status.wait_s:.0f} s: {status.reason}"
+            message = f"not asked for another {status.wait_s:.0f} s: {status.reason}"
             raise CallError(Kind.BREAKER_OPEN, message, retry_after_s=status.wait_s)
         if status.state is State.HALF_OPEN and self._probing:
-            raise CallError(Kind.BREAKER_OPEN, f"not asked, while another call tries whether it works: {status.reason}")
+            message = f"not asked while another call tests whether it works again: {status.reason}"
+            raise CallError(Kind.BREAKER_OPEN, message)
 
     def admit(self) -> Ticket:
-        """Let an attempt start, as the probe where half-open; CallError as in `check`."""
+        """Admit an attempt, as the probe if half-open; CallError as from `check`."""
+        # Half-open admits one probe at a time, and its ticket decides. Two traps are avoided here. A probe may end
+        # without saying anything: its client leaves, or the upstream answers with a rate limit. Then `abandoned` makes
+        # room for the next probe, otherwise the breaker would stay half-open for ever. And attempts from before the
+        # breaker opened may still be running, for minutes: their tickets are void, so that a late failure does not
+        # double the pause, and a late success does not close the breaker on old evidence.
         self.check()
         self._probing = self._state is State.HALF_OPEN
         return self._ticket
 
     def succeeded(self, ticket: Ticket) -> None:
-        """Take in that an attempt ended well."""
+        """Record that an attempt succeeded."""
         if ticket != self._ticket:
             return
         if self._state is State.HALF_OPEN:
@@ -101,7 +107,7 @@ class Breaker:
         self._note(failed=False)
 
     def failed(self, ticket: Ticket, kind: Kind, message: str) -> None:
-        """Take in that an attempt failed. `message` may be shown: for an `auth` failure it says which key to see to."""
+        """Record that an attempt failed. `message` becomes part of the reason: for `auth` it names the key to check."""
         if kind is not Kind.AUTH and kind not in COUNTED:
             self.abandoned(ticket)
             return
@@ -110,17 +116,17 @@ class Breaker:
         self._failures_in_a_row += 1
         self._note(failed=True)
         at_once = kind is Kind.AUTH or self._state is State.HALF_OPEN
-        reason = message if at_once else self._verdict(message)
+        reason = message if at_once else self._reason_to_open(message)
         if reason is not None:
             self._enter(State.OPEN, reason)
 
     def abandoned(self, ticket: Ticket) -> None:
-        """Take in that an attempt was cancelled, or ended in a way that tells nothing of the model's health."""
+        """Record that an attempt was cancelled, or ended in a way that says nothing about the model's health."""
         if ticket == self._ticket:
             self._probing = False
 
-    def _verdict(self, message: str) -> str | None:
-        """Return why the breaker opens, None where the failures so far are no reason."""
+    def _reason_to_open(self, message: str) -> str | None:
+        """Return why the breaker opens, None if there are too few failures."""
         if self._failures_in_a_row >= FAILURES_IN_A_ROW:
             return f"{self._failures_in_a_row} failures in a row, the last: {message}"
         n_attempts = len(self._outcomes)

@@ -1,4 +1,4 @@
-"""Calls and attempts: what is asked of a model, and what became of it."""
+"""Calls and attempts: a request to one model, and the record of its outcome."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ Role = Literal["proposer", "critic", "verifier", "direct"]
 class Attempt:
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
-    `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is the upstream's own word, where it gave one;
-    `received_chars` counts the text that came, for an estimate where it did not. `stated_model` is its word for who has
-    answered, unchecked. `hedge` marks one that was started while another one of the same call was still running.
+    `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is as the upstream reported it, None if it did not;
+    then `received_chars`, the length of the received text, serves for an estimate. `stated_model` is the model's name
+    in the reply, unchecked. `pause_s` is the pause after it, if it was retried. `hedge` marks an attempt that was
+    started while another one of the same call was still running.
     """
 
     started: float
@@ -35,9 +36,9 @@ class Attempt:
 
 @frozen
 class Tokens:
-    """Token counts of one or several attempts; `estimated` where an upstream never said.
+    """Token counts of one or several attempts; `estimated` if an upstream did not report them.
 
-    `cached` are those of the prompt's that the upstream had read before.
+    `cached` are the prompt's tokens that the upstream read from its prompt cache.
     """
 
     prompt: int = 0
@@ -56,13 +57,15 @@ class Tokens:
 
 @dataclass(slots=True)
 class Call:
-    """One question put to one model, and the record of what came of it.
+    """One question to one model, and the record of its outcome.
 
-    `messages` and `params` are the client's as they go upstream; the model's own `params` are laid over them.
-    `deadline` is an instant on the monotonic clock that no attempt outlives. The record below it is filled in
-    while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is the instant at which an
-    attempt had failed and another one was to come, for the first time. `tokens` are the ledger's count, once
-    it has ended. `alias` is what this place of the model's is called, where it has several on a panel.
+    `messages` and `params` are the client's, adapted to the model; the model's configured `params` and the `overrides`
+    of this call win over them. `deadline` is an instant on the monotonic clock that no attempt outlives. `alias` names
+    the model's place if it has several on a panel. `shows_reasoning`: the client sees the reasoning, so a stream begins
+    with it.
+
+    The record is filled in while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is
+    the instant of the first retry. `tokens` is the ledger's count, set after the end.
     """
 
     model: Model
@@ -83,12 +86,12 @@ class Call:
 
     @property
     def name(self) -> str:
-        """Who was asked, as events, traces and logs tell it: the alias, or the model's configured name."""
+        """The name in events, traces and logs: the alias, or the model's configured name."""
         return self.alias or self.model.name
 
     @property
     def usage(self) -> Mapping[str, Any] | None:
-        """What the upstream said of the attempt that gave the answer."""
+        """The usage that the upstream reported for the successful attempt, if any."""
         for attempt in self.attempts:
             if attempt.outcome == "ok":
                 return attempt.usage

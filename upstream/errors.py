@@ -1,4 +1,4 @@
-"""What can go wrong with a call: one exception, a closed set of kinds."""
+"""CallError, the exception of every failed call, and its kinds."""
 
 from enum import StrEnum
 from typing import Any
@@ -7,7 +7,7 @@ RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 
 
 class Kind(StrEnum):
-    """Why an attempt, and with the last attempt its call, failed."""
+    """Why an attempt failed. A call fails with the kind of its last attempt."""
 
     CONNECT = "connect"  # refused, DNS, TLS
     DISCONNECTED = "disconnected"  # closed before the first byte of a reply
@@ -20,12 +20,12 @@ class Kind(StrEnum):
     UNPARSABLE = "unparsable"  # not JSON, or JSON of another shape
     TRUNCATED = "truncated"  # the body or the stream ended early
     OVERSIZED = "oversized"
-    EMPTY = "empty"  # a whole reply with nothing in it
+    EMPTY = "empty"  # a complete reply without content
     NOT_READY = "not_ready"  # an embedded model that is still being installed
-    BROKEN_CONTRACT = "broken_contract"  # an answer that the request's form forbids
+    BROKEN_CONTRACT = "broken_contract"  # an answer in a form that the request does not allow
     BREAKER_OPEN = "breaker_open"  # not asked: too many calls to it have failed
     STRAGGLER = "straggler"  # cancelled: a quorum had answered, and the grace was over
-    RETRYING = "retrying"  # cancelled: it was still being tried again when every other proposer had settled
+    RETRYING = "retrying"  # cancelled: it was still retrying when every other proposer had settled
 
 
 _RETRYABLE_KINDS = frozenset(
@@ -34,12 +34,12 @@ _RETRYABLE_KINDS = frozenset(
 
 
 class CallError(Exception):
-    """One attempt's or call's failure. `message` may be shown to a client: it holds no key and no prompt.
+    """The failure of an attempt or a call. `message` may be shown to a client: it contains no key and no prompt.
 
-    `status` is the HTTP status where the upstream gave one (also inside a 200's error body);
-    `retry_after_s` is what the upstream asked for, in seconds from the reply. `body` is its error reply as it came (a
-    JSON value or a text), to be read for what it refuses, and never to be shown. An error that is `adjusted` has
-    taught how the request must differ for this model: it is worth asking once more at once.
+    `status` is the upstream's HTTP status, or the one in the error object of a reply with status 200; None if there was
+    no reply. `retry_after_s` is the pause that the upstream asked for, in seconds from the reply. `body` is the error
+    reply itself (a JSON value or a text), for finding out what it refuses; it is never shown. An error that is
+    `adjusted` has taught how the request must differ for this model: it is worth asking once more at once.
     """
 
     def __init__(
@@ -61,14 +61,14 @@ class CallError(Exception):
 
     @property
     def retryable(self) -> bool:
-        """Whether the same call may succeed a little later."""
+        """Whether the same call may succeed if it is retried."""
         if self.status is not None:
             return self.status in RETRYABLE_STATUSES
         return self.kind in _RETRYABLE_KINDS
 
 
 def kind_of_status(status: int) -> Kind:
-    """Return the kind of a reply with this status, which is not 2xx."""
+    """Return the kind of failure of a reply with this status, which is not 2xx."""
     if status in (401, 403):
         return Kind.AUTH
     if status == 429:  # noqa: PLR2004 -- RFC 6585

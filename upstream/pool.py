@@ -1,4 +1,4 @@
-"""The upstreams by name: lifecycle, calls with their retries, and a panel's gathering."""
+"""The pool of upstreams, by model name: calls with their retries, and gathering several of them."""
 
 import asyncio
 import random as random_module
@@ -35,22 +35,23 @@ _Key = tuple[str, str] | Weights
 
 
 class EmbeddedEndpoints(Protocol):
-    """What the pool needs of the embedded models: where each one listens."""
+    """What the pool needs of the embedded models: the endpoint of each."""
 
     async def endpoint(self, weights: Weights) -> Endpoint:
-        """Return where the child listens, waiting while it loads; CallError (not_ready) where it can't be."""
+        """Return the child's endpoint, after waiting while it loads; CallError (not_ready) if it cannot be had."""
         ...
 
 
-def _unheard() -> None:
-    """Be told of a retry, and make nothing of it."""
+def _ignore_retry() -> None:
+    """Default `on_retry`: do nothing."""
 
 
 class Pool:
-    """Every configured model's way out: a session and a retry budget per upstream, a limit and a breaker per model.
+    """All configured models: a connection pool per upstream; slots, a breaker and a retry budget per model.
 
-    Build it inside a running loop; `close()` ends every connection. `clock`, `sleep` and `random` are the monotonic
-    clock, asyncio's sleep and a source of floats in [0, 1), replaceable for tests.
+    Make it inside a running loop; `close()` ends every connection. `exchange` makes each upstream's HTTP client; None
+    chooses one. `clock`, `sleep` and `random` are the monotonic clock, asyncio's sleep and a source of floats in [0,
+    1), replaceable for tests. `timers` is the wheel that all time-outs share.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Pool:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
     ) -> None:
-        self.clock = clock or time.monotonic  # which is the loop's, too
+        self.clock = clock or time.monotonic  # the loop's clock, too
         self.timers = TimerWheel()
         self._sleep = sleep
         self._random = random
@@ -90,32 +91,32 @@ class Pool:
             shared = Slots(self._max_upstream_concurrency)
             self._upstreams[key] = upstream, shared, RetryBudget(self.clock)
         if (key, model.model) not in self._breakers:
-            self._breakers[key, model.model] = Breaker(self.clock, _logged(model))
+            self._breakers[key, model.model] = Breaker(self.clock, _breaker_log(model))
         upstream, shared, budget = self._upstreams[key]
         slots, breaker = Slots(model.max_concurrency), self._breakers[key, model.model]
         return Route(upstream, headers_of(model), slots, shared, breaker, budget, self.clock)
 
     async def close(self) -> None:
-        """Close every session. Calls still running fail; cancel them first."""
+        """Close every connection. Running calls fail; cancel them first."""
         await asyncio.gather(*(upstream.close() for upstream, _, _ in self._upstreams.values()))
 
     def breakers(self) -> Mapping[str, Status]:
-        """Return how each model's circuit breaker is now, by the model's configured name.
+        """Return the status of each model's circuit breaker, by the model's configured name.
 
-        Names that stand for one model at one upstream share a breaker, and are equal here.
+        Two names for one model at one upstream share a breaker.
         """
         return {name: route.breaker.status() for name, route in self._routes.items()}
 
     def is_apart(self, model: str, others: Iterable[str]) -> bool:
-        """Whether a model's upstream is none of the others'."""
+        """Whether none of the other models has the same upstream."""
         upstream = self._routes[model].upstream
         return all(self._routes[other].upstream is not upstream for other in others)
 
     @asynccontextmanager
     async def connected(self, model: Model) -> AsyncGenerator[None]:
-        """Connect to a model's upstream while the block runs, for a call that is to come; leaving it ends that.
+        """Connect to a model's upstream while the block runs, for a call that will follow; leaving cancels connecting.
 
-        Nothing is asked, and what goes wrong is left for the call to find.
+        Nothing is sent, and failures are ignored: the call will meet and report them.
         """
         route = self._routes[model.name]
         connecting = asyncio.create_task(route.upstream.connect(route.headers, model.connect_timeout_s))
@@ -126,42 +127,42 @@ class Pool:
             await asyncio.gather(connecting, return_exceptions=True)
 
     def gather(self, calls: Sequence[Call]) -> Gathering:
-        """Return the context in which all these calls run at once; see there."""
+        """Return the context in which all these calls run concurrently."""
         return Gathering(calls, self.complete, self.clock)
 
-    async def complete(self, call: Call, *, on_retry: Callable[[], None] = _unheard) -> dict[str, Any]:
-        """Return the checked completion of a call, after as many attempts as its model allows; CallError else.
+    async def complete(self, call: Call, *, on_retry: Callable[[], None] = _ignore_retry) -> dict[str, Any]:
+        """Return the checked completion of a call, after at most as many attempts as its model allows; or CallError.
 
-        An embedded model is asked for a stream, which stops when its reader leaves, and read to its end. `on_retry`
-        hears that an attempt has failed and another one is to come.
+        `on_retry` is called before each retry. An embedded model is asked for a stream, which stops when its reader
+        leaves.
         """
         if call.model.weights is not None:
-            return await self._assembled(call, on_retry)
-        attempting = partial(attempts.complete, self._routes[call.model.name], call)
-        with _Recorded(call, self.clock):
-            return await self._retrying(call, on_retry).first_good(attempting, _forget)
+            return await self._complete_by_stream(call, on_retry)
+        attempt = partial(attempts.complete, self._routes[call.model.name], call)
+        with _CallScope(call, self.clock):
+            return await self._retrying(call, on_retry).first_good(attempt, _discard)
 
-    async def _assembled(self, call: Call, on_retry: Callable[[], None]) -> dict[str, Any]:
+    async def _complete_by_stream(self, call: Call, on_retry: Callable[[], None]) -> dict[str, Any]:
         assembler = StreamAssembler()
         async with aclosing(self.stream(call, on_retry=on_retry)) as chunks:
             async for chunk in chunks:
                 assembler.feed(chunk)
         return assembler.completion()
 
-    async def stream(self, call: Call, *, on_retry: Callable[[], None] = _unheard) -> AsyncGenerator[_Chunk]:
-        """Yield a call's checked chunks, among which is a finish_reason.
+    async def stream(self, call: Call, *, on_retry: Callable[[], None] = _ignore_retry) -> AsyncGenerator[_Chunk]:
+        """Yield a call's checked chunks, one of which has a finish_reason.
 
-        An attempt that fails before its first content is retried as in `complete`; after it, CallError ends the
-        stream. Close the generator (or cancel its reader) to close the connection.
+        An attempt that fails before its first content is retried as in `complete`; after that, CallError ends the
+        stream. Closing the generator, or cancelling its reader, closes the connection.
         """
         route = self._routes[call.model.name]
 
-        async def begun(*, hedge: bool) -> tuple[_Chunk, AsyncGenerator[_Chunk]]:
+        async def begin(*, hedge: bool) -> tuple[_Chunk, AsyncGenerator[_Chunk]]:
             chunks = attempts.stream(route, call, hedge=hedge)
             return await anext(chunks), chunks
 
-        with _Recorded(call, self.clock):
-            first, rest = await self._retrying(call, on_retry).first_good(begun, _close)
+        with _CallScope(call, self.clock):
+            first, rest = await self._retrying(call, on_retry).first_good(begin, _close)
             async with aclosing(rest):
                 yield first
                 async for chunk in rest:
@@ -171,16 +172,17 @@ class Pool:
         return Retrying(self._routes[call.model.name], call, self._sleep, self._random, on_retry)
 
 
-async def _forget(_completion: dict[str, Any]) -> None:
-    """Dispose of an answer that came second: there is nothing to close."""
+async def _discard(_completion: dict[str, Any]) -> None:
+    """Discard the slower of two completions: there is nothing to close."""
 
 
-async def _close(begun: tuple[_Chunk, AsyncGenerator[_Chunk]]) -> None:
-    await begun[1].aclose()
+async def _close(stream: tuple[_Chunk, AsyncGenerator[_Chunk]]) -> None:
+    """Discard the slower of two streams."""
+    await stream[1].aclose()
 
 
-def _logged(model: Model) -> Callable[[Status], None]:
-    """Return what writes each change of a model's breaker into the log."""
+def _breaker_log(model: Model) -> Callable[[Status], None]:
+    """Return a function that logs each change of a model's breaker."""
 
     def log(status: Status) -> None:
         facts = {"model": model.name, "upstream_model": model.model}
@@ -192,8 +194,8 @@ def _logged(model: Model) -> Callable[[Status], None]:
     return log
 
 
-class _Recorded:
-    """A call, as a context: its start, its end and its outcome are written down."""
+class _CallScope:
+    """A call, as a context that records its start, end and outcome."""
 
     __slots__ = ("_call", "_clock")
 
@@ -221,7 +223,7 @@ def _locator(model: Model, embedded: EmbeddedEndpoints | None) -> Callable[[], E
     weights = model.weights
     if weights is not None:
         if embedded is None:
-            raise ValueError(f"{model.name} is an embedded model, but the pool was given none")
+            raise ValueError(f"{model.name} is an embedded model, but the pool has none")
         return lambda: embedded.endpoint(weights)
     endpoint = Endpoint(model.base_url, model.api_key)
     return lambda: endpoint

@@ -25,13 +25,13 @@ def jittered_s(attempt: int, random: Callable[[], float]) -> float:
 def pause_s(attempt: int, retry_after_s: float | None, random: Callable[[], float]) -> float:
     """Return the pause in seconds before the next attempt: never less than the upstream asked for.
 
-    The jitter comes on top of a Retry-After, so that callers told the same instant do not return together.
+    The jitter is added to a Retry-After, so that callers with the same one do not return together.
     """
     return jittered_s(attempt, random) + (retry_after_s or 0.0)
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for; None where it says nothing.
+    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for; None if it is absent or invalid.
 
     Retry-After is seconds or an HTTP date (RFC 9110, section 10.2.3); a date in the past is 0.
     """
@@ -69,32 +69,35 @@ FLOOR = 3
 
 
 class RetryBudget:
-    """What one upstream may be asked on top of its calls, over a sliding window of WINDOW_S.
+    """Limits the retries and hedges of one upstream over a sliding window of WINDOW_S.
 
-    At most SHARE of the calls that began in the window, and never less than FLOOR. `clock` gives seconds, and
-    never goes back. It remembers one instant for each call and each retry of the window.
+    They may be SHARE of the calls that began in the window. Below that, each model may have FLOOR of its own, so that
+    several models behind one key do not starve each other when few calls are made. `clock` returns seconds and never
+    goes back. Memory: one entry for each call and each retry in the window.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._calls: deque[float] = deque()
-        self._spent: deque[float] = deque()
+        self._spent: deque[tuple[float, str]] = deque()  # (when, by which model)
 
     def count_call(self) -> None:
-        """Take note of a call whose first attempt begins now."""
+        """Record a call whose first attempt begins now."""
         self._calls.append(self._clock())
         self._forget()
 
-    def spend(self) -> bool:
-        """Return whether one more retry or hedge may go out now; if so it is counted."""
+    def spend(self, model: str) -> bool:
+        """Return whether a model may have one more retry or hedge now; if so it is counted."""
         self._forget()
-        allowed = len(self._spent) < max(FLOOR, int(SHARE * len(self._calls)))
-        if allowed:
-            self._spent.append(self._clock())
-        return allowed
+        n_own = sum(spender == model for _, spender in self._spent)
+        is_allowed = n_own < FLOOR or len(self._spent) < int(SHARE * len(self._calls))
+        if is_allowed:
+            self._spent.append((self._clock(), model))
+        return is_allowed
 
     def _forget(self) -> None:
         horizon = self._clock() - WINDOW_S
-        for instants in (self._calls, self._spent):
-            while instants and instants[0] <= horizon:
-                instants.popleft()
+        while self._calls and self._calls[0] <= horizon:
+            self._calls.popleft()
+        while self._spent and self._spent[0][0] <= horizon:
+            self._spent.popleft()

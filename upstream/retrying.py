@@ -1,4 +1,4 @@
-"""As many attempts as a call may have: one after the other where they fail, two side by side where one is slow."""
+"""Retries and hedges: the next attempt when one has failed, a second one beside it when one is slow."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -15,15 +15,20 @@ from upstream.errors import CallError, Kind
 
 _log = structlog.get_logger(__name__)
 
+BUDGET_SPENT = " (not retried: the gateway's own limit of retries for this model is reached)"
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+Discard = Callable[[T], Awaitable[None]]
+"""Disposes of a result that is not used."""
 
-class Attempting(Protocol[T_co]):
-    """Makes one attempt: its result, or CallError."""
+
+class AttemptFunction(Protocol[T_co]):
+    """Makes one attempt: returns its result or raises CallError."""
 
     def __call__(self, *, hedge: bool) -> Coroutine[Any, Any, T_co]:
-        """Return the attempt, which `hedge` marks as the second of two side by side."""
+        """Make the attempt; `hedge` marks the second of two concurrent ones."""
         ...
 
 
@@ -31,8 +36,8 @@ class Attempting(Protocol[T_co]):
 class Retrying:
     """The attempts at one call.
 
-    `sleep` passes the pauses between them, in seconds, and `random` draws their jitter; `on_retry` hears that an
-    attempt has failed and another one is to come.
+    `sleep` takes the pauses between them, in seconds, and `random` draws their jitter. `on_retry` is called before each
+    retry.
     """
 
     route: Route
@@ -41,27 +46,27 @@ class Retrying:
     random: Callable[[], float]
     on_retry: Callable[[], None]
 
-    async def first_good(self, attempting: Attempting[T], discard: Callable[[T], Awaitable[None]]) -> T:
-        """Return the first result; CallError of the last attempt where none has one and no more may be made.
+    async def first_good(self, make_attempt: AttemptFunction[T], discard: Discard[T]) -> T:
+        """Return the first result; the last attempt's CallError if all have failed and no more are allowed.
 
-        Cancelling it cancels the attempts that run. `discard` disposes of a result that comes second.
+        Cancelling this cancels the running attempts. `discard` disposes of a hedge's result that is not used.
         """
         failure: CallError | None = None
         n_retries = 0
         while True:
             try:
                 if self.call.model.hedge_after_s is None:
-                    return await attempting(hedge=False)
-                return await self._hedged(attempting, discard, self.call.model.hedge_after_s)
+                    return await make_attempt(hedge=False)
+                return await self._hedge(make_attempt, discard, self.call.model.hedge_after_s)
             except CallError as error:
                 if error.kind is Kind.BREAKER_OPEN and failure is not None:
-                    raise failure from None  # what opened it tells more
+                    raise failure from None  # the failure that opened it says more
                 failure = error
             await self.sleep(self._pause_before_retry(failure, n_retries))
             n_retries += 1
 
     def _pause_before_retry(self, failure: CallError, n_retries: int) -> float:
-        """Return the pause in seconds before the next attempt; raise the failure where there is to be none."""
+        """Return the pause in seconds before the next attempt; raise the failure if there must be none."""
         route, call = self.route, self.call
         if not failure.retryable or n_retries >= call.model.retries:
             raise failure
@@ -69,8 +74,8 @@ class Retrying:
         if route.clock() + pause_s >= call.deadline or route.breaker.status().state is State.OPEN:
             raise failure
         failed = [attempt for attempt in call.attempts if not attempt.hedge][-1:]
-        if not route.budget.spend():
-            failure.message += " (not tried again: the upstream's retry budget is spent)"
+        if not route.budget.spend(call.model.name):
+            failure.message += BUDGET_SPENT
             for attempt in failed:
                 attempt.message = failure.message
             _log.info("retry budget spent", model=call.model.name, role=call.role)
@@ -82,15 +87,20 @@ class Retrying:
         self.on_retry()
         return pause_s
 
-    async def _hedged(self, attempting: Attempting[T], discard: Callable[[T], Awaitable[None]], after_s: float) -> T:
+    async def _hedge(self, make_attempt: AttemptFunction[T], discard: Discard[T], after_s: float) -> T:
         """Return the result of one attempt, or of the first good one of two."""
+        # A hedge is a second attempt for a slow first one ("The Tail at Scale", Dean and Barroso, 2013). It costs a
+        # second answer, so a call has one at most, only while the breaker is closed and a slot is free, and it is paid
+        # from the retry budget: a slow upstream must not get twice the traffic. The first attempt keeps running, for it
+        # may still win. A failure of one never ends the other; only if both fail is the round a failed attempt, with
+        # the failure of the first one. The loser is cancelled, and awaited until its connection is closed.
         if any(attempt.hedge for attempt in self.call.attempts):
-            return await attempting(hedge=False)
-        tasks = [asyncio.create_task(attempting(hedge=False))]
+            return await make_attempt(hedge=False)
+        tasks = [asyncio.create_task(make_attempt(hedge=False))]
         try:
             await asyncio.wait(tasks, timeout=after_s)
             if not tasks[0].done() and self._may_hedge():
-                tasks.append(asyncio.create_task(attempting(hedge=True)))
+                tasks.append(asyncio.create_task(make_attempt(hedge=True)))
             winner = await _first_good(tasks)
             await _end([task for task in tasks if task is not winner], discard)
         except BaseException:
@@ -99,13 +109,17 @@ class Retrying:
         return winner.result()
 
     def _may_hedge(self) -> bool:
-        """Whether a second attempt can start at once, and the budget pays for it."""
+        """Whether a second attempt can start at once within the budget."""
         route = self.route
-        return not is_full(route) and route.breaker.status().state is State.CLOSED and route.budget.spend()
+        return (
+            not is_full(route)
+            and route.breaker.status().state is State.CLOSED
+            and route.budget.spend(self.call.model.name)
+        )
 
 
 async def _first_good(tasks: Sequence[asyncio.Task[T]]) -> asyncio.Task[T]:
-    """Return the first task that ends with a result; the first task's CallError where none does."""
+    """Return the first task that ends with a result; raise the first task's CallError if none does."""
     pending = set(tasks)
     while pending:
         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
@@ -118,7 +132,7 @@ async def _first_good(tasks: Sequence[asyncio.Task[T]]) -> asyncio.Task[T]:
 
 
 def _has_result(task: asyncio.Task[T]) -> bool:
-    """Whether a finished attempt is good; what is no CallError is a fault of our own, and raised."""
+    """Whether a finished attempt has a result. Any exception but CallError is a fault of ours, and raised."""
     try:
         task.result()
     except CallError:
@@ -126,8 +140,8 @@ def _has_result(task: asyncio.Task[T]) -> bool:
     return True
 
 
-async def _end(tasks: Iterable[asyncio.Task[T]], discard: Callable[[T], Awaitable[None]]) -> None:
-    """Cancel tasks, wait until their connections are closed, and dispose of what they have brought."""
+async def _end(tasks: Iterable[asyncio.Task[T]], discard: Discard[T]) -> None:
+    """Cancel tasks, wait until their connections are closed, and discard their results."""
     for task in tasks:
         task.cancel()
     for result in await asyncio.gather(*tasks, return_exceptions=True):

@@ -1,4 +1,4 @@
-"""When a model may be asked: the breaker's states, and all that they promise."""
+"""The circuit breaker: its states, and what each admits."""
 
 import pytest
 from hypothesis import given
@@ -35,7 +35,7 @@ def opened(clock: Clock) -> Breaker:
 
 @pytest.mark.parametrize("kind", sorted(COUNTED))
 def test_failures_in_a_row_open_it(kind: Kind) -> None:
-    """The fifth, and not the fourth; and the reason says how many and why."""
+    """The fifth does, the fourth does not. The reason says how many failed, and the last cause."""
     breaker = Breaker(Clock())
     fail(breaker, 4, kind)
     assert breaker.status() == Status(State.CLOSED)
@@ -43,8 +43,8 @@ def test_failures_in_a_row_open_it(kind: Kind) -> None:
     assert breaker.status() == Status(State.OPEN, "5 failures in a row, the last: HTTP 500", FIRST_PAUSE_S)
 
 
-def test_a_success_breaks_the_row() -> None:
-    """Four failures and a success, over and over, are too few attempts to judge by their rate."""
+def test_a_success_ends_the_row() -> None:
+    """Four failures and a success, repeated, are too few attempts for the error rate to count."""
     breaker = Breaker(Clock())
     for _ in range(3):
         fail(breaker, 4)
@@ -75,8 +75,8 @@ def test_a_high_error_rate_opens_it(outcomes: list[bool], pause_s: float) -> Non
 
 
 @pytest.mark.parametrize("kind", sorted(NEUTRAL))
-def test_what_says_nothing_of_health_never_opens_it(kind: Kind) -> None:
-    """Rate limits, refused requests, long conversations; and clients that leave."""
+def test_failures_that_say_nothing_about_health_never_open_it(kind: Kind) -> None:
+    """Rate limits, refused requests, long conversations, and clients that leave."""
     breaker = Breaker(Clock())
     fail(breaker, 100, kind)
     for _ in range(100):
@@ -85,24 +85,24 @@ def test_what_says_nothing_of_health_never_opens_it(kind: Kind) -> None:
 
 
 def test_a_refused_key_opens_it_at_once() -> None:
-    """With the message that it was given."""
+    """The reason is the message, which names the key's source."""
     breaker = Breaker(Clock())
     breaker.failed(breaker.admit(), Kind.AUTH, "the key from OPENAI_API_KEY was refused")
     assert breaker.status().reason == "the key from OPENAI_API_KEY was refused"
-    with pytest.raises(CallError, match=r"^not asked, for another 15 s: the key from OPENAI_API_KEY was") as caught:
+    with pytest.raises(CallError, match=r"^not asked for another 15 s: the key from OPENAI_API_KEY was") as caught:
         breaker.check()
     assert (caught.value.kind, caught.value.retry_after_s) == (Kind.BREAKER_OPEN, 15)
     assert not caught.value.retryable
 
 
 def test_one_probe_decides() -> None:
-    """After the pause one attempt goes out and no second one; its success closes the breaker, for good and all."""
+    """After the pause one attempt is admitted and no second one; its success closes the breaker."""
     clock = Clock()
     breaker = opened(clock)
     clock.now += FIRST_PAUSE_S
     assert breaker.status().state is State.HALF_OPEN
     probe = breaker.admit()
-    with pytest.raises(CallError, match="while another call tries whether it works: 5 failures"):
+    with pytest.raises(CallError, match="while another call tests whether it works again: 5 failures"):
         breaker.admit()
     breaker.succeeded(probe)
     assert breaker.status() == Status(State.CLOSED)
@@ -111,7 +111,7 @@ def test_one_probe_decides() -> None:
 
 
 def test_a_cancelled_probe_makes_room_for_the_next_one() -> None:
-    """A client that leaves does not leave the breaker half-open for ever, and neither does a rate limit."""
+    """Neither a client that leaves nor a rate limit keeps the breaker half-open for ever."""
     clock = Clock()
     breaker = opened(clock)
     clock.now += FIRST_PAUSE_S
@@ -121,8 +121,8 @@ def test_a_cancelled_probe_makes_room_for_the_next_one() -> None:
     assert breaker.status().state is State.CLOSED
 
 
-def test_the_pauses_double_up_to_a_limit_and_begin_anew() -> None:
-    """15, 30, 60, 120, 120 seconds; and 15 again after it was closed."""
+def test_the_pauses_double_up_to_a_limit_and_start_again() -> None:
+    """15, 30, 60, 120, 120 seconds, and 15 again after it was closed."""
     clock = Clock()
     breaker = opened(clock)
     pauses = []
@@ -137,8 +137,8 @@ def test_the_pauses_double_up_to_a_limit_and_begin_anew() -> None:
     assert breaker.status().wait_s == 15
 
 
-def test_outcomes_of_an_earlier_state_count_for_nothing() -> None:
-    """What was sent before it opened neither closes it nor makes its pause longer."""
+def test_outcomes_of_an_earlier_state_are_ignored() -> None:
+    """Attempts from before it opened neither close it nor make its pause longer."""
     clock = Clock()
     breaker = Breaker(clock)
     good, bad, gone = breaker.admit(), breaker.admit(), breaker.admit()
@@ -155,17 +155,17 @@ def test_outcomes_of_an_earlier_state_count_for_nothing() -> None:
     assert breaker.status().state is State.CLOSED
 
 
-def test_every_change_is_told() -> None:
-    """Once each, with the state that it leads to."""
+def test_every_change_is_reported() -> None:
+    """Once each, with the new state."""
     clock = Clock()
-    told: list[Status] = []
-    breaker = Breaker(clock, told.append)
+    reported: list[Status] = []
+    breaker = Breaker(clock, reported.append)
     fail(breaker, FAILURES_IN_A_ROW)
     clock.now += FIRST_PAUSE_S
     breaker.status()
     breaker.status()
     breaker.succeeded(breaker.admit())
-    assert [status.state for status in told] == [State.OPEN, State.HALF_OPEN, State.CLOSED]
+    assert [status.state for status in reported] == [State.OPEN, State.HALF_OPEN, State.CLOSED]
 
 
 class AnyTraffic(RuleBasedStateMachine):

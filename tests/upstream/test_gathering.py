@@ -1,4 +1,4 @@
-"""Several calls at once."""
+"""Gathering: several calls at once."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,8 +14,8 @@ def calls(*names: str) -> list[Call]:
     return [Call(model(name, "http://127.0.0.1:9"), "proposer", [], {}, 0.0) for name in names]
 
 
-async def test_an_outcome_that_is_there_is_handed_out_after_the_limit() -> None:
-    """Also where a busy loop finds it and the end of the waiting in the same turn."""
+async def test_an_available_outcome_is_returned_after_the_limit() -> None:
+    """Also if a busy loop finds it in the very turn in which the wait ends."""
     answers: dict[str, asyncio.Future[dict[str, Any]]] = {}
 
     async def complete(call: Call, *, on_retry: Callable[[], None]) -> dict[str, Any]:
@@ -41,7 +41,7 @@ async def test_an_outcome_that_is_there_is_handed_out_after_the_limit() -> None:
 
 
 async def test_a_failure_is_an_outcome_and_a_limit_ends_the_waiting() -> None:
-    """Who is still at work then is pending, and cancelled when the context is left."""
+    """A call that still runs then is pending, and cancelled when the context is left."""
     cancelled: list[str] = []
 
     async def complete(call: Call, *, on_retry: Callable[[], None]) -> dict[str, Any]:
@@ -62,7 +62,7 @@ async def test_a_failure_is_an_outcome_and_a_limit_ends_the_waiting() -> None:
 
 
 async def test_the_limit_is_asked_again_when_a_call_is_retried() -> None:
-    """For what is waited for may then be another thing."""
+    """Because the caller may then want to wait longer."""
     limits: list[float] = [1e9, 0.0]
 
     async def complete(call: Call, *, on_retry: Callable[[], None]) -> dict[str, Any]:

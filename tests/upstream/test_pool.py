@@ -1,4 +1,4 @@
-"""What the pool makes of bad upstreams, over real sockets: breakers, split time-outs, gathering."""
+"""The pool with faulty upstreams, over real sockets: breakers, time-outs, slots, gathering."""
 
 import asyncio
 from contextlib import aclosing
@@ -39,7 +39,7 @@ async def fail(pool: Pool, asked: Model, times: int) -> list[Kind]:
 
 
 async def test_a_breaker_opens_probes_and_closes(upstream: FakeUpstream) -> None:
-    """Five failures: no more calls, for 15 seconds; the probe fails: 30; the next one succeeds: all as before."""
+    """After five failures no calls for 15 seconds; the probe fails: 30 more; the next one succeeds: closed."""
     upstream.script("a", *[status(500)] * 6, answer("well again"))
     asked = model("a", upstream, retries=0)
     clock = Clock()
@@ -48,7 +48,7 @@ async def test_a_breaker_opens_probes_and_closes(upstream: FakeUpstream) -> None
             assert await fail(pool, asked, 5) == [Kind.SERVER_ERROR] * 5
             refused = await failure(pool, asked)
             assert (refused.kind, refused.retry_after_s) == (Kind.BREAKER_OPEN, 15)
-            assert refused.message.startswith("not asked, for another 15 s: 5 failures in a row, the last: The fake")
+            assert refused.message.startswith("not asked for another 15 s: 5 failures in a row, the last: The fake")
             assert pool.breakers()["a"].state is State.OPEN
             clock.now += 15
             assert await fail(pool, asked, 2) == [Kind.SERVER_ERROR, Kind.BREAKER_OPEN]
@@ -63,8 +63,8 @@ async def test_a_breaker_opens_probes_and_closes(upstream: FakeUpstream) -> None
     assert told == [opened, half, opened, half, closed]
 
 
-async def test_half_open_a_single_call_goes_out(upstream: FakeUpstream) -> None:
-    """Others fail at once while it is under way; and when it is cancelled, the next one may try."""
+async def test_a_half_open_breaker_admits_one_call(upstream: FakeUpstream) -> None:
+    """Others fail at once while it runs; if it is cancelled, the next one is admitted."""
     gate = asyncio.Event()
     upstream.script("a", *[status(500)] * 5, hang(), after(gate, answer("well")))
     asked = model("a", upstream, retries=0)
@@ -86,8 +86,8 @@ async def test_half_open_a_single_call_goes_out(upstream: FakeUpstream) -> None:
 
 
 @pytest.mark.parametrize("step", [status(500), status(408), garbage(), drop_before(), drop_mid_body()])
-async def test_what_counts_as_a_failure(upstream: FakeUpstream, step: Any) -> None:
-    """What a healthy model does not do."""
+async def test_failures_of_the_upstream_count(upstream: FakeUpstream, step: Any) -> None:
+    """Five of them open the breaker."""
     upstream.default = step
     asked = model("a", upstream, retries=0)
     async with pooled(asked) as pool:
@@ -95,8 +95,8 @@ async def test_what_counts_as_a_failure(upstream: FakeUpstream, step: Any) -> No
         assert pool.breakers()["a"].state is State.OPEN
 
 
-async def test_connecting_and_silence_count_as_well() -> None:
-    """Nobody listens; somebody listens, and says nothing."""
+async def test_connecting_and_silence_count() -> None:
+    """A refused connection, and a server that never replies."""
     async with FakeUpstream(hang()) as silent:
         with refusing() as nowhere:
             models = [model("a", nowhere, retries=0), model("b", silent, retries=0, timeout_s=0.05)]
@@ -107,7 +107,7 @@ async def test_connecting_and_silence_count_as_well() -> None:
 
 
 async def test_a_stream_that_breaks_counts(upstream: FakeUpstream) -> None:
-    """Also after its first content."""
+    """Even after its first content."""
     upstream.default = stream_without_finish("half")
     asked = model("a", upstream)
     async with pooled(asked) as pool:
@@ -123,8 +123,8 @@ async def read(pool: Pool, asked: Model) -> str:
 
 
 @pytest.mark.parametrize("step", [status(400), status(404), status(422), context_length(), status(429)])
-async def test_what_never_opens_a_breaker(upstream: FakeUpstream, step: Any) -> None:
-    """The request's own faults, and a rate limit: neither for this model nor for another one of the upstream."""
+async def test_other_failures_never_open_a_breaker(upstream: FakeUpstream, step: Any) -> None:
+    """The request's own faults, and a rate limit: neither this model's nor that of another one of the upstream."""
     upstream.script("a", step)
     asked, other = model("a", upstream, retries=0), model("b", upstream)
     async with pooled(asked, other) as pool:
@@ -135,7 +135,7 @@ async def test_what_never_opens_a_breaker(upstream: FakeUpstream, step: Any) -> 
 
 
 async def test_clients_that_leave_do_not_open_a_breaker(upstream: FakeUpstream) -> None:
-    """However many there are in a row."""
+    """However many in a row."""
     upstream.default = hang()
     asked = model("a", upstream)
     async with pooled(asked) as pool:
@@ -153,13 +153,13 @@ async def test_clients_that_leave_do_not_open_a_breaker(upstream: FakeUpstream) 
     [
         ({}, "the key from FAKE_API_KEY was refused"),
         ({"api_key": None, "headers": {"X-Key": Secret(KEY, "HEADER_KEY")}}, "the key from HEADER_KEY was refused"),
-        ({"api_key": None}, "a key is wanted, and none is configured"),
+        ({"api_key": None}, "a key is required, and none is configured"),
     ],
 )
-async def test_a_refused_key_names_where_it_came_from(
+async def test_a_refused_key_is_named_by_its_source(
     upstream: FakeUpstream, code: int, fields: dict[str, Any], says: str
 ) -> None:
-    """The breaker opens at once, its reason tells the variable, and never the key."""
+    """The breaker opens at once; its reason contains the variable, and never the key."""
     upstream.default = status(code, body={"error": {"message": f"Bad key {KEY}"}})
     asked = model("a", upstream, **fields)
     async with pooled(asked) as pool:
@@ -188,8 +188,8 @@ async def test_breakers_are_kept_by_upstream_and_model_id(upstream: FakeUpstream
             assert await text(pool, call_of(pool, other)) == await text(pool, call_of(pool, same_id))
 
 
-async def test_a_call_whose_retries_open_the_breaker_tells_the_upstream_s_fault(upstream: FakeUpstream) -> None:
-    """No retry goes out then, and the failure is what was wrong, not that nobody asks any more."""
+async def test_a_call_whose_retries_open_the_breaker_reports_the_upstream_s_fault(upstream: FakeUpstream) -> None:
+    """It is not retried then, and its failure is the cause, not that the breaker is open."""
     upstream.default = status(503)
     asked = model("a", upstream, retries=0)
     eager = model("b", upstream, model="a", retries=3)
@@ -200,8 +200,8 @@ async def test_a_call_whose_retries_open_the_breaker_tells_the_upstream_s_fault(
     assert len(upstream.requests) == 5
 
 
-async def test_a_breaker_that_opens_during_a_pause_leaves_the_first_failure(upstream: FakeUpstream) -> None:
-    """The retry does not go out, and what is told is the upstream's fault."""
+async def test_a_breaker_that_opens_during_a_pause_keeps_the_first_failure(upstream: FakeUpstream) -> None:
+    """The call is not retried, and its failure is the upstream's."""
     upstream.default = status(503)
     asked, other = model("a", upstream, model="x", retries=1), model("b", upstream, model="x", retries=0)
 
@@ -215,7 +215,7 @@ async def test_a_breaker_that_opens_during_a_pause_leaves_the_first_failure(upst
 
 
 async def test_a_call_that_gets_no_slot_in_time_is_no_attempt(upstream: FakeUpstream) -> None:
-    """It fails at its deadline, and speaks neither for nor against the model."""
+    """It fails at its deadline, and counts neither for nor against the model."""
     upstream.default = hang()
     asked = model("a", upstream, max_concurrency=1)
     async with pooled(asked) as pool:
@@ -231,7 +231,7 @@ async def test_a_call_that_gets_no_slot_in_time_is_no_attempt(upstream: FakeUpst
 
 
 async def test_an_open_breaker_does_not_wait_for_a_slot(upstream: FakeUpstream) -> None:
-    """The call fails at once, also where all slots are taken."""
+    """The call fails at once, even if all slots are taken."""
     upstream.script("a", *[status(500)] * 4, hang())
     asked = model("a", upstream, retries=0, max_concurrency=1, timeout_s=30)
     alias = model("b", upstream, model="a", retries=0)
@@ -246,8 +246,8 @@ async def test_an_open_breaker_does_not_wait_for_a_slot(upstream: FakeUpstream) 
         await asyncio.wait([holding])
 
 
-async def test_connecting_has_a_time_out_of_its_own() -> None:
-    """A host that takes no connections is given up long before the attempt's own time-out."""
+async def test_connecting_has_its_own_time_out() -> None:
+    """A host that accepts no connection fails the attempt long before its own time-out."""
     with unanswering() as base_url:
         asked = model("a", base_url, retries=0, connect_timeout_s=0.05, timeout_s=60)
         async with pooled(asked) as pool:
@@ -255,8 +255,8 @@ async def test_connecting_has_a_time_out_of_its_own() -> None:
     assert (error.kind, error.message) == (Kind.TIMEOUT, "no connection in time")
 
 
-async def test_the_first_byte_has_a_time_out_of_its_own(upstream: FakeUpstream) -> None:
-    """An upstream that never begins to reply; it sees the close."""
+async def test_the_first_byte_has_its_own_time_out(upstream: FakeUpstream) -> None:
+    """An upstream that never begins to reply notices that the connection is closed."""
     upstream.default = hang()
     asked = model("a", upstream, retries=0, first_byte_timeout_s=0.05, timeout_s=60)
     async with pooled(asked) as pool:
@@ -266,8 +266,8 @@ async def test_the_first_byte_has_a_time_out_of_its_own(upstream: FakeUpstream) 
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_silence_has_a_time_out_of_its_own(upstream: FakeUpstream, *, stream: bool) -> None:
-    """A reply that has begun and goes on no more: after its head, or in the middle of the stream."""
+async def test_silence_has_its_own_time_out(upstream: FakeUpstream, *, stream: bool) -> None:
+    """A reply that stops after its headers, or in the middle of the stream."""
     upstream.default = stall_mid_stream(3) if stream else hang_body()
     asked = model("a", upstream, retries=0, idle_timeout_s=0.05, timeout_s=60)
     async with pooled(asked) as pool:
@@ -277,16 +277,16 @@ async def test_silence_has_a_time_out_of_its_own(upstream: FakeUpstream, *, stre
     assert (caught.value.kind, caught.value.message) == (Kind.TIMEOUT, "the reply fell silent for too long")
 
 
-async def test_thinking_before_the_first_byte_is_no_silence(upstream: FakeUpstream) -> None:
-    """`idle_timeout_s` begins with the reply."""
+async def test_the_time_before_the_first_byte_is_not_idle(upstream: FakeUpstream) -> None:
+    """`idle_timeout_s` starts with the reply."""
     upstream.default = answer("at last", delay_s=0.7)
     asked = model("a", upstream, retries=0, idle_timeout_s=0.5)
     async with pooled(asked) as pool:
         assert await text(pool, call_of(pool, asked)) == "at last"
 
 
-async def test_a_gathering_ends_when_its_reader_has_enough(upstream: FakeUpstream) -> None:
-    """Outcomes come as they settle; past the instant there is none, and leaving closes the rest."""
+async def test_leaving_a_gathering_cancels_the_rest(upstream: FakeUpstream) -> None:
+    """Outcomes are returned as calls settle, none after the limit, and leaving closes the other connections."""
     upstream.script("a", answer("quick"))
     upstream.script("b", hang())
     models = [model(name, upstream) for name in "ab"]
@@ -303,8 +303,8 @@ async def test_a_gathering_ends_when_its_reader_has_enough(upstream: FakeUpstrea
     assert calls[1].outcome == "cancelled"
 
 
-async def test_a_gathering_asks_again_when_a_call_is_retried(upstream: FakeUpstream) -> None:
-    """The limit may depend on it."""
+async def test_a_gathering_asks_for_the_limit_again_when_a_call_is_retried(upstream: FakeUpstream) -> None:
+    """Because the limit may depend on it."""
     upstream.script("a", status(503), hang())
     asked = model("a", upstream)
     async with pooled(asked) as pool:
@@ -315,7 +315,7 @@ async def test_a_gathering_asks_again_when_a_call_is_retried(upstream: FakeUpstr
 
 
 async def test_all_models_of_an_upstream_share_its_limit(upstream: FakeUpstream) -> None:
-    """However many each may ask for itself; who waits is served in turn."""
+    """Whatever their own limits are; waiting calls are served in their order."""
     gate = asyncio.Event()
     upstream.default = after(gate, answer("done"))
     models = [model(name, upstream) for name in "ab"]
@@ -332,8 +332,8 @@ async def test_all_models_of_an_upstream_share_its_limit(upstream: FakeUpstream)
     assert len(upstream.requests) == 6
 
 
-async def test_a_stream_that_queued_has_but_the_rest_of_its_time(upstream: FakeUpstream) -> None:
-    """The wait for a slot is part of it."""
+async def test_waiting_for_a_slot_counts_towards_the_deadline_of_a_stream(upstream: FakeUpstream) -> None:
+    """What remains is the time-out of its attempt."""
     upstream.default = hang()
     asked, clock = model("a", upstream, max_concurrency=1, retries=0), Clock()
     async with pooled(asked, clock=clock) as pool:

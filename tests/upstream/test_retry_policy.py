@@ -1,4 +1,4 @@
-"""When to try again."""
+"""Backoff, Retry-After and the retry budget."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.upstream.clocks import Clock
 from upstream import retry_policy
+from upstream.retry_policy import FLOOR, SHARE, WINDOW_S, RetryBudget
 
 ATTEMPTS = st.integers(min_value=0, max_value=10_000)
 RANDOM = st.floats(min_value=0, max_value=1, exclude_max=True)
@@ -23,8 +25,8 @@ def test_the_pause_stays_between_zero_and_the_doubling_ceiling(attempt: int, ran
 
 
 @given(ATTEMPTS, RANDOM, st.floats(min_value=0, max_value=1e6))
-def test_the_pause_is_never_shorter_than_what_the_upstream_asked(attempt: int, random: float, asked: float) -> None:
-    """Retry-After is a lower bound."""
+def test_the_pause_is_never_shorter_than_retry_after(attempt: int, random: float, asked: float) -> None:
+    """The jitter comes on top."""
     assert retry_policy.pause_s(attempt, asked, lambda: random) >= asked
 
 
@@ -44,5 +46,59 @@ def test_the_pause_is_never_shorter_than_what_the_upstream_asked(attempt: int, r
     ],
 )
 def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], expected: float | None) -> None:
-    """Seconds, milliseconds, an HTTP date; nonsense says nothing."""
+    """Seconds, milliseconds, an HTTP date; an invalid value is ignored."""
     assert retry_policy.retry_after_s(headers, now=lambda: NOW) == expected
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["call", "a", "b"]), st.sampled_from([0.0, 0.1, 1.0, 4.0])),
+    max_size=200,
+)
+
+
+@given(STEPS)
+def test_retries_stay_within_the_share_or_the_model_s_floor(steps: list[tuple[str, float]]) -> None:
+    """In any order of calls and retries: 20 % of the window's calls together, or three for the model itself."""
+    clock = Clock()
+    budget = RetryBudget(clock)
+    calls: list[float] = []
+    spent: list[tuple[float, str]] = []
+    for step, pause_s in steps:
+        clock.now += pause_s
+        n_calls = sum(instant > clock.now - WINDOW_S for instant in calls)
+        recent = [spender for instant, spender in spent if instant > clock.now - WINDOW_S]
+        if step == "call":
+            budget.count_call()
+            calls.append(clock.now)
+            continue
+        is_allowed = recent.count(step) < FLOOR or len(recent) + 1 <= SHARE * n_calls
+        assert budget.spend(step) == is_allowed
+        if is_allowed:
+            spent.append((clock.now, step))
+
+
+@given(st.integers(min_value=0, max_value=300))
+def test_the_budget_is_a_fifth_of_the_calls(n_calls: int) -> None:
+    """Rounded down, and at least three."""
+    budget = RetryBudget(Clock())
+    for _ in range(n_calls):
+        budget.count_call()
+    assert sum(budget.spend("a") for _ in range(n_calls + 10)) == max(3, n_calls // 5)
+
+
+def test_models_behind_one_key_do_not_starve_each_other() -> None:
+    """Each has a floor of its own."""
+    budget = RetryBudget(Clock())
+    spent = [[budget.spend(model) for _ in range(4)] for model in ("a", "b", "c")]
+    assert spent == [[True, True, True, False]] * 3
+
+
+def test_a_spent_budget_is_full_again_after_the_window() -> None:
+    """To the instant."""
+    clock = Clock()
+    budget = RetryBudget(clock)
+    assert [budget.spend("a") for _ in range(4)] == [True, True, True, False]
+    clock.now += WINDOW_S - 0.001
+    assert not budget.spend("a")
+    clock.now += 0.001
+    assert budget.spend("a")

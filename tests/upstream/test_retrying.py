@@ -1,4 +1,4 @@
-"""Attempts after one another and side by side, over real sockets."""
+"""Retries and hedges, over real sockets."""
 
 import asyncio
 from typing import Any
@@ -22,26 +22,26 @@ from upstream.retrying import Retrying
 SOON_S, NEVER_S = 0.01, 60.0
 
 
-async def gone(upstream: FakeUpstream, position: int) -> None:
-    """Wait until the upstream has seen the close of one request's connection."""
+async def wait_closed(upstream: FakeUpstream, position: int) -> None:
+    """Wait until the upstream notices that a request's connection is closed."""
     await asyncio.wait_for(upstream.requests[position].disconnected.wait(), 30)
 
 
 async def test_a_hedge_that_is_first_wins(upstream: FakeUpstream) -> None:
-    """The second attempt's answer is taken while the first one hangs, whose connection is closed."""
+    """The second attempt's answer is used while the first one hangs, whose connection is closed."""
     upstream.script("a", hang(), answer("second"))
     slow = model("a", upstream, hedge_after_s=SOON_S)
     async with pooled(slow) as pool:
         call = call_of(pool, slow)
         assert await text(pool, call) == "second"
-        await gone(upstream, 0)
+        await wait_closed(upstream, 0)
     assert outcomes(call) == [("cancelled", False), ("ok", True)]
     assert call.outcome == "ok"
     assert call.usage == call.attempts[1].usage is not None
 
 
 async def test_a_hedge_that_is_slower_loses(upstream: FakeUpstream) -> None:
-    """The first attempt answers after all, and the hedge's connection is closed."""
+    """The first attempt answers before it, and the hedge's connection is closed."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer("first")), hang())
     slow = model("a", upstream, hedge_after_s=SOON_S)
@@ -51,12 +51,12 @@ async def test_a_hedge_that_is_slower_loses(upstream: FakeUpstream) -> None:
         await upstream.wait_for(2)
         gate.set()
         assert await answering == "first"
-        await gone(upstream, 1)
+        await wait_closed(upstream, 1)
     assert outcomes(call) == [("ok", False), ("cancelled", True)]
 
 
 async def test_a_hedge_that_fails_leaves_the_first_attempt_alone(upstream: FakeUpstream) -> None:
-    """A failure is no winner, whoever it is of: the other attempt is waited for, and nothing is tried again."""
+    """The other attempt is awaited, and nothing is retried."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer("first")), status(503))
     slow = model("a", upstream, hedge_after_s=SOON_S)
@@ -70,8 +70,8 @@ async def test_a_hedge_that_fails_leaves_the_first_attempt_alone(upstream: FakeU
     assert outcomes(call) == [("ok", False), ("server_error", True)]
 
 
-async def test_when_both_fail_the_call_is_tried_again_without_a_hedge(upstream: FakeUpstream) -> None:
-    """One round counts as one attempt against `retries`, and a call is hedged once."""
+async def test_when_both_fail_the_call_is_retried_without_a_hedge(upstream: FakeUpstream) -> None:
+    """The two count as one attempt against `retries`, and a call is hedged once."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, status(503)), status(500), after(asyncio.Event(), answer("lost")))
     slow = model("a", upstream, hedge_after_s=SOON_S, retries=1, timeout_s=0.3)
@@ -86,8 +86,8 @@ async def test_when_both_fail_the_call_is_tried_again_without_a_hedge(upstream: 
     assert outcomes(call) == [("server_error", False), ("server_error", True), ("timeout", False)]
 
 
-async def test_no_hedge_where_the_answer_is_fast(upstream: FakeUpstream) -> None:
-    """A hedge is for the slow."""
+async def test_a_fast_answer_is_not_hedged(upstream: FakeUpstream) -> None:
+    """One request is sent."""
     fast = model("a", upstream, hedge_after_s=NEVER_S)
     async with pooled(fast) as pool:
         await text(pool, call_of(pool, fast))
@@ -95,13 +95,13 @@ async def test_no_hedge_where_the_answer_is_fast(upstream: FakeUpstream) -> None
 
 
 async def test_a_stream_is_hedged_before_its_first_content(upstream: FakeUpstream) -> None:
-    """Head and role are no content: the second attempt's stream is passed on, as a whole."""
+    """A role is not content: the second attempt's whole stream is returned."""
     upstream.script("a", stall_mid_stream(1), answer("second, whole"))
     slow = model("a", upstream, hedge_after_s=SOON_S)
     async with pooled(slow) as pool:
         call = call_of(pool, slow)
         chunks = [chunk async for chunk in pool.stream(call)]
-        await gone(upstream, 0)
+        await wait_closed(upstream, 0)
     texts = [choice["delta"].get("content") or "" for chunk in chunks for choice in chunk["choices"]]
     assert "".join(texts) == "second, whole"
     assert outcomes(call) == [("cancelled", False), ("ok", True)]
@@ -119,34 +119,34 @@ async def test_a_caller_that_leaves_cancels_both(upstream: FakeUpstream, *, stre
         answering.cancel()
         with pytest.raises(asyncio.CancelledError):
             await answering
-        await gone(upstream, 0)
-        await gone(upstream, 1)
+        await wait_closed(upstream, 0)
+        await wait_closed(upstream, 1)
     assert outcomes(call) == [("cancelled", False), ("cancelled", True)]
     assert call.outcome == "cancelled"
 
 
 async def test_hedges_stay_within_the_budget(upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three hedges are the floor; the next slow call waits for its one attempt."""
+    """Three hedges are the floor; the next slow call has only its first attempt."""
     refused = asyncio.Event()
     spend = RetryBudget.spend
 
-    def watched(budget: RetryBudget) -> bool:
-        allowed = spend(budget)
+    def watched(budget: RetryBudget, model: str) -> bool:
+        allowed = spend(budget, model)
         if not allowed:
             refused.set()
         return allowed
 
     monkeypatch.setattr(RetryBudget, "spend", watched)
-    upstream.script("a", *[hang(), answer("hedge")] * 3, after(refused, answer("patience")))
+    upstream.script("a", *[hang(), answer("hedge")] * 3, after(refused, answer("first")))
     slow = model("a", upstream, hedge_after_s=SOON_S)
     async with pooled(slow) as pool:
-        said = [await text(pool, call_of(pool, slow)) for _ in range(4)]
-    assert said == ["hedge", "hedge", "hedge", "patience"]
+        texts = [await text(pool, call_of(pool, slow)) for _ in range(4)]
+    assert texts == ["hedge", "hedge", "hedge", "first"]
     assert len(upstream.requests) == 7
 
 
 async def test_the_budget_stops_retries(upstream: FakeUpstream) -> None:
-    """Three on top of a single call, however many its model may have; and the failure says why there are no more."""
+    """Three in a single call, even if its model allows more; the failure says that it is the gateway's own limit."""
     upstream.default = status(503)
     eager = model("a", upstream, retries=10)
     async with pooled(eager) as pool:
@@ -154,13 +154,13 @@ async def test_the_budget_stops_retries(upstream: FakeUpstream) -> None:
         with pytest.raises(CallError) as caught:
             await pool.complete(call)
     assert "says 503" in caught.value.message
-    assert "retry budget is spent" in caught.value.message
+    assert "the gateway's own limit" in caught.value.message
     assert call.attempts[-1].message == caught.value.message
     assert len(upstream.requests) == 4
 
 
-async def test_the_budget_is_the_upstream_s(upstream: FakeUpstream) -> None:
-    """Models of one upstream share it; another upstream has its own."""
+async def test_each_model_has_its_own_floor_of_retries(upstream: FakeUpstream) -> None:
+    """Models behind one key do not starve each other."""
     upstream.default = status(503)
     async with FakeUpstream(status(503)) as other:
         models = [model("a", upstream, retries=10), model("b", upstream, retries=10), model("c", other, retries=10)]
@@ -168,11 +168,11 @@ async def test_the_budget_is_the_upstream_s(upstream: FakeUpstream) -> None:
             for each in models:
                 await failure(pool, each)
         counts = [len(upstream.requests_for("a")), len(upstream.requests_for("b")), len(other.requests)]
-    assert counts == [4, 1, 4]
+    assert counts == [4, 4, 4]
 
 
 async def test_a_retry_after_beyond_the_deadline_fails_at_once(upstream: FakeUpstream) -> None:
-    """Nobody waits for what can't be in time, and no budget is spent on it."""
+    """It would be too late, and the budget is not spent on it."""
     upstream.default = status(429, retry_after=30)
     limited = model("a", upstream, retries=10)
     async with pooled(limited) as pool:
@@ -181,8 +181,8 @@ async def test_a_retry_after_beyond_the_deadline_fails_at_once(upstream: FakeUps
     assert len(upstream.requests) == 1 + 4
 
 
-def retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Upstream]:
-    """Return the attempts at a call that goes nowhere: what one attempt does is the test's."""
+def make_retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Upstream]:
+    """Return the attempts at a call; the test says what each of them does."""
 
     async def nowhere() -> Endpoint:
         raise AssertionError
@@ -194,8 +194,8 @@ def retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retrying, Up
     return Retrying(route, call, no_pause, lambda: 0.0, on_retry), upstream
 
 
-async def test_a_result_that_comes_second_is_disposed_of() -> None:
-    """Where both attempts are good in the same instant the first one counts, and the other's stream is closed."""
+async def test_the_second_of_two_results_is_discarded() -> None:
+    """If both attempts succeed in the same instant the first one counts, and the other's stream is closed."""
     both = asyncio.Event()
     discarded: list[str] = []
 
@@ -208,14 +208,14 @@ async def test_a_result_that_comes_second_is_disposed_of() -> None:
     async def discard(result: str) -> None:
         discarded.append(result)
 
-    attempts, upstream = retrying(model("a", "http://unused", hedge_after_s=SOON_S))
+    attempts, upstream = make_retrying(model("a", "http://unused", hedge_after_s=SOON_S))
     winner = await attempts.first_good(attempting, discard)
     await upstream.close()
     assert (winner, discarded) == ("first", ["hedge"])
 
 
-async def test_a_fault_of_our_own_is_not_taken_for_a_failed_attempt() -> None:
-    """It comes out at once, and the other attempt is cancelled."""
+async def test_an_unexpected_exception_is_not_a_failed_attempt() -> None:
+    """It is raised at once, and the other attempt is cancelled."""
     cancelled = asyncio.Event()
 
     async def attempting(*, hedge: bool) -> str:
@@ -230,19 +230,19 @@ async def test_a_fault_of_our_own_is_not_taken_for_a_failed_attempt() -> None:
     async def discard(_: str) -> None:
         raise AssertionError
 
-    attempts, upstream = retrying(model("a", "http://unused", hedge_after_s=SOON_S))
+    attempts, upstream = make_retrying(model("a", "http://unused", hedge_after_s=SOON_S))
     with pytest.raises(ZeroDivisionError):
         await attempts.first_good(attempting, discard)
     await upstream.close()
     assert cancelled.is_set()
 
 
-async def test_each_retry_is_told_of() -> None:
-    """Before its pause, and the call remembers the first."""
-    told: list[float | None] = []
+async def test_each_retry_is_reported() -> None:
+    """Before its pause; the call records the instant of the first."""
+    reported: list[float | None] = []
 
     def on_retry() -> None:
-        told.append(attempts.call.retrying_since)
+        reported.append(attempts.call.retrying_since)
 
     async def attempting(*, hedge: bool) -> str:
         raise CallError(Kind.TIMEOUT, "slow")
@@ -250,8 +250,8 @@ async def test_each_retry_is_told_of() -> None:
     async def discard(_: str) -> None:
         raise AssertionError
 
-    attempts, upstream = retrying(model("a", "http://unused", retries=2), on_retry)
+    attempts, upstream = make_retrying(model("a", "http://unused", retries=2), on_retry)
     with pytest.raises(CallError, match="slow"):
         await attempts.first_good(attempting, discard)
     await upstream.close()
-    assert told == [attempts.call.retrying_since] * 2 != [None] * 2
+    assert reported == [attempts.call.retrying_since] * 2 != [None] * 2

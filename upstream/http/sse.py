@@ -1,13 +1,13 @@
-"""Server-sent events: bytes in, `data` payloads out. No I/O, and never more memory than its bound.
+"""Server-sent events: bytes in, `data` payloads out. No I/O; memory is bounded.
 
-Follows the event stream interpretation of the WHATWG HTML standard, section 9.2.6, of which only `data` matters here.
+Follows the WHATWG HTML standard, section 9.2.6 "Interpreting an event stream", of which only `data` matters here.
 """
 
 _BOM = b"\xef\xbb\xbf"
 
 
 class EventTooLargeError(ValueError):
-    """One event grew past the bound."""
+    """One event is larger than the bound."""
 
 
 class ErrorData(bytes):
@@ -17,10 +17,10 @@ class ErrorData(bytes):
 
 
 class EventReader:
-    r"""Splits a byte stream into events, wherever the network cut it.
+    r"""Splits a byte stream into events, however the network cut it into pieces.
 
-    Lines end in LF, CRLF or CR. `bytes.splitlines` splits on exactly those, whereas `str.splitlines` would also
-    split on U+2028 inside a JSON string. Work is linear in the bytes fed, also for a line that arrives bytewise.
+    Lines end in LF, CRLF or CR. `bytes.splitlines` splits at exactly those, whereas `str.splitlines` would also split
+    at U+2028 inside a JSON string. The work is linear in the bytes, even if a line arrives byte by byte.
     """
 
     def __init__(self, max_event_bytes: int) -> None:
@@ -33,7 +33,7 @@ class EventReader:
         self._at_start = True
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the data of every event that `chunk` completes; EventTooLargeError past the bound."""
+        """Return the data of every event that `chunk` completes; EventTooLargeError if one is too large."""
         if not chunk:
             return []
         if self._after_cr:

@@ -1,4 +1,4 @@
-"""One attempt at one upstream: what is sent, and what each fault is called."""
+"""One attempt at one upstream: what is sent, and the kind of each failure."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -32,8 +32,8 @@ def upstream_at(base_url: str, **options: Any) -> Upstream:
 
 
 @asynccontextmanager
-async def known(fake: FakeUpstream, **options: Any) -> AsyncGenerator[Upstream]:
-    """Run an upstream that is the fake."""
+async def client_of(fake: FakeUpstream, **options: Any) -> AsyncGenerator[Upstream]:
+    """Run the client of the fake upstream."""
     upstream = upstream_at(fake.base_url, **options)
     try:
         yield upstream
@@ -45,10 +45,10 @@ async def complete(upstream: Upstream, attempt: Attempt | None = None) -> dict[s
     return await upstream.complete(QUESTION, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
 
 
-async def test_key_and_headers_go_out_and_the_attempt_is_recorded(upstream: FakeUpstream) -> None:
-    """The configured headers come beside the key."""
+async def test_key_and_headers_are_sent_and_the_attempt_is_recorded(upstream: FakeUpstream) -> None:
+    """The configured headers are sent beside the key."""
     attempt = Attempt(0)
-    async with known(upstream) as real:
+    async with client_of(upstream) as real:
         completion = await complete(real, attempt)
     (sent,) = upstream.requests
     assert completion["choices"][0]["message"]["content"] == TEXT
@@ -58,24 +58,24 @@ async def test_key_and_headers_go_out_and_the_attempt_is_recorded(upstream: Fake
 
 
 @pytest.mark.parametrize("name", ["Content-Type", "content-type"])
-async def test_a_configured_header_cannot_say_that_the_body_is_no_json(upstream: FakeUpstream, name: str) -> None:
-    """It is the gateway's own."""
+async def test_a_configured_header_cannot_change_the_content_type(upstream: FakeUpstream, name: str) -> None:
+    """The body is always JSON."""
     question = ChatRequest([], {"model": "m"}, ((name, "text/plain"),))
-    async with known(upstream) as real:
+    async with client_of(upstream) as real:
         await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
     assert upstream.requests[0].headers.getall("Content-Type") == ["application/json"]
 
 
-async def test_a_configured_header_takes_the_place_of_our_own(upstream: FakeUpstream) -> None:
-    """However it is written."""
+async def test_a_configured_header_replaces_our_own(upstream: FakeUpstream) -> None:
+    """Whatever its case."""
     question = ChatRequest([], {"model": "m"}, (("user-agent", "theirs"),))
-    async with known(upstream) as real:
+    async with client_of(upstream) as real:
         await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
     assert upstream.requests[0].headers.getall("User-Agent") == ["theirs"]
 
 
 def test_an_endpoint_does_not_show_its_key() -> None:
-    """Also where a traceback or a log shows the endpoint."""
+    """Not even in a traceback or a log."""
     assert "k-123" not in repr(Endpoint(URL, Secret("k-123", "KEY")))
 
 
@@ -90,9 +90,9 @@ def test_an_endpoint_does_not_show_its_key() -> None:
         (aiohttp.InvalidURL("x"), Kind.CONNECT),
     ],
 )
-async def test_aiohttp_s_exceptions_become_ours(upstream: FakeUpstream, exception: Exception, kind: Kind) -> None:
+async def test_exceptions_of_aiohttp_become_ours(upstream: FakeUpstream, exception: Exception, kind: Kind) -> None:
     """Time-outs first: aiohttp's are ClientErrors as well."""
-    async with known(upstream) as real:
+    async with client_of(upstream) as real:
         with patch.object(DirectExchange, "post", side_effect=exception), pytest.raises(CallError) as caught:
             await complete(real)
     assert caught.value.kind is kind
@@ -110,9 +110,9 @@ async def test_aiohttp_s_exceptions_become_ours(upstream: FakeUpstream, exceptio
     ],
 )
 async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, step: Any, kind: Kind, says: str) -> None:
-    """Over real sockets: no more is read than the bound, and the failure has a name."""
+    """No more than the limit is read, and the message says what is wrong."""
     upstream.default = step
-    async with known(upstream, max_reply_bytes=100_000) as real:
+    async with client_of(upstream, max_reply_bytes=100_000) as real:
         with pytest.raises(CallError) as caught:
             await complete(real)
     assert caught.value.kind is kind
@@ -120,7 +120,7 @@ async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, ste
 
 
 async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> None:
-    """Finding out where it listens is bounded as well, and is no fault of an upstream."""
+    """Waiting for its endpoint is limited as well, and is no fault of an upstream."""
 
     async def locate() -> Endpoint:
         await asyncio.Event().wait()
@@ -133,8 +133,8 @@ async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> No
     assert caught.value.kind is Kind.NOT_READY
 
 
-async def test_nobody_listens() -> None:
-    """A refused connection."""
+async def test_a_refused_connection() -> None:
+    """Nobody listens at the address."""
     with refusing() as base_url:
         upstream = upstream_at(base_url)
         with pytest.raises(CallError) as caught:
@@ -144,17 +144,17 @@ async def test_nobody_listens() -> None:
 
 
 async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: FakeUpstream) -> None:
-    """JSON where a stream was asked for."""
+    """It sends JSON although a stream was requested."""
     upstream.default = unstreamed(fake_answer("whole"))
-    async with known(upstream) as real:
+    async with client_of(upstream) as real:
         chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"
 
 
-async def test_connecting_ahead_is_no_request_and_fails_for_nobody(upstream: FakeUpstream) -> None:
-    """Also where it has to be found out first where the upstream listens, as for an embedded model."""
-    async with known(upstream) as real:
+async def test_connecting_ahead_sends_nothing_and_never_fails(upstream: FakeUpstream) -> None:
+    """Even if the endpoint has to be awaited first, as for an embedded model."""
+    async with client_of(upstream) as real:
         await real.connect((), 5.0)
         await upstream.wait_accepted(1)
         assert upstream.requests == []

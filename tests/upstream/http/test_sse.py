@@ -1,4 +1,4 @@
-"""Bytes to events, wherever the network cut them."""
+"""Server-sent events from bytes, however the network cut them."""
 
 import itertools
 
@@ -18,8 +18,8 @@ def cut(data: bytes, cuts: list[int]) -> list[bytes]:
 
 
 @given(PAYLOADS, st.sampled_from(["\n", "\r\n", "\r"]), st.lists(st.integers(0, 400)))
-def test_any_cut_gives_the_same_events(payloads: list[str], newline: str, cuts: list[int]) -> None:
-    """Line ends of all three kinds, cut at any byte, also within a character or a CRLF."""
+def test_the_events_do_not_depend_on_the_cuts(payloads: list[str], newline: str, cuts: list[int]) -> None:
+    """For line ends of all three kinds, and cuts inside a character or a CRLF."""
     data = "".join(f"data: {payload}{newline}{newline}" for payload in payloads).encode()
     reader = EventReader(LARGE)
     events = [event for piece in cut(data, cuts) for event in reader.feed(piece)]
@@ -41,13 +41,13 @@ def test_any_cut_gives_the_same_events(payloads: list[str], newline: str, cuts: 
         (b"\n\n\ndata: 1\n\n\n", [b"1"]),
     ],
 )
-def test_the_standard_s_fine_print(data: bytes, events: list[bytes]) -> None:
-    """No space, two spaces, a mark of the byte order, comments, several lines, other fields."""
+def test_the_details_of_the_standard(data: bytes, events: list[bytes]) -> None:
+    """No space, two spaces, a byte order mark, comments, several lines, other fields."""
     assert EventReader(LARGE).feed(data) == events
 
 
-def test_a_line_of_a_mebibyte_is_read_bytewise_in_linear_work() -> None:
-    """A long line that drips in costs one join, not one per byte."""
+def test_a_line_that_arrives_byte_by_byte_takes_linear_work() -> None:
+    """A line of a mebibyte costs one join, not one per byte."""
     reader = EventReader(LARGE)
     reader.feed(b"data: ")
     for _ in range(2**20):
@@ -56,8 +56,8 @@ def test_a_line_of_a_mebibyte_is_read_bytewise_in_linear_work() -> None:
     assert len(event) == 2**20
 
 
-def test_an_event_past_the_bound_is_refused() -> None:
-    """Neither one long line nor many short ones can grow without end; a new event starts from zero."""
+def test_an_event_larger_than_the_bound_is_refused() -> None:
+    """As one long line or as many short ones; the next event starts from zero."""
     with pytest.raises(EventTooLargeError):
         EventReader(100).feed(b"data: " + b"x" * 100)
     reader = EventReader(100)
