@@ -11,7 +11,7 @@ _FREE = Price(Decimal(0), Decimal(0))
 
 
 def read_price(section: Section, provider_name: str | None) -> Price | None:
-    """Return the price of a model's section: if it sets none, zero for an embedded model and None for any other."""
+    """Return the price that a model's section sets; by default an embedded model is free and others are unpriced."""
     if not section.has("price"):
         return _FREE if provider_name == EMBEDDED else None
     given: Section | None = section.values.get("price")

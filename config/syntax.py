@@ -14,7 +14,7 @@ _QUOTED = re.compile(r"(?P<sign>'.'|'<[a-z ]+>')|'[^']*'|\"[^\"]*\"")  # PyYAML 
 _SECOND_COLON = re.compile(r"\s*(?:-\s+)*[^\s].*:\s")
 
 
-_Explanation = tuple[int, str]  # the line, and what is wrong there
+_Explanation = tuple[int, str]  # the line and the message
 
 
 def explain(error: yaml.YAMLError, text: str) -> _Explanation:

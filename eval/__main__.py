@@ -118,7 +118,7 @@ async def _pool(
     pool = RecordedPool(settings.models, record, provenance=provenance, embedded=embedded, asks=asks)
     try:
         said: list[str] = []
-        while waiting := [state.reason for state in embedded.states() if state.phase != "ready"]:
+        while waiting := [state.reason for state in embedded.list_statuses() if state.phase != "ready"]:
             if waiting != said:
                 print("; ".join(waiting), file=sys.stderr)
                 said = waiting

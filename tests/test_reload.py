@@ -184,15 +184,15 @@ async def test_embedded_models_that_stay_keep_their_child(tmp_path: Path, monkey
             with app[SNAPSHOTS].lease():
                 await apply_settings(app, settings([on(stays), on(comes)]))
                 await asyncio.gather(*map(made[0].endpoint, (stays, goes, comes)))
-                assert len(made[0].states()) == 3
-            while len(made[0].states()) > 2:  # noqa: ASYNC110 -- the states are for readers that poll
+                assert len(made[0].list_statuses()) == 3
+            while len(made[0].list_statuses()) > 2:  # noqa: ASYNC110 -- the states are for readers that poll
                 await asyncio.sleep(0.005)
             assert await made[0].endpoint(stays) == before
             assert not app[SNAPSHOTS].current.not_ready()
     finally:
         await runner.cleanup()
     assert len(made) == 1
-    assert made[0].states() == ()
+    assert made[0].list_statuses() == ()
 
 
 def gguf(folder: Path) -> Path:

@@ -93,7 +93,7 @@ class Resources:
     async def wait_until_loaded(self, weights: Weights) -> str:
         """Return "" when an embedded model is ready, or the reason why it cannot be loaded."""
         assert self._embedded is not None  # noqa: S101 -- `build_snapshot` has started it
-        status = await self._embedded.settled(weights)
+        status = await self._embedded.wait_until_settled(weights)
         return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
 
     async def close(self) -> None:
@@ -113,7 +113,7 @@ class Resources:
         return self._folder or (self._memory if settings.server.ui else None)
 
     def _list_not_ready(self, weights: Sequence[Weights]) -> list[str]:
-        statuses = self._embedded.states(weights) if self._embedded else ()
+        statuses = self._embedded.list_statuses(weights) if self._embedded else ()
         return [status.reason for status in statuses if status.phase != "ready"]
 
 

@@ -1,1 +1,1 @@
-"""llama.cpp in child processes, and the weights they load."""
+"""Embedded models: llama.cpp in child processes, and their weights."""

@@ -1,7 +1,4 @@
-"""GGUF files on disk: hashed once, known again by a stamp, and one process at a time at work on each.
-
-Everything here that blocks runs in threads: `in_thread` brings it there, and back when it is cancelled.
-"""
+"""GGUF files on disk: hashes with stamps, locks between processes, and blocking work in threads."""
 
 import asyncio
 import contextlib
@@ -30,13 +27,13 @@ _LOCK_POLL_S = 0.5
 
 
 class StoppedError(Exception):
-    """Work in a thread was told to stop before its end."""
+    """Work in a thread was stopped before its end."""
 
 
 async def in_thread(work: Callable[Concatenate[threading.Event, _P], _T], /, *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Return what `work(stop, …)` returns in a thread. Cancelling sets `stop`, and waits until the work has ended.
+    """Run `work(stop, …)` in a thread and return its result. Cancellation sets `stop` and waits for the thread.
 
-    So nothing still writes to a file whose lock has been given back; work that lasts asks `stop` now and then.
+    The wait ensures that no thread still writes to a file whose lock has been released. Long work must check `stop`.
     """
     stop = threading.Event()
     task = asyncio.ensure_future(asyncio.to_thread(work, stop, *args, **kwargs))
@@ -46,12 +43,12 @@ async def in_thread(work: Callable[Concatenate[threading.Event, _P], _T], /, *ar
         stop.set()
         await asyncio.wait([task])
         if not task.cancelled():
-            task.exception()  # asked for, so that asyncio does not report it as lost
+            task.exception()  # retrieved, so that asyncio does not log it as lost
         raise
 
 
 def sha256_of(stop: threading.Event, path: Path) -> str:
-    """Return the SHA-256 of a file's content in hex; OSError where it can't be read, StoppedError on `stop`."""
+    """Return the SHA-256 of a file in hex; OSError if it cannot be read, StoppedError on `stop`."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
@@ -62,15 +59,15 @@ def sha256_of(stop: threading.Event, path: Path) -> str:
 
 
 def has_content(stop: threading.Event, path: Path, sha256: str) -> bool:
-    """Tell whether there is a file of this content."""
+    """Whether the file exists and has this content."""
     return path.is_file() and sha256_of(stop, path) == sha256
 
 
 def is_intact(stop: threading.Event, path: Path, sha256: str) -> bool:
-    """Tell whether the file has this content. A stamp beside it spares hashing an unchanged file again.
+    """Whether the file has this content. A stamp beside it avoids hashing an unchanged file again.
 
-    The stamp holds size, mtime and inode of the file that was hashed: any change, also a copy moved into its
-    place, means hashing. A folder that can't be written to keeps no stamps, and is hashed at every start.
+    The stamp has the size, mtime and inode of the hashed file: after any change, also if another file was moved into
+    its place, it is hashed again. In a folder that is not writable there are no stamps, so it is hashed at each start.
     """
     if not path.is_file():
         return False
@@ -83,7 +80,7 @@ def is_intact(stop: threading.Event, path: Path, sha256: str) -> bool:
     try:
         stamp_path.write_text(json.dumps(stamp), encoding="utf-8")
     except OSError as error:
-        _log.debug("the check of the weights can't be noted", path=str(stamp_path), reason=str(error))
+        _log.debug("the stamp of the weights cannot be written", path=str(stamp_path), reason=str(error))
     return True
 
 
@@ -96,21 +93,21 @@ def _read_stamp(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # none yet, or half written: the file is hashed, and a new one made
+        return None  # missing or half written: hash the file and write a new one
 
 
 @contextlib.asynccontextmanager
 async def exclusive(path: Path, *, poll_s: float = _LOCK_POLL_S) -> AsyncGenerator[None]:
-    """Hold the lock file at `path`; wait while another process or task holds it. OSError where it can't be made.
+    """Hold the lock file at `path`; wait while another process or task holds it. OSError if it cannot be created.
 
-    A lock, rather than separate part files: the second gateway waits, and then finds the weights there, instead of
-    downloading them twice. The system gives it back when its holder dies, however that happens. The file stays:
-    removing it would let two processes hold two locks of one name.
+    With a lock, rather than separate partial files, a second gateway waits and then finds the weights installed instead
+    of downloading them twice. The system releases the lock when its holder dies. The file is not removed: otherwise two
+    processes could hold two locks of the same name.
     """
     lock = _Lock(path)
     try:
         if not await in_thread(lock.acquire):
-            _log.info("another gateway is installing these weights; waiting for it", lock=str(path))
+            _log.info("waiting for another gateway that installs these weights", lock=str(path))
             while not await in_thread(lock.acquire):  # noqa: ASYNC110 -- no event comes from another process
                 await asyncio.sleep(poll_s)
         yield
@@ -131,7 +128,7 @@ class _Lock:
                 msvcrt.locking(self._file.fileno(), msvcrt.LK_NBLCK, 1)
             else:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except (BlockingIOError, PermissionError):  # the latter is Windows' word for it
+        except (BlockingIOError, PermissionError):  # the latter on Windows
             return False
         return True
 
@@ -141,7 +138,7 @@ class _Lock:
 
 
 def size_of(path: Path) -> int:
-    """Return the size of a file in bytes, 0 where there is none."""
+    """Return the size of a file in bytes, 0 if it does not exist."""
     try:
         return path.stat().st_size
     except FileNotFoundError:
@@ -149,6 +146,6 @@ def size_of(path: Path) -> int:
 
 
 def append(_stop: threading.Event, path: Path, data: bytes) -> None:
-    """Write at the end of a file, which is made where there is none."""
+    """Append to a file, which is created if necessary."""
     with path.open("ab") as file:
         file.write(data)

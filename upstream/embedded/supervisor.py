@@ -1,4 +1,4 @@
-"""The embedded models: weights installed, and a llama.cpp server in a child process for each, kept alive."""
+"""Supervises the embedded models: installs their weights and keeps a llama.cpp child process running for each."""
 
 import asyncio
 import random as random_module
@@ -12,7 +12,7 @@ from typing import Literal
 import structlog
 
 from config.settings import Secret, Weights
-from upstream.embedded.install import CATALOGUE, Weight, WeightsError, check_gguf, install, installed
+from upstream.embedded.install import CATALOGUE, Weight, WeightsError, check_gguf, find_installed, install
 from upstream.embedded.llama_process import PROGRAM, Launch, LaunchError, LlamaProcess, default_threads
 from upstream.errors import CallError, Kind
 from upstream.http.client import Endpoint
@@ -24,13 +24,13 @@ Progress = Callable[[str, int, int], None]
 
 _LAUNCH_BASE_S, _LAUNCH_CAP_S = 0.5, 30.0
 _INSTALL_BASE_S, _INSTALL_CAP_S = 15.0, 600.0
-_PATIENCE = 3  # failed launches in a row, after which calls are refused rather than kept waiting
-_STEADY_S = 60.0  # a child that has served this long starts again with a clean record
+_MAX_FAILURES = 3  # consecutive failed launches, after which calls fail at once instead of waiting
+_STABLE_S = 60.0  # a child that has run this long resets the count of failures
 _LOG_EVERY_PERCENT = 10
 
 
 class EmbeddedNotReadyError(CallError):
-    """The model's weights are being installed, or it can't be had; the message is the reason."""
+    """The model cannot be asked: its weights are being installed, or it failed to load. The message is the reason."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(Kind.NOT_READY, reason)
@@ -38,19 +38,26 @@ class EmbeddedNotReadyError(CallError):
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """How one child is. `reason` says it in words for an operator, and names the model."""
+    """The status of one child. `reason` describes it for an operator, beginning with the model's name."""
 
     name: str
     phase: Phase
     reason: str
 
 
-class EmbeddedModels:
-    """The children of all embedded models, one for each different `Weights`.
+# The children are processes, not threads or bindings: a crash or a long prompt of llama.cpp cannot stop the event loop,
+# and the system frees all memory when a child ends. One task for each child runs a loop without an exit: install,
+# launch, wait for its end, pause, again. All failures are handled inside that loop, so a full disk or a damaged file
+# heals when the operator has fixed it. Readers see only `status` and `process`; `changed` wakes those that wait for
+# either. A child never outlives the gateway: it exits when the pipe of its stdin closes, even after a SIGKILL.
 
-    `on_progress` is told (name, bytes there, bytes in all) while weights are installed; None: the log tells it.
-    Of `environ` the children get what a process needs, and no more. `catalogue`, `program`, `sleep` (seconds),
-    `random` (floats in [0, 1)) and `clock` (seconds) are replaceable for tests. Whoever calls `start` calls `close`.
+
+class EmbeddedModels:
+    """The children of all embedded models, one for each distinct `Weights`.
+
+    `on_progress` is called with (name, bytes done, bytes total) while weights are installed; None: progress is logged.
+    The children get only the variables of `environ` that a process needs. `catalogue`, `program`, `sleep` (seconds),
+    `random` (floats in [0, 1)) and `clock` (seconds) can be replaced by tests. After `start` or `keep`, call `close`.
     """
 
     def __init__(
@@ -66,7 +73,7 @@ class EmbeddedModels:
         random: Callable[[], float] = random_module.random,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._surroundings = _Surroundings(
+        self._shared = _Shared(
             models_dir=models_dir,
             on_progress=on_progress,
             environ=environ,
@@ -76,56 +83,67 @@ class EmbeddedModels:
             random=random,
             clock=clock,
         )
-        self._children = {each: _Child(each, self._surroundings) for each in dict.fromkeys(weights)}
+        self._children = {each: _Child(each, self._shared) for each in dict.fromkeys(weights)}
+        self._on_demand: frozenset[Weights] = frozenset()
 
     async def start(self) -> None:
-        """Begin to install, load and watch; return at once."""
+        """Start to install, load and supervise; return at once."""
         for child in self._children.values():
             child.start()
 
-    async def keep(self, weights: Iterable[Weights]) -> None:
-        """Begin with those that are new, as `start` does, and end all others; returns when these are gone."""
+    async def keep(self, weights: Iterable[Weights], *, on_demand: Iterable[Weights] = ()) -> None:
+        """Start the children that are new, as `start` does, and end all others; return when these have ended.
+
+        Children for `on_demand` start when `endpoint` is first called for them, and keep running if they do already.
+        """
         kept = dict.fromkeys(weights)
-        ended = [self._children.pop(each) for each in tuple(self._children) if each not in kept]
+        self._on_demand = frozenset(on_demand) - kept.keys()
+        others = [each for each in self._children if each not in kept and each not in self._on_demand]
+        ended = [self._children.pop(each) for each in others]
         for each in kept:
-            if each not in self._children:
-                self._children[each] = _Child(each, self._surroundings)
-                self._children[each].start()
+            self._start_child(each)
         await asyncio.gather(*(child.close() for child in ended))
 
-    async def endpoint(self, weights: Weights) -> Endpoint:
-        """Return where the child listens. Waits while it loads or restarts, for as long as the caller lets it.
+    def _start_child(self, weights: Weights) -> None:
+        if weights not in self._children:
+            self._children[weights] = _Child(weights, self._shared)
+            self._children[weights].start()
 
-        EmbeddedNotReadyError at once while its weights are being installed or can't be, and after repeated failures
-        to launch, though both are tried again all the while.
+    async def endpoint(self, weights: Weights) -> Endpoint:
+        """Return the endpoint of the child; wait while it loads or restarts, until the caller cancels.
+
+        EmbeddedNotReadyError at once while weights are being installed, and after failures to install or launch it,
+        which are retried in the background.
         """
+        if weights in self._on_demand:
+            self._start_child(weights)
         child = self._children[weights]
         while (process := child.process) is None:
-            if child.state.phase in ("installing", "failed"):
-                raise EmbeddedNotReadyError(child.state.reason)
+            if child.status.phase in ("installing", "failed"):
+                raise EmbeddedNotReadyError(child.status.reason)
             await child.changed.wait()
-        return Endpoint(f"http://127.0.0.1:{process.port}/v1", Secret(process.api_key, "made for this run"))
+        return Endpoint(f"http://127.0.0.1:{process.port}/v1", Secret(process.api_key, "generated for this process"))
 
-    async def settled(self, weights: Weights) -> ModelStatus:
-        """Return how a child is once it is ready or has failed; waits while it is installed, loads and restarts."""
+    async def wait_until_settled(self, weights: Weights) -> ModelStatus:
+        """Return the status when the child is ready or has failed; wait while it is installed, loads or restarts."""
         child = self._children[weights]
-        while child.state.phase not in ("ready", "failed"):
+        while child.status.phase not in ("ready", "failed"):
             await child.changed.wait()
-        return child.state
+        return child.status
 
-    def states(self, weights: Iterable[Weights] | None = None) -> tuple[ModelStatus, ...]:
-        """Return how each child is, in the order in which they were given; or only how those for `weights` are."""
-        asked = self._children if weights is None else dict.fromkeys(weights)
-        return tuple(self._children[each].state for each in asked)
+    def list_statuses(self, weights: Iterable[Weights] | None = None) -> tuple[ModelStatus, ...]:
+        """Return the status of each child in the order of their start, or of the children for `weights`."""
+        selected = self._children if weights is None else dict.fromkeys(weights)
+        return tuple(self._children[each].status for each in selected)
 
     async def close(self) -> None:
-        """End every child, and whatever is being installed; what was fetched is kept for the next start."""
+        """End every child and every installation; partial downloads are kept for the next start."""
         await asyncio.gather(*(child.close() for child in self._children.values()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Surroundings:
-    """What all children share. They install one after the other, each with the whole bandwidth."""
+class _Shared:
+    """Settings and the lock that all children share: they install one after the other, to use the whole bandwidth."""
 
     models_dir: Path
     on_progress: Progress | None
@@ -138,20 +156,22 @@ class _Surroundings:
     installing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def back_off(self, failures: int, base_s: float, cap_s: float) -> None:
-        """Sleep min(cap_s, base_s * 2 ** (failures - 1)), less up to half of it by chance."""
+        """Sleep min(cap_s, base_s * 2 ** (failures - 1)), minus a random part of up to half of it."""
         await self.sleep(min(cap_s, base_s * 2 ** min(failures - 1, 16)) * (1 - self.random() / 2))
 
 
 class _Child:
-    def __init__(self, weights: Weights, surroundings: _Surroundings) -> None:
+    """One child and the task that supervises it."""
+
+    def __init__(self, weights: Weights, shared: _Shared) -> None:
         self._weights = weights
-        self._around = surroundings
+        self._shared = shared
         self._name = weights.name or str(weights.path)
         self._task: asyncio.Task[None] | None = None
         self._logged_percent = 0
         self.process: LlamaProcess | None = None
         self.changed = asyncio.Event()
-        self.state = ModelStatus(self._name, "loading", f"{self._name}: loading")
+        self.status = ModelStatus(self._name, "loading", f"{self._name}: loading")
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._supervise(), name=f"embedded {self._name}")
@@ -161,70 +181,72 @@ class _Child:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def _enter(self, phase: Phase, what: str) -> None:
-        self.state = ModelStatus(self._name, phase, f"{self._name}: {what}")
-        self.changed.set()  # wakes who waits now
+    def _set_status(self, phase: Phase, what: str) -> None:
+        self.status = ModelStatus(self._name, phase, f"{self._name}: {what}")
+        self.changed.set()  # wakes those that wait now
         self.changed = asyncio.Event()
 
     async def _supervise(self) -> None:
         try:
-            await self._keep_running()
-        except Exception as error:  # noqa: BLE001 -- nobody awaits this task: who asks for the model is told
-            _log.exception("an embedded model is given up", model=self._name)
-            self._enter("failed", f"given up after an unexpected {type(error).__name__}")
+            await self._run_forever()
+        except Exception as error:  # noqa: BLE001 -- nobody awaits this task; calls for the model report it
+            _log.exception("embedded model failed unexpectedly", model=self._name)
+            self._set_status("failed", f"failed with an unexpected {type(error).__name__}")
 
-    async def _keep_running(self) -> None:
+    async def _run_forever(self) -> None:
         failures = 0
         while True:
-            path = await self._weights_path()
-            if failures < _PATIENCE:
-                self._enter("restarting" if failures else "loading", "loading")
-            started = self._around.clock()
-            reason = await self._run(path)
-            failures = 1 if self._around.clock() - started > _STEADY_S else failures + 1
-            _log.warning("an embedded model is not running", model=self._name, reason=reason, failures=failures)
-            phase: Phase = "failed" if failures >= _PATIENCE else "restarting"
-            self._enter(phase, f"{reason}; being restarted, after {failures} failures in a row")
-            await self._around.back_off(failures, _LAUNCH_BASE_S, _LAUNCH_CAP_S)
+            path = await self._find_weights()
+            if failures < _MAX_FAILURES:
+                self._set_status("restarting" if failures else "loading", "loading")
+            started = self._shared.clock()
+            reason = await self._run_child(path)
+            failures = 1 if self._shared.clock() - started > _STABLE_S else failures + 1
+            _log.warning("embedded model is not running", model=self._name, reason=reason, failures=failures)
+            phase: Phase = "failed" if failures >= _MAX_FAILURES else "restarting"
+            self._set_status(phase, f"{reason}; restarting after {failures} consecutive failures")
+            await self._shared.back_off(failures, _LAUNCH_BASE_S, _LAUNCH_CAP_S)
 
-    async def _weights_path(self) -> Path:
-        """Return the path of the weights, checked before each launch; tries until they can be had."""
+    async def _find_weights(self) -> Path:
+        """Return the path of the weights, verified before each launch; retry until they are available."""
         failures = 0
         while True:
             try:
-                return await (self._from_catalogue() if self._weights.path is None else self._own(self._weights.path))
+                return await (
+                    self._install() if self._weights.path is None else self._check_own_file(self._weights.path)
+                )
             except WeightsError as error:
                 reason = str(error).removeprefix(f"{self._name}: ")
-            _log.error("weights can't be had", model=self._name, reason=reason)
-            self._enter("failed", reason)
+            _log.error("weights are not available", model=self._name, reason=reason)
+            self._set_status("failed", reason)
             failures += 1
-            await self._around.back_off(failures, _INSTALL_BASE_S, _INSTALL_CAP_S)
+            await self._shared.back_off(failures, _INSTALL_BASE_S, _INSTALL_CAP_S)
 
-    async def _own(self, path: Path) -> Path:
+    async def _check_own_file(self, path: Path) -> Path:
         await asyncio.to_thread(check_gguf, path)
         return path
 
-    async def _from_catalogue(self) -> Path:
-        weight = self._around.catalogue[self._name]
-        path = await installed(weight, self._around.models_dir)
+    async def _install(self) -> Path:
+        weight = self._shared.catalogue[self._name]
+        path = await find_installed(weight, self._shared.models_dir)
         if path is None:
-            self._enter("installing", "waiting to be installed")
+            self._set_status("installing", "waiting to be installed")
             self._logged_percent = 0
-            async with self._around.installing:
-                path = await install(weight, self._around.models_dir, on_progress=self._progress)
+            async with self._shared.installing:
+                path = await install(weight, self._shared.models_dir, on_progress=self._report_progress)
         return path
 
-    def _progress(self, done: int, total: int) -> None:
+    def _report_progress(self, done: int, total: int) -> None:
         percent = 100 * done // total
-        self._enter("installing", f"downloading, {percent} % of {total // 10**6} MB")
-        if self._around.on_progress is not None:
-            self._around.on_progress(self._name, done, total)
+        self._set_status("installing", f"downloading, {percent} % of {total // 10**6} MB")
+        if self._shared.on_progress is not None:
+            self._shared.on_progress(self._name, done, total)
         elif percent >= self._logged_percent:
             _log.info("downloading weights", model=self._name, percent=percent, of_mb=total // 10**6)
             self._logged_percent = percent - percent % _LOG_EVERY_PERCENT + _LOG_EVERY_PERCENT
 
-    async def _run(self, path: Path) -> str:
-        """Serve until the child has ended; return why it did. Cancelling ends it."""
+    async def _run_child(self, path: Path) -> str:
+        """Run the child until it ends; return the reason. Cancellation ends it."""
         launch = Launch(
             name=self._weights.name or path.stem,
             path=str(path),
@@ -233,15 +255,15 @@ class _Child:
             threads=self._weights.threads or default_threads(),
         )
         try:
-            process = await LlamaProcess.launch(launch, program=self._around.program, environ=self._around.environ)
+            process = await LlamaProcess.launch(launch, program=self._shared.program, environ=self._shared.environ)
         except (LaunchError, OSError) as error:
             return str(error)
         try:
             self.process = process
-            self._enter("ready", "ready")
-            _log.info("an embedded model is ready", model=self._name, pid=process.pid, port=process.port)
-            return await process.ended()
+            self._set_status("ready", "ready")
+            _log.info("embedded model ready", model=self._name, pid=process.pid, port=process.port)
+            return await process.wait_until_ended()
         finally:
             self.process = None
-            self._enter("restarting", "its process has ended")
+            self._set_status("restarting", "its process has ended")
             await process.close()

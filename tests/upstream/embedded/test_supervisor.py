@@ -52,7 +52,7 @@ async def running(weights: Iterable[Weights], folder: Path, **options: Any) -> A
 
 
 async def reaches(models: EmbeddedModels, phase: Phase) -> ModelStatus:
-    while (state := models.states()[0]).phase != phase:  # noqa: ASYNC110 -- the states are for readers that poll
+    while (state := models.list_statuses()[0]).phase != phase:  # noqa: ASYNC110 -- the states are for readers that poll
         await asyncio.sleep(0.005)
     return state
 
@@ -105,9 +105,9 @@ async def test_equal_weights_share_a_child_and_others_do_not(tmp_path: Path) -> 
     path = llama.gguf(tmp_path, "serve")
     one, same, other = Weights(path=path), Weights(path=path), Weights(path=path, slots=1)
     async with running([one, same], tmp_path) as models:
-        assert len(models.states()) == 1
+        assert len(models.list_statuses()) == 1
         assert (await models.endpoint(one)).base_url == (await models.endpoint(same)).base_url
-    assert len(EmbeddedModels([one, other], models_dir=tmp_path).states()) == 2
+    assert len(EmbeddedModels([one, other], models_dir=tmp_path).list_statuses()) == 2
 
 
 async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ async def test_a_child_that_never_gets_ready_is_retried_ever_more_seldom(tmp_pat
 
     async with running([weights], tmp_path, sleep=sleep, random=lambda: 0.5) as models:
         await enough.wait()
-        assert models.states()[0].phase == "failed"
+        assert models.list_statuses()[0].phase == "failed"
         with pytest.raises(EmbeddedNotReadyError, match="Failed to init server; gguf_init: bad GGUF version: 0"):
             await models.endpoint(weights)
     assert naps.seconds == [0.375, 0.75, 1.5]
@@ -194,11 +194,11 @@ async def test_closing_ends_a_child_that_is_still_loading(tmp_path: Path) -> Non
 
 async def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who ignores the end of its stdin gets a SIGKILL, and is reaped."""
-    monkeypatch.setattr(llama_process, "_GOODBYE_S", 0.05)
+    monkeypatch.setattr(llama_process, "_EXIT_TIMEOUT_S", 0.05)
     code = "import json, os, time; print(json.dumps({'port': os.getpid()}), flush=True); time.sleep(3600)"
     child = await LlamaProcess.launch(launch_of(tmp_path), program=(sys.executable, "-c", code))
     await child.close()
-    assert await child.ended() == "was ended by signal 9"
+    assert await child.wait_until_ended() == "was ended by signal 9"
 
 
 @pytest.mark.parametrize("kind", ["serve", "hold"])
@@ -236,7 +236,7 @@ async def test_no_child_outlives_a_gateway_that_is_killed(tmp_path: Path, kind: 
 
 
 async def test_a_child_that_ends_without_a_word_says_so(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="ended without a word"):
+    with pytest.raises(LaunchError, match="ended without a message"):
         await LlamaProcess.launch(launch_of(llama.gguf(tmp_path, "die")), program=llama.PROGRAM)
 
 
@@ -251,7 +251,7 @@ async def test_a_child_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
 @pytest.mark.parametrize("answer", ["", "nonsense", "[]", '{"port": "80"}'])
 async def test_an_answer_that_is_none_is_a_failed_launch(tmp_path: Path, answer: str) -> None:
     program = (sys.executable, "-c", f"print({answer!r}, flush=True)")
-    with pytest.raises(LaunchError, match="ended without a word"):
+    with pytest.raises(LaunchError, match="ended without a message"):
         await LlamaProcess.launch(launch_of(tmp_path), program=program)
 
 
@@ -316,7 +316,7 @@ async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_p
                 await asyncio.sleep(0.005)
             with pytest.raises(EmbeddedNotReadyError, match=r"^tiny: downloading, 43 % of 4 MB$"):
                 await models.endpoint(weights)
-            assert models.states() == (ModelStatus("tiny", "installing", "tiny: downloading, 43 % of 4 MB"),)
+            assert models.list_statuses() == (ModelStatus("tiny", "installing", "tiny: downloading, 43 % of 4 MB"),)
         hang.set()
     assert {step[0] for step in progress} == {"tiny"}
     assert progress[-1] == ("tiny", 1_720_000, 4_000_000)
@@ -328,7 +328,7 @@ async def test_a_supervisor_that_breaks_says_so(tmp_path: Path) -> None:
     weights = Weights(name="unheard of")
     async with running([weights], tmp_path) as models:
         await reaches(models, "failed")
-        with pytest.raises(EmbeddedNotReadyError, match="given up after an unexpected KeyError"):
+        with pytest.raises(EmbeddedNotReadyError, match="failed with an unexpected KeyError"):
             await models.endpoint(weights)
 
 
