@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Any
 
@@ -19,6 +19,8 @@ from upstream.http.client import ChatRequest, Headers, Upstream
 from upstream.http.timeouts import Timeouts
 from upstream.openai import wire
 from upstream.openai.finish_reasons import is_stated
+from upstream.openai.quirks import ModelQuirks, fit
+from upstream.openai.refusals import find_quirks
 from upstream.openai.stream_assembler import HeldChunks
 from upstream.redact import redact, secrets_of
 from upstream.retry_policy import RetryBudget
@@ -42,16 +44,16 @@ class Route:
     upstream_slots: Slots
     breaker: Breaker
     budget: RetryBudget
+    quirks: ModelQuirks
     clock: Callable[[], float]
 
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
     """Return the checked completion of one attempt; CallError for every failure."""
     await _take_slots(route, call)
-    with _AttemptScope(route, call, hedge=hedge) as attempt:
-        completion = await route.upstream.complete(
-            _build_request(route, call), timeouts=_timeouts(route, call), attempt=attempt
-        )
+    request = _build_request(route, call)
+    with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
+        completion = await route.upstream.complete(request, timeouts=_timeouts(route, call), attempt=attempt)
         attempt.received_chars = wire.count_chars(completion["choices"][0]["message"])
         attempt.stated_model = completion.get("model")
         return completion
@@ -70,9 +72,9 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     held: HeldChunks | None = HeldChunks()
     ending = _Ending()
     await _take_slots(route, call)
-    with _AttemptScope(route, call, hedge=hedge) as attempt:
-        timeouts = _timeouts(route, call, streamed=True)
-        chunks = route.upstream.stream(_build_request(route, call, **extra), timeouts=timeouts, attempt=attempt)
+    request = _build_request(route, call, **extra)
+    with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
+        chunks = route.upstream.stream(request, timeouts=_timeouts(route, call, streamed=True), attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next_chunk(chunks, is_finished=ending.is_near)) is not None:
                 ending.note(attempt, chunk)
@@ -260,9 +262,41 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
 
 
 def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
+    """Return the request in the form that this model takes, as far as is known."""
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
-    return ChatRequest(call.messages, {"model": model.model, **params, **extra}, route.headers)
+    quirks = (*route.quirks.all(), *call.quirks)
+    messages, fields = fit(quirks, call.messages, {"model": model.model, **params, **extra})
+    return ChatRequest(messages, fields, route.headers)
+
+
+class _LearningScope:
+    """A request under way, as a context: if a part of it is refused, the call learns which.
+
+    The error is then `adjusted`: the same question is worth asking once more, without that part.
+    """
+
+    __slots__ = ("_call", "_request", "_route")
+
+    def __init__(self, route: Route, call: Call, request: ChatRequest) -> None:
+        self._route = route
+        self._call = call
+        self._request = request
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if not isinstance(error, CallError) or error.body is None:
+            return
+        call, request = self._call, self._request
+        known = (*self._route.quirks.all(), *call.quirks)
+        found = find_quirks(error.body, error.status, request.messages, request.fields, known)
+        secrets = secrets_of(call.model)
+        call.quirks += [replace(each, cause=redact(each.cause, secrets)) for each in found if each not in call.quirks]
+        error.adjusted = bool(found)
 
 
 def _breaker_reason(error: CallError, model: Model) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from config.settings import Model
 from runtime.frozen import frozen
+from upstream.openai.quirks import Quirk
 
 Role = Literal["proposer", "critic", "verifier", "direct"]
 
@@ -65,7 +66,8 @@ class Call:
     with it.
 
     The record is filled in while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is
-    the instant of the first retry. `tokens` is the ledger's count, set after the end.
+    the instant of the first retry, `quirks` are what refusals have taught during the call, `tokens` is the ledger's
+    count, set after the end.
     """
 
     model: Model
@@ -78,6 +80,7 @@ class Call:
     alias: str | None = None
 
     attempts: list[Attempt] = field(default_factory=list)
+    quirks: list[Quirk] = field(default_factory=list)
     started: float | None = None
     ended: float | None = None
     outcome: str = "running"

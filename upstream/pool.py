@@ -23,6 +23,7 @@ from upstream.gathering import Gathering
 from upstream.http.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
 from upstream.http.exchange import Exchange
 from upstream.http.exchange_choice import choose_exchange
+from upstream.openai.quirks import Quirk, QuirkMemory
 from upstream.openai.stream_assembler import StreamAssembler
 from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
@@ -62,6 +63,7 @@ class Pool:
         max_reply_bytes: int = MAX_REPLY_BYTES,
         max_upstream_concurrency: int = MAX_UPSTREAM_CONCURRENCY,
         exchange: Callable[[], Exchange] | None = None,
+        quirks: QuirkMemory | None = None,
         clock: Callable[[], float] | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         random: Callable[[], float] = random_module.random,
@@ -73,6 +75,7 @@ class Pool:
         self._max_reply_bytes = max_reply_bytes
         self._max_upstream_concurrency = max_upstream_concurrency
         self._exchange = exchange or choose_exchange()
+        self._quirks = quirks or QuirkMemory()
         self._upstreams: dict[_Key, tuple[Upstream, Slots, RetryBudget]] = {}
         self._breakers: dict[tuple[_Key, str], Breaker] = {}
         self._routes = {model.name: self._route(model, embedded) for model in models}
@@ -94,7 +97,8 @@ class Pool:
             self._breakers[key, model.model] = Breaker(self.clock, _breaker_log(model))
         upstream, shared, budget = self._upstreams[key]
         slots, breaker = Slots(model.max_concurrency), self._breakers[key, model.model]
-        return Route(upstream, headers_of(model), slots, shared, breaker, budget, self.clock)
+        quirks = self._quirks.of(model)
+        return Route(upstream, headers_of(model), slots, shared, breaker, budget, quirks, self.clock)
 
     async def close(self) -> None:
         """Close every connection. Running calls fail; cancel them first."""
@@ -106,6 +110,10 @@ class Pool:
         Two names for one model at one upstream share a breaker.
         """
         return {name: route.breaker.status() for name, route in self._routes.items()}
+
+    def quirks(self) -> Mapping[str, tuple[Quirk, ...]]:
+        """Return what each model's refusals have taught, by the model's configured name."""
+        return {name: route.quirks.learnt() for name, route in self._routes.items()}
 
     def is_apart(self, model: str, others: Iterable[str]) -> bool:
         """Whether none of the other models has the same upstream."""

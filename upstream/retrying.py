@@ -15,6 +15,8 @@ from upstream.errors import CallError, Kind
 
 _log = structlog.get_logger(__name__)
 
+_MAX_ADJUSTED = 8  # fields that a model refuses one after the other in one call
+
 BUDGET_SPENT = " (not retried: the gateway's own limit of retries for this model is reached)"
 
 T = TypeVar("T")
@@ -52,18 +54,27 @@ class Retrying:
         Cancelling this cancels the running attempts. `discard` disposes of a hedge's result that is not used.
         """
         failure: CallError | None = None
-        n_retries = 0
+        n_retries = n_adjusted = 0
         while True:
             try:
-                if self.call.model.hedge_after_s is None:
-                    return await make_attempt(hedge=False)
-                return await self._hedge(make_attempt, discard, self.call.model.hedge_after_s)
+                result = await self._make_one(make_attempt, discard)
             except CallError as error:
                 if error.kind is Kind.BREAKER_OPEN and failure is not None:
                     raise failure from None  # the failure that opened it says more
                 failure = error
+                if error.adjusted and n_adjusted < _MAX_ADJUSTED:
+                    n_adjusted += 1  # asked at once, and at nobody's expense: the next request is another one
+                    continue
+            else:
+                self.route.quirks.remember(self.call.quirks, self.call.model.name)
+                return result
             await self.sleep(self._pause_before_retry(failure, n_retries))
             n_retries += 1
+
+    async def _make_one(self, make_attempt: AttemptFunction[T], discard: Discard[T]) -> T:
+        if self.call.model.hedge_after_s is None:
+            return await make_attempt(hedge=False)
+        return await self._hedge(make_attempt, discard, self.call.model.hedge_after_s)
 
     def _pause_before_retry(self, failure: CallError, n_retries: int) -> float:
         """Return the pause in seconds before the next attempt; raise the failure if there must be none."""

@@ -18,6 +18,7 @@ from handlers.terminal import progress
 from handlers.traces.folder_store import TraceFolder
 from handlers.traces.memory_store import TraceMemory
 from handlers.traces.store import TraceStore
+from upstream.openai.quirks import QuirkMemory
 from upstream.pool import Pool
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ class Resources:
         self._on_progress = on_progress
         self._models_dir = models_dir
         self._sleep = sleep
+        self._quirks = QuirkMemory()  # what models refuse is true after a reload as well
         self._unix_time = unix_time
         self._environ = environ
         self._embedded: EmbeddedModels | None = None
@@ -73,6 +75,7 @@ class Resources:
             embedded=self._embedded,
             max_reply_bytes=int(settings.server.max_reply_mb * 2**20),
             max_upstream_concurrency=settings.server.max_upstream_concurrency,
+            quirks=self._quirks,
             sleep=self._sleep,
         )
         return Snapshot(settings, pool, partial(self._list_not_ready, weights_of(settings)), self._unix_time, traces)

@@ -10,8 +10,8 @@ from typing import Any
 from config.settings import Model
 from synth.contract.contract import Contract, Form
 from synth.contract.tool_calls import list_tools
-from synth.prompts.candidates import append_block
 from synth.request import ChatRequest, Message
+from upstream.openai.conversation import append_block
 
 TOOL_FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from runtime.frozen import frozen
 from synth.request import Message, text_of
-from upstream.openai.conversation import Conversation
+from upstream.openai.conversation import Conversation, append_block
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because a new one is seeded twice
 _FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
@@ -92,25 +92,6 @@ def find_last_request(messages: Sequence[Message]) -> str:
         if message.get("role") == "user":
             return text_of(message.get("content"))
     return ""
-
-
-def append_block(messages: Sequence[Message], block: str) -> Conversation:
-    """Return the conversation with a block of text at its end.
-
-    If the last message is the user's, the block becomes part of it, because strict chat templates want turns to
-    alternate; otherwise it is a user message of its own.
-    """
-    before = Conversation.of(messages)
-    if before and before[-1].get("role") == "user":
-        last = before[-1]
-        content = last.get("content")
-        if isinstance(content, str):
-            return before.continue_with({**last, "content": f"{content}\n\n{block}"}, keep=-1)
-        if isinstance(content, list):
-            return before.continue_with(
-                {**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1
-            )
-    return before.continue_with({"role": "user", "content": block})
 
 
 def _draw_absent(texts: Sequence[str], draw: Callable[[], str]) -> str:

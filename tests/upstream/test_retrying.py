@@ -16,6 +16,7 @@ from upstream.breaker import Breaker
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
 from upstream.http.client import Endpoint, Upstream
+from upstream.openai.quirks import QuirkMemory
 from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
 
@@ -189,7 +190,9 @@ def make_retrying(clocked: Model, on_retry: Any = lambda: None) -> tuple[Retryin
 
     clock = asyncio.get_running_loop().time
     upstream = Upstream(nowhere, clock=clock, timers=TimerWheel())
-    route = Route(upstream, (), Slots(9), Slots(9), Breaker(clock), RetryBudget(clock), clock)
+    route = Route(
+        upstream, (), Slots(9), Slots(9), Breaker(clock), RetryBudget(clock), QuirkMemory().of(clocked), clock
+    )
     call = Call(clocked, "proposer", [], {}, clock() + 60)
     return Retrying(route, call, no_pause, lambda: 0.0, on_retry), upstream
 

@@ -37,3 +37,22 @@ class Conversation(list[Message]):
         if len(self._encoded) < len(self):
             self._encoded += map(encode, self[len(self._encoded) :])
         return self._encoded
+
+
+def append_block(messages: Iterable[Message], block: str) -> Conversation:
+    """Return the conversation with a block of text at its end.
+
+    If the last message is the user's, the block becomes part of it, because strict chat templates want turns to
+    alternate; otherwise it is a user message of its own.
+    """
+    before = Conversation.of(messages)
+    if before and before[-1].get("role") == "user":
+        last = before[-1]
+        content = last.get("content")
+        if isinstance(content, str):
+            return before.continue_with({**last, "content": f"{content}\n\n{block}"}, keep=-1)
+        if isinstance(content, list):
+            return before.continue_with(
+                {**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1
+            )
+    return before.continue_with({"role": "user", "content": block})

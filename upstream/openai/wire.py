@@ -47,12 +47,16 @@ def token_limit_name(configured: Mapping[str, Any], provider: str | None) -> str
 
 
 def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay a model's configured params over the client's; of all token limits the smallest counts.
+    """Lay a model's configured params over the client's; null leaves the client's out; the smallest token limit counts.
 
     The limit goes out under the name that the configuration uses, else under the client's own name or names.
     """
     if not configured and client.keys().isdisjoint(TOKEN_LIMITS):
         return dict(client)
+    left_out = [name for name, value in configured.items() if value is None]
+    if left_out:
+        client = {name: value for name, value in client.items() if name not in left_out}
+        configured = {name: value for name, value in configured.items() if value is not None}
     merged = {**client, **configured}
     limit = find_token_limit(client, configured)
     if limit is None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synth.prompts import candidates
-from synth.prompts.candidates import Showing, append_block, find_last_request, letter, show_candidates
+from synth.prompts.candidates import Showing, find_last_request, letter, show_candidates
+from upstream.openai.conversation import append_block
 
 TEXTS = st.lists(st.text(max_size=200), min_size=1, max_size=5)
 ROLES = st.sampled_from(["system", "user", "assistant", "tool"])

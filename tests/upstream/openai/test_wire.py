@@ -21,7 +21,8 @@ PARAMS = st.fixed_dictionaries(
 def test_the_smallest_limit_goes_out_and_the_configuration_wins(client: Any, configured: Any) -> None:
     """Whoever names a limit, under whichever name: none that goes out is larger than the smallest."""
     merged = wire.merge_params(client, configured)
-    stated = [params[name] for params in (client, configured) for name in wire.TOKEN_LIMITS if params.get(name)]
+    left = {name: value for name, value in client.items() if name not in configured or configured[name] is not None}
+    stated = [params[name] for params in (left, configured) for name in wire.TOKEN_LIMITS if params.get(name)]
     sent = [merged[name] for name in wire.TOKEN_LIMITS if merged.get(name)]
     assert set(sent) == ({min(stated)} if stated else set())
     if "top_p" in configured:
@@ -33,6 +34,12 @@ def test_a_limit_goes_out_under_the_name_the_configuration_uses() -> None:
     assert wire.merge_params({"max_tokens": 50}, {"max_completion_tokens": 80}) == {"max_completion_tokens": 50}
     assert wire.merge_params({"max_tokens": 50}, {}) == {"max_tokens": 50}
     assert wire.merge_params({"max_tokens": None}, {"max_tokens": 9}) == {"max_tokens": 9}
+
+
+def test_a_configured_null_leaves_a_field_out() -> None:
+    """Whatever the client states; what the configuration does not name stays."""
+    assert wire.merge_params({"temperature": 0, "seed": 7}, {"temperature": None}) == {"seed": 7}
+    assert wire.merge_params({"max_tokens": 9}, {"max_tokens": None}) == {}
 
 
 def test_a_lone_surrogate_survives() -> None:
