@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from handlers.ui.diffs import Diff, DiffBudget, compute_diff
+from runtime.budget import BudgetExceededError
 from synth.edits import EditForm, Workspace, apply_edits, detect_edit_form, read_workspace
 
 _MAX_FILES = 20
@@ -41,7 +42,12 @@ class EditContext:
         if params.get("tools") or params.get("functions") or params.get("response_format"):
             return None
         form = detect_edit_form(messages)
-        return None if form in (None, EditForm.CODE) else cls(form, read_workspace(messages))
+        if form in (None, EditForm.CODE):
+            return None
+        try:
+            return cls(form, read_workspace(messages))
+        except BudgetExceededError:
+            return None
 
     def apply(self, text: str, budget: DiffBudget) -> FileChanges:
         """Return the changes that an answer makes to the files."""

@@ -2,17 +2,18 @@
 
 import asyncio
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
 from typing import Any
 
+from runtime.budget import BudgetExceededError
 from runtime.frozen import frozen
 from synth.contract.json_schema import MAX_FINDING_CHARS, find_mismatch, parse_json, strip_fence
 from synth.contract.tool_calls import find_bad_call, list_calls, read_tool_choice
 from synth.edits import EditForm, EditStatus, Workspace, apply_edits, detect_edit_form, read_workspace
 from synth.normalize import Completion
-from synth.request import ChatRequest
+from synth.request import ChatRequest, Message
 
 
 class Form(StrEnum):
@@ -26,6 +27,7 @@ class Form(StrEnum):
 
 
 _NO_FILES = Workspace()
+_MAX_COMPARED_CHARS = 200_000  # longer texts are the same only byte for byte
 
 
 @frozen
@@ -123,7 +125,7 @@ _BINDING = frozenset({"response_format", "tools", "functions", "parallel_tool_ca
 
 def derive_contract(request: ChatRequest, *, of_edits: bool = True) -> Contract:
     """Return the contract of a request: from its parameters and, if `of_edits`, from its instructions."""
-    edits = detect_edit_form(request.messages) if of_edits else None
+    edits, shown = _read_edits(request.messages) if of_edits else (None, _NO_FILES)
     if edits is None and _BINDING.isdisjoint(request.params):
         return _NONE
     response_format = request.params.get("response_format") or {}
@@ -136,13 +138,26 @@ def derive_contract(request: ChatRequest, *, of_edits: bool = True) -> Contract:
         must_call=must_call,
         one_call=request.params.get("parallel_tool_calls") is False,
         edits=edits,
-        workspace=read_workspace(request.messages) if edits is not None else _NO_FILES,
+        workspace=shown,
     )
+
+
+def _read_edits(messages: Sequence[Message]) -> tuple[EditForm | None, Workspace]:
+    """Return the edit form that the answer must keep, and the files that it edits; no form if those cannot be read."""
+    form = detect_edit_form(messages)
+    if form is None:
+        return None, _NO_FILES
+    try:
+        return form, read_workspace(messages)
+    except BudgetExceededError:
+        return None, _NO_FILES
 
 
 def _text_outcome(completion: Completion) -> Hashable:
     """Return the answer without white space at line ends and around the text; indentation counts, it may be code."""
-    lines = tuple([line.rstrip() for line in completion.text.strip().splitlines()])
+    lines: Hashable = completion.text
+    if len(completion.text) <= _MAX_COMPARED_CHARS:
+        lines = tuple([line.rstrip() for line in completion.text.strip().splitlines()])
     said = ""
     if completion.tool_calls or completion.function_call:
         calls = [completion.tool_calls, completion.function_call]

@@ -4,7 +4,7 @@ The rules are those of aider 0.86 (https://aider.chat), which is lenient in some
 followed exactly, because an edit is right if the tool in front of the gateway ends up with the right files. Pure.
 """
 
-from synth.edits.application import AppliedEdits, EditStatus, apply_edits
+from synth.edits.application import AppliedEdits, EditStatus, apply_edits, try_edits
 from synth.edits.assembly import assemble_hunks, find_conflict
 from synth.edits.code import CodeBlock, find_code_block
 from synth.edits.forms import EditForm, detect_edit_form
@@ -25,4 +25,5 @@ __all__ = [
     "find_code_block",
     "find_conflict",
     "read_workspace",
+    "try_edits",
 ]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from posixpath import isabs
 
+from runtime.budget import Budget, BudgetExceededError
 from synth.edits.code import find_code_blocks, find_code_defects
 from synth.edits.edit_blocks import apply_edit_blocks
 from synth.edits.forms import EditForm
@@ -14,6 +15,9 @@ from synth.edits.syntax import file_syntax_error
 from synth.edits.udiff import apply_udiff
 from synth.edits.whole import apply_file_listings
 from synth.edits.workspace import Workspace
+
+MAX_STEPS = 10_000_000
+"""The default budget for one answer: about two seconds; real edits of large files stay far below."""
 
 _NAME_PUNCTUATION = "<>|?*`\0"
 _MAX_NAME_WORDS = 4
@@ -43,30 +47,45 @@ class AppliedEdits:
     outcome: Hashable
 
 
-def apply_edits(form: EditForm, workspace: Workspace, text: str) -> AppliedEdits:
-    """Apply an answer of the given form to the files that were shown. Never raises, whatever the text."""
+def apply_edits(form: EditForm, workspace: Workspace, text: str, steps: int = MAX_STEPS) -> AppliedEdits:
+    """Apply an answer of the given form to the files that were shown.
+
+    The work ends after `steps`, with the finding that the edits are too complex. Never raises, whatever the text.
+    """
+    try:
+        return try_edits(form, workspace, text, Budget(steps))
+    except BudgetExceededError:
+        finding = "the edits are too complex to be checked"
+        return AppliedEdits(EditStatus.BROKEN, workspace.files, (finding,), (), ("text", text))
+
+
+def try_edits(form: EditForm, workspace: Workspace, text: str, budget: Budget) -> AppliedEdits:
+    """Apply an answer as `apply_edits` does, but raise BudgetExceededError."""
+    budget.spend_chars(4 * len(text) + sum(map(len, workspace.files.values())))
     if form is EditForm.CODE:
-        return _check_code(workspace, text)
-    result = _APPLY[form](workspace, text)
-    findings = tuple(dict.fromkeys([*result.findings, *_find_defects(workspace, result)]))
+        return _check_code(workspace, text, budget)
+    result = _APPLY[form](workspace, text, budget)
+    findings = tuple(dict.fromkeys([*result.findings, *_find_defects(workspace, result, budget)]))
     if not result.hunks and not findings:
         return AppliedEdits(EditStatus.NONE, result.files, (), (), ("text", _strip_line_ends(text)))
     if not findings and result.files == workspace.files:
         findings = ("the edits change nothing",)
     status = EditStatus.BROKEN if findings else EditStatus.SOUND
+    budget.spend_chars(8 * sum(map(len, result.files.values())))
     outcome = ("files", tuple(sorted((path, _strip_line_ends(content)) for path, content in result.files.items())))
     return AppliedEdits(status, result.files, findings, tuple(result.hunks), outcome)
 
 
-def _check_code(workspace: Workspace, text: str) -> AppliedEdits:
+def _check_code(workspace: Workspace, text: str, budget: Budget) -> AppliedEdits:
+    budget.spend(8 * (text.count("```") + text.count("~~~")))
     blocks = list(find_code_blocks(text))
-    findings = tuple(find_code_defects(blocks))
+    findings = tuple(find_code_defects(blocks, budget))
     outcome = blocks[0].outcome if len(blocks) == 1 else ("text", _strip_line_ends(text))
     status = EditStatus.BROKEN if findings else EditStatus.SOUND if blocks else EditStatus.NONE
     return AppliedEdits(status, workspace.files, findings, (), outcome)
 
 
-def _find_defects(workspace: Workspace, result: EditResult) -> Iterator[str]:
+def _find_defects(workspace: Workspace, result: EditResult, budget: Budget) -> Iterator[str]:
     """Yield the defects of the changed and new files themselves: impossible names, syntax errors."""
     for path, content in result.files.items():
         before = workspace.files.get(path)
@@ -74,8 +93,8 @@ def _find_defects(workspace: Workspace, result: EditResult) -> Iterator[str]:
             continue
         if before is None and (problem := _find_name_problem(path)):
             yield problem
-        elif (problem := file_syntax_error(path, content)) and (
-            before is None or file_syntax_error(path, before) is None
+        elif (problem := file_syntax_error(path, content, budget)) and (
+            before is None or file_syntax_error(path, before, budget) is None
         ):
             yield f"{path}: {problem}"
 
@@ -94,7 +113,7 @@ def _strip_line_ends(text: str) -> str:
     return "\n".join(line.rstrip() for line in text.rstrip().splitlines())
 
 
-_APPLY: Mapping[EditForm, Callable[[Workspace, str], EditResult]] = {
+_APPLY: Mapping[EditForm, Callable[[Workspace, str, Budget], EditResult]] = {
     EditForm.EDIT_BLOCKS: apply_edit_blocks,
     EditForm.UDIFF: apply_udiff,
     EditForm.WHOLE_FILE: apply_file_listings,

@@ -1,12 +1,13 @@
 """Find the lines that an edit block searches for, exactly as leniently as aider does. Pure."""
 
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
+from runtime.budget import Budget
 from synth.edits.fences import Fence, split_lines
+from synth.edits.line_search import find_sequence, find_sequences
 
-_ELISION = re.compile(r"(^\s*\.\.\.\n)", re.MULTILINE)
+_PASSES = 3  # how often the texts are scanned
 _MIN_LINES_TO_DROP_ONE = 3
 
 Lines = Sequence[str]
@@ -20,23 +21,22 @@ Lines = Sequence[str]
 # elided pieces (`...`) change one place each.
 
 
-def replace_lines(whole: str, search: str, replace: str) -> str | None:
+def replace_lines(whole: str, search: str, replace: str, budget: Budget) -> str | None:
     """Return `whole` with the first match of `search` replaced; None if nothing matches or the result is empty.
 
     Attempts in turn: the exact lines; the lines with one and the same extra indentation; both again without a blank
     first line; the pieces between lines of `...`, each of which must occur exactly once.
     """
-    whole_lines, search_lines, replace_lines = split_lines(whole), split_lines(search), split_lines(replace)
+    budget.spend_chars(_PASSES * (len(whole) + len(search) + len(replace)))
+    whole_lines, search_lines, new_lines = split_lines(whole), split_lines(search), split_lines(replace)
     attempts = [search_lines]
     if len(search_lines) >= _MIN_LINES_TO_DROP_ONE and not search_lines[0].strip():
         attempts.append(search_lines[1:])
     for attempt in attempts:
-        found = _replace_exact(whole_lines, attempt, replace_lines) or _replace_indented(
-            whole_lines, attempt, replace_lines
-        )
-        if found:
-            return found
-    return _replace_elided("".join(whole_lines), "".join(search_lines), "".join(replace_lines)) or None
+        for replace_attempt in (_replace_exact, _replace_indented):
+            if found := replace_attempt(whole_lines, attempt, new_lines, budget):
+                return found
+    return _replace_elided("".join(whole_lines), "".join(search_lines), "".join(new_lines), budget) or None
 
 
 def unwrap(text: str, path: str, fence: Fence) -> str | None:
@@ -54,21 +54,22 @@ def unwrap(text: str, path: str, fence: Fence) -> str | None:
     return unwrapped_text if not unwrapped_text or unwrapped_text.endswith("\n") else unwrapped_text + "\n"
 
 
-def _replace_exact(whole: Lines, search: Lines, replace: Lines) -> str | None:
-    start = _find_position(whole, search, lambda lines: list(lines) == list(search))
+def _replace_exact(whole: Lines, search: Lines, replace: Lines, budget: Budget) -> str | None:
+    start = find_sequence(whole, search, budget)
     return None if start is None else "".join([*whole[:start], *replace, *whole[start + len(search) :]])
 
 
-def _replace_indented(whole: Lines, search: Lines, replace: Lines) -> str | None:
+def _replace_indented(whole: Lines, search: Lines, replace: Lines, budget: Budget) -> str | None:
     """Replace lines that all have the same extra indentation, and give it to the new lines too."""
+    budget.spend(2 * (len(whole) + len(search) + len(replace)))
     search, replace = _remove_margin(search, replace)
-    bare = [line.lstrip() for line in search]
-    start = _find_position(whole, bare, lambda lines: _common_indentation(lines, search) is not None, key=str.lstrip)
-    if start is None:
-        return None
-    indentation = _common_indentation(whole[start : start + len(search)], search) or ""
-    indented = [indentation + line if line.strip() else line for line in replace]
-    return "".join([*whole[:start], *indented, *whole[start + len(search) :]])
+    bare_whole, bare_search = [line.lstrip() for line in whole], [line.lstrip() for line in search]
+    for start in find_sequences(bare_whole, bare_search, budget):
+        indentation = _common_indentation(whole[start : start + len(search)], search)
+        if indentation is not None:
+            indented = [indentation + line if line.strip() else line for line in replace]
+            return "".join([*whole[:start], *indented, *whole[start + len(search) :]])
+    return None
 
 
 def _remove_margin(search: Lines, replace: Lines) -> tuple[Lines, Lines]:
@@ -82,30 +83,19 @@ def _remove_margin(search: Lines, replace: Lines) -> tuple[Lines, Lines]:
 
 def _common_indentation(lines: Lines, search: Lines) -> str | None:
     """Return the extra indentation of the lines over those searched for; None if it is not the same for all."""
-    if any(line.lstrip() != wanted.lstrip() for line, wanted in zip(lines, search, strict=True)):
-        return None
     added = {line[: len(line) - len(wanted)] for line, wanted in zip(lines, search, strict=True) if line.strip()}
     return added.pop() if len(added) == 1 else None
 
 
-def _find_position(
-    whole: Lines, search: Lines, matches: Callable[[Lines], bool], key: Callable[[str], str] = str
-) -> int | None:
-    """Return the first position at which `matches` holds, trying only lines with the key of the first of `search`."""
-    size = len(search)
-    if not size:
+def _replace_elided(whole: str, search: str, replace: str, budget: Budget) -> str | None:
+    if "...\n" not in search:
         return None
-    starts = (start for start in range(len(whole) - size + 1) if key(whole[start]) == search[0])
-    return next((start for start in starts if matches(whole[start : start + size])), None)
-
-
-def _replace_elided(whole: str, search: str, replace: str) -> str | None:
-    if "...\n" not in search:  # the pattern is slow to find that out
-        return None
-    searched, new = _ELISION.split(search), _ELISION.split(replace)
+    budget.spend(search.count("\n") + replace.count("\n"))
+    searched, new = _split_at_elisions(search), _split_at_elisions(replace)
     if len(searched) == 1 or len(searched) != len(new) or searched[1::2] != new[1::2]:
         return None
     for old_piece, new_piece in zip(searched[::2], new[::2], strict=True):
+        budget.spend_chars(2 * len(whole) + len(old_piece) + len(new_piece))
         if old_piece:
             if whole.count(old_piece) != 1:
                 return None
@@ -113,3 +103,18 @@ def _replace_elided(whole: str, search: str, replace: str) -> str | None:
         else:
             whole += new_piece
     return whole
+
+
+def _split_at_elisions(text: str) -> list[str]:
+    """Return the text before, at and after each line of `...`; the blank lines above such a line belong to it."""
+    lines = [line + "\n" for line in text.split("\n")]
+    lines[-1] = lines[-1].removesuffix("\n")
+    pieces: list[str] = []
+    begins = blank_from = 0
+    for position, line in enumerate(lines):
+        if line.lstrip() == "...\n":
+            pieces += ["".join(lines[begins:blank_from]), "".join(lines[blank_from : position + 1])]
+            begins = position + 1
+        if line.strip():
+            blank_from = position + 1
+    return [*pieces, "".join(lines[begins:])]

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import PurePosixPath
 
+from runtime.budget import Budget
+from synth.edits.bounded_matcher import BoundedMatcher
 from synth.edits.fences import TICKS, Fence
 from synth.edits.hunks import MalformedError
 
@@ -16,6 +17,7 @@ _SHELLS = ("bash", "sh", "cmd", "batch", "powershell", "ps1", "zsh", "fish", "ks
 _SHELL_FENCES = tuple(TICKS + shell for shell in _SHELLS)
 _LINES_ABOVE = 3
 _NAME_SIMILARITY = 0.8
+_MAX_NAME_CHARS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,61 @@ class Block:
     closed: bool
 
 
-def parse_blocks(text: str, fence: Fence, names: Sequence[str]) -> list[Block]:
+def parse_blocks(text: str, fence: Fence, names: Sequence[str], budget: Budget) -> list[Block]:
     """Return the blocks of an answer. `names` are the files of the workspace; a block's name may differ a little.
 
     Raises MalformedError if a block does not end or has no file name: the tool then applies none of them.
     """
-    return _Reader(text, fence, names).read()
+    return _Reader(text, fence, _Names(names, budget), budget).read()
+
+
+class _Names:
+    """The files of the workspace, by the names that an answer may give them."""
+
+    def __init__(self, names: Sequence[str], budget: Budget) -> None:
+        budget.spend(4 * len(names))
+        self._names = names
+        self._known = frozenset(names)
+        self._by_base_name = {PurePosixPath(name).name: name for name in reversed(names)}
+        self._similar: dict[str, str | None] = {}
+        self._budget = budget
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._known
+
+    def find_by_base_name(self, name: str) -> str | None:
+        """Return the first file with this name in any folder."""
+        return self._by_base_name.get(name)
+
+    def find_similar(self, name: str) -> str | None:
+        """Return the file whose path is the most similar to the name, if any is similar enough."""
+        if len(name) > _MAX_NAME_CHARS:
+            return None
+        if name not in self._similar:
+            scored = [(self._rate(known, name), known) for known in self._names]
+            self._similar[name] = max([each for each in scored if each[0] >= _NAME_SIMILARITY], default=(0, None))[1]
+        return self._similar[name]
+
+    def _rate(self, known: str, name: str) -> float:
+        """Return difflib's ratio, or less if its quick bound is below what counts as similar."""
+        longest = 2 * min(len(known), len(name)) / max(1, len(known) + len(name))
+        if longest < _NAME_SIMILARITY:
+            return 0
+        matcher = BoundedMatcher(known, name, self._budget)
+        quick = matcher.quick_ratio()
+        return quick if quick < _NAME_SIMILARITY else matcher.ratio()
+
+
+_NO_NAMES = _Names((), Budget(0))
 
 
 class _Reader:
     """Reads the lines of one answer from the first to the last."""
 
-    def __init__(self, text: str, fence: Fence, names: Sequence[str]) -> None:
+    def __init__(self, text: str, fence: Fence, names: _Names, budget: Budget) -> None:
+        budget.spend_chars(len(text))
         self._lines = text.splitlines(keepends=True)
+        budget.spend(4 * len(self._lines))
         self._fence = fence
         self._names = names
         self._position = 0
@@ -82,7 +126,7 @@ class _Reader:
         head = self._position
         above = self._lines[max(0, head - _LINES_ABOVE) : head]
         creates = self._at(_DIVIDER, head + 1)  # an empty SEARCH creates a file: similar names of others do not count
-        names = () if creates else self._names
+        names = _NO_NAMES if creates else self._names
         path = _find_name(above, self._fence, names) or self._last_path
         if not path:
             raise MalformedError("a SEARCH/REPLACE block has no file name on the line above it")
@@ -109,7 +153,7 @@ class _Reader:
         rest = range(position, len(self._lines))
         return next((at for at in rest if any(self._at(mark, at) for mark in marks)), None)
 
-    def _find_start(self, head: int, path: str, names: Sequence[str]) -> int:
+    def _find_start(self, head: int, path: str, names: _Names) -> int:
         """Return the first line of the block with its mark at `head`: its file name, or its fence."""
         start = head
         while start > max(self._taken, head - _LINES_ABOVE) and self._fence.starts(self._lines[start - 1]):
@@ -125,7 +169,7 @@ class _Reader:
         return start - 1 if fence_above and start == head - 1 else start
 
 
-def _find_name(above: Sequence[str], fence: Fence, names: Sequence[str]) -> str | None:
+def _find_name(above: Sequence[str], fence: Fence, names: _Names) -> str | None:
     """Return the file name in the lines above a block: the most similar of `names`, if one is similar enough."""
     found = []
     for line in reversed(above):
@@ -136,13 +180,10 @@ def _find_name(above: Sequence[str], fence: Fence, names: Sequence[str]) -> str 
     exact = next((name for name in found if name in names), None)
     if exact is not None:
         return exact
-    for name in found:
-        by_base_name = next((known for known in names if PurePosixPath(known).name == name), None)
-        if by_base_name is not None:
-            return by_base_name
-    for name in found:
-        if close := get_close_matches(name, names, n=1, cutoff=_NAME_SIMILARITY):
-            return close[0]
+    for find in (names.find_by_base_name, names.find_similar):
+        known = next((known for known in map(find, found) if known is not None), None)
+        if known is not None:
+            return known
     return next((name for name in found if "." in name), found[0] if found else None)
 
 

@@ -5,12 +5,18 @@ import re
 import textwrap
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
+from runtime.budget import Budget
 from synth.edits.syntax import parse_python, syntax_error_in
 
-_OPENING = re.compile(r" {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<language>[\w+#.-]*)[^`\n]*")
+_FENCE_LINE = re.compile(r"^ {0,3}(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_LANGUAGE = re.compile(r"[\w+#.-]*")
 _PYTHON = {"python", "py", "python3"}
 _MIN_SHARE = 0.5
+_MAX_BLOCK_ANSWER_CHARS = 100_000
+_MAX_FENCES = 500
+_MAX_TREE_CHARS = 8_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +29,16 @@ class CodeBlock:
 
     @property
     def outcome(self) -> Hashable:
-        """Equal for two blocks whose Python differs only in layout and comments, or whose text is the same."""
+        """Equal for two blocks whose Python differs only in layout and comments, or whose text is the same.
+
+        Python of more than 8,000 characters is compared as text: a syntax tree takes too long in a turn of the loop.
+        """
         as_text = ("text", "\n".join(line.rstrip() for line in self.code.strip().splitlines()))
-        if self.language not in _PYTHON:
+        if self.language not in _PYTHON or len(self.code) > _MAX_TREE_CHARS:
             return as_text
         try:
-            return ("python", ast.dump(parse_python(self.unindented)))
+            tree = parse_python(self.unindented)
+            return as_text if tree is None else ("python", ast.dump(tree))
         except (SyntaxError, RecursionError):
             return as_text
 
@@ -39,8 +49,10 @@ class CodeBlock:
 
 
 def find_code_block(text: str) -> CodeBlock | None:
-    """Return the code block of an answer that mostly consists of one, or None."""
-    found = list(find_code_blocks(text))
+    """Return the code block of an answer that mostly consists of one, or None. Long answers have none."""
+    if len(text) > _MAX_BLOCK_ANSWER_CHARS or text.count("```") + text.count("~~~") > _MAX_FENCES:
+        return None
+    found = list(islice(find_code_blocks(text), 2))
     if len(found) != 1 or not found[0].closed:
         return None
     share = len("".join(found[0].code.split())) / max(1, len("".join(text.split())))
@@ -49,25 +61,31 @@ def find_code_block(text: str) -> CodeBlock | None:
 
 def find_code_blocks(text: str) -> Iterator[CodeBlock]:
     """Yield the fenced blocks of a Markdown text; the last one may be unclosed."""
-    lines = text.split("\n")
-    position = 0
-    while position < len(lines):
-        opening = _OPENING.fullmatch(lines[position].rstrip("\r"))
-        position += 1
+    # The pattern finds lines that may be fences, each once: its repetitions are of characters that cannot be told
+    # apart in two ways. Which of them open and close blocks (https://spec.commonmark.org/0.31.2/#fenced-code-blocks)
+    # is decided here and not by more of a pattern, which would have to try where the language begins.
+    opening: re.Match[str] | None = None
+    for line in _FENCE_LINE.finditer(text):
+        fence, info = line.groups()
         if opening is None:
-            continue
-        closing = re.compile(rf" {{0,3}}{opening['fence'][0]}{{{len(opening['fence'])},}}\s*")
-        start = position
-        while position < len(lines) and not closing.fullmatch(lines[position]):
-            position += 1
-        code = "".join(line + "\n" for line in lines[start:position])
-        yield CodeBlock(opening["language"].lower(), code, closed=position < len(lines))
-        position += 1
+            opening = line if "`" not in info.rstrip("\r") else None
+        elif fence.startswith(opening[1]) and not info.strip():
+            yield CodeBlock(_read_language(opening[2]), text[opening.end() + 1 : line.start()])
+            opening = None
+    if opening is not None:
+        code = text[opening.end() + 1 :] + "\n" if opening.end() < len(text) else ""
+        yield CodeBlock(_read_language(opening[2]), code, closed=False)
 
 
-def find_code_defects(blocks: list[CodeBlock]) -> list[str]:
+def _read_language(info: str) -> str:
+    word = _LANGUAGE.match(info.strip(" \t\r"))
+    return word[0].lower() if word else ""
+
+
+def find_code_defects(blocks: list[CodeBlock], budget: Budget) -> list[str]:
     """Return the defects of an answer that should be exactly one code block."""
     if len(blocks) > 1:
         return [f"the answer has {len(blocks)} code blocks, and one was asked for"]
     findings = ["truncated: the code block does not end" for block in blocks if not block.closed]
-    return findings + [problem for block in blocks if (problem := syntax_error_in(block.language, block.unindented))]
+    problems = (syntax_error_in(block.language, block.unindented, budget) for block in blocks)
+    return findings + [problem for problem in problems if problem]

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import unified_diff
 
+from runtime.budget import Budget
+from synth.edits.bounded_matcher import BoundedMatcher
 from synth.edits.fences import TICKS, split_lines
 from synth.edits.hunks import MalformedError
 
 _OPENING = TICKS + "diff"
 _OLD, _NEW, _NOWHERE = "--- ", "+++ ", "/dev/null"
-_HEADER_LINES = 3  # two with names, one with numbers
 
 DiffLines = Sequence[str]
 
@@ -31,12 +31,14 @@ class Diffs:
     truncated: bool
 
 
-def parse_diffs(text: str) -> Diffs:
+def parse_diffs(text: str, budget: Budget) -> Diffs:
     """Return the hunks of an answer that change something, without duplicates.
 
     Raises MalformedError if the first one names no file: the tool then applies none of them.
     """
+    budget.spend_chars(len(text))
     lines = split_lines(text)
+    budget.spend(4 * len(lines))
     found: dict[tuple[str, str], Diff] = {}
     path: str | None = None
     position, truncated = 0, False
@@ -52,7 +54,7 @@ def parse_diffs(text: str) -> Diffs:
             path = named or path
             if path is None:
                 raise MalformedError("a diff does not begin with the names of its file, after --- and +++")
-            if normal := _normalize(hunk):
+            if normal := _normalize(hunk, budget):
                 found.setdefault((path, "".join(normal)), Diff(path, normal, source))
         position += 1
     return Diffs(tuple(found.values()), truncated)
@@ -111,15 +113,24 @@ def split_sides(hunk: DiffLines) -> tuple[list[str], list[str]]:
     return before, after
 
 
-def diff_lines(before: DiffLines, after: DiffLines) -> list[str]:
-    """Return the difference of two lists of lines as one hunk, with all equal lines as its context."""
-    return list(unified_diff(before, after, n=max(len(before), len(after))))[_HEADER_LINES:]
+def diff_lines(before: DiffLines, after: DiffLines, budget: Budget) -> list[str]:
+    """Return the difference of two lists of lines as one hunk, with all equal lines as its context; [] if none."""
+    operations = BoundedMatcher(before, after, budget).get_opcodes()
+    if all(operation == "equal" for operation, *_ in operations):
+        return []
+    hunk: list[str] = []
+    for operation, i1, i2, j1, j2 in operations:
+        if operation == "equal":
+            hunk += [" " + line for line in before[i1:i2]]
+        else:
+            hunk += ["-" + line for line in before[i1:i2]] + ["+" + line for line in after[j1:j2]]
+    return hunk
 
 
-def _normalize(hunk: DiffLines) -> list[str]:
+def _normalize(hunk: DiffLines, budget: Budget) -> list[str]:
     """Return a hunk with blank lines made empty and removals before additions; an empty list if nothing changes."""
     before, after = split_sides(hunk)
-    return diff_lines([_empty_if_blank(line) for line in before], [_empty_if_blank(line) for line in after])
+    return diff_lines([_empty_if_blank(line) for line in before], [_empty_if_blank(line) for line in after], budget)
 
 
 def _empty_if_blank(line: str) -> str:

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 
-from synth.edits.fences import FENCES
+from synth.edits.fences import FENCES, Fence
 from synth.request import Message, text_of
 
 _MAX_ACKNOWLEDGEMENT_CHARS = 40
@@ -25,13 +26,8 @@ _UNIFIED_DIFF = (
     re.compile(r"(?<![\w+])\+\+\+ \S"),
 )
 _WHOLE = re.compile(r"\bfile listing\b|\b(?:entire|whole|full|complete)\s+(?:file\s+)?contents?\b")
-_LISTING_EXAMPLES = tuple(
-    re.compile(
-        rf"^[\w./-]+\.\w+\n{opening}\n(?P<body>(?:(?!{closing}).*\n)+?){closing}[ \t]*$",
-        re.MULTILINE,
-    )
-    for opening, closing in FENCES
-)
+_PATH_LINE = re.compile(r"[\w./-]+\.\w+")
+_BY_OPENING = {fence.opening: fence for fence in FENCES}
 # Agents whose edits are arguments of a tool call that is written in prose: their parsers need other text around it.
 _TOOL_CALL_MARKUP = re.compile(r"</(?:diff|path|content|apply_diff|replace_in_file)>|\bapply_patch\b")
 
@@ -42,6 +38,8 @@ _ONE_CODE_BLOCK = re.compile(
     r"code[ -]?block\b(?!\s+(?:below|above|that|which))"
 )
 _CODE_BLOCK = re.compile(r"code[ -]?block\b")
+_MAX_INSTRUCTION_CHARS = 100_000  # real instructions are far shorter; what stands behind is not read
+_MAX_WISHES = 100
 _WISH_CHARS = 300  # a request for a code block is one sentence: nothing further away belongs to it
 
 
@@ -65,7 +63,7 @@ def detect_edit_form(messages: Sequence[Message]) -> EditForm | None:
     instructions = _list_texts(messages, "system", "developer")
     rules = [*instructions, *_find_acknowledged(messages)]
     if rules:
-        text = "\n".join(rules)
+        text = "\n".join(rules)[:_MAX_INSTRUCTION_CHARS]
         form = _detect_shown_form(text)
         if form is not None and not _TOOL_CALL_MARKUP.search(text):
             return form
@@ -88,10 +86,15 @@ def _detect_shown_form(instructions: str) -> EditForm | None:
 
 def _asks_for_one_code_block(text: str) -> bool:
     """Whether the text asks for a single code block. The pattern is slow, so it sees only what surrounds the words."""
+    if len(text) > 2 * _MAX_INSTRUCTION_CHARS:  # the wish stands before or after a long quotation
+        text = text[:_MAX_INSTRUCTION_CHARS] + text[-_MAX_INSTRUCTION_CHARS:]
     if "lock" not in text and "LOCK" not in text:  # as in "Block" and "block"; cheaper than lower()
         return False
     lowered = text.lower()
-    around = ((max(0, found.start() - _WISH_CHARS), found.end() + 20) for found in _CODE_BLOCK.finditer(lowered))
+    around = (
+        (max(0, found.start() - _WISH_CHARS), found.end() + 20)
+        for found in islice(_CODE_BLOCK.finditer(lowered), _MAX_WISHES)
+    )
     return any(_ONE_CODE_BLOCK.search(lowered, start, end) for start, end in around)
 
 
@@ -112,5 +115,24 @@ def _shows_file_listing(instructions: str) -> bool:
     plain = instructions.lower().replace("*", "")
     if not ("content" in plain or "file listing" in plain) or not _WHOLE.search(plain):
         return False
-    examples = (match for pattern in _LISTING_EXAMPLES for match in pattern.finditer(instructions))
-    return any("..." in example["body"] for example in examples)
+    return _shows_example(instructions.split("\n"))
+
+
+def _shows_example(lines: Sequence[str]) -> bool:
+    """Whether a path above a fenced block with dots stands in the lines."""
+    # One pass from the end: for each kind of fence, the nearest line below that closes it, and the nearest with dots.
+    # Looking for the end of each example from its beginning would take quadratic time for examples without an end.
+    closed_at: dict[Fence, int] = {}
+    dots_at = len(lines)
+    for position in range(len(lines) - 1, 0, -1):
+        line = lines[position]
+        fence = _BY_OPENING.get(line)
+        if fence is not None and dots_at < closed_at.get(fence, 0) and _PATH_LINE.fullmatch(lines[position - 1]):
+            return True
+        if "..." in line:
+            dots_at = position
+        for each in FENCES if line.startswith(("`", "<")) else ():
+            if line.startswith(each.closing):
+                is_bare = not line[len(each.closing) :].strip(" \t")
+                closed_at[each] = position if is_bare else 0
+    return False

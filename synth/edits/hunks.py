@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from runtime.budget import Budget
+
 
 class Region(NamedTuple):
     """Lines of a file as it was shown: from `start`, counted from 0, up to `end`, exclusive. Empty: before `start`."""
@@ -52,12 +54,14 @@ class MalformedError(ValueError):
     """The answer's edits cannot be parsed, so the tool would apply none of them. The message is a finding."""
 
 
-def changed_region(before: str | None, after: str | None) -> Region | None:
+def changed_region(before: str | None, after: str | None, budget: Budget) -> Region | None:
     """Return the lines of `before` that differ in `after`; None if either file does not exist."""
     if before is None or after is None:
         return None
+    budget.spend_chars(len(before) + len(after))
     old, new = before.splitlines(), after.splitlines()
     shorter = min(len(old), len(new))
+    budget.spend(len(old) + len(new))
     head = next((n for n in range(shorter) if old[n] != new[n]), shorter)
     tail = next((n for n in range(shorter - head) if old[-1 - n] != new[-1 - n]), shorter - head)
     return Region(head, len(old) - tail)

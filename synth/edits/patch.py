@@ -2,18 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from runtime.budget import Budget
 from synth.edits.hunks import EditResult, Hunk, MalformedError, Region
+from synth.edits.line_search import find_sequence
 from synth.edits.patch_syntax import UPDATE, Action, FilePatch, Section, parse_patch
 from synth.edits.workspace import Workspace
 
 Change = tuple[int, Sequence[str], Sequence[str]]
 
 
-def apply_patch(workspace: Workspace, text: str) -> EditResult:
+def apply_patch(workspace: Workspace, text: str, budget: Budget) -> EditResult:
     """Apply the patch of an answer. If any part of it does not apply, no file changes."""
     result = EditResult.of(workspace.files)
     try:
-        parsed = parse_patch(text)
+        parsed = parse_patch(text, budget)
     except MalformedError as malformed:
         result.findings.append(str(malformed))
         return result
@@ -24,9 +26,10 @@ def apply_patch(workspace: Workspace, text: str) -> EditResult:
         result.findings += _find_problems(file, actions.get(path), path, workspace)
         if path not in actions or file.move_to:
             actions[path] = file
-        changes.setdefault(path, []).extend(_plan(result, file, path))
+        changes.setdefault(path, []).extend(_plan(result, file, path, budget))
     if not result.findings:
         for path, file in actions.items():
+            budget.spend_chars(2 * len(result.files.get(path, "")))
             _apply(result, file, path, sorted(changes[path], key=lambda change: change[0]))
     if result.findings:
         result.files = dict(workspace.files)
@@ -47,14 +50,16 @@ def _find_problems(file: FilePatch, earlier: FilePatch | None, path: str, worksp
         yield f"the patch does two things to {path}"
 
 
-def _plan(result: EditResult, file: FilePatch, path: str) -> Iterator[Change]:
+def _plan(result: EditResult, file: FilePatch, path: str, budget: Budget) -> Iterator[Change]:
     """Yield the changes (position, old lines, new lines) of an update, and add its hunks to the result."""
     if file.action is not Action.UPDATE or file.move_to:
         result.hunks.append(Hunk(len(result.hunks), path, None, file.text))
-    lines = result.files.get(path, "").splitlines()
+    content = result.files.get(path, "")
+    budget.spend_chars(len(content))
+    lines = content.splitlines()
     position: int | None = 0
     for section in file.sections:
-        found = None if position is None else _find_place(lines, section, position)
+        found = None if position is None else _find_place(lines, section, position, budget)
         changes = [] if found is None else [(found + at, old, new) for at, old, new in section.changes]
         if not file.move_to:
             region = None if found is None else _span(found, changes)
@@ -72,11 +77,11 @@ def _span(found: int, changes: Sequence[Change]) -> Region:
     return Region(first, last + len(old))
 
 
-def _find_place(lines: Sequence[str], section: Section, position: int) -> int | None:
+def _find_place(lines: Sequence[str], section: Section, position: int, budget: Budget) -> int | None:
     """Return the position of a section's expected lines at or after `position`, below the section's scopes."""
     if section.scopes:
         scopes = [scope.strip() for scope in section.scopes]
-        above = _find(lines, scopes, position, str.strip)
+        above = _find(lines, scopes, position, str.strip, budget)
         if above is None:
             return None
         position = above + len(scopes)
@@ -85,17 +90,18 @@ def _find_place(lines: Sequence[str], section: Section, position: int) -> int | 
     last = len(lines) - len(section.expected)
     for start in (last, position) if section.at_end and last >= 0 else (position,):
         for norm in (str, str.rstrip, str.strip):
-            found = _find(lines, section.expected, start, norm)
+            found = _find(lines, section.expected, start, norm, budget)
             if found is not None:
                 return found
     return None
 
 
-def _find(lines: Sequence[str], wanted: Sequence[str], start: int, norm: Callable[[str], str]) -> int | None:
-    size = len(wanted)
-    normal, sought = [norm(line) for line in lines], [norm(line) for line in wanted]
-    starts = (at for at in range(start, len(lines) - size + 1) if normal[at] == sought[0])
-    return next((at for at in starts if normal[at : at + size] == sought), None)
+def _find(
+    lines: Sequence[str], wanted: Sequence[str], start: int, norm: Callable[[str], str], budget: Budget
+) -> int | None:
+    budget.spend(len(lines) - start + len(wanted))
+    found = find_sequence([norm(line) for line in lines[start:]], [norm(line) for line in wanted], budget)
+    return None if found is None else start + found
 
 
 def _apply(result: EditResult, file: FilePatch, path: str, changes: Sequence[Change]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from runtime.budget import Budget
 from synth.edits.hunks import MalformedError
 
 BEGIN, END = "*** Begin Patch", "*** End Patch"
@@ -55,12 +56,14 @@ class Patch:
     truncated: bool
 
 
-def parse_patch(text: str) -> Patch:
+def parse_patch(text: str, budget: Budget) -> Patch:
     """Return the patch in an answer, or an empty one if the answer has no patch.
 
     Raises MalformedError if any line is malformed, including prose before the patch: the tool then applies none of it.
     """
+    budget.spend_chars(2 * len(text))
     lines = text.splitlines()
+    budget.spend(8 * len(lines))
     sources = text.splitlines(keepends=True)
     begins = len(lines) > 1 and lines[0].startswith(BEGIN)
     if begins or any(line.startswith((_SCOPE, *_ACTION_MARKS[1:])) for line in lines):

@@ -10,35 +10,58 @@ from threading import Lock
 
 import yaml
 
+from runtime.budget import Budget
+
+MAX_CHECKED_CHARS = 300_000
+"""Longer files are not checked."""
+
 _SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _MAX_PROBLEM_CHARS = 120
+_MAX_DOTS = 50
+_MAX_FLOW_DEPTH = 64
+_MAX_DIRECTIVES = 64
 _WARNING_FILTERS = Lock()  # global to the process: two threads must not save and restore them at once
 
 
-def file_syntax_error(path: str, text: str) -> str | None:
-    """Return the first syntax error of a file, or None if it parses or its language is unknown here.
+# Strategy. The parsers are C code or the standard library's, and foreign text can stall them, or worse. Each is made
+# safe in its own way, by a look at the text that takes linear time; what fails it counts as not checked:
+# - Python: the parser bounds its own recursion, but joins a dotted name in quadratic time. Few dots on a line.
+# - JSON: the scanner bounds its own recursion, and is linear.
+# - YAML: building nodes recurses in C without a bound, and a file of 30 kB ends the process. Only events are read, of
+#   which none nests. The scanner looks at each open bracket for each token, and at each directive for each other one.
+# - TOML: tables nest in Python, which bounds recursion; a dotted key of n parts takes n² steps. Few dots on a line.
+# What is left is linear, at the costs below, which were measured with the worst texts that we know.
+def file_syntax_error(path: str, text: str, budget: Budget) -> str | None:
+    """Return the first syntax error of a file; None if it parses, its language is unknown here, or it is too complex.
 
     Only syntax is checked, for Python that of this interpreter; a YAML tag may mean anything.
     """
     language = _LANGUAGES.get(PurePosixPath(path).suffix.lower())
-    return None if language is None else syntax_error_in(language, text)
+    return None if language is None else syntax_error_in(language, text, budget)
 
 
-def syntax_error_in(language: str, text: str) -> str | None:
+def syntax_error_in(language: str, text: str, budget: Budget) -> str | None:
     """Return the first syntax error of a text in Python, JSON, YAML or TOML; None for any other language."""
     check = _CHECKS.get(language.lower())
-    problem = None if check is None else check(text)
+    if check is None or len(text) > MAX_CHECKED_CHARS:
+        return None
+    budget.spend(_STEPS_PER_CHAR[check] * len(text))
+    problem = check(text)
     return None if problem is None else f"{language.lower()} does not parse: {problem}"[:_MAX_PROBLEM_CHARS]
 
 
-def parse_python(text: str) -> ast.Module:
-    """Return the syntax tree of a Python text; SyntaxError if it does not parse."""
+def parse_python(text: str) -> ast.Module | None:
+    """Return the syntax tree of a Python text, None if it is too complex to be parsed; SyntaxError."""
+    if _has_dotted_line(text.replace("\\\n", "").replace("\\\r\n", "")):
+        return None
     with _WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an odd escape sequence is not a finding
         try:
             return ast.parse(text)
-        except (ValueError, RecursionError, MemoryError) as error:
-            raise SyntaxError(str(error) or "it is nested too deeply") from error
+        except ValueError as error:  # a null byte
+            raise SyntaxError(str(error)) from error
+        except (RecursionError, MemoryError, SystemError):
+            return None
 
 
 def _check_python(text: str) -> str | None:
@@ -54,29 +77,64 @@ def _check_json(text: str) -> str | None:
         json.loads(text)
     except json.JSONDecodeError as error:
         return f"line {error.lineno}: {error.msg}"
-    except (ValueError, RecursionError) as error:
-        return str(error)
+    except RecursionError:
+        return "it is nested too deeply"
+    except ValueError:  # a number of too many digits
+        return None
     return None
 
 
 def _check_yaml(text: str) -> str | None:
+    if _exceeds_flow_depth(text) or text.count("%TAG") > _MAX_DIRECTIVES:
+        return None
+    anchors: set[str] = set()
     try:
-        for _ in yaml.compose_all(text, _SafeLoader):
-            pass
+        for event in yaml.parse(text, _SafeLoader):
+            if isinstance(event, yaml.DocumentStartEvent):
+                anchors.clear()
+            elif isinstance(event, yaml.AliasEvent) and event.anchor not in anchors:
+                mark = event.start_mark
+                return "found undefined alias" if mark is None else f"line {mark.line + 1}: found undefined alias"
+            elif anchor := getattr(event, "anchor", None):
+                anchors.add(anchor)
     except yaml.MarkedYAMLError as error:
         where = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         return f"{where}{error.problem}"
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError) as error:
         return str(error)
     return None
+
+
+def _exceeds_flow_depth(text: str) -> bool:
+    """Whether brackets may nest too deeply; those in strings and comments count too."""
+    if text.count("[") + text.count("{") <= _MAX_FLOW_DEPTH:
+        return False
+    depth = 0
+    for char in text:
+        if char in "[{":
+            depth += 1
+            if depth > _MAX_FLOW_DEPTH:
+                return True
+        elif char in "]}" and depth:
+            depth -= 1
+    return False
 
 
 def _check_toml(text: str) -> str | None:
+    if _has_dotted_line(text):
+        return None
     try:
         tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except tomllib.TOMLDecodeError as error:
         return str(error)
+    except (ValueError, RecursionError):  # a number of too many digits; nested too deeply
+        return None
     return None
+
+
+def _has_dotted_line(text: str) -> bool:
+    """Whether a line has more dots than a name should have parts."""
+    return text.count(".") > _MAX_DOTS and any(line.count(".") > _MAX_DOTS for line in text.splitlines())
 
 
 _LANGUAGES = {
@@ -95,4 +153,10 @@ _CHECKS: Mapping[str, Callable[[str], str | None]] = {
     "yaml": _check_yaml,
     "yml": _check_yaml,
     "toml": _check_toml,
+}
+_STEPS_PER_CHAR: Mapping[Callable[[str], str | None], int] = {
+    _check_python: 6,
+    _check_json: 1,
+    _check_yaml: 4,
+    _check_toml: 5,
 }

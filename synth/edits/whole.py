@@ -4,10 +4,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from runtime.budget import Budget
 from synth.edits.hunks import EditResult, Hunk, MalformedError
 from synth.edits.workspace import Workspace
 
 _MAX_NAME_CHARS = 250
+_CHARS_PER_WORD = 4
 # Where a listing's file name comes from, the most certain first: the line above the fence, the prose before, or the
 # fact that there is only one file.
 _ABOVE, _MENTIONED, _ONLY = range(3)
@@ -22,11 +24,12 @@ class _Listing:
     closed: bool
 
 
-def apply_file_listings(workspace: Workspace, text: str) -> EditResult:
+def apply_file_listings(workspace: Workspace, text: str, budget: Budget) -> EditResult:
     """Apply the file listings of an answer. Of two listings of one file the one with the more certain name counts."""
+    budget.spend(len(text) // _CHARS_PER_WORD)
     result = EditResult.of(workspace.files)
     try:
-        listings = list(_parse_listings(text.rstrip(), workspace))
+        listings = list(_parse_listings(text.rstrip(), workspace, budget))
     except MalformedError as malformed:
         result.findings.append(str(malformed))
         return result
@@ -52,12 +55,13 @@ def _apply(result: EditResult, listing: _Listing, workspace: Workspace) -> None:
         result.findings.append(f"truncated: the listing of {path} does not end")
 
 
-def _parse_listings(text: str, workspace: Workspace) -> Iterator[_Listing]:
+def _parse_listings(text: str, workspace: Workspace, budget: Budget) -> Iterator[_Listing]:
     """Yield the listings of an answer.
 
     Raises MalformedError if a listing has no file name: the tool then applies none of them.
     """
     lines = text.splitlines(keepends=True)
+    budget.spend(4 * len(lines))
     fences = (workspace.fence.opening, workspace.fence.closing)
     mentioned: str | None = None
     position = 0

@@ -1,17 +1,22 @@
 """Find the files that a conversation shows. Pure."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from posixpath import normpath
 
+from runtime.budget import BudgetExceededError
 from synth.edits.fences import FENCES, Fence
 from synth.request import Message, text_of
 
 _MAX_PATH_CHARS = 250
 _MAX_ACKNOWLEDGEMENT_CHARS = 200
+_MAX_SHOWN_CHARS = 2_000_000
+_MAX_FENCES = 10_000
 _READ_ONLY = re.compile(r"\bread[- ]?only\b", re.IGNORECASE)
+_INK = re.compile(r"\S")
 _BY_OPENING = {fence.opening: fence for fence in FENCES}
 
 
@@ -35,7 +40,7 @@ class Workspace:
 
 
 def read_workspace(messages: Sequence[Message]) -> Workspace:
-    """Return the files that the user showed.
+    """Return the files that the user showed. BudgetExceededError if they are too many or too large to be read here.
 
     A message shows files if it ends in listings, each a path alone on its line above a fenced block, and if the
     assistant answered it with a single line. Fenced blocks in prose, in instructions and in answers are not files.
@@ -43,11 +48,19 @@ def read_workspace(messages: Sequence[Message]) -> Workspace:
     files: dict[str, str] = {}
     read_only: dict[str, str] = {}
     fence = FENCES[0]
+    n_chars = n_fences = 0
     for shown, reply in pairwise(messages):
         if shown.get("role") != "user" or reply.get("role") != "assistant" or not _acknowledges(reply):
             continue
         text = text_of(shown.get("content"))
-        listings = list(_find_listings(text))
+        n_chars += len(text)
+        if n_chars > _MAX_SHOWN_CHARS:
+            raise BudgetExceededError(f"the files shown are longer than {_MAX_SHOWN_CHARS} characters")
+        scanner = _Scanner(text)
+        n_fences += scanner.count_fences()
+        if n_fences > _MAX_FENCES:
+            raise BudgetExceededError(f"the files shown have more than {_MAX_FENCES} fences")
+        listings = scanner.find_last_listings()
         if not listings:
             continue
         fence = listings[-1].fence
@@ -65,62 +78,114 @@ def _acknowledges(reply: Message) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
+    """A listing in a message: its text from `start` to `end`, which is the end of the closing fence."""
+
     path: str
     content: str
     fence: Fence
     start: int
+    end: int
 
 
-def _find_listings(text: str) -> Iterator[_Listing]:
-    """Yield the listings at the end of a message; nothing if other text follows the last one."""
-    # Not splitlines: a form feed or a line separator is part of the file's text.
-    lines = text.split("\n")
-    found: list[_Listing] = []
-    offset = position = 0
-    while position < len(lines):
-        listing_end = _find_listing_end(lines, position) if _opens_listing(lines, position) else None
-        if listing_end is None:
-            if lines[position].strip() and found:
-                found.clear()
-            offset += len(lines[position]) + 1
-            position += 1
-            continue
-        fence = _BY_OPENING[lines[position + 1]]
-        content = "\n".join(lines[position + 2 : listing_end + 1]).removesuffix(fence.closing)
-        found.append(_Listing(lines[position], content, fence, offset))
-        offset += sum(len(line) + 1 for line in lines[position : listing_end + 1])
-        position = listing_end + 1
-    yield from found
+class _Scanner:
+    """Finds the listings of one message, in time that grows with its length.
 
-
-def _opens_listing(lines: Sequence[str], position: int) -> bool:
-    path = lines[position]
-    return (
-        position + 1 < len(lines)
-        and lines[position + 1] in _BY_OPENING
-        and 0 < len(path) <= _MAX_PATH_CHARS
-        and path == path.strip()
-        and path not in _BY_OPENING
-        and (position == 0 or not lines[position - 1].strip())
-    )
-
-
-def _find_listing_end(lines: Sequence[str], start: int) -> int | None:
-    """Return the position of the line that closes the listing at `start`, or None.
-
-    If a file does not end with a newline, the closing fence stands right after its last character. Such a line closes
-    the listing only if nothing or the next listing follows.
+    Lines end with a line feed alone: a form feed or a Unicode line separator is part of the file that holds it.
     """
-    closing = _BY_OPENING[lines[start + 1]].closing
-    for position in range(start + 2, len(lines)):
-        if lines[position] == closing:
-            return position
-        if lines[position].endswith(closing) and _only_listings_follow(lines, position + 1):
-            return position
-    return None
 
+    # Lines are never taken one by one: a message may have millions. Built-in searches find the lines that may open or
+    # close a listing, and Python looks at those alone. Looking for each listing's end from its beginning would go
+    # through the whole rest for each listing without an end, so the ends are found once for each kind of fence.
 
-def _only_listings_follow(lines: Sequence[str], position: int) -> bool:
-    while position < len(lines) and not lines[position].strip():
-        position += 1
-    return position == len(lines) or _opens_listing(lines, position)
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._ends: dict[Fence, list[int]] = {}
+
+    def count_fences(self) -> int:
+        """Return how many lines may be fences; a few more if most lines end with a tag."""
+        n_tags = self._text.count(">\n")
+        if n_tags > _MAX_FENCES:
+            n_tags = sum(self._text.count(f"{mark}\n") for fence in FENCES[2:] for mark in fence)
+        return self._text.count("```\n") + n_tags
+
+    def find_last_listings(self) -> list[_Listing]:
+        """Return the listings at the end of the message; an empty list if other text follows the last one."""
+        found: list[_Listing] = []
+        end = 0
+        for start in self._find_openings():
+            if start < end:
+                continue
+            listing = self._read_listing(start)
+            if listing is not None:
+                if not self._is_blank(end, start):
+                    found.clear()
+                found.append(listing)
+                end = listing.end
+        return found if self._is_blank(end, len(self._text)) else []
+
+    def _find_openings(self) -> list[int]:
+        """Return where the lines stand that may be the path of a listing: those above an opening fence."""
+        starts: list[int] = []
+        for fence in FENCES:
+            opening = f"\n{fence.opening}\n"
+            at = self._text.find(opening)
+            while at >= 0:
+                starts.append(self._text.rfind("\n", 0, at) + 1)
+                at = self._text.find(opening, at + 1)
+        return sorted(starts)
+
+    def _read_listing(self, start: int) -> _Listing | None:
+        opened = self._read_opening(start)
+        if opened is None:
+            return None
+        path, fence = opened
+        begins = start + len(path) + len(fence.opening) + 2
+        ends = self._find_ends(fence)
+        position = bisect_left(ends, begins + len(fence.closing))
+        if position == len(ends):
+            return None
+        content = self._text[begins : ends[position]].removesuffix(fence.closing)
+        return _Listing(path, content, fence, start, ends[position])
+
+    def _read_opening(self, start: int) -> tuple[str, Fence] | None:
+        """Return the path and the fence of the listing whose path is the line at `start`, None if there is no such."""
+        path_end = self._text.find("\n", start, start + _MAX_PATH_CHARS + 1)
+        path = self._text[start : max(start, path_end)]
+        if not path or path != path.strip() or path in _BY_OPENING:
+            return None
+        above = self._text.rfind("\n", 0, max(0, start - 1)) + 1
+        if not self._is_blank(above, start):
+            return None
+        longest = path_end + 1 + max(map(len, _BY_OPENING))
+        fence_end = self._text.find("\n", path_end + 1, longest + 1)
+        fence = _BY_OPENING.get(self._text[path_end + 1 : fence_end if fence_end >= 0 else longest])
+        return None if fence is None else (path, fence)
+
+    def _find_ends(self, fence: Fence) -> list[int]:
+        """Return the ends of all closing fences.
+
+        If a file does not end with a newline, the closing fence stands right after its last character. Such a fence
+        closes the listing only if nothing or the next listing follows.
+        """
+        if fence not in self._ends:
+            self._ends[fence] = list(self._search_ends(fence.closing))
+        return self._ends[fence]
+
+    def _search_ends(self, closing: str) -> Iterator[int]:
+        text = self._text + "\n"
+        at = text.find(closing + "\n")
+        while at >= 0:
+            end = at + len(closing)
+            if at == 0 or text[at - 1] == "\n" or self._only_listings_follow(end):
+                yield end
+            at = text.find(closing + "\n", at + 1)
+
+    def _only_listings_follow(self, end: int) -> bool:
+        ink = _INK.search(self._text, end)
+        if ink is None:
+            return True
+        start = self._text.rfind("\n", 0, ink.start()) + 1
+        return self._read_opening(start) is not None
+
+    def _is_blank(self, start: int, end: int) -> bool:
+        return _INK.search(self._text, start, end) is None

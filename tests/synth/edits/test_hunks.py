@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.budget import Budget
 from synth.edits import (
     AppliedEdits,
     EditForm,
@@ -178,10 +179,10 @@ def test_talk_changes_nothing(form: EditForm, text: str) -> None:
 @given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)))
 def test_what_is_touched_is_all_that_differs(old: list[int], new: list[int]) -> None:
     """What is before and behind it is the same in both."""
-    region = changed_region("".join(f"{n}\n" for n in old), "".join(f"{n}\n" for n in new))
+    region = changed_region("".join(f"{n}\n" for n in old), "".join(f"{n}\n" for n in new), Budget(10_000))
     assert region is not None
     behind = len(old) - region.end
     assert old[: region.start] == new[: region.start]
     assert behind == 0 or old[-behind:] == new[-behind:]
-    assert changed_region(None, "x") is None
-    assert changed_region("x", None) is None
+    assert changed_region(None, "x", Budget(10_000)) is None
+    assert changed_region("x", None, Budget(10_000)) is None
