@@ -35,7 +35,10 @@ def _build_mixture(section: Section, root: Section, every_model: tuple[Proposer,
         values["grace_ratio"] = section.values["grace"]
     if section.values.get("verify"):
         values["verify"] = _build_verify(section.values["verify"], critic)
-    return Mixture(**values)
+    values["stages"] = tuple(values.get("stages", ()))
+    mixture = Mixture(**values)
+    _check_stages_and_critic(section, mixture)
+    return mixture
 
 
 def _build_panel(sections: Sequence[Section]) -> tuple[Proposer, ...]:
@@ -47,15 +50,26 @@ def _build_panel(sections: Sequence[Section]) -> tuple[Proposer, ...]:
         if model and model in listed:
             section.place.report(f"is listed twice, first as [{listed.index(model)}]")
         listed.append(model)
-        n_samples = section.values.get("samples", 1)
-        numbers = [None] if n_samples == 1 else range(1, n_samples + 1)
-        panel += [Proposer(model, section.values.get("params", {}), number) for number in numbers]
+        panel += _build_samples(section, model)
     return tuple(panel)
 
 
-def _build_verify(section: Section, critic: Critic) -> Verify:
+def _build_samples(section: Section, model: str) -> list[Proposer]:
+    """Return the proposers of one entry; `first` are params of the first sample alone, laid over the others'."""
+    params, n_samples = section.values.get("params", {}), section.values.get("samples", 1)
+    if n_samples == 1:
+        if section.has("first"):
+            section.place_of("first").report("has no effect on a single sample: write it as params")
+        return [Proposer(model, params)]
+    first = Proposer(model, {**params, **section.values.get("first", {})}, 1)
+    return [first, *(Proposer(model, params, number) for number in range(2, n_samples + 1))]
+
+
+def _build_verify(section: Section, critic: Critic | None) -> Verify:
     values = {"model": "", **section.values_for(Verify)}
-    if values["model"] and values["model"] == critic.model:
+    if critic is None:
+        section.place.report("has no effect without a critic: only what a critic writes is reviewed")
+    elif values["model"] and values["model"] == critic.model:
         section.place.report("must not be the critic: a model finds few defects in its own answer")
     return Verify(**values)
 
@@ -71,9 +85,7 @@ def _build_bypass(section: Section) -> Bypass:
 
 def _check_quorum_and_grace(section: Section, panel: tuple[Proposer, ...]) -> None:
     """Report a quorum that the panel cannot reach, and a grace without a quorum or set twice."""
-    written = section.place_of("panel").node
-    n_rejected = len(written.nodes) - len(section.values.get("panel", ())) if isinstance(written, Items) else 0
-    size = len(panel) + n_rejected
+    size = len(panel) + _count_rejected(section)
     quorum = section.place_of("quorum")
     if section.values.get("quorum", 0) > size > 0:
         quorum.report(f"must be at most {size}, the size of the panel, {describe(quorum)}")
@@ -84,8 +96,29 @@ def _check_quorum_and_grace(section: Section, panel: tuple[Proposer, ...]) -> No
             section.place_of(key).report("has no effect without a quorum")
 
 
-def _build_critic(own: Section | None, root: Section, panel: tuple[Proposer, ...]) -> Critic:
-    """Return the mixture's critic; keys that it leaves out come from the top-level critic, then from the panel.
+def _check_stages_and_critic(section: Section, mixture: Mixture) -> None:
+    """Report stages that do not make up the panel, and settings that need what the mixture does not have."""
+    n_stages, n_panel = sum(mixture.stages), len(mixture.panel) + _count_rejected(section)
+    if mixture.stages and n_stages != n_panel > 0:
+        section.place_of("stages").report(f"must add up to the {n_panel} proposers of the panel, not to {n_stages}")
+    if mixture.stages and mixture.layers > 1:
+        section.place_of("stages").report("cannot be combined with layers: a further layer asks the whole panel")
+    if mixture.repair and mixture.evidence in ("off", "shadow"):
+        section.place_of("repair").report(f"has no effect with evidence: {mixture.evidence}")
+    if mixture.critic is None and mixture.mode == "fuse":
+        section.place_of("mode").report("needs a critic: fuse has it write the answer")
+
+
+def _count_rejected(section: Section) -> int:
+    """Return how many entries of the panel are invalid, which is reported already."""
+    written = section.place_of("panel").node
+    return len(written.nodes) - len(section.values.get("panel", ())) if isinstance(written, Items) else 0
+
+
+def _build_critic(own: Section | None, root: Section, panel: tuple[Proposer, ...]) -> Critic | None:
+    """Return the mixture's critic, None if it has none (`critic: none`).
+
+    Keys that it leaves out come from the top-level critic, then from the panel.
 
     A prompt is written for one model. A mixture that names another critic than the top-level one does not inherit the
     prompt: a template that helps a small embedded model makes a strong hosted one worse, and nothing would show it.
@@ -93,6 +126,8 @@ def _build_critic(own: Section | None, root: Section, panel: tuple[Proposer, ...
     common: Section | None = root.values.get("critic")
     inherited = dict(common.values) if common else {}
     chosen = own.values if own else {}
+    if {**inherited, **chosen}.get("model", "") is None:
+        return None
     if "model" in inherited and chosen.get("model", inherited["model"]) != inherited["model"]:
         inherited.pop("prompt", None)
     values: dict[str, Any] = {**inherited, **chosen}

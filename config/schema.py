@@ -7,7 +7,7 @@ from config.aliases import aliases
 from config.document import Scalar
 from config.providers import PROVIDERS, SYNONYMS
 from config.reader import Place, Reader, Section, Table, boolean, integer, list_of, mapping, number, one_of, text
-from config.settings import Capability, Mode
+from config.settings import Capability, EvidenceLevel, Mode
 from config.values import (
     api_key,
     base_url,
@@ -91,6 +91,8 @@ MODEL: Table = {
     "slots": integer(1, 64),
 }
 
+NO_CRITIC = "none"
+
 CRITIC: Table = {
     "model": model_reference,
     "fallbacks": list_of(model_reference, unique=True),
@@ -100,8 +102,10 @@ CRITIC: Table = {
 
 
 def critic(place: Place) -> Section:
-    """Read a critic: a mapping, or just the name of a model."""
+    """Read a critic: a mapping, just the name of a model, or `none`, which is a section with the model None."""
     if isinstance(place.node, Scalar):
+        if place.node.text == NO_CRITIC and NO_CRITIC not in place.names.models:
+            return Section(place, {"model": None})
         return Section(place, {"model": model_reference(place)})
     section = mapping(CRITIC)(place)
     if "model" in section.values and section.values["model"] in section.values.get("fallbacks", ()):
@@ -129,6 +133,7 @@ BYPASS: Table = {
 PROPOSER: Table = {
     "model": model_reference,
     "samples": integer(1, 16),
+    "first": params,
     "params": params,
 }
 
@@ -155,6 +160,9 @@ MIXTURE: Table = {
     "critic": critic,
     "mode": one_of(*get_args(Mode)),
     "layers": integer(1, 3),
+    "stages": list_of(integer(1), least=1),
+    "evidence": one_of(*get_args(EvidenceLevel)),
+    "repair": integer(0, 1),
     "verify": model_with(VERIFY),
     "orders": integer(1, 2),
     "verdict_max_tokens": integer(1),

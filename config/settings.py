@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 Capability = Literal["vision", "tools", "json_object", "json_schema", "logprobs"]
 Mode = Literal["auto", "fuse", "select", "first", "direct"]
+EvidenceLevel = Literal["off", "shadow", "auto", "full"]
 
 DEFAULT_MIXTURE = "mom"
 """The name of the mixture that exists if config.yaml has no `mixtures`."""
@@ -207,13 +208,20 @@ class Mixture:
     left, these have `retry_grace_s`.
     A critic that picks a candidate is asked with `orders` orders of them, for at most `verdict_max_tokens` each time.
     A request whose estimated cost exceeds `max_cost` is refused.
+    Without a critic the order of the panel decides what evidence leaves open.
+    `evidence` says where candidates may be run, and whether that decides. `stages` are the sizes of the groups of
+    proposers that are asked one after the other until a stage settles the request; () asks all at once. After a panel
+    whose candidates all fail the same example, the best-ranked author has `repair` more tries.
     """
 
     name: str
     panel: tuple[Proposer, ...]
-    critic: Critic
+    critic: Critic | None
     mode: Mode = "auto"
     layers: int = 1
+    stages: tuple[int, ...] = ()
+    evidence: EvidenceLevel = "auto"
+    repair: int = 0
     verify: Verify | None = None
     orders: int = 2
     verdict_max_tokens: int = 400
@@ -235,10 +243,25 @@ class Mixture:
         return tuple(dict.fromkeys(proposer.model for proposer in self.panel))
 
     @property
+    def critics(self) -> tuple[str, ...]:
+        """The names of the critic and its fallbacks, in the order in which they are asked; () without a critic."""
+        return () if self.critic is None else (self.critic.model, *self.critic.fallbacks)
+
+    @property
+    def authors(self) -> tuple[str, ...]:
+        """The names of the models that may answer alone, in order: the critics, or without a critic the panel's."""
+        return self.critics or self.panel_models
+
+    @property
+    def author_params(self) -> Mapping[str, Any]:
+        """The params that override those of an author's model."""
+        return {} if self.critic is None else self.critic.params
+
+    @property
     def used_models(self) -> frozenset[str]:
         """The names of all models that this mixture may call."""
         others = [self.bypass.model, self.verify.model if self.verify else None]
-        return frozenset([*self.panel_models, self.critic.model, *self.critic.fallbacks, *filter(None, others)])
+        return frozenset([*self.panel_models, *self.critics, *filter(None, others)])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ Repeated calls are not in it either: retries, hedges, fallbacks, revisions.
 from collections.abc import Mapping
 from typing import Any
 
-from config.settings import Mixture, Model
+from config.settings import Critic, Mixture, Model
 from synth.ledger import Expense, estimate_prompt_tokens, price_tokens
 from synth.mixture import find_bypass_rule, needs_no_panel
 from synth.request import ChatRequest
@@ -25,13 +25,13 @@ def estimate_model(request: ChatRequest, model: Model) -> Expense:
 
 def estimate_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str, Model]) -> Expense:
     """Return the estimate for a mixture."""
-    critic = models[mixture.critic.model]
+    author = models[mixture.authors[0]]
     prompt = estimate_prompt_tokens(request.messages)
     if find_bypass_rule(request, mixture) is not None:
-        author = models[mixture.bypass.model or critic.name]
+        author = models[mixture.bypass.model] if mixture.bypass.model else author
         return _multiply(request.n, _estimate_call(author, prompt, request.params))
     if needs_no_panel(request, mixture):
-        return _multiply(request.n, _estimate_call(critic, prompt, request.params, mixture.critic.params))
+        return _multiply(request.n, _estimate_call(author, prompt, request.params, mixture.author_params))
     candidates = sum(_find_limit(models[each.model], request.params, each.params) for each in mixture.panel)
     read_by_layer = [prompt] + [prompt + candidates] * (mixture.layers - 1)
     panel = [
@@ -39,19 +39,21 @@ def estimate_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str
         for read in read_by_layer
         for each in mixture.panel
     ]
-    answer = _estimate_critic(request, mixture, critic, prompt + candidates)
+    if mixture.critic is None:
+        return sum(panel, Expense())
+    answer = _estimate_critic(request, mixture, mixture.critic, author, prompt + candidates)
     if mixture.verify is not None:
-        written = _find_limit(critic, request.params, mixture.critic.params)
+        written = _find_limit(author, request.params, mixture.author_params)
         reviewer = models[mixture.verify.model]
         answer += _estimate_call(reviewer, prompt + written, request.params, mixture.verify.params)
     return sum(panel, _multiply(request.n, answer))
 
 
-def _estimate_critic(request: ChatRequest, mixture: Mixture, critic: Model, prompt: int) -> Expense:
+def _estimate_critic(request: ChatRequest, mixture: Mixture, critic: Critic, model: Model, prompt: int) -> Expense:
     """Return the estimate for one answer's critic; if the mode is not known yet, for the dearer of the two."""
-    writes = _estimate_call(critic, prompt, request.params, mixture.critic.params)
-    for_pick = {**mixture.critic.params, "max_tokens": mixture.verdict_max_tokens}
-    picks = _multiply(mixture.orders, _estimate_call(critic, prompt, request.params, for_pick))
+    writes = _estimate_call(model, prompt, request.params, critic.params)
+    for_pick = {**critic.params, "max_tokens": mixture.verdict_max_tokens}
+    picks = _multiply(mixture.orders, _estimate_call(model, prompt, request.params, for_pick))
     if mixture.mode == "select":
         return picks
     return max(writes, picks, key=lambda each: (each.cost, each.tokens)) if mixture.mode == "auto" else writes

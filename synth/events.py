@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum
 
 from runtime.frozen import frozen
+from synth.evidence.inquiry import Ranking
 from synth.normalize import Completion
 from synth.prompts.review import Defect
 from synth.request import Message
@@ -22,6 +23,7 @@ class DecidedBy(StrEnum):
     EQUAL_CANDIDATES = "equal_candidates"
     BEST_CANDIDATE = "best_candidate"  # every critic failed
     CRITIC_ALONE = "critic_alone"  # every proposer failed, or no proposer was asked
+    EVIDENCE = "evidence"  # running the candidates left this one
     BYPASS = "bypass"  # by a bypass rule
     MODEL = "model"  # the client asked for one model by its name
 
@@ -55,6 +57,34 @@ class CandidateFailed:
     call: Call
     error: CallError
     layer: int = 1
+
+
+@frozen
+class StageStarted:
+    """A stage of the panel begins: these proposers are asked next."""
+
+    stage: int
+    proposers: tuple[str, ...]
+
+
+@frozen
+class EvidenceFound:
+    """The candidates so far were run and ranked. Each further stage, and a repair, brings a ranking that replaces it.
+
+    Unless the ranking `decides`, it is only recorded (`evidence: shadow`).
+    """
+
+    ranking: Ranking
+    decides: bool
+
+
+@frozen
+class RepairStarted:
+    """The author of a candidate is asked to repair its code; `finding` is the example that it fails."""
+
+    call: Call
+    candidate: str
+    finding: str
 
 
 @frozen
@@ -190,6 +220,9 @@ Event = (
     | CandidateArrived
     | CandidateFailed
     | ProposerLeftOut
+    | StageStarted
+    | EvidenceFound
+    | RepairStarted
     | PanelSettled
     | ModeChosen
     | AuthorStarted

@@ -11,6 +11,7 @@ from synth.authoring.author import Assignment, write_answer
 from synth.authoring.side_by_side import make_side_by_side
 from synth.authoring.single_model import ask_single_model
 from synth.contract.contract import Contract, Form
+from synth.contract.tool_calls import read_tool_choice
 from synth.edits import find_code_block
 from synth.events import Answered, DecidedBy, Emit, Finished, ModeChosen, PanelSettled
 from synth.modes.first import first
@@ -87,9 +88,11 @@ async def _ask_and_plan(run: Run, mixture: Mixture, connections: AsyncExitStack)
 
 async def _connect_ahead(run: Run, mixture: Mixture, connections: AsyncExitStack) -> None:
     """Begin to connect to the critic's upstream while the panel answers, if the panel does not do so itself."""
+    if mixture.critic is None or mixture.mode == "first":
+        return
     critic = run.models[mixture.critic.model]
     panel = [proposer.model for proposer in mixture.panel]
-    if mixture.mode != "first" and critic.weights is None and run.pool.is_apart(critic.name, panel):
+    if critic.weights is None and run.pool.is_apart(critic.name, panel):
         await connections.enter_async_context(run.pool.connected(critic))
 
 
@@ -112,9 +115,8 @@ def _choose_mode(contract: Contract, panel: Panel) -> str:
 
 
 async def _bypass_panel(run: Run, mixture: Mixture, choice: int) -> Answered:
-    """Have one model answer; if it fails, the mixture's critics are asked in its place."""
-    critics = (mixture.critic.model, *mixture.critic.fallbacks)
-    authors = list(dict.fromkeys([mixture.bypass.model or critics[0], *critics]))
+    """Have one model answer; if it fails, the mixture's other authors are asked in its place."""
+    authors = list(dict.fromkeys([mixture.bypass.model or mixture.authors[0], *mixture.authors]))
     assignment = Assignment(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
     return (await write_answer(run, assignment, authors)).answer
 
@@ -125,6 +127,7 @@ def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | Non
 
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
-    """Whether the critic answers alone: by the mode, in the middle of work with tools, or as the only member."""
+    """Whether the first author answers alone: by the mode, in the middle of work with tools, or as the only member."""
     continues = mixture.tools_fan_out == "new_turns" and answers_tool_call(request)
-    return mixture.mode == "direct" or continues or mixture.panel == (Proposer(mixture.critic.model),)
+    cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])  # no critic: nobody to call them
+    return mixture.mode == "direct" or continues or cannot_call or mixture.panel == (Proposer(mixture.authors[0]),)

@@ -44,7 +44,8 @@ def find_mixture_problem(
             "logprobs", f"is not for a mixture's answer, which has several authors; ask for {members}"
         )
     if contract.form is Form.TOOLS and not list_tool_authors(mixture, models):
-        message = f"no critic of {mixture.name} can call tools; give it one whose capabilities include tools"
+        role = "critic" if mixture.critic else "model on the panel"
+        message = f"no {role} of {mixture.name} can call tools; give it one whose capabilities include tools"
         return RequestProblem("tools", message)
     asks_panel = not answers_tool_call(request) or mixture.tools_fan_out == "every_turn"
     if (
@@ -57,13 +58,12 @@ def find_mixture_problem(
 
 
 def list_tool_authors(mixture: Mixture, models: Mapping[str, Model]) -> tuple[str, ...]:
-    """Return the mixture's critics that can call tools, in order."""
-    authors = (mixture.critic.model, *mixture.critic.fallbacks)
-    return tuple(name for name in authors if "tools" in models[name].capabilities)
+    """Return the mixture's authors that can call tools, in order."""
+    return tuple(name for name in mixture.authors if "tools" in models[name].capabilities)
 
 
 def list_authors(mixture: Mixture, models: Mapping[str, Model], contract: Contract) -> tuple[str, ...]:
-    """Return the critics that may write an answer under this contract, in order."""
+    """Return the models that may write an answer under this contract, in order."""
     if contract.form is Form.TOOLS:
         return list_tool_authors(mixture, models)
-    return (mixture.critic.model, *mixture.critic.fallbacks)
+    return mixture.authors

@@ -9,6 +9,7 @@ from typing import Any
 from config.settings import Model
 from synth.contract.contract import Contract
 from synth.events import Emit
+from synth.evidence.inquiry import EvidenceFinder
 from synth.ledger import Ledger
 from synth.model_pool import ModelPool
 from synth.request import ChatRequest, Message
@@ -22,9 +23,10 @@ class Run:
     """One request on its way to an answer.
 
     `contract` is the form that the answer keeps. `models` are all configured models by name. `started` and `deadline`
-    are on the pool's clock. `emit` receives every event. With `incremental` the answer's text is emitted while it is
-    written, for a client that streams. With `shows_reasoning` the author's reasoning counts as content. `rng` draws
-    the order of the candidates, `draw_nonce` the mark of their fences.
+    are on the pool's clock. `emit` receives every event. `evidence` runs candidates, None if nothing can be run. With
+    `incremental` the answer's text is emitted while it is written, for a client that streams. With `shows_reasoning`
+    the author's reasoning counts as content. `rng` draws the order of the candidates, `draw_nonce` the mark of their
+    fences.
     """
 
     request: ChatRequest
@@ -35,6 +37,7 @@ class Run:
     emit: Emit
     started: float
     deadline: float
+    evidence: EvidenceFinder | None = None
     incremental: bool = False
     shows_reasoning: bool = False
     rng: random.Random = _RNG

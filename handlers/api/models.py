@@ -31,15 +31,15 @@ def _list_entries(settings: Settings) -> dict[str, dict[str, Any]]:
 
 
 def _describe_mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:
-    members = [settings.model(name) for name in {*mixture.panel_models, mixture.critic.model}]
-    capabilities = set(settings.model(mixture.critic.model).capabilities)
+    members = [settings.model(name) for name in {*mixture.panel_models, mixture.authors[0]}]
+    capabilities = set(settings.model(mixture.authors[0]).capabilities)
     if not any("vision" in settings.model(name).capabilities for name in mixture.panel_models):
         capabilities.discard("vision")
     windows = [member.context_tokens for member in members if member.context_tokens is not None]
     return {
         **_build_entry(mixture.name, "mom", capabilities, min(windows, default=None)),
         "panel": [proposer.name for proposer in mixture.panel],
-        "critic": mixture.critic.model,
+        "critic": None if mixture.critic is None else mixture.critic.model,
         "mode": mixture.mode,
     }
 

@@ -51,7 +51,7 @@ def format_summary(results: Results, *, colours: bool) -> str:
 
 
 def _format_mixture(mixture: Mixture, results: Results | None) -> list[Cell]:
-    critics = " > ".join([mixture.critic.model, *mixture.critic.fallbacks])
+    critics = " > ".join(mixture.critics) or "none"
     panel = ", ".join(proposer.name for proposer in mixture.panel)
     row = [Cell(mixture.name), Cell(panel), Cell(critics), Cell(mixture.mode)]
     return row if results is None else [*row, _format_mixture_state(mixture, results)]
@@ -59,15 +59,15 @@ def _format_mixture(mixture: Mixture, results: Results | None) -> list[Cell]:
 
 def _format_mixture_state(mixture: Mixture, results: Results) -> Cell:
     panel = [name for name in mixture.panel_models if not results[name].problem]
-    critics = [name for name in (mixture.critic.model, *mixture.critic.fallbacks) if not results[name].problem]
+    critics = [name for name in mixture.critics if not results[name].problem]
     if not panel and not critics:
         return Cell("no model answers", "red")
     defects = []
     if len(panel) < len(mixture.panel_models):
         defects.append(f"{len(panel)} of {len(mixture.panel_models)} on the panel answer")
-    if not critics:
+    if mixture.critic and not critics:
         defects.append("no critic answers")
-    elif critics[0] != mixture.critic.model:
+    elif mixture.critic and critics[0] != mixture.critic.model:
         defects.append(f"{critics[0]} is the critic")
     return Cell("; ".join(defects), "yellow") if defects else Cell("ready", "green")
 

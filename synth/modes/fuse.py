@@ -2,7 +2,7 @@
 
 from synth.contract.contract import Form
 from synth.events import Answered, DecidedBy
-from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, use_candidate
+from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, find_evident, use_candidate
 from synth.panel.ask import Candidate, drop_weak
 
 
@@ -10,11 +10,13 @@ async def fuse(case: Case) -> Answered:
     """Return one answer.
 
     Without candidates the critic answers alone. A single candidate is the answer without a critic, and so are several
-    with the same outcome, unless tools may be called: only the critic can call them.
+    with the same outcome, and the one that evidence leaves; unless tools may be called: only the critic can call them.
     """
     settled = _find_settled(case)
     if not case.panel.candidates:
         return await ask_critic_alone(case)
+    if (evident := find_evident(case)) is not None:
+        return await use_candidate(case, evident, DecidedBy.EVIDENCE)
     if settled is not None:
         return await use_candidate(case, *settled)
     return await ask_critic(case)

@@ -14,7 +14,7 @@ from synth.context_window import count_fitting
 from synth.contract.contract import Form
 from synth.events import Answered, Cause, DecidedBy, SynthesisError
 from synth.normalize import Completion
-from synth.panel.ask import Candidate, Panel, drop_weak
+from synth.panel.ask import Candidate, Panel, drop_weak, find_outcome
 from synth.preflight import list_authors
 from synth.prompts import critic
 from synth.prompts.candidates import show_candidates
@@ -48,9 +48,14 @@ async def use_completion(case: Case, completion: Completion, author: str, decide
 
 
 async def ask_critic_alone(case: Case) -> Answered:
-    """Ask the critics in turn to answer the conversation as it is, without candidates."""
+    """Ask the critics in turn to answer the conversation as it is, without candidates.
+
+    Without a critic the panel's own models are asked, unless all of them have just failed.
+    """
     run, verify = case.run, case.mixture.verify
     authors = [name for name in list_authors(case.mixture, run.models, run.contract) if name not in case.panel.hopeless]
+    if case.mixture.critic is None and case.panel.failures and not case.panel.candidates:
+        authors = []
     assignment = _assign_alone(case)
     try:
         written = await write_answer(run, assignment, authors, held=verify is not None)
@@ -63,17 +68,21 @@ async def ask_critic_alone(case: Case) -> Answered:
 
 
 async def ask_critic(case: Case) -> Answered:
-    """Ask the critics in turn to write one answer from all candidates; the best valid candidate if all fail.
+    """Ask the critics in turn to write one answer from the candidates; the best valid candidate if all fail.
 
-    Truncated candidates and refusals are shown only if there are no others. Candidates that do not fit the critic's
-    context are dropped, the worst-ranked first.
+    Truncated candidates and refusals are shown only if there are no others, and those that evidence ranks behind others
+    not at all. Candidates that do not fit the critic's context are dropped, the worst-ranked first. Without a critic
+    the best valid candidate is the answer, or a model of the panel answers alone if there is none.
     """
+    if case.mixture.critic is None:
+        best = case.panel.best()
+        return await (ask_critic_alone(case) if best is None else use_candidate(case, best, DecidedBy.PANEL_ORDER))
     # The size of a prompt is an estimate, so the critic may still refuse it as too long. Then one more candidate is
     # dropped, once. Any other failure would be the same with fewer candidates: the best candidate is the answer.
     # Where tools may be called a single candidate is no answer, and the critic is asked with it, or without any.
     run, verify = case.run, case.mixture.verify
     authors = list_authors(case.mixture, run.models, run.contract)
-    candidates = keep_fitting(case, authors[0], drop_weak(case.panel.candidates))
+    candidates = keep_fitting(case, authors[0], _list_contenders(case.panel))
     failure = SynthesisError([])
     for shown in (candidates, candidates[:-1]):
         if len(shown) < 2 and run.contract.form is not Form.TOOLS:  # noqa: PLR2004 -- one needs no critic
@@ -90,6 +99,29 @@ async def ask_critic(case: Case) -> Answered:
     return await use_completion(case, *_replace_critic(case, failure))
 
 
+def find_evident(case: Case) -> Candidate | None:
+    """Return the candidate that evidence decides for: it leaves one outcome of several, or has settled the panel."""
+    leaders, contract = case.panel.leaders(), case.run.contract
+    if case.panel.ranking is None or contract.form is Form.TOOLS or not leaders:
+        return None
+    left = {find_outcome(contract, candidate) for candidate in leaders}
+    seen = {find_outcome(contract, candidate) for candidate in case.panel.candidates if candidate.finding is None}
+    return leaders[0] if len(left) == 1 and (len(seen) > 1 or case.panel.is_settled) else None
+
+
+def list_findings(case: Case, candidates: Sequence[Candidate]) -> list[str]:
+    """Return what evidence says of each candidate in words, "" if it says nothing."""
+    ranking = case.panel.ranking
+    return ["" if ranking is None else ranking.standing(candidate.name).finding for candidate in candidates]
+
+
+def _list_contenders(panel: Panel) -> list[Candidate]:
+    """Return the candidates that a critic writes from: broken ones too, unless evidence separates the valid ones."""
+    leaders = panel.leaders()
+    is_separated = panel.ranking is not None and len(leaders) < len(panel.valid())
+    return leaders if is_separated else drop_weak(panel.candidates)
+
+
 def keep_fitting(case: Case, author: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the best-ranked candidates that fit the author's context beside the conversation."""
     texts = [candidate.completion.text for candidate in candidates]
@@ -102,7 +134,7 @@ def _assign_alone(case: Case) -> Assignment:
         messages=case.run.request.messages,
         role="critic",
         contract=case.run.contract,
-        overrides=case.mixture.critic.params,
+        overrides=case.mixture.author_params,
         choice=case.choice,
         decided_by=DecidedBy.CRITIC_ALONE,
     )
@@ -111,19 +143,20 @@ def _assign_alone(case: Case) -> Assignment:
 def _assign(case: Case, candidates: Sequence[Candidate]) -> Assignment:
     """Return the critic's assignment: the conversation, and the candidates in random order behind it."""
     run, settings = case.run, case.mixture.critic
-    template = settings.prompt or critic.PROMPT
+    template = (settings and settings.prompt) or critic.PROMPT
     (showing,) = show_candidates(
         run.request.messages,
         [candidate.completion.text for candidate in candidates],
         template + critic.WITH_TOOLS if run.contract.form is Form.TOOLS else template,
         rng=run.rng,
         draw_nonce=run.draw_nonce,
+        findings=list_findings(case, candidates),
     )
     return Assignment(
         messages=showing.messages,
         role="critic",
         contract=run.contract,
-        overrides=settings.params,
+        overrides=case.mixture.author_params,
         seed=showing.seed,
         letters=tuple(candidates[position].name for position in showing.order),
         nonce=showing.nonce,

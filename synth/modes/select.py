@@ -9,12 +9,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.contract.contract import Form
-from synth.edits import Hunk, apply_edits, assemble_hunks, find_code_block, find_conflict
+from synth.edits import Hunk, apply_edits, assemble_hunks, find_conflict
 from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, PickMade
 from synth.modes.fuse import fuse
-from synth.modes.outcomes import Case, ask_critic, ask_critic_alone, keep_fitting, use_candidate, use_completion
+from synth.modes.outcomes import (
+    Case,
+    ask_critic,
+    ask_critic_alone,
+    find_evident,
+    keep_fitting,
+    list_findings,
+    use_candidate,
+    use_completion,
+)
 from synth.normalize import Completion, normalize
-from synth.panel.ask import Candidate, drop_weak, is_weak
+from synth.panel.ask import Candidate, find_outcome, is_weak
 from synth.preflight import list_authors
 from synth.prompts import pick
 from synth.prompts.candidates import show_candidates
@@ -48,9 +57,9 @@ class Choice:
 async def select(case: Case) -> Answered:
     """Return one answer.
 
-    Candidates that break the contract are out, and of several with the same outcome only the best-ranked is shown.
-    With one outcome left no critic is asked; with none left the critic writes. If tools may be list_calls, as `fuse`
-    does: only the critic can call them.
+    Candidates that break the contract, or that evidence ranks behind others, are out; of several with the same outcome
+    only the best-ranked is shown. With one outcome left no critic is asked; with none left the critic writes. If tools
+    may be called, as `fuse` does: only the critic can call them.
     """
     clusters = _cluster(case)
     if case.run.contract.form is Form.TOOLS:
@@ -59,30 +68,25 @@ async def select(case: Case) -> Answered:
         return await ask_critic_alone(case)
     if not clusters:
         return await ask_critic(case)
+    settled = _find_settled(case, clusters)
+    return await (_elect(case, clusters) if settled is None else use_candidate(case, clusters[0], settled))
+
+
+def _find_settled(case: Case, clusters: Sequence[Candidate]) -> DecidedBy | None:
+    """Return why the best-ranked outcome needs no critic, None if the critic has to pick."""
+    if find_evident(case) is not None:
+        return DecidedBy.EVIDENCE
     if len(clusters) == 1:
-        alone = len(_list_valid(case)) == 1
-        return await use_candidate(case, clusters[0], DecidedBy.ONLY_CANDIDATE if alone else DecidedBy.EQUAL_CANDIDATES)
-    return await _elect(case, clusters)
+        return DecidedBy.ONLY_CANDIDATE if len(case.panel.leaders()) == 1 else DecidedBy.EQUAL_CANDIDATES
+    return DecidedBy.PANEL_ORDER if case.mixture.critic is None else None
 
 
 def _cluster(case: Case) -> list[Candidate]:
     """Return the best-ranked candidate of each outcome, best first."""
     by_outcome: dict[Hashable, Candidate] = {}
-    for candidate in _list_valid(case):
-        by_outcome.setdefault(_find_outcome(case, candidate), candidate)
+    for candidate in case.panel.leaders():
+        by_outcome.setdefault(find_outcome(case.run.contract, candidate), candidate)
     return list(by_outcome.values())
-
-
-def _list_valid(case: Case) -> list[Candidate]:
-    """Return the candidates that keep the contract; truncated ones and refusals only if there are no others."""
-    return drop_weak([candidate for candidate in case.panel.candidates if candidate.finding is None])
-
-
-def _find_outcome(case: Case, candidate: Candidate) -> Hashable:
-    """Return a candidate's outcome: that of its code, if the contract is plain text but the candidate is code."""
-    if case.run.contract.form is Form.PLAIN and (block := find_code_block(candidate.completion.text)) is not None:
-        return block.outcome
-    return candidate.outcome
 
 
 async def _elect(case: Case, clusters: Sequence[Candidate]) -> Answered:
@@ -120,6 +124,7 @@ def _draw_ballots(case: Case, clusters: Sequence[Candidate]) -> list[Ballot]:
         rng=run.rng,
         draw_nonce=run.draw_nonce,
         n_orders=case.mixture.orders,
+        findings=list_findings(case, clusters),
     )
     return [
         Ballot(tuple(clusters[position] for position in showing.order), showing.messages, showing.seed)
@@ -151,7 +156,7 @@ def _new_call(case: Case, author: str, ballot: Ballot) -> Call:
     params: dict[str, Any] = {token_limit_name(model.params, model.provider): case.mixture.verdict_max_tokens}
     if "logprobs" in model.capabilities:
         params |= {"logprobs": True, "top_logprobs": _TOP_LOGPROBS}
-    return case.run.call(author, "critic", ballot.messages, params=params, overrides=case.mixture.critic.params)
+    return case.run.call(author, "critic", ballot.messages, params=params, overrides=case.mixture.author_params)
 
 
 def _reply_event(call: Call, reply: Completion | CallError, choice: int) -> Event:
@@ -195,7 +200,7 @@ async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completio
     position = picks[0].position if picks and likeliest is None else likeliest
     if position is not None:
         picked = ballot.shown[position]
-        return Choice(picked.completion, picked.name, _find_outcome(case, picked))
+        return Choice(picked.completion, picked.name, find_outcome(case.run.contract, picked))
     written = await case.run.contract.read_aside(reply)
     checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
     if not checked or written.finding is not None or is_weak(reply):

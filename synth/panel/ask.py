@@ -1,15 +1,18 @@
 """Asking the panel: all proposers at the same time; each gives a candidate or a failure."""
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from config.settings import Mixture, Proposer
+from config.settings import Mixture, Model, Proposer
 from runtime.frozen import frozen
 from synth.context_window import fits
-from synth.contract.contract import Contract, Reading
+from synth.contract.contract import Contract, Form, Reading
 from synth.contract.tool_calls import list_calls
+from synth.edits import find_code_block
 from synth.events import CandidateArrived, CandidateFailed, Cause, Event, ProposerLeftOut
+from synth.evidence.inquiry import Ranking
 from synth.normalize import Completion, normalize
 from synth.panel.straggler_policy import StragglerPolicy, explain_cancellation
 from synth.prompts import adapt
@@ -46,7 +49,9 @@ class Panel:
     """The result of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
 
     `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again. `quorum_wait_s`
-    is how long others had after the quorum was reached, summed over all layers; None if it never was.
+    is how long others had after the quorum was reached, summed over all layers; None if it never was. `ranking` is the
+    evidence that decides, None without any; with it `is_settled` is set if a candidate passes every visible example, so
+    that no further stage was asked.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -54,6 +59,8 @@ class Panel:
     hopeless: frozenset[str] = frozenset()
     n_asked: int = 0
     quorum_wait_s: float | None = None
+    ranking: Ranking | None = None
+    is_settled: bool = False
 
     def merge(self, later: "Panel") -> None:
         """Take over the result of a later layer, unless that gives up valid candidates."""
@@ -65,9 +72,24 @@ class Panel:
         if not self.candidates or not stays:
             self.candidates, self.n_asked = later.candidates, later.n_asked
 
+    def valid(self) -> list[Candidate]:
+        """Return the candidates that keep the contract; weak ones only if there are no others."""
+        return drop_weak([candidate for candidate in self.candidates if candidate.finding is None])
+
+    def leaders(self) -> list[Candidate]:
+        """Return the valid candidates that evidence ranks first, which are all of them without evidence.
+
+        Evidence counts before weakness: a truncated answer whose code passes beats a complete one that fails.
+        """
+        valid = [candidate for candidate in self.candidates if candidate.finding is None]
+        if self.ranking is None or not valid:
+            return drop_weak(valid)
+        tiers = [self.ranking.standing(candidate.name).tier for candidate in valid]
+        return drop_weak([each for each, tier in zip(valid, tiers, strict=True) if tier == min(tiers)])
+
     def best(self) -> Candidate | None:
-        """Return the best-ranked candidate that keeps the contract, a weak one only if all are; None if none does."""
-        return next(iter(drop_weak([candidate for candidate in self.candidates if candidate.finding is None])), None)
+        """Return the best-ranked of the leaders, None if no candidate keeps the contract."""
+        return next(iter(self.leaders()), None)
 
 
 def drop_weak(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -81,9 +103,16 @@ def is_weak(completion: Completion) -> bool:
     return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
 
 
+def find_outcome(contract: Contract, candidate: Candidate) -> Hashable:
+    """Return a candidate's outcome: that of its code, if the contract is plain text but the candidate is code."""
+    if contract.form is Form.PLAIN and (block := find_code_block(candidate.completion.text)) is not None:
+        return block.outcome
+    return candidate.outcome
+
+
 @frozen
 class Question:
-    """What the proposers are asked, and until when.
+    """What the proposers are asked, who is, and until when.
 
     `request` is the client's; in a further layer the candidates of the layer before are fenced at its end, and `nonce`
     marks their fences.
@@ -91,15 +120,19 @@ class Question:
 
     request: ChatRequest
     deadline: float
+    proposers: Sequence[Proposer]
     layer: int = 1
     nonce: str = ""
 
 
-async def ask_proposers(run: Run, mixture: Mixture, panel: Panel, question: Question) -> None:
-    """Ask every proposer at the same time, and add candidates and failures to `panel` as the calls settle.
+async def ask_proposers(
+    run: Run, mixture: Mixture, panel: Panel, question: Question, on_candidate: Callable[[Candidate], None]
+) -> None:
+    """Ask the proposers at the same time, and add candidates and failures to `panel` as the calls settle.
 
-    Proposers that cannot take the request are left out. One that is given up (see straggler_policy.py) is cancelled,
-    and its connection is closed before it counts as a failure.
+    `on_candidate` receives each candidate at once; `panel` may hold those of an earlier stage already. Proposers that
+    cannot take the request are left out. One that is given up (see straggler_policy.py) is cancelled, and its
+    connection is closed before it counts as a failure.
     """
     # All calls start at once, and the fastest decide how long the slowest may take: after each outcome the policy is
     # asked anew for the limit. Outcomes are read here, one after the other, so that candidates and events are in one
@@ -108,23 +141,27 @@ async def ask_proposers(run: Run, mixture: Mixture, panel: Panel, question: Ques
     # from here on nobody can see which was the fastest, and no decision depends on it.
     calls: list[Call] = []
     needs_vision = adapt.needs_vision(run.request.messages)
-    for proposer in mixture.panel:
+    for proposer in question.proposers:
         unfit = _find_unfitness(run, question, proposer, panel.hopeless, needs_vision=needs_vision)
         if unfit is not None:
             await run.emit(ProposerLeftOut(proposer.name, unfit, question.layer))
         else:
             calls.append(_new_call(run, question, proposer))
-    panel.n_asked = len(calls)
-    policy = StragglerPolicy(mixture, run.pool.clock())
+    panel.n_asked += len(calls)
+    n_valid = sum(candidate.finding is None for candidate in panel.candidates)
+    policy = StragglerPolicy(mixture, run.pool.clock(), n_valid, has_candidate=bool(panel.candidates))
     async with run.pool.gather(calls) as gathering:
         while (settled := await gathering.next(policy.limit)) is not None:
-            event = await _take(panel, run.contract, question, *settled)
+            event = await take_outcome(panel, run.contract, question, *settled)
             usable = isinstance(event, CandidateArrived)
             valid = usable and panel.candidates[-1].finding is None
             policy.note(run.pool.clock(), usable=usable, valid=valid)
+            if usable:
+                on_candidate(panel.candidates[-1])
             await run.emit(event)
         late = gathering.pending
-        panel.quorum_wait_s = policy.quorum_wait_s(run.pool.clock())
+        wait_s = policy.quorum_wait_s(run.pool.clock())
+        panel.quorum_wait_s = panel.quorum_wait_s if wait_s is None else wait_s
     for call in late:
         await run.emit(_fail(panel, question, call, explain_cancellation(call)))
     rank = {proposer.name: position for position, proposer in enumerate(mixture.panel)}
@@ -138,10 +175,18 @@ def _new_call(run: Run, question: Question, proposer: Proposer) -> Call:
         "proposer",
         messages,
         params=params,
-        overrides=proposer.params,
+        overrides=_vary_seed(question.request, run.models[proposer.model], proposer),
         deadline=question.deadline,
         alias=proposer.name,
     )
+
+
+def _vary_seed(request: ChatRequest, model: Model, proposer: Proposer) -> Mapping[str, Any]:
+    """Return a proposer's params; a client's seed is counted up for its samples, which would be equal otherwise."""
+    seed = request.params.get("seed")
+    if proposer.sample is None or type(seed) is not int or "seed" in proposer.params or "seed" in model.params:
+        return proposer.params
+    return {**proposer.params, "seed": seed + proposer.sample - 1}
 
 
 def _find_unfitness(
@@ -158,7 +203,7 @@ def _find_unfitness(
     return None
 
 
-async def _take(panel: Panel, contract: Contract, question: Question, call: Call, outcome: Outcome) -> Event:
+async def take_outcome(panel: Panel, contract: Contract, question: Question, call: Call, outcome: Outcome) -> Event:
     """Add an outcome to the panel, and return its event."""
     try:
         reading = await _read(contract, question, outcome)

@@ -4,7 +4,10 @@ from dataclasses import replace
 
 from config.settings import Mixture
 from synth.events import LayerStarted
-from synth.panel.ask import Panel, Question, ask_proposers
+from synth.panel.ask import Candidate, Panel, Question, ask_proposers
+from synth.panel.evidence import open_evidence
+from synth.panel.repair import repair
+from synth.panel.stages import ask_in_stages
 from synth.prompts.candidates import show_candidates
 from synth.run import Run
 
@@ -22,35 +25,45 @@ its length, its code or edit blocks, its JSON. Speak to the user directly; say n
 
 
 async def ask_panel(run: Run, mixture: Mixture) -> Panel:
-    """Ask the panel, in as many layers as the mixture has, and return the candidates of the last layer that gave any.
+    """Ask the panel, in stages or layers, and return the candidates of the last layer that gave any, with the evidence.
 
     The layers share the panel's time equally. It ends `critic_reserve_s` before the run's deadline, but has at least
     half of the run's time. Valid candidates are never given up for invalid ones of a later layer.
     """
     time_s = run.deadline - run.started
     deadline = max(run.deadline - mixture.critic_reserve_s, run.started + time_s / 2)
-    panel = Panel()
-    if mixture.layers == 1:
-        await ask_proposers(run, mixture, panel, Question(run.request, deadline))
-    else:
-        await _ask_in_layers(run, mixture, panel, deadline)
+    panel, question = Panel(), Question(run.request, deadline, mixture.panel)
+    async with open_evidence(run, mixture, deadline) as evidence:
+        if mixture.layers == 1:
+            await ask_in_stages(run, mixture, panel, question, evidence)
+        else:
+            await _ask_in_layers(run, mixture, panel, question)
+            for candidate in panel.candidates:
+                evidence.add(candidate)
+            await evidence.rank(panel)
+        await repair(run, mixture, panel, question, evidence)
     return panel
 
 
-async def _ask_in_layers(run: Run, mixture: Mixture, panel: Panel, deadline: float) -> None:
+async def _ask_in_layers(run: Run, mixture: Mixture, panel: Panel, whole: Question) -> None:
     # A layer multiplies the cost and adds a whole round of latency for a small gain. So it is asked only while there
     # is something to settle, that is, while the candidates differ.
     for layer in range(1, mixture.layers + 1):
         now = run.pool.clock()
-        question = Question(run.request, now + (deadline - now) / (mixture.layers - layer + 1), layer)
+        deadline = now + (whole.deadline - now) / (mixture.layers - layer + 1)
+        question = replace(whole, deadline=deadline, layer=layer)
         if layer > 1:
             question, started = _show_drafts(run, question, panel)
             await run.emit(started)
         reached = Panel(hopeless=panel.hopeless)
-        await ask_proposers(run, mixture, reached, question)
+        await ask_proposers(run, mixture, reached, question, _ignore)
         panel.merge(reached)
         if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- they do not differ
             break
+
+
+def _ignore(_candidate: Candidate) -> None:
+    """Leave a candidate of a layer alone: only those of the last layer are run."""
 
 
 def _show_drafts(run: Run, question: Question, panel: Panel) -> tuple[Question, LayerStarted]:

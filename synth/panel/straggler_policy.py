@@ -1,5 +1,6 @@
 """How long the proposers that are still working may take. Pure: fed with each outcome, asked for the limit."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,14 +13,16 @@ from upstream.errors import CallError, Kind
 class StragglerPolicy:
     """The limit of one round of the panel. All instants are on the clock of the calls; `asked` is the round's start.
 
+    `n_valid` and `has_candidate` count what an earlier stage has brought already.
+
     Two things end a round early: `quorum` valid candidates, after a grace; and at least one candidate while all
     pending calls are being retried, after `retry_grace_s`.
     """
 
     mixture: Mixture
     asked: float
-    _n_valid: int = 0
-    _has_candidate: bool = False
+    n_valid: int = 0
+    has_candidate: bool = False
     _last_settled: float = 0.0
     _quorum_at: float | None = None
     _quorum_limit: float | None = None
@@ -27,9 +30,9 @@ class StragglerPolicy:
     def note(self, now: float, *, usable: bool, valid: bool) -> None:
         """Record that a call has settled: whether with a candidate, and whether that keeps the contract."""
         self._last_settled = now
-        self._has_candidate = self._has_candidate or usable
-        self._n_valid += valid
-        if self._quorum_limit is None and self._n_valid == self.mixture.quorum:
+        self.has_candidate = self.has_candidate or usable
+        self.n_valid += valid
+        if valid and self._quorum_limit is None and self.n_valid >= (self.mixture.quorum or math.inf):
             self._quorum_at = now
             self._quorum_limit = now + self._grace_s(now - self.asked)
 
@@ -52,7 +55,7 @@ class StragglerPolicy:
         A call in its first attempt may yet answer in time; a retried one seldom does. Without any candidate the
         retries are the only hope, and nothing limits them.
         """
-        if not self._has_candidate:
+        if not self.has_candidate:
             return None
         alone_since = self._last_settled
         for call in pending:

@@ -8,12 +8,14 @@ import random
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import zip_longest
 
 from runtime.frozen import frozen
 from synth.request import Message, text_of
 from upstream.openai.conversation import Conversation, append_block
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because a new one is seeded twice
+_MAX_FINDING_CHARS = 300
 _FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
 
 
@@ -39,11 +41,13 @@ def show_candidates(
     rng: random.Random,
     draw_nonce: Callable[[], str],
     n_orders: int = 1,
+    findings: Sequence[str] = (),
 ) -> list[Showing]:
     """Return the conversation with the candidates behind it, in `n_orders` (1 or 2) orders.
 
     The template's fields `{candidates}`, `{count}`, `{nonce}` and `{request}` (the user's last message) are filled in;
-    every other brace stands for itself.
+    every other brace stands for itself. `findings` say what running each text showed, "" for nothing; they stand in
+    the fence as well, because their words are partly the candidate's own.
     """
     # Three precautions, for every prompt that shows a model what other models wrote:
     # - The order is random and its seed is recorded, because models prefer what stands first (or last). A second order
@@ -53,12 +57,13 @@ def show_candidates(
     #   candidate therefore cannot close its own fence and continue as an instruction.
     seed = rng.getrandbits(32)
     order = shuffle_positions(len(texts), seed)
-    nonce = _draw_absent(texts, draw_nonce)
+    shown = [text + _format_finding(finding) for text, finding in zip_longest(texts, findings, fillvalue="")]
+    nonce = _draw_absent(shown, draw_nonce)
     request = find_last_request(messages)
 
     def show(positions: tuple[int, ...]) -> Showing:
         fields = {
-            "candidates": _fence([texts[position] for position in positions], nonce),
+            "candidates": _fence([shown[position] for position in positions], nonce),
             "count": str(len(positions)),
             "nonce": nonce,
             "request": request,
@@ -107,6 +112,11 @@ def _fence(texts: Sequence[str], nonce: str) -> str:
     return "\n\n".join(
         f"===== BEGIN {mark} =====\n{text}\n===== END {mark} =====" for mark, text in zip(marks, texts, strict=True)
     )
+
+
+def _format_finding(finding: str) -> str:
+    """Return the line that says what running a candidate showed, "" for nothing."""
+    return f"\n----- when run: {' '.join(finding.split())[:_MAX_FINDING_CHARS]}" if finding else ""
 
 
 def _fill(template: str, fields: Mapping[str, str]) -> str:

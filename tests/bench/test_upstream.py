@@ -108,7 +108,7 @@ def test_the_configuration_has_a_mixture_for_each_script() -> None:
     assert {mixture.name for mixture in settings.mixtures} == set(SCRIPTS)
     for mixture in settings.mixtures:
         assert [proposer.name for proposer in mixture.panel] == [f"{mixture.name}-{member}" for member in PANEL]
-        assert mixture.critic.model == f"{mixture.name}-{CRITIC}"
+        assert mixture.critics == (f"{mixture.name}-{CRITIC}",)
 
 
 def test_scenarios_have_distinct_names() -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from config import ConfigError
 from config.settings import Critic, Mixture, Proposer, Verify
 from tests.config.loading import settings_of
 from tests.running import panel_of
@@ -103,3 +104,53 @@ def test_settings_by_name(tmp_path: Path) -> None:
     for find in (settings.model, settings.mixture):
         with pytest.raises(KeyError):
             find("nothing")
+
+
+def test_the_first_sample_may_have_its_own_params(tmp_path: Path) -> None:
+    """A greedy one, say, beside varied ones; laid over the params of all samples."""
+    panel = "[{model: b, samples: 3, first: {temperature: 0}, params: {temperature: 0.8, top_p: 0.9}}]"
+    (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, panel: {panel}}}]")
+    warm = {"temperature": 0.8, "top_p": 0.9}
+    assert [proposer.params for proposer in mixture.panel] == [{**warm, "temperature": 0}, warm, warm]
+
+
+def test_stages_evidence_and_repair_arrive(tmp_path: Path) -> None:
+    """As they are written; by default all proposers are asked at once and evidence is `auto`."""
+    text = "mixtures: [{name: m, panel: [a, b, c], stages: [1, 2], evidence: full, repair: 1}, {name: n}]"
+    written, default = mixtures_of(tmp_path, text)
+    assert (written.stages, written.evidence, written.repair) == ((1, 2), "full", 1)
+    assert (default.stages, default.evidence, default.repair) == ((), "auto", 0)
+
+
+@pytest.mark.parametrize("text", ["mixtures: [{name: m, critic: none}]", "critic: none\nmixtures: [{name: m}]"])
+def test_a_mixture_may_have_no_critic(tmp_path: Path, text: str) -> None:
+    """Then its authors are the models of its panel, in their order."""
+    (mixture,) = mixtures_of(tmp_path, text)
+    assert (mixture.critic, mixture.critics, mixture.authors) == (None, (), ("a", "b", "c"))
+    assert mixture.used_models == {"a", "b", "c"}
+
+
+def test_a_mixture_may_have_a_critic_where_the_others_have_none(tmp_path: Path) -> None:
+    """Its own key wins over the top-level one."""
+    (mixture,) = mixtures_of(tmp_path, "critic: none\nmixtures: [{name: m, critic: {model: b, fallbacks: [c]}}]")
+    assert mixture.critics == mixture.authors == ("b", "c")
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "message"),
+    [
+        ("panel: [a, b], stages: [1, 2]", "stages", "must add up to the 2 proposers of the panel, not to 3"),
+        ("stages: [1, 2], layers: 2", "stages", "cannot be combined with layers"),
+        ("repair: 1, evidence: off", "repair", "has no effect with evidence: off"),
+        ("critic: none, mode: fuse", "mode", "needs a critic"),
+        ("critic: none, verify: a", "verify", "has no effect without a critic"),
+        ("panel: [{model: a, first: {seed: 1}}]", "panel[0].first", "has no effect on a single sample"),
+        ("evidence: maybe", "evidence", "must be off, shadow, auto or full"),
+    ],
+)
+def test_what_cannot_work_together_is_reported(tmp_path: Path, text: str, path: str, message: str) -> None:
+    """With the path of the key and the reason."""
+    with pytest.raises(ConfigError) as failed:
+        mixtures_of(tmp_path, f"mixtures: [{{name: m, {text}}}]")
+    assert f"mixtures[0].{path}" in str(failed.value)
+    assert message in str(failed.value)

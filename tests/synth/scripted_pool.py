@@ -14,6 +14,7 @@ from synth.ledger import Ledger
 from synth.request import ChatRequest
 from synth.run import Run
 from tests.fakes.completions import Completion
+from tests.synth.small_evidence import SmallEvidence
 from upstream.calls import Attempt, Call
 from upstream.errors import CallError
 from upstream.gathering import Gathering
@@ -113,6 +114,7 @@ class Scene:
     pool: ScriptedPool
     run: Run
     mixture: Mixture
+    evidence: SmallEvidence
     events: list[Event] = field(default_factory=list)
 
     def seen(self, *kinds: type) -> list[Any]:
@@ -129,16 +131,20 @@ def scene(
     script: Script,
     *,
     panel: Sequence[str | Proposer] = ("a", "b"),
-    critic: Critic | str = "c",
+    critic: Critic | str | None = "c",
     messages: Sequence[dict[str, Any]] = ({"role": "user", "content": "Why?"},),
     incremental: bool = False,
     models: Sequence[Model] = (),
     cut: int = 0,
     n: int = 1,
     params: dict[str, Any] | None = None,
+    examples: Mapping[Any, Any] | None = None,
     **mixture: Any,
 ) -> Scene:
-    """Return a run whose models answer from the script; `models` replace those of the same name."""
+    """Return a run whose models answer from the script; `models` replace those of the same name.
+
+    `examples` are what the evidence of the run knows of the function `f`: arguments and values.
+    """
     pool = ScriptedPool(script, cut=cut)
     known = {name: model(name) for name in script}
     known |= {each.name: each for each in models}
@@ -149,6 +155,7 @@ def scene(
         events.append(event)
 
     nonces = random.Random(7)
+    evidence = SmallEvidence(examples)
     run = Run(
         request=request,
         contract=derive_contract(request),
@@ -158,6 +165,7 @@ def scene(
         emit=emit,
         started=pool.now,
         deadline=pool.now + 60,
+        evidence=evidence,
         incremental=incremental,
         rng=random.Random(7),
         draw_nonce=lambda: f"{nonces.getrandbits(64):016x}",
@@ -168,4 +176,4 @@ def scene(
         Critic(critic) if isinstance(critic, str) else critic,
         **mixture,
     )
-    return Scene(pool, run, configured, events)
+    return Scene(pool, run, configured, evidence, events)

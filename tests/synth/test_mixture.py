@@ -1,11 +1,13 @@
 """Answering a request by a mixture or by a single model."""
 
+from typing import Any
+
 import pytest
 
 from config.settings import Critic
 from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled, SynthesisError
 from synth.mixture import answer
-from tests.synth.scripted_pool import scene
+from tests.synth.scripted_pool import model, scene
 from upstream.errors import CallError, Kind
 
 CODE = "```python\ndef f():\n    return {}\n```"
@@ -93,3 +95,22 @@ async def test_without_any_answer_every_cause_is_named() -> None:
     with pytest.raises(SynthesisError) as failed:
         await answer(stage.run, stage.mixture)
     assert [cause.model for cause in failed.value.causes] == ["a", "b", "c"]
+
+
+TOOLS = {"tools": [{"type": "function", "function": {"name": "f"}}]}
+
+
+async def test_without_a_critic_the_best_member_that_can_calls_the_tools() -> None:
+    """No panel is asked: nobody could act on its advice."""
+    stage = scene({"a": "x", "b": "y"}, critic=None, params=TOOLS, models=[model("a", capabilities=frozenset())])
+    finished = await answer(stage.run, stage.mixture)
+    assert finished.answers[0].author == "b"
+    assert stage.pool.asked("a") == []
+
+
+@pytest.mark.parametrize("messages", [COMMIT, TOOL_RESULT])
+async def test_without_a_critic_the_best_member_does_what_a_critic_does_alone(messages: tuple[dict[str, Any]]) -> None:
+    """Chores and turns in the middle of work."""
+    stage = scene({"a": "done", "b": "y"}, critic=None, messages=messages)
+    assert (await answer(stage.run, stage.mixture)).answers[0].author == "a"
+    assert len(stage.pool.calls) == 1

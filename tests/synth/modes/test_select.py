@@ -11,6 +11,7 @@ from synth.modes.select import select
 from tests.fakes.completions import Completion
 from tests.synth.modes.cases import case
 from tests.synth.scripted_pool import Scene, Step, scene
+from tests.synth.small_evidence import code
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
 
@@ -93,3 +94,46 @@ async def test_a_reply_without_a_pick_leaves_the_panel_s_order(text: str) -> Non
     """Talk, or nothing at all."""
     answer = await select(await case(stage_of(text)))
     assert answer.author == "a"
+
+
+EXAMPLES = {1: 2, 2: 4}
+RIGHT, ALSO_RIGHT, WRONG = code("2 * n"), code("n + n"), code("n + 1")
+
+
+async def test_evidence_that_leaves_one_outcome_needs_no_critic() -> None:
+    """The candidate that passes is the answer, though it is ranked last."""
+    stage = scene({"a": WRONG, "b": RIGHT, "c": "unused"}, examples=EXAMPLES)
+    answer = await select(await case(stage))
+    assert (answer.author, answer.decided_by) == ("b", DecidedBy.EVIDENCE)
+    assert stage.pool.asked("c") == []
+
+
+async def test_the_critic_picks_only_among_candidates_that_evidence_leaves_equal() -> None:
+    """And reads what running them showed."""
+    stage = scene(
+        {"a": WRONG, "b": RIGHT, "d": ALSO_RIGHT, "c": prefer("n + n")}, panel=("a", "b", "d"), examples=EXAMPLES
+    )
+    answer = await select(await case(stage))
+    assert (answer.author, answer.decided_by) == ("d", DecidedBy.CHOSEN)
+    prompt = stage.pool.asked("c")[0].messages[-1]["content"]
+    assert "n + 1" not in prompt
+    assert prompt.count("when run: passes 2 of 2 examples") == 2
+
+
+async def test_a_settled_first_stage_is_decided_by_evidence() -> None:
+    """Though it is the only candidate."""
+    stage = scene({"a": RIGHT, "b": "unused", "c": "unused"}, stages=(1, 1), examples=EXAMPLES)
+    assert (await select(await case(stage))).decided_by is DecidedBy.EVIDENCE
+
+
+async def test_without_a_critic_the_order_decides_what_evidence_leaves_open() -> None:
+    """Here both pass."""
+    stage = scene({"a": RIGHT, "b": ALSO_RIGHT}, critic=None, examples=EXAMPLES)
+    answer = await select(await case(stage))
+    assert (answer.author, answer.decided_by) == ("a", DecidedBy.PANEL_ORDER)
+
+
+async def test_candidates_that_all_fail_are_not_vetoed() -> None:
+    """Examples may be wrong: they rank, and never rule out."""
+    stage = scene({"a": WRONG, "b": code("1 + n")}, critic=None, examples={1: 100})
+    assert (await select(await case(stage))).author == "a"

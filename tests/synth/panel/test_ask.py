@@ -18,7 +18,8 @@ IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 
 
 async def ask(stage: Scene, panel: Panel | None = None) -> Panel:
     panel = Panel() if panel is None else panel
-    await ask_proposers(stage.run, stage.mixture, panel, Question(stage.run.request, stage.run.deadline))
+    question = Question(stage.run.request, stage.run.deadline, stage.mixture.panel)
+    await ask_proposers(stage.run, stage.mixture, panel, question, lambda _: None)
     return panel
 
 
@@ -108,3 +109,12 @@ async def test_a_later_layer_without_valid_candidates_replaces_nothing() -> None
     earlier.merge(later)
     assert len(earlier.candidates) == 2
     assert len(earlier.failures) == 2
+
+
+async def test_a_client_s_seed_is_counted_up_for_samples() -> None:
+    """Equal seeds would give equal samples; a seed of the configuration stays."""
+    panel = (Proposer("a", {}, 1), Proposer("a", {}, 2), Proposer("a", {"seed": 5}, 3), Proposer("b"))
+    stage = scene({"a": "x", "b": "y"}, panel=panel, params={"seed": 7})
+    await ask(stage)
+    assert [call.overrides.get("seed") for call in stage.pool.asked("a")] == [7, 8, 5]
+    assert "seed" not in stage.pool.asked("b")[0].overrides

@@ -1,0 +1,51 @@
+"""Asking a panel in stages: each further stage only if the one before did not settle the request."""
+
+from dataclasses import replace
+
+from config.settings import Mixture
+from synth.contract.contract import Form
+from synth.events import StageStarted
+from synth.panel.ask import Panel, Question, ask_proposers, find_outcome, is_weak
+from synth.panel.evidence import PanelEvidence, identify_voter
+from synth.run import Run
+
+
+async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, question: Question, evidence: PanelEvidence) -> None:
+    """Ask the panel in the mixture's stages, and rank what has arrived after each; without stages, all at once.
+
+    The stages share the time until the question's deadline equally.
+    """
+    # What is sure is settled without a model's opinion: a candidate that passes every example which the request itself
+    # shows, or two different models with the same outcome. No model's word about itself or others counts. Samples and
+    # aliases of one upstream model are one model here: they share their errors, and would outvote a better one.
+    # A stage without any valid candidate never settles a request, so a failing first model costs time and no answer.
+    # With tools nothing can settle early, so stages would only add latency, and the panel is asked at once.
+    sizes = mixture.stages if run.contract.form is not Form.TOOLS else ()
+    sizes = sizes or (len(mixture.panel),)
+    begin = 0
+    for stage, size in enumerate(sizes, start=1):
+        now = run.pool.clock()
+        deadline = now + (question.deadline - now) / (len(sizes) - stage + 1)
+        proposers = mixture.panel[begin : begin + size]
+        begin += size
+        if len(sizes) > 1:
+            await run.emit(StageStarted(stage, tuple(proposer.name for proposer in proposers)))
+        await ask_proposers(
+            run, mixture, panel, replace(question, deadline=deadline, proposers=proposers), evidence.add
+        )
+        await evidence.rank(panel)
+        if _is_settled(run, mixture, panel, evidence):
+            break
+
+
+def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelEvidence) -> bool:
+    """Whether no further stage is needed; marks a panel that evidence has settled."""
+    valid = [each for each in panel.candidates if each.finding is None and not is_weak(each.completion)]
+    if panel.ranking is not None and any(panel.ranking.standing(each.name).passed_all for each in valid):
+        panel.is_settled = True
+        return True
+    voters = {(find_outcome(run.contract, each), identify_voter(each.call.model)) for each in valid}
+    if len(voters) > len({outcome for outcome, _ in voters}):
+        return True
+    asks_critic = mixture.critic is not None and mixture.mode != "first"
+    return bool(valid) and not asks_critic and not evidence.can_rank
