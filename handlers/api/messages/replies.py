@@ -1,0 +1,198 @@
+"""Build Anthropic Messages replies from events: a JSON body, or the same content as server-sent events. Pure.
+
+Event sequence: https://docs.anthropic.com/en/docs/build-with-claude/streaming. Blocks follow each other and never
+interleave: thinking, text, then one `tool_use` block for each call.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.json_codec import encode_ascii
+from synth.events import Answered, Event, ReasoningDelta, TextDelta
+from synth.normalize import Completion
+from upstream.anthropic.blocks import block_from_call, pack_opaque
+from upstream.anthropic.outcomes import stop_reason_from_finish, usage_from_chat
+
+_RETURNED_FIELDS = ("reasoning_details", "extra_content")
+PING = b'event: ping\ndata: {"type":"ping"}\n\n'
+
+
+def build_message(
+    reply_id: str, model: str, answer: Answered, usage: Mapping[str, Any], reasoning: str
+) -> dict[str, Any]:
+    """Return the `message` object. `usage` is that of Chat Completions; `reasoning` is what the client may see."""
+    completion = answer.completion
+    return {
+        "id": reply_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+        "content": [*_thinking_blocks(completion, reasoning), *_answer_blocks(completion)],
+        "stop_reason": _stop_reason(completion),
+        "stop_sequence": completion.beside.get("stop_sequence"),
+        "usage": _build_usage(usage),
+    }
+
+
+def _thinking_blocks(completion: Completion, reasoning: str) -> list[dict[str, Any]]:
+    """Return the thinking blocks: an Anthropic model's own with their signatures, else one for `reasoning`."""
+    own = completion.extra.get("thinking_blocks")
+    if isinstance(own, list):
+        return [dict(block) for block in own]
+    signature = _sign(completion)
+    if not reasoning and not signature:
+        return []
+    return [{"type": "thinking", "thinking": reasoning, "signature": signature}]
+
+
+def _sign(completion: Completion) -> str:
+    """Pack what the next turn must return to the model; only a turn with tool calls continues one."""
+    if not completion.tool_calls:
+        return ""
+    fields = {name: completion.extra[name] for name in _RETURNED_FIELDS if name in completion.extra}
+    if completion.reasoning:
+        fields["reasoning_content"] = completion.reasoning
+    return pack_opaque(fields) if fields else ""
+
+
+def _answer_blocks(completion: Completion) -> list[dict[str, Any]]:
+    text = completion.text or completion.refusal or ""
+    blocks: list[dict[str, Any]] = [{"type": "text", "text": text}] if text else []
+    blocks += [block_from_call(call, position) for position, call in enumerate(completion.tool_calls)]
+    if completion.function_call:
+        blocks.append(block_from_call({"function": completion.function_call}))
+    return blocks
+
+
+def _stop_reason(completion: Completion) -> str:
+    own = completion.beside.get("stop_reason")
+    if isinstance(own, str):
+        return own
+    return "refusal" if completion.refusal else stop_reason_from_finish(completion.finish_reason)
+
+
+def _build_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
+    return {**usage_from_chat(usage), "mom": usage["mom"]} if "mom" in usage else usage_from_chat(usage)
+
+
+class MessageWriter:
+    """Serializes a run's events as the events of a Messages stream.
+
+    `read` returns the bytes for an event, `end` those that complete the stream, `heartbeat` those that keep it alive.
+    `shown` maps an event to the reasoning that the client may see.
+    """
+
+    def __init__(self, reply_id: str, model: str) -> None:
+        self._reply_id = reply_id
+        self._model = model
+        self._index = -1
+        self._open: str | None = None
+        self._has_thinking = False
+        self._has_text = False
+        self._answer: Answered | None = None
+
+    def opening(self) -> bytes:
+        """Return `message_start`, whose usage is still zero."""
+        message: dict[str, Any] = {
+            "id": self._reply_id,
+            "type": "message",
+            "role": "assistant",
+            "model": self._model,
+            "content": [],
+            "stop_reason": None,
+            "stop_sequence": None,
+            "usage": usage_from_chat({}),
+        }
+        return _event("message_start", message=message)
+
+    def heartbeat(self) -> bytes:
+        """Return a `ping`."""
+        return PING
+
+    def read(self, event: Event, reasoning: str = "") -> bytes:
+        """Return the events for a run's event; `reasoning` is the part of it that is shown as thinking."""
+        match event:
+            case TextDelta(text=text):
+                return self._delta("text", {"type": "text_delta", "text": text})
+            case Answered():
+                self._answer = event
+                return self._finish_blocks(event.completion)
+            case ReasoningDelta() if not reasoning:
+                return b""
+        return self._delta("thinking", {"type": "thinking_delta", "thinking": reasoning}) if reasoning else b""
+
+    def _delta(self, kind: str, delta: Mapping[str, Any]) -> bytes:
+        begin = b""
+        if self._open != kind:
+            block = {"type": "text", "text": ""} if kind == "text" else _EMPTY_THINKING
+            begin = self._close() + self._start(block)
+            self._open = kind
+        self._has_text = self._has_text or kind == "text"
+        self._has_thinking = self._has_thinking or kind == "thinking"
+        return begin + _event("content_block_delta", index=self._index, delta=delta)
+
+    def _start(self, block: Mapping[str, Any]) -> bytes:
+        self._index += 1
+        return _event("content_block_start", index=self._index, content_block=block)
+
+    def _close(self, signature: str = "") -> bytes:
+        if self._open is None:
+            return b""
+        signed = b""
+        if self._open == "thinking" and signature:
+            delta = {"type": "signature_delta", "signature": signature}
+            signed = _event("content_block_delta", index=self._index, delta=delta)
+        self._open = None
+        return signed + _event("content_block_stop", index=self._index)
+
+    def _finish_blocks(self, completion: Completion) -> bytes:
+        """Return what remains of the blocks: signatures, a refusal, and the tool calls."""
+        parts = [self._close()]
+        if completion.refusal and not self._has_text:
+            parts += [self._delta("text", {"type": "text_delta", "text": completion.refusal}), self._close()]
+        for block in [*self._late_thinking(completion), *_answer_blocks(completion)]:
+            if block["type"] == "text":
+                continue
+            parts.append(self._whole_block(block))
+        return b"".join(parts)
+
+    def _late_thinking(self, completion: Completion) -> list[dict[str, Any]]:
+        """Return thinking blocks that are complete only now: those with a signature of their own or of ours."""
+        own = completion.extra.get("thinking_blocks")
+        if isinstance(own, list):
+            return [dict(block) for block in own]
+        signature = _sign(completion)
+        return [{"type": "thinking", "thinking": "", "signature": signature}] if signature else []
+
+    def _whole_block(self, block: Mapping[str, Any]) -> bytes:
+        match block["type"]:
+            case "tool_use":
+                begin = self._start({**block, "input": {}})
+                delta: dict[str, Any] = {
+                    "type": "input_json_delta",
+                    "partial_json": encode_ascii(block["input"]),
+                }
+                middle = _event("content_block_delta", index=self._index, delta=delta)
+            case "thinking":
+                begin = self._start(_EMPTY_THINKING)
+                thought = {"type": "thinking_delta", "thinking": block.get("thinking", "")}
+                signed = {"type": "signature_delta", "signature": block.get("signature", "")}
+                middle = _event("content_block_delta", index=self._index, delta=thought) + _event(
+                    "content_block_delta", index=self._index, delta=signed
+                )
+            case _:
+                begin, middle = self._start(block), b""
+        return begin + middle + _event("content_block_stop", index=self._index)
+
+    def end(self, usage: Mapping[str, Any]) -> bytes:
+        """Return `message_delta` with the stop reason and the usage, and `message_stop`."""
+        completion = self._answer.completion if self._answer else Completion("")
+        delta = {"stop_reason": _stop_reason(completion), "stop_sequence": completion.beside.get("stop_sequence")}
+        return _event("message_delta", delta=delta, usage=_build_usage(usage)) + _event("message_stop")
+
+
+_EMPTY_THINKING: Mapping[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
+
+
+def _event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {encode_ascii({'type': kind, **fields})}\n\n".encode("ascii")
