@@ -43,6 +43,7 @@ SERVER: Table = {
     "streaming": one_of("allow", "reject"),
     "stream_heartbeat_s": number(least=0),
     "json_heartbeat_s": number(least=0),
+    "messages_hold_s": number(least=0),
     "api_keys": list_of(mapping(API_KEY, required=["name", "key"]), least=1),
     "allowed_hosts": list_of(host_name, unique=True),
     "allowed_origins": list_of(origin, unique=True),

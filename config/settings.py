@@ -66,6 +66,7 @@ class Server:
     streaming: Literal["allow", "reject"] = "allow"
     stream_heartbeat_s: float = 10.0
     json_heartbeat_s: float = 240.0
+    messages_hold_s: float = 300.0
     api_keys: tuple[ApiKey, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     allowed_origins: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from handlers import errors
+from handlers.api.apis import find_api
 from handlers.context import CONTEXT, RequestContext
 from handlers.gate import access
 from handlers.gate.admission import ADMISSION
@@ -101,7 +102,7 @@ async def _handle_errors(request: web.Request, handler: Handler, context: Reques
         _log.exception("unexpected error", path=request.path)
         api_error = errors.unexpected()
     context.record.outcome, context.record.error = "failed", api_error.body()["error"]
-    return api_error.response()
+    return find_api(request.path).respond(api_error, context.request_id)
 
 
 def _finished_request(request: web.Request, context: RequestContext, status: int, ended: float) -> FinishedRequest:

@@ -30,7 +30,7 @@ class RequestRecord:
     and reply. `first_chunk_s` is the time from arrival to the first content of a stream; `quorum_wait_s` the wait for
     stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the number of
     the layer. `n_defects` is the number of defects that the verifier found, None if there is no verifier; `revised` is
-    whether the answer was then rewritten.
+    whether the answer was then rewritten. `api` is the name of the client API, None on other paths.
     """
 
     reply_id: str = ""
@@ -46,6 +46,7 @@ class RequestRecord:
     mode: str | None = None
     bypass: str | None = None
     stream: bool = False
+    api: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
     expected: Expense = field(default_factory=Expense)
     currency: str = "USD"
@@ -95,6 +96,7 @@ class RequestRecord:
     def _run_facts(self) -> dict[str, Any]:
         used, calls = self.ledger.used(), self.ledger.calls
         return {
+            "api": self.api,
             "outcome": self.outcome,
             "reply": self.reply_id,
             "mixture": self.mixture,

@@ -5,7 +5,10 @@ from collections.abc import Callable
 from aiohttp import web
 
 from handlers.api import health, models, openapi
-from handlers.api.chat import handler
+from handlers.api.apis import APIS
+from handlers.api.exchange import answering
+from handlers.api.messages import endpoints as messages
+from handlers.api.responses import endpoints as responses
 from handlers.gate.admission import ADMISSION, Admission
 from handlers.gate.rate_limit import RateLimits
 from handlers.gate.spending import SPENDING, Spending
@@ -27,7 +30,13 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app.on_shutdown.append(_end_running_requests)
     app.middlewares.append(observe)
     app.on_response_prepare.append(stamp)
-    app.router.add_post("/v1/chat/completions", admit(handler.chat_completions))
+    for path, api in APIS.items():
+        app.router.add_post(path, admit(answering(api)))
+    app.router.add_post("/v1/messages/count_tokens", messages.count_tokens)
+    app.router.add_head("/api/hello", messages.hello)
+    app.router.add_get("/v1/responses", responses.refuse_websocket, allow_head=False)
+    app.router.add_get("/v1/responses/{id:.+}", responses.refuse_stored, allow_head=False)
+    app.router.add_delete("/v1/responses/{id:.+}", responses.refuse_stored)
     app.router.add_get("/v1/models", models.list_models)
     app.router.add_get("/v1/models/{id:.+}", models.show_model)
     app.router.add_get("/healthz", health.healthz)

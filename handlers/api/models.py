@@ -10,10 +10,16 @@ from handlers.errors import unknown_model
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """List the names that `model` may have: mixtures first, then the configured models."""
-    return web.json_response(
-        {"object": "list", "data": list(_list_entries(request[CONTEXT].snapshot.settings).values())}
-    )
+    """List the names that `model` may have: mixtures first, then the configured models.
+
+    Clients that send `anthropic-version` get Anthropic's shape.
+    """
+    entries = list(_list_entries(request[CONTEXT].snapshot.settings).values())
+    if "anthropic-version" in request.headers:
+        found = [_to_anthropic(entry) for entry in entries]
+        page = {"first_id": found[0]["id"], "last_id": found[-1]["id"], "has_more": False}
+        return web.json_response({"data": found, **page})
+    return web.json_response({"object": "list", "data": entries})
 
 
 async def show_model(request: web.Request) -> web.Response:
@@ -22,7 +28,14 @@ async def show_model(request: web.Request) -> web.Response:
     name = request.match_info["id"]
     if name not in entries:
         raise unknown_model(name, entries)
-    return web.json_response(entries[name])
+    is_anthropic = "anthropic-version" in request.headers
+    return web.json_response(_to_anthropic(entries[name]) if is_anthropic else entries[name])
+
+
+def _to_anthropic(entry: dict[str, Any]) -> dict[str, Any]:
+    name = entry["id"]
+    found = {"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"}
+    return found if entry["context_window"] is None else {**found, "max_input_tokens": entry["context_window"]}
 
 
 def _list_entries(settings: Settings) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from aiohttp import web
 
+from handlers.api.client_api import Pulse, StreamWriter
 from handlers.errors import ApiError
 from runtime import json_codec
 from runtime.timers import Timer, TimerWheel
@@ -82,11 +83,13 @@ class SseReply:
     `last` is sent together with the end of the stream. `n_bytes` counts the bytes sent.
     """
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, writer: StreamWriter, *, fails_in_stream: bool = False) -> None:
+        self.writer = writer
         self.last = b""
         self.n_bytes = 0
         self._request = request
         self._response: web.StreamResponse | None = None
+        self._fails_in_stream = fails_in_stream
         self._clock = asyncio.get_running_loop().time
         self._last_write: float | None = None
 
@@ -100,8 +103,8 @@ class SseReply:
         return None if self._last_write is None else self._clock() - self._last_write
 
     async def send_heartbeat(self) -> None:
-        """Send a comment, which SSE parsers skip, to keep the client from timing out."""
-        await self.write(b": keep-alive\n\n")
+        """Send what keeps this API's clients from timing out."""
+        await self.write(self.writer.heartbeat())
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client reads more slowly than we write."""
@@ -129,26 +132,30 @@ class SseReply:
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
         """Send an error: as a reply of its own if nothing has been sent yet, else as the stream's last event."""
-        if self._response is None:
+        if self._response is None and not self._fails_in_stream:
             raise error
-        self.last = error.sse()
+        last = self.writer.fail(error)
+        if self._response is None:
+            await self.write(last)
+        else:
+            self.last = last
         return await self.end()
 
 
 class Heartbeat:
-    """Sends a heartbeat whenever the reply has been silent for `interval_s` seconds (0: never), until `end`.
+    """Sends a heartbeat whenever the reply has been silent for longer than its pulse allows, until `end`.
 
     Most replies are complete before the first heartbeat is due. Until then this is one shared timer and no task.
     """
 
-    def __init__(self, interval_s: float, reply: JsonReply | SseReply, timers: TimerWheel) -> None:
-        self._interval_s = interval_s
+    def __init__(self, pulse: Pulse, reply: JsonReply | SseReply, timers: TimerWheel) -> None:
+        self._pulse = pulse
         self._reply = reply
         self._timers = timers
         self._timer: Timer | None = None
         self._sending: asyncio.Task[None] | None = None
-        if interval_s:
-            self._schedule(interval_s)
+        if pulse.first_s:
+            self._schedule(pulse.first_s)
 
     async def end(self) -> None:
         """Send no more heartbeats; waits for one that is being sent."""
@@ -162,13 +169,17 @@ class Heartbeat:
 
     def _on_due(self) -> None:
         silent_s = self._reply.silent_s()
-        pause_s = self._interval_s - (silent_s or 0.0)
-        if silent_s is not None and pause_s > 0:
-            self._schedule(pause_s)
-            return
+        if silent_s is not None:
+            if not self._pulse.interval_s:
+                return
+            pause_s = self._pulse.interval_s - silent_s
+            if pause_s > 0:
+                self._schedule(pause_s)
+                return
         self._sending = asyncio.get_running_loop().create_task(self._reply.send_heartbeat())
         self._sending.add_done_callback(self._on_sent)
 
     def _on_sent(self, sending: "asyncio.Task[None]") -> None:
-        if not sending.cancelled() and sending.exception() is None:  # a lost client is noticed by the reply itself
-            self._schedule(self._interval_s)
+        is_lost = sending.cancelled() or sending.exception() is not None  # the reply itself notices a lost client
+        if not is_lost and self._pulse.interval_s:
+            self._schedule(self._pulse.interval_s)

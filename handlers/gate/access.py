@@ -66,7 +66,7 @@ def is_page(path: str) -> bool:
 
 
 def authenticate(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool = False) -> ApiKey:
-    """Return the key that `Authorization: Bearer` has; ApiError (401) if it is missing or unknown.
+    """Return the key in `Authorization: Bearer` or `x-api-key`; ApiError (401) if it is missing or unknown.
 
     For a page it may also be the password of `Basic` (RFC 7617); the user name is ignored. The comparison takes
     constant time: it reveals neither which key matches nor how much of one.
@@ -77,6 +77,8 @@ def authenticate(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page
         credential = shown.strip().encode("utf-8", "surrogateescape")
     elif for_page and scheme.lower() == "basic":
         credential = _password(shown)
+    elif not scheme:
+        credential = headers.get("x-api-key", "").strip().encode("utf-8", "surrogateescape")
     found: ApiKey | None = None
     for key in keys:
         if hmac.compare_digest(credential, key.key.value.encode()):

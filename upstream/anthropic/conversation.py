@@ -33,9 +33,9 @@ class NativeMessage(dict[str, Any]):
     """A message of Chat Completions with the messages of Anthropic's Messages that it was translated from.
 
     `originals` are those messages in order: none for the second and further translations of one original (a user
-    message with tool results becomes several), two if a system message behind this one was moved to the front. `request`
-    is the body that the first message of a conversation came in, None for all others. JSON encoders see the translation
-    only.
+    message with tool results becomes several), two if a system message behind this one was moved to the front.
+    `request` is the body that the first message of a conversation came in, None for all others. JSON encoders see the
+    translation only.
     """
 
     __slots__ = ("originals", "request")
@@ -72,11 +72,11 @@ def read_conversation(body: Mapping[str, Any]) -> list[NativeMessage]:
         originals = (*moved, message)
         moved = []
         found += _read_message(role, originals, blocks, f"{path}.content")
+    if not found:
+        raise ShapeError("messages", "must hold at least one user message")
     if leading:
         text = join_text(parts_from_blocks(leading, "system"))
         found.insert(0, NativeMessage({"role": "system", "content": text}))
-    if not found:
-        raise ShapeError("messages", "must hold at least one user message")
     found[0].request = body
     return found
 
@@ -100,6 +100,8 @@ def _read_role(message: Any, path: str) -> str:
     role = message.get("role") if isinstance(message, dict) else None
     if role not in _ROLES:
         raise ShapeError(f"{path}.role", f"must be one of {', '.join(_ROLES)}")
+    if message.get("content") is None:
+        raise ShapeError(f"{path}.content", "is required: a string or an array of content blocks")
     return str(role)
 
 

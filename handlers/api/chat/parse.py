@@ -1,32 +1,18 @@
 """Parse and validate a Chat Completions request. Every error names the path of the field and the remedy. Pure."""
 
-import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
+from handlers.api.body import TYPE_NAMES, decode_body, type_name
 from handlers.errors import ApiError
-from synth.contract.json_schema import parse_json
 from synth.request import ChatRequest
 from upstream.openai.conversation import Conversation
 from upstream.openai.wire import TOKEN_LIMITS
 
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
-MAX_DEPTH = 200  # upstreams refuse deeper nesting; near a thousand levels it could be decoded but not encoded
 NO_LIMIT = -1  # some local clients send this token limit to mean "unlimited"
-_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+")  # RFC 6838, section 4.2
 _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
-
-_NAMES: dict[type, str] = {
-    str: "a string",
-    bool: "a boolean",
-    int: "an integer",
-    float: "a number",
-    list: "an array",
-    dict: "an object",
-    type(None): "null",
-}
 
 
 def parse(body: bytes, content_type: str | None) -> ChatRequest:
@@ -34,9 +20,7 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
 
     `content_type` is the value of the header, or None if the client sent none, which is accepted.
     """
-    if content_type is not None and content_type != "application/json":
-        _check_media_type(content_type)
-    fields = _decode_object(body)
+    fields = decode_body(body, content_type)
     _check_messages(fields.get("messages"), present="messages" in fields)
     for name in _CHECKS:
         if name in fields and fields[name] is not None:
@@ -56,54 +40,11 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
     )
 
 
-def _check_media_type(stated: str) -> None:
-    media_type = stated.partition(";")[0].strip().lower()
-    if not _MEDIA_TYPE.fullmatch(media_type):
-        media_type = "application/octet-stream"  # RFC 9110, section 8.3: the default if the type is unusable
-    if media_type != "application/json" and not media_type.endswith("+json"):
-        raise ApiError(
-            415,
-            f"the body must be JSON; send it with the header Content-Type: application/json, not {media_type}",
-            code="unsupported_media_type",
-        )
-
-
-def _decode_object(body: bytes) -> dict[str, Any]:
-    if not body or body.isspace():
-        raise ApiError(400, "the body is empty; it must be a JSON object with `messages`", code="invalid_json")
-    try:
-        value = parse_json(body)
-    except json.JSONDecodeError as error:
-        message = f"the body is not valid JSON: {error.msg} at line {error.lineno} column {error.colno}"
-        raise ApiError(400, message, code="invalid_json") from None
-    except ValueError as error:  # not UTF-8, a number of thousands of digits, NaN
-        raise ApiError(400, f"the body is not valid JSON: {error}"[:200], code="invalid_json") from None
-    if not isinstance(value, dict):
-        raise ApiError(400, f"the body must be a JSON object, not {_type_name(value)}", code="invalid_json")
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-        raise ApiError(400, f"the body is nested more than {MAX_DEPTH} levels deep", code="invalid_json")
-    return value
-
-
-def _is_deeper(value: Any, n_levels: int) -> bool:
-    level = [value]
-    for _ in range(n_levels):
-        level = [
-            each
-            for node in level
-            for each in (node.values() if isinstance(node, dict) else node)
-            if isinstance(each, (dict, list))
-        ]
-        if not level:
-            return False
-    return True
-
-
 def _check_messages(messages: Any, *, present: bool) -> None:
     if not present or messages is None:
         _refuse("messages", "is required: an array of {role, content} objects", code="missing_required_parameter")
     if not isinstance(messages, list):
-        _refuse("messages", f"must be an array, is {_type_name(messages)}")
+        _refuse("messages", f"must be an array, is {type_name(messages)}")
     if not messages:
         _refuse("messages", "must hold at least one message")
     for position, message in enumerate(messages):
@@ -118,33 +59,34 @@ def _is_plain(message: Any) -> bool:
 
 def _check_message(path: str, message: Any) -> None:
     if not isinstance(message, dict):
-        _refuse(path, f"must be an object, is {_type_name(message)}")
+        _refuse(path, f"must be an object, is {type_name(message)}")
     role = message.get("role")
     if role not in ROLES:
-        stated = f"is {role!r}"[:80] if isinstance(role, str) else f"is {_type_name(role)}"
+        stated = f"is {role!r}"[:80] if isinstance(role, str) else f"is {type_name(role)}"
         _refuse(f"{path}.role", f"must be one of {', '.join(ROLES)}, {stated}")
     content = message.get("content")
     if isinstance(content, list):
         for position, part in enumerate(content):
             _check_part(f"{path}.content[{position}]", part)
     elif content is not None and not isinstance(content, str):
-        _refuse(f"{path}.content", f"must be a string, an array of parts or null, is {_type_name(content)}")
+        _refuse(f"{path}.content", f"must be a string, an array of parts or null, is {type_name(content)}")
 
 
 def _check_part(path: str, part: Any) -> None:
     if not isinstance(part, dict):
-        _refuse(path, f"must be an object, is {_type_name(part)}")
+        _refuse(path, f"must be an object, is {type_name(part)}")
     if not isinstance(part.get("type"), str):
-        _refuse(f"{path}.type", f"must be a string, is {_type_name(part.get('type'))}")
+        _refuse(f"{path}.type", f"must be a string, is {type_name(part.get('type'))}")
     if part["type"] == "text" and not isinstance(part.get("text"), str):
-        _refuse(f"{path}.text", f"must be a string, is {_type_name(part.get('text'))}")
+        _refuse(f"{path}.text", f"must be a string, is {type_name(part.get('text'))}")
 
 
 def _expect(*types: type) -> Callable[[str, Any], None]:
     def check(path: str, value: Any) -> None:
         fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
         if not fits:
-            _refuse(path, f"must be {_NAMES[types[-1]]}, is {_type_name(value)}{_suggest_remedy(path, value, types)}")
+            remedy = _suggest_remedy(path, value, types)
+            _refuse(path, f"must be {TYPE_NAMES[types[-1]]}, is {type_name(value)}{remedy}")
 
     return check
 
@@ -170,7 +112,7 @@ def _expect_integer(low: int, high: int | None = None) -> Callable[[str, Any], N
 def _check_stop(path: str, value: Any) -> None:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         return
-    _refuse(path, f"must be a string or an array of strings, is {_type_name(value)}")
+    _refuse(path, f"must be a string or an array of strings, is {type_name(value)}")
 
 
 def _check_stream_options(path: str, value: Any) -> None:
@@ -183,7 +125,7 @@ def _check_objects(path: str, value: Any) -> None:
     _expect(list)(path, value)
     for position, item in enumerate(value):
         if not isinstance(item, dict):
-            _refuse(f"{path}[{position}]", f"must be an object, is {_type_name(item)}")
+            _refuse(f"{path}[{position}]", f"must be an object, is {type_name(item)}")
 
 
 def _check_tools(path: str, value: Any) -> None:
@@ -208,7 +150,7 @@ def _check_tool_choice(path: str, value: Any) -> None:
     if isinstance(value, str):
         return
     if not isinstance(value, dict):
-        _refuse(path, f"must be a string or an object, is {_type_name(value)}")
+        _refuse(path, f"must be a string or an object, is {type_name(value)}")
     kind = value.get("type", "function")
     _expect(str)(f"{path}.type", kind)
     if kind in value:
@@ -223,11 +165,11 @@ def _check_tool_choice(path: str, value: Any) -> None:
 def _check_response_format(path: str, value: Any) -> None:
     _expect(dict)(path, value)
     if not isinstance(value.get("type"), str):
-        _refuse(f"{path}.type", f"must be a string, is {_type_name(value.get('type'))}")
+        _refuse(f"{path}.type", f"must be a string, is {type_name(value.get('type'))}")
     if value["type"] != "json_schema":
         return
     if not isinstance(value.get("json_schema"), dict):
-        _refuse(f"{path}.json_schema", f"must be an object, is {_type_name(value.get('json_schema'))}")
+        _refuse(f"{path}.json_schema", f"must be an object, is {type_name(value.get('json_schema'))}")
 
 
 # The fields that the gateway reads or that clients are known to get wrong. All others pass untouched.
@@ -259,7 +201,3 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
 
 def _refuse(path: str, problem: str, *, code: str = "invalid_value") -> NoReturn:
     raise ApiError(400, f"{path}: {problem}", param=path, code=code)
-
-
-def _type_name(value: Any) -> str:
-    return _NAMES.get(type(value), type(value).__name__)

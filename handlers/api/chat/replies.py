@@ -2,97 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
-from config.settings import Mixture, Server
-from handlers.request_record import as_number
-from runtime.frozen import frozen
+from handlers.api.client_api import Envelope
+from handlers.api.shown_work import ShownWork
+from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
-from synth.events import (
-    Answered,
-    AuthorStarted,
-    CandidateArrived,
-    CandidateFailed,
-    DecidedBy,
-    Event,
-    Finished,
-    LayerStarted,
-    ProposerLeftOut,
-    ReasoningDelta,
-    ReviewArrived,
-    ReviewFailed,
-    TextDelta,
-)
-from synth.ledger import Ledger, estimate_prompt_tokens, estimate_tokens
-from synth.normalize import Completion, count
+from synth.events import Answered, DecidedBy, Event, Finished, ReasoningDelta, TextDelta
+from synth.normalize import Completion
 from synth.request import ChatRequest
-from upstream.calls import Call, Tokens
-
-
-@frozen
-class Envelope:
-    """The fields that every part of a reply has: id, creation time in Unix seconds, model as the client named it."""
-
-    reply_id: str
-    created: int
-    model: str
-
-
-class ShownWork:
-    """Collects `reasoning_content`, which is empty unless the mixture shows it.
-
-    `show_reasoning` shows the reasoning of the answer's author, `show_work` the progress of the panel. A single model
-    that was asked for by name shows its reasoning as it would without a gateway.
-    """
-
-    def __init__(self, mixture: Mixture | None) -> None:
-        self.is_shown = mixture is not None and mixture.show_work
-        self._shows_reasoning = mixture is None or mixture.show_reasoning
-        self._notes: list[str] = []
-
-    def read(self, event: Event) -> str:
-        """Return the text that an event adds; often the empty string."""
-        note = _describe_step(event) if self.is_shown else ""
-        if note:
-            self._notes.append(note)
-        if isinstance(event, ReasoningDelta) and self._shows_reasoning:
-            return event.text
-        return note
-
-    def full_text(self, completion: Completion) -> str:
-        """Return the reasoning content of a complete answer."""
-        return "".join(self._notes) + (completion.reasoning if self._shows_reasoning else "")
-
-
-def _describe_step(event: Event) -> str:
-    match event:
-        case LayerStarted() | CandidateArrived() | CandidateFailed() | ProposerLeftOut():
-            return _describe_panel_step(event)
-        case AuthorStarted(call=call, choice=0):
-            return f"{call.model.name} writes the answer.\n"
-        case ReviewArrived(call=call, defects=defects, choice=0):
-            return f"{call.name} found {len(defects) or 'no'} {'defect' if len(defects) == 1 else 'defects'}.\n"
-        case ReviewFailed(model=model, error=error, choice=0):
-            return f"{model} failed to look for defects: {error.kind}.\n"
-        case _:
-            return ""
-
-
-def _describe_panel_step(event: LayerStarted | CandidateArrived | CandidateFailed | ProposerLeftOut) -> str:
-    match event:
-        case LayerStarted(layer=layer, letters=letters):
-            return f"The panel is asked again, with its {len(letters)} answers (layer {layer}).\n"
-        case CandidateArrived(call=call):
-            return f"{call.name} answered ({_duration_s(call):.1f} s).\n"
-        case CandidateFailed(call=call, error=error):
-            return f"{call.name} failed: {error.kind} ({_duration_s(call):.1f} s).\n"
-        case ProposerLeftOut(name=name, reason=reason):
-            return f"{name} was not asked: {reason}.\n"
-
-
-def _duration_s(call: Call) -> float:
-    return (call.ended or 0.0) - (call.started or 0.0)
 
 
 def build_completion(
@@ -149,61 +67,6 @@ def _content(completion: Completion) -> str | None:
     return completion.text or (None if has_calls else "")
 
 
-def build_usage(finished: Finished, ledger: Ledger, request: ChatRequest, server: Server) -> dict[str, Any]:
-    """Return `usage`: at the top the counts that a client's context accounting needs, under `mom` the real total.
-
-    At the top: the prompt tokens of the conversation as the best-ranked member of the panel counted them, and the
-    completion tokens of the answer; or, with `server.usage: total`, the sums of all calls. A total has a `cost` only if
-    all of its tokens have a price.
-    """
-    used = ledger.used()
-    first = finished.answers[0]
-    whole = {
-        "calls": used.n_calls,
-        **_token_counts(used.tokens),
-        "estimated": used.tokens.estimated,
-        **_cost_fields(used.cost, currency=server.currency),
-        "models": {
-            name: {"calls": each.n_calls, **_token_counts(each.tokens), **_cost_fields(each.cost)}
-            for name, each in ledger.by_model().items()
-        },
-    }
-    top = used.tokens
-    if server.usage != "total":
-        top = Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished.answers))
-    details = first.completion.usage_details if first.decided_by is DecidedBy.MODEL else {}
-    return {**details, **_token_counts(top), "mom": whole}
-
-
-def _token_counts(tokens: Tokens) -> dict[str, int]:
-    return {
-        "prompt_tokens": tokens.prompt,
-        "completion_tokens": tokens.completion,
-        "total_tokens": tokens.prompt + tokens.completion,
-    }
-
-
-def _cost_fields(cost: Decimal | None, **beside: str) -> dict[str, Any]:
-    return {} if cost is None else {"cost": as_number(cost), **beside}
-
-
-def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
-    for call in ledger.calls:
-        counted = count(call.usage, "prompt_tokens")
-        if counted is not None and (call.role not in ("critic", "verifier") or call.messages is request.messages):
-            return counted
-    return estimate_prompt_tokens(request.messages)
-
-
-def _completion_tokens(answers: Sequence[Answered]) -> int:
-    n_tokens = 0
-    for answer in answers:
-        completion = answer.completion
-        counted = completion.completion_tokens
-        n_tokens += estimate_tokens(len(completion.text) + len(completion.reasoning)) if counted is None else counted
-    return n_tokens
-
-
 _AFTER_TEXT = '},"logprobs":null,"finish_reason":null}]}\n\n'
 
 
@@ -214,7 +77,7 @@ class ChunkWriter:
     split lines at Unicode's line separators.
     """
 
-    def __init__(self, envelope: Envelope, n_choices: int, work: ShownWork) -> None:
+    def __init__(self, envelope: Envelope, request: ChatRequest, work: ShownWork) -> None:
         head = {
             "id": envelope.reply_id,
             "object": "chat.completion.chunk",
@@ -222,8 +85,9 @@ class ChunkWriter:
             "model": envelope.model,
         }
         self._head = f"data: {encode_ascii(head)[:-1]}"
-        self._before_text = [f'{self._head},"choices":[{{"index":{n},"delta":{{"content":' for n in range(n_choices)]
-        self._n_choices = n_choices
+        self._before_text = [f'{self._head},"choices":[{{"index":{n},"delta":{{"content":' for n in range(request.n)]
+        self._n_choices = request.n
+        self._includes_usage = request.include_usage
         self._work = work
 
     def opening(self) -> bytes:
@@ -254,13 +118,18 @@ class ChunkWriter:
         chunk = self._chunk(answer.choice, delta, logprobs=completion.logprobs) if delta or completion.logprobs else b""
         return chunk + self._chunk(answer.choice, {}, completion.finish_reason)
 
-    def usage(self, usage: Mapping[str, Any]) -> bytes:
-        """Return the chunk that carries the usage and has no choices."""
-        return f'{self._head},"choices":[],"usage":{encode_ascii(usage)}}}\n\n'.encode("ascii")
+    def heartbeat(self) -> bytes:
+        """Return a comment, which SSE parsers skip."""
+        return b": keep-alive\n\n"
 
-    def end(self) -> bytes:
-        """Return the event that ends a complete stream."""
-        return b"data: [DONE]\n\n"
+    def end(self, usage: Mapping[str, Any]) -> bytes:
+        """Return the chunk that carries the usage, if the client asked for it, and the end of the stream."""
+        chunk = f'{self._head},"choices":[],"usage":{encode_ascii(usage)}}}\n\n' if self._includes_usage else ""
+        return f"{chunk}data: [DONE]\n\n".encode("ascii")
+
+    def fail(self, error: ApiError) -> bytes:
+        """Return the error as the last event, without `[DONE]`."""
+        return error.sse()
 
     def _chunk(
         self, choice: int, delta: Mapping[str, Any], finish_reason: str | None = None, logprobs: Any = None

@@ -75,7 +75,7 @@ def _read_tools(body: Mapping[str, Any]) -> dict[str, Any]:
         kind = choice.get("type")
         if kind == "tool" and isinstance(choice.get("name"), str):
             found["tool_choice"] = {"type": "function", "function": {"name": choice["name"]}}
-        elif kind in _TOOL_CHOICES:
+        elif isinstance(kind, str) and kind in _TOOL_CHOICES:
             found["tool_choice"] = _TOOL_CHOICES[kind]
         else:
             raise ShapeError("tool_choice.type", "must be auto, any, none, or tool with a name")

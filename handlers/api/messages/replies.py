@@ -7,8 +7,11 @@ interleave: thinking, text, then one `tool_use` block for each call.
 from collections.abc import Mapping
 from typing import Any
 
+from handlers.api.messages.errors import error_body
+from handlers.api.shown_work import ShownWork
+from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
-from synth.events import Answered, Event, ReasoningDelta, TextDelta
+from synth.events import Answered, Event, TextDelta
 from synth.normalize import Completion
 from upstream.anthropic.blocks import block_from_call, pack_opaque
 from upstream.anthropic.outcomes import stop_reason_from_finish, usage_from_chat
@@ -78,13 +81,14 @@ def _build_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
 class MessageWriter:
     """Serializes a run's events as the events of a Messages stream.
 
-    `read` returns the bytes for an event, `end` those that complete the stream, `heartbeat` those that keep it alive.
-    `shown` maps an event to the reasoning that the client may see.
+    `work` maps an event to the text that the client sees as thinking.
     """
 
-    def __init__(self, reply_id: str, model: str) -> None:
+    def __init__(self, reply_id: str, model: str, work: ShownWork) -> None:
         self._reply_id = reply_id
         self._model = model
+        self._work = work
+        self._has_begun = False
         self._index = -1
         self._open: str | None = None
         self._has_thinking = False
@@ -92,7 +96,10 @@ class MessageWriter:
         self._answer: Answered | None = None
 
     def opening(self) -> bytes:
-        """Return `message_start`, whose usage is still zero."""
+        """Return `message_start`, whose usage is still zero; once."""
+        if self._has_begun:
+            return b""
+        self._has_begun = True
         message: dict[str, Any] = {
             "id": self._reply_id,
             "type": "message",
@@ -107,18 +114,21 @@ class MessageWriter:
 
     def heartbeat(self) -> bytes:
         """Return a `ping`."""
-        return PING
+        return self.opening() + PING
 
-    def read(self, event: Event, reasoning: str = "") -> bytes:
-        """Return the events for a run's event; `reasoning` is the part of it that is shown as thinking."""
+    def fail(self, error: ApiError) -> bytes:
+        """Return an `error` event."""
+        return _event("error", **{key: value for key, value in error_body(error).items() if key != "type"})
+
+    def read(self, event: Event) -> bytes:
+        """Return the events for a run's event; often none."""
         match event:
             case TextDelta(text=text):
                 return self._delta("text", {"type": "text_delta", "text": text})
             case Answered():
                 self._answer = event
                 return self._finish_blocks(event.completion)
-            case ReasoningDelta() if not reasoning:
-                return b""
+        reasoning = self._work.read(event)
         return self._delta("thinking", {"type": "thinking_delta", "thinking": reasoning}) if reasoning else b""
 
     def _delta(self, kind: str, delta: Mapping[str, Any]) -> bytes:

@@ -1,8 +1,8 @@
 """Parse an OpenAI Responses request into a ChatRequest. Every error names the path of the field. Pure.
 
-Shape: https://platform.openai.com/docs/api-reference/responses/create. The gateway stores no responses: `store: true` is
-accepted and answered with `store: false`, and what needs a stored response is refused. Fields that describe the client
-(`client_metadata`, `metadata`) never reach an upstream.
+Shape: https://platform.openai.com/docs/api-reference/responses/create. The gateway stores no responses: `store: true`
+is accepted and answered with `store: false`, and what needs a stored response is refused. Fields that describe the
+client (`client_metadata`, `metadata`) never reach an upstream.
 """
 
 import json
@@ -158,11 +158,13 @@ class _InputReader:
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
         """Add one input item; ApiError (400) for an item that is invalid or needs a stored response."""
-        kind = item.get("type", "message")
+        kind = expect(str, item.get("type", "message"), f"{path}.type")
         if kind == "message":
             role = item.get("role")
             if role not in _ROLES:
                 refuse(f"{path}.role", f"must be one of {', '.join(_ROLES)}")
+            if item.get("content") is None:
+                refuse(f"{path}.content", "is required: a string or an array of content parts")
             self._add_message(str(role), _read_content(item.get("content"), f"{path}.content"))
         elif kind in _CALLS:
             self._add_call(item, path)

@@ -7,13 +7,17 @@ and `response.completed`; the SDKs want the whole sequence with its `sequence_nu
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from handlers.api.client_api import Envelope
 from handlers.api.responses.parse import ResponsesRequest
+from handlers.api.shown_work import ShownWork
+from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
-from synth.events import Answered, Event, ReasoningDelta, TextDelta
+from synth.events import Answered, Event, TextDelta
 from synth.normalize import Completion
 from upstream.anthropic.blocks import pack_opaque
 
 _RETURNED_FIELDS = ("reasoning_details", "extra_content", "thinking_blocks")
+_FINAL_CODE = "invalid_prompt"
 _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"}
 
 
@@ -33,12 +37,11 @@ def build_response(
 class Identity:
     """The ids of a response and its items, its creation time in Unix seconds, and the model as the client named it."""
 
-    def __init__(self, reply_id: str, created: int, model: str) -> None:
-        suffix = reply_id.partition("-")[2] or reply_id
-        self.response_id = f"resp_{suffix}"
-        self.created = created
-        self.model = model
-        self._suffix = suffix
+    def __init__(self, envelope: Envelope) -> None:
+        self._suffix = envelope.reply_id.partition("-")[2]
+        self.response_id = f"resp_{self._suffix}"
+        self.created = envelope.created
+        self.model = envelope.model
 
     def item_id(self, kind: str, position: int = 0) -> str:
         """Return the id of an item: `msg_…`, `rs_…`, `fc_…`."""
@@ -144,11 +147,11 @@ def _call_items(identity: Identity, request: ResponsesRequest, completion: Compl
 class ResponseWriter:
     """Serializes a run's events as the events of a Responses stream.
 
-    `opening` announces the response, `read` returns the bytes for an event, `heartbeat` those that keep the stream
-    alive (clients count events, not comments), `end` and `fail` complete it.
+    `work` maps an event to the text that the client sees as a reasoning summary.
     """
 
-    def __init__(self, identity: Identity, request: ResponsesRequest) -> None:
+    def __init__(self, identity: Identity, request: ResponsesRequest, work: ShownWork) -> None:
+        self._work = work
         self._identity = identity
         self._request = request
         self._sequence = 0
@@ -174,16 +177,15 @@ class ResponseWriter:
             return self.opening()
         return self._event("response.in_progress", response=_response(self._identity, self._request, "in_progress"))
 
-    def read(self, event: Event, reasoning: str = "") -> bytes:
-        """Return the events for a run's event; `reasoning` is the part of it that is shown as a reasoning summary."""
+    def read(self, event: Event) -> bytes:
+        """Return the events for a run's event; often none."""
         match event:
             case TextDelta(text=text):
                 return self._text(text)
             case Answered():
                 self._answer = event
                 return self._finish_items(event.completion)
-            case ReasoningDelta() if not reasoning:
-                return b""
+        reasoning = self._work.read(event)
         return self._reasoning(reasoning) if reasoning else b""
 
     def _text(self, text: str) -> bytes:
@@ -270,11 +272,12 @@ class ResponseWriter:
         )
         return self._event(f"response.{status}", response=response)
 
-    def fail(self, code: str, message: str) -> bytes:
-        """Return `response.failed` with an error that the client shows."""
+    def fail(self, error: ApiError) -> bytes:
+        """Return `response.failed`, with a code after which Codex shows the message and does not repeat the request."""
         begin = self.opening()
         response = _response(self._identity, self._request, "failed", output=self._output)
-        response["error"] = {"code": code, "message": message}
+        code = error.code if error.code == "context_length_exceeded" else _FINAL_CODE
+        response["error"] = {"code": code, "message": error.message}
         return begin + self._event("response.failed", response=response)
 
     def _event(self, kind: str, **fields: Any) -> bytes:

@@ -6,7 +6,10 @@ from typing import Any
 import pytest
 
 from config.settings import Critic, Mixture, Server
-from handlers.api.chat.replies import ChunkWriter, Envelope, ShownWork, build_completion, build_usage
+from handlers.api.chat.replies import ChunkWriter, build_completion
+from handlers.api.client_api import Envelope
+from handlers.api.shown_work import ShownWork
+from handlers.api.usage import build_usage
 from synth.events import Answered, DecidedBy, Finished, ReasoningDelta, TextDelta
 from synth.ledger import Ledger
 from synth.normalize import Completion
@@ -14,6 +17,7 @@ from synth.request import ChatRequest
 
 ENVELOPE = Envelope("chatcmpl-1", 1_700_000_000, "mom")
 SINGLE = ShownWork(None)
+REQUEST = ChatRequest("mom", [{"role": "user", "content": "Hi"}], {})
 
 
 def events_of(data: bytes) -> list[Any]:
@@ -29,7 +33,7 @@ def test_a_stream_and_a_body_have_the_same_message() -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     completion = Completion("Hi", tool_calls=(call,), finish_reason="tool_calls")
     body = build_completion(ENVELOPE, Finished((answered(completion),), 0.0), {}, SINGLE)
-    writer = ChunkWriter(ENVELOPE, 1, SINGLE)
+    writer = ChunkWriter(ENVELOPE, REQUEST, SINGLE)
     chunks = events_of(writer.opening() + writer.read(TextDelta("Hi")) + writer.read(answered(completion)))
     deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
     (choice,) = body["choices"]
@@ -43,7 +47,7 @@ def test_a_stream_and_a_body_have_the_same_message() -> None:
 
 def test_chunks_are_ascii() -> None:
     """Unicode line separators never appear raw: some clients end an event's line at them."""
-    writer = ChunkWriter(ENVELOPE, 1, SINGLE)
+    writer = ChunkWriter(ENVELOPE, REQUEST, SINGLE)
     data = writer.read(TextDelta("a\u2028b\x85c"))
     assert data.isascii()
     assert events_of(data)[0]["choices"][0]["delta"]["content"] == "a\u2028b\x85c"
@@ -56,7 +60,7 @@ def test_reasoning_is_shown_only_if_the_mixture_shows_it(shows: bool) -> None:
     completion = Completion("Hi", reasoning="hm", finish_reason="stop")
     body = build_completion(ENVELOPE, Finished((answered(completion),), 0.0), {}, work)
     assert ("reasoning_content" in body["choices"][0]["message"]) == shows
-    assert bool(ChunkWriter(ENVELOPE, 1, work).read(ReasoningDelta("hm"))) == shows
+    assert bool(ChunkWriter(ENVELOPE, REQUEST, work).read(ReasoningDelta("hm"))) == shows
 
 
 def test_a_message_without_text_has_empty_or_no_content() -> None:

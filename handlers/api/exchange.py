@@ -1,4 +1,4 @@
-"""POST /v1/chat/completions: find the mixture or model, run it, and write the reply."""
+"""Answer one request of any client API: find the mixture or model, run it, and write the reply."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,12 +7,15 @@ from typing import Any, cast, get_args
 
 import structlog
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from config.settings import Mixture, Mode
 from handlers import errors
-from handlers.api.chat.parse import parse
-from handlers.api.chat.replies import ChunkWriter, Envelope, ShownWork, build_completion, build_usage
+from handlers.api.body import read_body
+from handlers.api.client_api import ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
+from handlers.api.shown_work import ShownWork
+from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError, unknown_model
 from handlers.gate.spending import SPENDING, budgets_of, check_quote, is_limit
@@ -31,45 +34,48 @@ from synth.run import Run
 _log = structlog.get_logger(__name__)
 
 
-async def chat_completions(request: web.Request) -> web.StreamResponse:
-    """Answer one chat request by a mixture, or by a single configured model."""
-    context, app = request[CONTEXT], request.app
-    snapshot, record = context.snapshot, context.record
-    trace = None if snapshot.traces is None else _begin_trace(request, context)
-    body = await _read_body(request, app[SHUTDOWN])
-    record.bytes_in = len(body)
-    if trace is not None:
-        trace.body = body
-    chat = parse(body, request.headers.get("Content-Type"))
-    if trace is not None:
-        trace.request = chat
-    if chat.stream and snapshot.settings.server.streaming == "reject":
-        raise ApiError(
-            400,
-            "stream: streaming is off here (server.streaming: reject); leave `stream` out or send false",
-            param="stream",
-            code="unsupported_value",
-        )
-    target = _resolve_target(snapshot, chat, request.headers.get("x-mom-mode"))
-    budgets = budgets_of(snapshot.settings.server, context.key)
-    _record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))
-    envelope = Envelope(record.reply_id, int(snapshot.unix_time()), target.name)
-    exchange = _ChatExchange(snapshot, record, trace, target, envelope, app[SHUTDOWN])
-    with app[SPENDING].charge(budgets, record.expected, record.ledger):
-        return await exchange.reply_to(request)
+def answering(api: ClientApi) -> Handler:
+    """Return the handler of an API's endpoint: it answers by a mixture, or by a single configured model."""
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        context, app = request[CONTEXT], request.app
+        snapshot, record = context.snapshot, context.record
+        trace = None if snapshot.traces is None else _begin_trace(request, context)
+        body = await read_body(request, app[SHUTDOWN])
+        record.api, record.bytes_in = api.name, len(body)
+        if trace is not None:
+            trace.body = body
+        parsed = api.parse(body, request.headers.get("Content-Type"))
+        if trace is not None:
+            trace.request = parsed.chat
+        try:
+            target = _resolve_target(snapshot, parsed.chat, request.headers.get("x-mom-mode"))
+            budgets = budgets_of(snapshot.settings.server, context.key)
+            _record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))
+        except ApiError as error:
+            if not (api.fails_in_stream and parsed.chat.stream):
+                raise
+            return await _fail_in_stream(request, parsed, error)
+        envelope = Envelope(record.reply_id, int(snapshot.unix_time()), target.name)
+        exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, app[SHUTDOWN])
+        with app[SPENDING].charge(budgets, record.expected, record.ledger):
+            return await exchange.reply_to(request)
+
+    return handle
 
 
-async def _read_body(request: web.Request, shutdown: Shutdown) -> bytes:
-    content = request.content
-    if content.is_eof() and content.total_bytes <= request.client_max_size and content.exception() is None:
-        return content.read_nowait()  # short bodies have usually arrived by now
+async def _fail_in_stream(request: web.Request, parsed: ParsedRequest, error: ApiError) -> web.StreamResponse:
+    """Refuse a request by a stream that consists of an error event."""
+    context = request[CONTEXT]
+    record = context.record
+    record.outcome, record.error = "failed", error.body()["error"]
+    envelope = Envelope(record.reply_id, int(context.snapshot.unix_time()), parsed.chat.model or "")
+    writer = parsed.stream_writer(envelope, ShownWork(None))
+    reply = SseReply(request, writer, fails_in_stream=True)
     try:
-        with shutdown.bounded():
-            return await request.read()
-    except web.RequestPayloadError as error:
-        content.feed_eof()  # else the server reads on and logs the same error as its own
-        message = "the body cannot be read: it does not match its Content-Encoding or Content-Length"
-        raise ApiError(400, message, code="invalid_encoding", headers={"Connection": "close"}) from error
+        return await reply.fail(error)
+    finally:
+        record.bytes_out = reply.n_bytes
 
 
 def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollector:
@@ -93,6 +99,13 @@ class _Target:
 
 def _resolve_target(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> _Target:
     """Find the mixture or model to ask; ApiError: 404 if the name is unknown, 400 if it cannot serve this request."""
+    if chat.stream and snapshot.settings.server.streaming == "reject":
+        raise ApiError(
+            400,
+            "stream: streaming is off here (server.streaming: reject); leave `stream` out or send false",
+            param="stream",
+            code="unsupported_value",
+        )
     name = chat.model or snapshot.settings.mixtures[0].name
     mixture = _find_mixture(name, snapshot, mode)
     contract = derive_contract(chat, of_edits=mixture is not None)
@@ -141,9 +154,11 @@ def _parse_mode(name: str) -> Mode:
 
 
 @frozen
-class _ChatExchange:
-    """One chat request while it is answered, as a stream or as one JSON body."""
+class _Exchange:
+    """One request while it is answered, as a stream or as one JSON body."""
 
+    api: ClientApi
+    parsed: ParsedRequest
     snapshot: Snapshot
     record: RequestRecord
     trace: TraceCollector | None
@@ -153,7 +168,12 @@ class _ChatExchange:
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client asked."""
-        reply = SseReply(request) if self.target.chat.stream else JsonReply(request)
+        reply: JsonReply | SseReply
+        if self.target.chat.stream:
+            writer = self.parsed.stream_writer(self.envelope, ShownWork(self.target.mixture))
+            reply = SseReply(request, writer, fails_in_stream=self.api.fails_in_stream)
+        else:
+            reply = JsonReply(request)
         try:
             error = await self._run(reply)
             if error is None:
@@ -182,14 +202,15 @@ class _ChatExchange:
         except Exception:
             if not reply.committed:
                 raise
-            _log.exception("unexpected error", path="/v1/chat/completions")
+            _log.exception("unexpected error", api=self.api.name)
             return errors.unexpected()
         return None
 
     async def _produce(self, reply: JsonReply | SseReply) -> None:
         server = self.snapshot.settings.server
-        heartbeat_s = server.stream_heartbeat_s if self.target.chat.stream else server.json_heartbeat_s
-        heartbeat = Heartbeat(heartbeat_s, reply, self.snapshot.pool.timers)
+        silence_s = server.json_heartbeat_s
+        pulse = self.api.pulse(server) if self.target.chat.stream else Pulse(silence_s, silence_s)
+        heartbeat = Heartbeat(pulse, reply, self.snapshot.pool.timers)
         try:
             with self.shutdown.bounded():
                 await (self._stream(reply) if isinstance(reply, SseReply) else self._fill(reply))
@@ -205,27 +226,25 @@ class _ChatExchange:
                 read(event)
 
         finished = await self._answer(emit)
-        reply.body = build_completion(self.envelope, finished, self._build_usage(finished), work)
+        reply.body = self.parsed.build_body(self.envelope, finished, self._build_usage(finished), work)
 
     async def _stream(self, reply: SseReply) -> None:
-        chat = self.target.chat
-        chunks = ChunkWriter(self.envelope, chat.n, ShownWork(self.target.mixture))
+        writer = reply.writer
         readers = self._readers()
 
         async def emit(event: Event) -> None:
             for read in readers:
                 read(event)
-            data = chunks.read(event)
+            data = writer.read(event)
             if not data:
                 return
             if self.record.first_chunk_s is None:
-                data = chunks.opening() + data
+                data = writer.opening() + data
                 self.record.first_chunk_s = self.snapshot.pool.clock() - self.record.started
             await reply.write(data)
 
         finished = await self._answer(emit)
-        usage = chunks.usage(self._build_usage(finished)) if chat.include_usage else b""
-        reply.last = usage + chunks.end()
+        reply.last = writer.end(self._build_usage(finished))
 
     async def _answer(self, emit: Emit) -> Finished:
         snapshot, target = self.snapshot, self.target

@@ -1,0 +1,101 @@
+"""What a client API provides: a parser of requests, and a writer of replies from a run's events.
+
+Everything else (finding the model, budgets, traces, heartbeats, shutdown) is handlers/api/exchange.py, once for all
+APIs. A further API is a folder with these three classes and a route.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from aiohttp import web
+
+from config.settings import Server
+from handlers.api.shown_work import ShownWork
+from handlers.errors import ApiError
+from runtime.frozen import frozen
+from synth.events import Event, Finished
+from synth.request import ChatRequest
+
+
+@frozen
+class Envelope:
+    """The fields that every part of a reply has: id, creation time in Unix seconds, model as the client named it."""
+
+    reply_id: str
+    created: int
+    model: str
+
+
+class StreamWriter(Protocol):
+    """Serializes the events of one run as the server-sent events of a client API."""
+
+    def opening(self) -> bytes:
+        """Return what precedes the first content; empty if it was returned before."""
+        ...
+
+    def read(self, event: Event) -> bytes:
+        """Return the bytes for an event; often none."""
+        ...
+
+    def heartbeat(self) -> bytes:
+        """Return bytes that keep a silent stream alive in the way that this API's clients count."""
+        ...
+
+    def end(self, usage: Mapping[str, Any]) -> bytes:
+        """Return what completes the stream. `usage` is that of Chat Completions."""
+        ...
+
+    def fail(self, error: ApiError) -> bytes:
+        """Return what ends a stream that cannot be completed."""
+        ...
+
+
+class ParsedRequest(Protocol):
+    """A client's request, parsed, with what its reply has to know."""
+
+    @property
+    def chat(self) -> ChatRequest:
+        """The request as the rest of the gateway understands it."""
+        ...
+
+    def stream_writer(self, envelope: Envelope, work: ShownWork) -> StreamWriter:
+        """Return the writer of a streamed reply."""
+        ...
+
+    def build_body(
+        self, envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork
+    ) -> dict[str, Any]:
+        """Return the reply as one JSON object."""
+        ...
+
+
+@frozen
+class Pulse:
+    """When a silent stream is kept alive, in seconds.
+
+    `first_s` is the silence before the first byte that is allowed (0: unlimited). Until then a failure still has a
+    status of its own. `interval_s` is the silence allowed after it (0: unlimited).
+    """
+
+    first_s: float
+    interval_s: float
+
+
+class ClientApi(Protocol):
+    """A protocol that clients speak. `name` is what logs, metrics and traces call it."""
+
+    name: str
+    fails_in_stream: bool
+    """Whether a stream that fails before its first byte is a 200 with an error event, rather than an error status."""
+
+    def parse(self, body: bytes, content_type: str | None) -> ParsedRequest:
+        """Return the request; ApiError (400, 415) if it is invalid."""
+        ...
+
+    def pulse(self, server: Server) -> Pulse:
+        """Return when a stream is kept alive."""
+        ...
+
+    def respond(self, error: ApiError, request_id: str) -> web.Response:
+        """Return the error reply in this API's shape."""
+        ...

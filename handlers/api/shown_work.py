@@ -1,0 +1,72 @@
+"""What a client sees of the work behind an answer: the author's reasoning and the panel's progress. Pure."""
+
+from config.settings import Mixture
+from synth.events import (
+    AuthorStarted,
+    CandidateArrived,
+    CandidateFailed,
+    Event,
+    LayerStarted,
+    ProposerLeftOut,
+    ReasoningDelta,
+    ReviewArrived,
+    ReviewFailed,
+)
+from synth.normalize import Completion
+from upstream.calls import Call
+
+
+class ShownWork:
+    """Collects `reasoning_content`, which is empty unless the mixture shows it.
+
+    `show_reasoning` shows the reasoning of the answer's author, `show_work` the progress of the panel. A single model
+    that was asked for by name shows its reasoning as it would without a gateway.
+    """
+
+    def __init__(self, mixture: Mixture | None) -> None:
+        self.is_shown = mixture is not None and mixture.show_work
+        self._shows_reasoning = mixture is None or mixture.show_reasoning
+        self._notes: list[str] = []
+
+    def read(self, event: Event) -> str:
+        """Return the text that an event adds; often the empty string."""
+        note = _describe_step(event) if self.is_shown else ""
+        if note:
+            self._notes.append(note)
+        if isinstance(event, ReasoningDelta) and self._shows_reasoning:
+            return event.text
+        return note
+
+    def full_text(self, completion: Completion) -> str:
+        """Return the reasoning content of a complete answer."""
+        return "".join(self._notes) + (completion.reasoning if self._shows_reasoning else "")
+
+
+def _describe_step(event: Event) -> str:
+    match event:
+        case LayerStarted() | CandidateArrived() | CandidateFailed() | ProposerLeftOut():
+            return _describe_panel_step(event)
+        case AuthorStarted(call=call, choice=0):
+            return f"{call.model.name} writes the answer.\n"
+        case ReviewArrived(call=call, defects=defects, choice=0):
+            return f"{call.name} found {len(defects) or 'no'} {'defect' if len(defects) == 1 else 'defects'}.\n"
+        case ReviewFailed(model=model, error=error, choice=0):
+            return f"{model} failed to look for defects: {error.kind}.\n"
+        case _:
+            return ""
+
+
+def _describe_panel_step(event: LayerStarted | CandidateArrived | CandidateFailed | ProposerLeftOut) -> str:
+    match event:
+        case LayerStarted(layer=layer, letters=letters):
+            return f"The panel is asked again, with its {len(letters)} answers (layer {layer}).\n"
+        case CandidateArrived(call=call):
+            return f"{call.name} answered ({_duration_s(call):.1f} s).\n"
+        case CandidateFailed(call=call, error=error):
+            return f"{call.name} failed: {error.kind} ({_duration_s(call):.1f} s).\n"
+        case ProposerLeftOut(name=name, reason=reason):
+            return f"{name} was not asked: {reason}.\n"
+
+
+def _duration_s(call: Call) -> float:
+    return (call.ended or 0.0) - (call.started or 0.0)

@@ -1,0 +1,68 @@
+"""The `usage` of a reply, in the form of Chat Completions, from which the other APIs derive theirs. Pure."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from config.settings import Server
+from handlers.request_record import as_number
+from synth.events import Answered, DecidedBy, Finished
+from synth.ledger import Ledger, estimate_prompt_tokens, estimate_tokens
+from synth.normalize import count
+from synth.request import ChatRequest
+from upstream.calls import Tokens
+
+
+def build_usage(finished: Finished, ledger: Ledger, request: ChatRequest, server: Server) -> dict[str, Any]:
+    """Return `usage`: at the top the counts that a client's context accounting needs, under `mom` the real total.
+
+    At the top: the prompt tokens of the conversation as the best-ranked member of the panel counted them, and the
+    completion tokens of the answer; or, with `server.usage: total`, the sums of all calls. A total has a `cost` only if
+    all of its tokens have a price.
+    """
+    used = ledger.used()
+    first = finished.answers[0]
+    whole = {
+        "calls": used.n_calls,
+        **_token_counts(used.tokens),
+        "estimated": used.tokens.estimated,
+        **_cost_fields(used.cost, currency=server.currency),
+        "models": {
+            name: {"calls": each.n_calls, **_token_counts(each.tokens), **_cost_fields(each.cost)}
+            for name, each in ledger.by_model().items()
+        },
+    }
+    top = used.tokens
+    if server.usage != "total":
+        top = Tokens(_prompt_tokens(ledger, request), _completion_tokens(finished.answers))
+    details = first.completion.usage_details if first.decided_by is DecidedBy.MODEL else {}
+    return {**details, **_token_counts(top), "mom": whole}
+
+
+def _token_counts(tokens: Tokens) -> dict[str, int]:
+    return {
+        "prompt_tokens": tokens.prompt,
+        "completion_tokens": tokens.completion,
+        "total_tokens": tokens.prompt + tokens.completion,
+    }
+
+
+def _cost_fields(cost: Decimal | None, **beside: str) -> dict[str, Any]:
+    return {} if cost is None else {"cost": as_number(cost), **beside}
+
+
+def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
+    for call in ledger.calls:
+        counted = count(call.usage, "prompt_tokens")
+        if counted is not None and (call.role not in ("critic", "verifier") or call.messages is request.messages):
+            return counted
+    return estimate_prompt_tokens(request.messages)
+
+
+def _completion_tokens(answers: Sequence[Answered]) -> int:
+    n_tokens = 0
+    for answer in answers:
+        completion = answer.completion
+        counted = completion.completion_tokens
+        n_tokens += estimate_tokens(len(completion.text) + len(completion.reasoning)) if counted is None else counted
+    return n_tokens
