@@ -86,6 +86,7 @@ def _store_trace(
 ) -> None:
     traces, trace = context.snapshot.traces, context.trace
     if traces is not None and trace is not None:
+        traces.running.discard(trace)
         traces.add(context.record.reply_id, partial(trace.build, status, ended), trace.n_bytes)
 
 

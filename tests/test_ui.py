@@ -15,7 +15,7 @@ import pytest
 
 from config.settings import ApiKey, Secret, Server, Settings
 from handlers.lifecycle.resources import apply_settings
-from tests.fakes import FakeUpstream, answer, status
+from tests.fakes import FakeUpstream, answer, hang, status
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
 from tests.ui.scene import HOSTILE, Scene, kept, scene
 
@@ -69,6 +69,46 @@ async def test_the_pages_are_off_by_default(upstream: FakeUpstream, tmp_path: Pa
         assert (await gateway.request("GET", "/ui")).error["code"] == "not_found"
     async with running(plain, trace_dir=tmp_path) as gateway:
         assert (await gateway.request("GET", "/ui")).status == 200
+
+
+async def test_a_browser_is_led_from_the_root_to_the_pages(upstream: FakeUpstream) -> None:
+    """Programs get the 404 of any unknown path, and so does everybody while the pages are off."""
+    browser = {"Accept": "text/html,application/xhtml+xml"}
+    async with running(config(upstream)) as gateway:
+        led = await gateway.request("GET", "/", headers=browser, allow_redirects=False)
+        assert (led.status, led.headers["location"]) == (302, "/ui")
+        assert (await gateway.request("GET", "/")).error["code"] == "not_found"
+    async with running(config(upstream, ui=False)) as gateway:
+        assert (await gateway.request("GET", "/", headers=browser)).status == 404
+
+
+async def test_a_running_request_is_shown_with_what_its_members_do(upstream: FakeUpstream) -> None:
+    """From its first call to its end; then it is in the list."""
+    upstream.script("a", answer("done"))
+    upstream.script("b", hang())
+    async with running(config(upstream)) as gateway:
+        asking = asyncio.create_task(gateway.chat(ask("Is it <b>running</b>?")))
+        await upstream.wait_for(2)
+        while "\N{CHECK MARK}" not in (page := (await show(gateway, "/ui?part=running")).raw.decode()):  # noqa: ASYNC110 -- as a browser does
+            await asyncio.sleep(0.01)
+        assert "Running now: 1" in page
+        assert "Is it &lt;b&gt;running&lt;" in page
+        assert re.search(r'name">b</span>.*waiting', page)
+        asking.cancel()
+        await upstream.wait_idle()
+        await kept(gateway, 1)
+        assert "Running now" not in (await show(gateway, "/ui?part=running")).raw.decode()
+
+
+async def test_a_request_is_found_by_its_answer(upstream: FakeUpstream) -> None:
+    """And by status and client, with the filter in the address."""
+    upstream.default = answer("The lighthouse.")
+    async with running(config(upstream)) as gateway:
+        await gateway.chat(ask("Where?"))
+        await gateway.chat({"messages": []})
+        await kept(gateway, 2)
+        for query, n_found in (("q=LIGHTHOUSE", 1), ("status=400", 1), ("status=200&q=where", 1), ("q=elsewhere", 0)):
+            assert (await show(gateway, f"/ui?{query}")).raw.decode().count("data-id=") == n_found
 
 
 async def test_the_pages_show_the_whole_request(tmp_path: Path) -> None:

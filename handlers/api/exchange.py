@@ -84,6 +84,8 @@ def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollecto
         context.request_id, request.headers, context.record, snapshot.pool.clock(), snapshot.unix_time()
     )
     context.trace = trace
+    if snapshot.traces is not None:
+        snapshot.traces.running.add(trace)
     return trace
 
 

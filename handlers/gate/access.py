@@ -61,8 +61,8 @@ def check_host(headers: MultiMapping[str], server: Server) -> None:
 
 
 def is_page(path: str) -> bool:
-    """Whether a path is one of the pages for browsers."""
-    return path == PAGES or path.startswith(f"{PAGES}/")
+    """Whether a path is one of the pages for browsers, or `/`, which leads to them."""
+    return path in ("/", PAGES) or path.startswith(f"{PAGES}/")
 
 
 def authenticate(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool = False) -> ApiKey:

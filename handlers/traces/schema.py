@@ -7,7 +7,7 @@ are ignored. So every version can read the files of all others.
 Instants and durations are in seconds, instants counted from the request's start; None means unknown or not reached.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import UNSET, Struct, UnsetType, field
@@ -16,6 +16,7 @@ from runtime.frozen import frozen
 from synth.request import text_of
 
 _MAX_PREVIEW_CHARS = 160
+_MAX_SEARCHED_CHARS = 4_000
 
 
 class Timings(Struct):
@@ -197,7 +198,12 @@ class Trace(Struct):
 
 @frozen
 class Summary:
-    """One row of the list of traces. `preview` is the beginning of the user's last message; `total_s` is in seconds."""
+    """One row of the list of traces.
+
+    `author` names the model or models whose answer it is. `preview` is the beginning of the user's last message,
+    `searched` the text that a search looks at, in one case: ids, client, mixture, and the beginnings of the last
+    message and of the answers. `total_s` is in seconds.
+    """
 
     id: str
     time: str
@@ -205,6 +211,7 @@ class Summary:
     mixture: str | None
     mode: str | None
     decided_by: str | None
+    author: str | None
     outcome: str
     status: int | None
     total_s: float | None
@@ -212,31 +219,41 @@ class Summary:
     currency: str
     n_tokens: int
     preview: str
+    searched: str
 
 
 def summarize(trace: Trace) -> Summary:
     """Return a trace's row in the list."""
     ledger = trace.ledger
+    question = find_question(trace.request.messages)[:_MAX_SEARCHED_CHARS]
+    answers = [answer.text[:_MAX_SEARCHED_CHARS] for answer in trace.answers]
+    mixture = trace.mixture or trace.request.model
+    searched = [trace.id, trace.request_id, trace.client, mixture, question, *answers]
     return Summary(
         id=trace.id,
         time=trace.time,
         client=trace.client,
-        mixture=trace.mixture or trace.request.model,
+        mixture=mixture,
         mode=trace.mode,
         decided_by=trace.decided_by,
+        author=trace.answers[0].author if trace.answers else None,
         outcome=trace.outcome,
         status=trace.status,
         total_s=trace.timings.total_s,
         cost=ledger.cost,
         currency=ledger.currency,
         n_tokens=ledger.prompt_tokens + ledger.completion_tokens,
-        preview=_preview(trace.request.messages),
+        preview=preview(question),
+        searched="\n".join(filter(None, searched)).casefold(),
     )
 
 
-def _preview(messages: list[Mapping[str, Any]]) -> str:
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            start = text_of(message.get("content"))[: _MAX_PREVIEW_CHARS * 4]
-            return " ".join(start.split())[:_MAX_PREVIEW_CHARS]
-    return ""
+def preview(text: str) -> str:
+    """Return the beginning of a text on one line."""
+    return " ".join(text[: _MAX_PREVIEW_CHARS * 4].split())[:_MAX_PREVIEW_CHARS]
+
+
+def find_question(messages: Sequence[Mapping[str, Any]]) -> str:
+    """Return the text of the user's last message, "" if there is none."""
+    texts = (text_of(message.get("content")) for message in reversed(messages) if message.get("role") == "user")
+    return next(texts, "")

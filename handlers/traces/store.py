@@ -28,8 +28,9 @@ from typing import Literal
 import structlog
 
 from handlers.traces.as_json import decode_trace, encode_trace
+from handlers.traces.running import RunningRequests
 from handlers.traces.schema import Summary, Trace
-from upstream.redact import json_forms, redact_json
+from upstream.redact import json_forms, redact, redact_json
 
 _log = structlog.get_logger(__name__)
 
@@ -47,15 +48,18 @@ class TraceStore(ABC):
 
     `add`, `hide` and `close` belong to the event loop. One thread builds, cleans and keeps the traces, in order. At
     most MAX_PENDING traces of MAX_PENDING_BYTES together wait for it; one that finds no room is dropped with a warning.
-    `secrets` are replaced in every text. The reading methods block: call them in a thread, any thread.
+    `secrets` are replaced in every text. The reading methods block: call them in a thread, any thread. `running` has
+    the requests whose traces are still being collected; it belongs to the event loop.
     """
 
     def __init__(self, *, keep: int = 1000, secrets: Sequence[str] = ()) -> None:
         self._keep = keep
-        self._secrets: tuple[bytes, ...] = ()
+        self._secrets: tuple[str, ...] = ()
+        self._json_secrets: tuple[bytes, ...] = ()
         self.hide(secrets)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="traces")
         self._queue = _Queue()
+        self.running = RunningRequests()
         self._process_tag = token_hex(4)  # a browser may hold the tag of an earlier process
         self.version = 0
         """Grows with every trace that comes or goes."""
@@ -67,7 +71,12 @@ class TraceStore(ABC):
 
     def hide(self, secrets: Sequence[str]) -> None:
         """Replace these too, in every trace that is kept from now on."""
-        self._secrets = tuple(dict.fromkeys((*self._secrets, *json_forms(secrets))))
+        self._secrets = tuple(dict.fromkeys((*self._secrets, *secrets)))
+        self._json_secrets = json_forms(self._secrets)
+
+    def redact(self, text: str) -> str:
+        """Return a text without the secrets."""
+        return redact(text, self._secrets)
 
     def add(self, trace_id: str, build: Build, n_bytes: int) -> None:
         """Keep a trace soon. Never blocks, never raises.
@@ -138,7 +147,7 @@ class TraceStore(ABC):
     def _write(self, build: Build) -> None:
         trace = build()
         data = encode_trace(trace)
-        cleaned = redact_json(data, self._secrets)
+        cleaned = redact_json(data, self._json_secrets)
         self._put(trace if cleaned == data else decode_trace(cleaned), cleaned)
         self.version += 1
 

@@ -3,12 +3,12 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 UNKNOWN = "—"
 _TWO_DIGITS_BELOW_S = 10
-_CENT = 0.01
-_LEAST_MONEY = 1e-6
+_LEAST_AMOUNT = 1e-6
 _MAX_SHOWN_CHARS = 200_000
 _CHARS_PER_LINE = 90
 
@@ -20,15 +20,16 @@ def format_seconds(value: float | None) -> str:
     return f"{value:.3f} s" if value < 1 else f"{value:.2f} s" if value < _TWO_DIGITS_BELOW_S else f"{value:.1f} s"
 
 
-def format_money(value: float | None) -> str:
-    """Return an amount of money; an unknown one is never shown as 0."""
-    if value is None:
+def format_cost(amount: float | Decimal | None, currency: str = "") -> str:
+    """Return an amount of money as all pages show it: `0.0042 USD`, `12.00 EUR`; an unknown one is never 0."""
+    if amount is None:
         return "unknown"
-    if not value:
+    if not amount:
         return "0"
-    if value < _LEAST_MONEY:
-        return f"< {_LEAST_MONEY:f}"
-    return f"{value:.6f}".rstrip("0") if value < _CENT else f"{value:.4f}"
+    if amount < _LEAST_AMOUNT:
+        return f"under {_LEAST_AMOUNT:f} {currency}".rstrip()
+    whole, _, decimals = f"{amount:.6f}".partition(".")
+    return f"{whole}.{decimals.rstrip('0').ljust(2, '0')} {currency}".rstrip()
 
 
 def format_count(value: float | None) -> str:
@@ -86,7 +87,7 @@ def take_lines(text: str, n_lines: int) -> str:
 
 FILTERS: Mapping[str, Callable[..., Any]] = {
     "seconds": format_seconds,
-    "money": format_money,
+    "cost": format_cost,
     "count": format_count,
     "share": format_share,
     "time": format_time,

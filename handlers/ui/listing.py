@@ -1,23 +1,30 @@
-"""The list of requests: which of them are shown, and on which page. Pure."""
+"""The list of requests: which of them are shown, on which page, and the totals of the day. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
 from handlers.traces.schema import Summary
+from handlers.ui.formats import format_cost
 
 PER_PAGE = 50
 _MAX_PAGE = 10**6
+_DAY_CHARS = len("2026-01-01")
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """The filter of the list: each field that is not empty narrows it. `page` counts from 1."""
+    """The filter of the list: each field that is not empty narrows it. `page` counts from 1.
 
-    text: str = ""
+    The field names are those of the address, so that a filtered list can be kept and shared as a link.
+    """
+
+    q: str = ""
     mixture: str = ""
     mode: str = ""
     outcome: str = ""
+    status: str = ""
+    client: str = ""
     page: int = 1
 
     @classmethod
@@ -25,27 +32,33 @@ class ListQuery:
         """Return the filter of an address; a page that is not a number counts as the first."""
         stated = query.get("page", "")
         page = int(stated) if stated.isascii() and stated.isdecimal() and len(stated) < len(str(_MAX_PAGE)) else 1
-        text = query.get("q", "").strip()
-        return cls(text, query.get("mixture", ""), query.get("mode", ""), query.get("outcome", ""), max(1, page))
+        fields = {name: query.get(name, "").strip() for name in _FILTERS}
+        return cls(**fields, page=max(1, page))
 
     @property
     def narrows(self) -> bool:
         """Whether the filter may leave requests out."""
-        return bool(self.text or self.mixture or self.mode or self.outcome)
+        return any(getattr(self, name) for name in _FILTERS)
 
     def matches(self, row: Summary) -> bool:
-        """Whether a request passes the filter."""
-        return (
-            self.mixture in ("", row.mixture)
-            and self.mode in ("", row.mode)
-            and self.outcome in ("", row.outcome)
-            and (not self.text or self.text.casefold() in _searched_text(row))
+        """Whether a request passes the filter; a search finds texts that contain every one of its words."""
+        return all(getattr(self, name) in ("", value(row)) for name, value in _COLUMNS.items()) and all(
+            word in row.searched for word in self.q.casefold().split()
         )
 
     def address(self, page: int) -> str:
         """Return the address of another page of the same list."""
-        fields = {"q": self.text, "mixture": self.mixture, "mode": self.mode, "outcome": self.outcome}
-        return "/ui?" + urlencode({name: value for name, value in [*fields.items(), ("page", page)] if value})
+        return "/ui?" + urlencode({name: value for name, value in {**asdict(self), "page": page}.items() if value})
+
+
+_COLUMNS: Mapping[str, Callable[[Summary], str | None]] = {
+    "mixture": lambda row: row.mixture,
+    "mode": lambda row: row.mode,
+    "outcome": lambda row: row.outcome,
+    "status": lambda row: str(row.status or ""),
+    "client": lambda row: row.client,
+}
+_FILTERS = ("q", *_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +75,25 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
-class FilterOptions:
-    """The choices of the filter's menus; the empty choice comes first."""
+class Menu:
+    """A menu of the filter: the field of the query, its label, its values with the empty one first, the chosen one."""
 
-    mixtures: Sequence[str]
-    modes: Sequence[str]
-    outcomes: Sequence[str]
+    name: str
+    label: str
+    values: Sequence[str]
+    chosen: str
+
+
+@dataclass(frozen=True, slots=True)
+class DayTotals:
+    """Sums over the kept requests of one day; `cost` is in words."""
+
+    n_requests: int
+    n_ok: int
+    n_failed: int
+    n_cancelled: int
+    n_tokens: int
+    cost: str
 
 
 def build_listing(summaries: Sequence[Summary], query: ListQuery) -> Listing:
@@ -86,18 +112,41 @@ def build_listing(summaries: Sequence[Summary], query: ListQuery) -> Listing:
     )
 
 
-def list_options(summaries: Sequence[Summary], query: ListQuery) -> FilterOptions:
-    """Return the values that occur among the requests, and those of the query, even if none has them any more."""
-    return FilterOptions(
-        _choices({row.mixture for row in summaries}, query.mixture),
-        _choices({row.mode for row in summaries}, query.mode),
-        _choices({row.outcome for row in summaries}, query.outcome),
+def build_menus(summaries: Sequence[Summary], query: ListQuery) -> list[Menu]:
+    """Return the filter's menus: the values that occur among the requests, and the chosen one in any case.
+
+    A menu with nothing to choose from is left out.
+    """
+    labels = {
+        "mixture": "Mixture or model",
+        "mode": "Mode",
+        "outcome": "Outcome",
+        "status": "Status",
+        "client": "Client",
+    }
+    menus: list[Menu] = []
+    for name, value in _COLUMNS.items():
+        chosen = getattr(query, name)
+        values = sorted({"", chosen, *(found for row in summaries if (found := value(row)))})
+        if len(values) > 1:
+            menus.append(Menu(name, labels[name], values, chosen))
+    return menus
+
+
+def sum_day(summaries: Sequence[Summary], today: str) -> DayTotals:
+    """Return the totals of the requests that began on a day, an ISO date in UTC as in the traces."""
+    rows = [row for row in summaries if row.time[:_DAY_CHARS] == today]
+    costs: dict[str, float] = {}
+    for row in rows:
+        if row.cost:
+            costs[row.currency] = costs.get(row.currency, 0.0) + row.cost
+    known = " + ".join(format_cost(cost, currency) for currency, cost in costs.items())
+    is_partial = any(row.cost is None for row in rows)
+    return DayTotals(
+        n_requests=len(rows),
+        n_ok=sum(row.outcome == "ok" for row in rows),
+        n_failed=sum(row.outcome == "failed" for row in rows),
+        n_cancelled=sum(row.outcome == "cancelled" for row in rows),
+        n_tokens=sum(row.n_tokens for row in rows),
+        cost=(f"at least {known}" if known else "unknown") if is_partial else known or "0",
     )
-
-
-def _choices(found: set[str | None], chosen: str) -> list[str]:
-    return sorted({"", chosen, *(value for value in found if value)})
-
-
-def _searched_text(row: Summary) -> str:
-    return " ".join(filter(None, (row.id, row.client, row.mixture, row.preview))).casefold()

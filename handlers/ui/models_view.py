@@ -1,7 +1,6 @@
 """The page of statistics: filtered numbers as words and charts. Pure."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +8,7 @@ from markupsafe import Markup
 
 from handlers.ui.charts import Part, Tone, draw_columns, draw_stacked_bar
 from handlers.ui.digest import RequestDigest
+from handlers.ui.formats import format_cost
 from handlers.ui.recommendations import Recommendation, percent, recommend
 from handlers.ui.statistics import (
     LATENCY_EDGES_S,
@@ -27,7 +27,6 @@ _NO_FAULT = frozenset({"cancelled", "straggler", "retrying", "left_out"})  # by 
 _FAULTS: tuple[Tone, ...] = ("bad", "bad-2")
 _SERIES: tuple[Tone, ...] = ("one", "two")
 _KIND_TONES = {"droppable": "warn", "worth it": "good"}
-_LEAST = Decimal("0.000001")
 
 
 def build_models_view(requests: Sequence[RequestDigest], *, mixture: str, span: str) -> dict[str, Any]:
@@ -54,7 +53,7 @@ def build_models_view(requests: Sequence[RequestDigest], *, mixture: str, span: 
 
 def describe_cost(usage: Usage) -> str:
     """Return the cost of calls in words; an unknown price is never shown as 0."""
-    known = " + ".join(f"{_amount(cost)} {currency}".rstrip() for currency, cost in usage.cost.items() if cost)
+    known = " + ".join(format_cost(cost, currency) for currency, cost in usage.cost.items() if cost)
     if usage.n_unpriced:
         return f"at least {known}" if known else "unknown"
     return known or "0"
@@ -192,13 +191,6 @@ def _latency(latency: Latency | None, label: str) -> dict[str, Any] | None:
 
 def _describe(label: str, parts: Sequence[Part]) -> str:
     return f"{label}: {'; '.join(part.text for part in parts if part.amount > 0) or 'nothing'}"
-
-
-def _amount(cost: Decimal) -> str:
-    if cost < _LEAST:
-        return f"under {_LEAST}"
-    whole, _, cents = f"{cost:.6f}".partition(".")
-    return f"{whole}.{cents.rstrip('0').ljust(2, '0')}"
 
 
 def _spaced(kind: str) -> str:

@@ -1,38 +1,54 @@
 """The handlers of the pages below /ui."""
 
 import threading
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiohttp import web
 
+from handlers.context import CONTEXT
 from handlers.traces.store import TraceStore
 from handlers.ui.digest import RequestDigest, digest_trace
-from handlers.ui.listing import ListQuery, build_listing, list_options
+from handlers.ui.listing import ListQuery, build_listing, build_menus, sum_day
 from handlers.ui.models_view import build_models_view
 from handlers.ui.rendering import Context, get_traces, respond, run_in_thread
 from handlers.ui.request_view import build_request_view
 
 
 async def list_page(request: web.Request) -> web.Response:
-    """Show the list of requests; `part=list` gives its table alone, or 304 if nothing has changed."""
-    store = get_traces(request)
-    query = ListQuery.parse(request.query)
-    is_part = request.query.get("part") == "list"
+    """Show the list of requests.
+
+    `part=list` gives its table alone, or 304 if nothing has changed; `part=running` the running requests alone.
+    """
+    store, snapshot = get_traces(request), request[CONTEXT].snapshot
+    query, part = ListQuery.parse(request.query), request.query.get("part")
+    running = store.running.snapshot(snapshot.pool.clock(), store.redact)
+    if part == "running":
+        return await respond("running.html", lambda: {"running": running, "n_running": len(store.running)})
     tag = store.tag
-    if is_part and request.headers.get("If-None-Match") == tag:
+    if part == "list" and request.headers.get("If-None-Match") == tag:
         return web.Response(status=304, headers={"ETag": tag, "Cache-Control": "no-store"})
+    today = datetime.fromtimestamp(snapshot.unix_time(), UTC).date().isoformat()
 
     def build() -> Context:
         summaries = store.summaries()
-        listing = build_listing(summaries, query)
-        if is_part:
-            return {"listing": listing}
-        options = list_options(summaries, query)
-        return {"nav": "requests", "live": True, "tag": tag, "query": query, "options": options, "listing": listing}
+        context = {"listing": build_listing(summaries, query), "day": sum_day(summaries, today)}
+        if part == "list":
+            return context
+        return {
+            **context,
+            "nav": "requests",
+            "live": True,
+            "tag": tag,
+            "query": query,
+            "menus": build_menus(summaries, query),
+            "running": running,
+            "n_running": len(store.running),
+        }
 
-    return await respond("list_rows.html" if is_part else "list.html", build, headers={"ETag": tag})
+    return await respond("list_rows.html" if part == "list" else "list.html", build, headers={"ETag": tag})
 
 
 async def request_page(request: web.Request) -> web.Response:

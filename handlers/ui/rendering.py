@@ -85,11 +85,12 @@ def security_headers() -> Mapping[str, str]:
 
 def content_security_policy() -> str:
     """Return the policy as a page can state it in itself, so that it holds for a saved file too."""
+    scripts = " ".join(f"'{_hash_source(script)}'" for script in _scripts().values())
     return "; ".join(
         [
             "default-src 'none'",
             f"style-src '{_hash_source(_style())}'",
-            f"script-src '{_hash_source(_script())}'",
+            f"script-src {scripts}",
             "img-src data:",
             "connect-src 'self'",
             "base-uri 'none'",
@@ -106,7 +107,7 @@ def _environment() -> "Environment":
     return Environment(
         templates=sources,
         filters=FILTERS,
-        globals={**_CONSTANTS, "style": _style(), "script": _script(), "policy": content_security_policy()},
+        globals={**_CONSTANTS, "style": _style(), "scripts": _scripts(), "policy": content_security_policy()},
         undefined_behavior="strict",
         trim_blocks=True,
         lstrip_blocks=True,
@@ -119,8 +120,8 @@ def _style() -> str:
 
 
 @cache
-def _script() -> str:
-    return (_TEMPLATES / "live.js").read_text(encoding="utf-8")
+def _scripts() -> Mapping[str, str]:
+    return {path.stem: path.read_text(encoding="utf-8") for path in sorted(_TEMPLATES.glob("*.js"))}
 
 
 def _hash_source(text: str) -> str:

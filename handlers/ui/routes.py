@@ -6,6 +6,11 @@ from importlib import import_module
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from handlers.context import CONTEXT
+
+_HOME = "/"
+_FIRST_PAGE = "/ui"
+
 HANDLERS = {
     "/ui": "list_page",
     "/ui/models": "models_page",
@@ -17,8 +22,17 @@ HANDLERS = {
 
 def add_to(app: web.Application) -> None:
     """Add the routes of the pages; each replies 404 while the gateway keeps no traces."""
+    app.router.add_get(_HOME, _redirect_browsers)
     for path, name in HANDLERS.items():
         app.router.add_get(path, _import_page(name))
+
+
+async def _redirect_browsers(request: web.Request) -> web.StreamResponse:
+    """Lead a browser from / to the pages; 404 for programs, and while the pages are off."""
+    has_pages = request[CONTEXT].snapshot.traces is not None
+    if has_pages and "text/html" in request.headers.get("Accept", ""):
+        return web.Response(status=302, headers={"Location": _FIRST_PAGE, "Cache-Control": "no-store"})
+    raise web.HTTPNotFound
 
 
 def _import_page(name: str) -> Handler:

@@ -73,7 +73,7 @@ async def opened(browser: Browser) -> AsyncGenerator[Open]:
 
         async def open_page(address: str, **options: Any) -> Page:
             context = await stack.enter_async_context(
-                await browser.new_context(viewport={"width": 1280, "height": 900}, **options)
+                await browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
             )
             page = await context.new_page()
             listen(page, complaints)

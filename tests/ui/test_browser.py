@@ -1,6 +1,8 @@
 """The trace pages in a real browser."""
 
+import asyncio
 import re
+from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,13 +10,15 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Request, expect
 
-from tests.fakes import answer
+from tests.fakes import answer, hang
 from tests.running import ask
 from tests.ui.conftest import Open
-from tests.ui.scene import HOSTILE, QUESTION, Scene
+from tests.ui.scene import HOSTILE, PANEL, QUESTION, Scene
 from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.browser
+
+PHONE = {"width": 390, "height": 844}
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
@@ -31,11 +35,11 @@ async def faults(page: Page) -> list[str]:
 
 async def test_from_the_list_to_a_diff(used: Scene, opened: Open) -> None:
     """A request is found by its text and opened by the keyboard; its attempts and its file's diff are there."""
-    page = await opened(f"{used.gateway.url}/ui")
+    page = await opened(f"{used.gateway.url}/ui", timezone_id="Europe/Berlin")
     await expect(page.get_by_role("row")).to_have_count(10)
-    await page.get_by_label("Text or id").fill("discount")
+    await page.get_by_label("Question, answer or id").fill("discount")
     await page.keyboard.press("Enter")
-    await expect(page.locator("caption")).to_have_text("1 of 9 kept, newest first; times in UTC")
+    await expect(page.locator("caption")).to_have_text("1 of 9 kept, newest first; times in Europe/Berlin")
     await page.get_by_role("row").nth(1).get_by_role("link").focus()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("code · select")
@@ -76,7 +80,7 @@ async def test_the_list_is_live(used: Scene, opened: Open) -> None:
     page.on("request", lambda request: asked.append(request) if "part=list" in request.url else None)
     link = page.get_by_role("row").nth(3).get_by_role("link")
     name = await link.get_attribute("id")
-    await page.get_by_label("Text or id").fill("half a wor")
+    await page.get_by_label("Question, answer or id").fill("half a wor")
     await link.focus()
     used.upstream.script("swift", answer("Here."))
     await used.gateway.chat(ask("Are you still there?", model="swift"))
@@ -84,13 +88,64 @@ async def test_the_list_is_live(used: Scene, opened: Open) -> None:
     await expect(page.get_by_role("row")).to_have_count(11)
     await expect(page.get_by_role("status")).to_contain_text("One new request, ")
     await expect(page.locator(f"#{name}")).to_be_focused()
-    await expect(page.get_by_label("Text or id")).to_have_value("half a wor")
+    await expect(page.get_by_label("Question, answer or id")).to_have_value("half a wor")
     pause = page.get_by_role("button", name="Pause live updates")
     await pause.click()
     await expect(pause).to_have_attribute("aria-pressed", "true")
     n_asked = len(asked)
     await page.clock.run_for(20_000)
     assert len(asked) == n_asked > 0
+
+
+async def test_times_are_in_the_zone_of_the_reader(used: Scene, opened: Open) -> None:
+    """The same instant, nine hours apart."""
+    shown = []
+    for zone in ("UTC", "Asia/Tokyo"):
+        page = await opened(f"{used.gateway.url}/ui", timezone_id=zone)
+        shown.append(datetime.fromisoformat(await page.locator("tbody time").first.inner_text()))
+    assert shown[1] - shown[0] == timedelta(hours=9)
+
+
+@pytest.mark.parametrize("path", ["", "/models", "/requests/{edit}", "/requests/{fuse}"])
+async def test_a_phone_needs_no_sideways_scrolling(used: Scene, opened: Open, path: str) -> None:
+    """Every page at 390 pixels, with every part of it unfolded; wide tables scroll by themselves."""
+    page = await opened(f"{used.gateway.url}/ui{path.format(edit=used.edit, fuse=used.fuse)}", viewport=PHONE)
+    await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+async def test_the_question_is_in_the_list_on_a_phone(used: Scene, opened: Open) -> None:
+    """Complete, and first in its row."""
+    page = await opened(f"{used.gateway.url}/ui", viewport=PHONE)
+    row = page.get_by_role("row").filter(has_text=QUESTION)
+    question = await row.get_by_text(QUESTION).bounding_box()
+    time = await row.locator("time").bounding_box()
+    assert question is not None
+    assert time is not None
+    assert question["x"] + question["width"] <= PHONE["width"]
+    assert question["y"] < time["y"]
+
+
+async def test_a_running_request_is_live(used: Scene, opened: Open) -> None:
+    """It appears with its members while it runs, and goes when it has ended."""
+    page = await opened("about:blank")
+    await page.clock.install()
+    await page.goto(f"{used.gateway.url}/ui")
+    used.upstream.default = hang()
+    for name in PANEL:
+        used.upstream.script(name, hang())
+    n_before = len(used.upstream.requests)
+    asking = asyncio.create_task(used.gateway.chat(ask("What is running?")))
+    await used.upstream.wait_for(n_before + len(PANEL))
+    await page.clock.run_for(1100)
+    running = page.get_by_role("region", name="Running now: 1")
+    await expect(running.get_by_text("What is running?")).to_be_visible()
+    await expect(running.get_by_text("waiting")).to_have_count(len(PANEL))
+    assert await faults(page) == []
+    asking.cancel()
+    await used.upstream.wait_idle()
+    await page.clock.run_for(1100)
+    await expect(page.get_by_role("region", name="Running now")).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -121,7 +176,7 @@ async def test_everything_except_the_live_list_works_without_scripts(used: Scene
     """Filtering, opening and unfolding need no script."""
     page = await opened(f"{used.gateway.url}/ui", java_script_enabled=False)
     await expect(page.get_by_role("button", name="Pause live updates")).to_be_hidden()
-    await page.get_by_label("Text or id").fill("hash table")
+    await page.get_by_label("Question, answer or id").fill("hash table")
     await page.get_by_role("button", name="Filter").click()
     await page.get_by_role("row").nth(1).get_by_role("link").click()
     await page.get_by_text("Its prompt beyond the conversation").click()

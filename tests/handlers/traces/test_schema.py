@@ -59,3 +59,21 @@ def test_a_row_shows_the_beginning_of_the_last_message_of_the_user(
 ) -> None:
     """On one line, and not at length."""
     assert summarize(Trace("x", request=schema.Asked(messages=[*messages]))).preview == preview
+
+
+def test_a_row_names_who_answered() -> None:
+    """The author of the first answer; None if there is none."""
+    assert summarize(Trace("x", answers=[schema.Answer("one", author="a+b")])).author == "a+b"
+    assert summarize(Trace("x")).author is None
+
+
+def test_a_row_can_be_found_by_ids_client_question_and_answer() -> None:
+    """In one case, by the first 4,000 characters of each text."""
+    question = {"role": "user", "content": "WHY is it so?" + " " * 5000 + "beyond"}
+    asked = schema.Asked(messages=[question, {"role": "assistant", "content": "earlier"}])
+    answers = [schema.Answer("Because."), schema.Answer("For another reason.")]
+    searched = summarize(Trace("Id-1", request_id="req-2", client="Laptop", request=asked, answers=answers)).searched
+    for text in ("id-1", "req-2", "laptop", "why is it so?", "because.", "for another reason."):
+        assert text in searched
+    assert "earlier" not in searched
+    assert "beyond" not in searched

@@ -12,14 +12,17 @@ def test_seconds(value: float | None, text: str) -> None:
     assert formats.format_seconds(value) == text
 
 
-@pytest.mark.parametrize(("value", "text"), [(None, "unknown"), (0, "0"), (0.00012, "0.00012"), (1.5, "1.5000")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "unknown"), (0, "0"), (0.00012, "0.00012 USD"), (1.5, "1.50 USD"), (0.0269, "0.0269 USD")],
+)
 def test_unknown_money_is_not_zero(value: float | None, text: str) -> None:
-    assert formats.format_money(value) == text
+    assert formats.format_cost(value, "USD") == text
 
 
 def test_a_very_small_amount_is_not_zero() -> None:
     """It is below the last digit that is shown."""
-    assert formats.format_money(1e-9) == "< 0.000001"
+    assert formats.format_cost(1e-9) == "under 0.000001"
 
 
 def test_counts_shares_times_and_words() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from handlers.traces.schema import Summary
-from handlers.ui.listing import PER_PAGE, ListQuery, build_listing, list_options
+from handlers.ui.listing import PER_PAGE, ListQuery, build_listing, build_menus, sum_day
 
 
 def line(number: int = 1, **fields: Any) -> Summary:
@@ -22,7 +22,9 @@ def line(number: int = 1, **fields: Any) -> Summary:
         "cost": None,
         "currency": "USD",
         "n_tokens": 3,
+        "author": "a",
         "preview": "Why?",
+        "searched": "chatcmpl-001 why?",
     }
     return Summary(**{**defaults, **fields})
 
@@ -36,7 +38,11 @@ def line(number: int = 1, **fields: Any) -> Summary:
         ({"outcome": "failed"}, [2]),
         ({"q": "  WHY "}, [1]),
         ({"q": "chatcmpl-002"}, [2]),
-        ({"q": "laptop"}, [3]),
+        ({"q": "two words"}, [3]),
+        ({"q": "words two"}, [3]),
+        ({"q": "two why"}, []),
+        ({"client": "laptop"}, [3]),
+        ({"status": "500"}, [2]),
         ({"mixture": "mom", "outcome": "cancelled"}, []),
     ],
 )
@@ -44,8 +50,8 @@ def test_a_filter_narrows(query: dict[str, str], shown: list[int]) -> None:
     """By every field that is set."""
     lines = [
         line(1),
-        line(2, outcome="failed", preview="How?"),
-        line(3, mixture="code", mode="select", preview="Mend it", client="laptop"),
+        line(2, outcome="failed", status=500, searched="chatcmpl-002 how?"),
+        line(3, mixture="code", mode="select", searched="mend two lines of words", client="laptop"),
     ]
     listing = build_listing(lines, ListQuery.parse(query))
     assert [each.id for each in listing.rows] == [f"chatcmpl-{number:03}" for number in shown]
@@ -60,7 +66,7 @@ def test_pages_keep_the_filter() -> None:
     second = build_listing(lines, ListQuery.parse({"mode": "fuse", "page": "2"}))
     assert (second.page, second.n_pages, len(second.rows)) == (2, 3, PER_PAGE)
     assert (second.newer, second.older) == ("/ui?mode=fuse&page=1", "/ui?mode=fuse&page=3")
-    assert ListQuery(text="a b&c").address(2) == "/ui?q=a+b%26c&page=2"
+    assert ListQuery(q="a b&c").address(2) == "/ui?q=a+b%26c&page=2"
 
 
 @pytest.mark.parametrize(
@@ -74,8 +80,27 @@ def test_an_invalid_page_becomes_the_nearest(page: str, shown: int) -> None:
 
 
 def test_the_chosen_value_stays_an_option() -> None:
-    """Even if no request has it any more."""
-    choices = list_options([line(), line(mixture=None)], ListQuery(mixture="gone", mode="select"))
-    assert choices.mixtures == ["", "gone", "mom"]
-    assert choices.modes == ["", "fuse", "select"]
-    assert choices.outcomes == ["", "ok"]
+    """Even if no request has it any more; a menu without a choice is left out."""
+    menus = build_menus([line(), line(mixture=None)], ListQuery(mixture="gone", mode="select"))
+    assert [(menu.name, menu.values, menu.chosen) for menu in menus] == [
+        ("mixture", ["", "gone", "mom"], "gone"),
+        ("mode", ["", "fuse", "select"], "select"),
+        ("outcome", ["", "ok"], ""),
+        ("status", ["", "200"], ""),
+    ]
+
+
+def test_the_totals_are_those_of_one_day() -> None:
+    """By outcome, with tokens and money; a request without a price makes the sum a lower bound."""
+    rows = [
+        line(cost=0.25),
+        line(cost=1.0, outcome="failed"),
+        line(cost=0.5, currency="EUR", outcome="cancelled"),
+        line(cost=7.0, time="2025-12-31T23:59:59Z"),
+    ]
+    day = sum_day(rows, "2026-01-01")
+    assert (day.n_requests, day.n_ok, day.n_failed, day.n_cancelled, day.n_tokens) == (3, 1, 1, 1, 9)
+    assert day.cost == "1.25 USD + 0.50 EUR"
+    assert sum_day([*rows, line(cost=None)], "2026-01-01").cost == "at least 1.25 USD + 0.50 EUR"
+    assert sum_day([line(cost=None)], "2026-01-01").cost == "unknown"
+    assert sum_day([], "2026-01-01").cost == "0"
