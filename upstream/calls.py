@@ -67,7 +67,9 @@ class Call:
 
     The record is filled in while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is
     the instant of the first retry, `quirks` are what refusals have taught during the call, `tokens` is the ledger's
-    count, set after the end.
+    count, set after the end. `cause` says why the call failed, in the provider's own words, redacted and shortened; ""
+    if it did not fail. A log line has all it needs here: `name`, `outcome` (the kind of failure) and `cause` of each
+    call that failed; `started`, and the last attempt's `outcome` and `message`, of each that still runs.
     """
 
     model: Model
@@ -84,6 +86,7 @@ class Call:
     started: float | None = None
     ended: float | None = None
     outcome: str = "running"
+    cause: str = ""
     retrying_since: float | None = None
     tokens: Tokens | None = None
 

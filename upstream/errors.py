@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any
 
-RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
+RETRYABLE_STATUSES = frozenset({408, 409, 425, 429, 500, 501, 502, 503, 504, *range(520, 530)})
 
 
 class Kind(StrEnum):
@@ -38,8 +38,9 @@ class CallError(Exception):
 
     `status` is the upstream's HTTP status, or the one in the error object of a reply with status 200; None if there was
     no reply. `retry_after_s` is the pause that the upstream asked for, in seconds from the reply. `body` is the error
-    reply itself (a JSON value or a text), for finding out what it refuses; it is never shown. An error that is
-    `adjusted` has taught how the request must differ for this model: it is worth asking once more at once.
+    reply itself (a JSON value or a text), for finding out what it refuses; it is never shown. `should_retry` is what
+    the upstream said about a retry (x-should-retry, or a quota that is used up), None if it said nothing. An error that
+    is `adjusted` has taught how the request must differ for this model: it is worth asking once more at once.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class CallError(Exception):
         *,
         status: int | None = None,
         retry_after_s: float | None = None,
+        should_retry: bool | None = None,
         body: Any = None,
     ) -> None:
         super().__init__(message)
@@ -56,12 +58,17 @@ class CallError(Exception):
         self.message = message
         self.status = status
         self.retry_after_s = retry_after_s
+        self.should_retry = should_retry
         self.body = body
         self.adjusted = False
 
     @property
     def retryable(self) -> bool:
         """Whether the same call may succeed if it is retried."""
+        if self.kind is Kind.CONTEXT_LENGTH:
+            return False
+        if self.should_retry is not None:
+            return self.should_retry
         if self.status is not None:
             return self.status in RETRYABLE_STATUSES
         return self.kind in _RETRYABLE_KINDS
@@ -73,6 +80,6 @@ def kind_of_status(status: int) -> Kind:
         return Kind.AUTH
     if status == 429:  # noqa: PLR2004 -- RFC 6585
         return Kind.RATE_LIMITED
-    if status in (408, 504):
+    if status in (408, 504, 522, 524):  # the last two are Cloudflare's
         return Kind.TIMEOUT
     return Kind.SERVER_ERROR if status >= 500 else Kind.REJECTED  # noqa: PLR2004

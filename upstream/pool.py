@@ -222,7 +222,7 @@ class _CallScope:
         if error is None:
             call.outcome = "ok"
         elif isinstance(error, CallError):
-            call.outcome = error.kind
+            call.outcome, call.cause = error.kind, error.message
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             call.outcome = "cancelled"
 

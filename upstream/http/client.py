@@ -23,12 +23,15 @@ from upstream.http.sse import EventTooLargeError
 from upstream.http.timeouts import AttemptTimer, Expiry, Timeouts
 from upstream.openai import wire
 from upstream.openai.conversation import Message
+from upstream.openai.error_replies import read_error
 from upstream.openai.reply_decoder import ReplyDecoder, decode_completion
 from upstream.retry_policy import retry_after_s
 
 MAX_REPLY_BYTES = 32 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
 MAX_ERROR_BYTES = 64 * 2**10
+
+_SHOULD_RETRY = {"true": True, "false": False}  # a header that the OpenAI SDKs obey
 
 _NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready in time")
 _NO_BYTE: Expiry = (Kind.TIMEOUT, "no first byte in time")
@@ -199,7 +202,8 @@ async def _read_refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer)
     body: Any = None
     with suppress(CallError, aiohttp.ClientError):  # then the status has to do
         body = wire.decode_or_text(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
-    return wire.read_error(body, reply.status, retry_after_s(reply.headers))
+    should_retry = _SHOULD_RETRY.get(reply.headers.get("x-should-retry", "").strip().lower())
+    return read_error(body, reply.status, retry_after_s(reply.headers), should_retry=should_retry)
 
 
 _FAULTS = (TimeoutError, aiohttp.ClientError, HttpProcessingError, EventTooLargeError, OSError)

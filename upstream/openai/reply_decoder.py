@@ -13,6 +13,7 @@ from typing import Any
 from upstream.errors import CallError, Kind
 from upstream.http.sse import ErrorData, EventReader
 from upstream.openai import wire
+from upstream.openai.error_replies import read_error
 from upstream.openai.finish_reasons import is_stated
 from upstream.openai.stream_assembler import StreamAssembler
 
@@ -72,7 +73,7 @@ class ReplyDecoder:
     def _read_event(self, data: bytes) -> Iterator[dict[str, Any]]:
         text = data.strip()
         if isinstance(data, ErrorData):
-            raise wire.read_error(wire.decode_or_text(text), _OK)
+            raise read_error(wire.decode_or_text(text), _OK)
         if text == _DONE:
             self.is_done = True
             yield from self._shape.end()

@@ -9,8 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime import json_codec
-from upstream.errors import CallError, Kind, kind_of_status
+from upstream.errors import CallError, Kind
 from upstream.openai.conversation import Conversation, Message
+from upstream.openai.error_replies import is_error, read_error
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGE_CHARS = 400
@@ -19,11 +20,6 @@ MAX_TOOL_CALLS = 1024
 
 _UNSEEN = frozenset({"role", "index"})
 _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
-_CONTEXT_LENGTH_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error"})
-_CONTEXT_LENGTH_WORDS = re.compile(
-    r"maximum context length|context (?:window|length|size)|prompt is too long|too many (?:input )?tokens",
-    re.IGNORECASE,
-)
 
 
 def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[bytes, ...]:
@@ -163,53 +159,14 @@ def read_usage(body: Any) -> Mapping[str, Any] | None:
     return usage if isinstance(usage, dict) else None
 
 
-def read_error(body: Any, status: int, retry_after_s: float | None = None) -> CallError:
-    """Return the CallError that an error reply means. A 200 with an error inside counts by its own code.
-
-    `body` is its JSON value, or its text if it has none.
-    """
-    message, code = _message_and_code(body)
-    if status < 400:  # noqa: PLR2004
-        status = code if isinstance(code, int) and 400 <= code < 600 else 502  # noqa: PLR2004
-    kind = kind_of_status(status)
-    says_context = (isinstance(code, str) and code in _CONTEXT_LENGTH_CODES) or _CONTEXT_LENGTH_WORDS.search(message)
-    if says_context and status in (400, 413, 422):
-        kind = Kind.CONTEXT_LENGTH
-    if not message:
-        message = f"HTTP {status}"
-    return CallError(kind, message, status=status, retry_after_s=retry_after_s, body=body)
-
-
 def _refuse_error(body: Any) -> dict[str, Any]:
     if isinstance(body, list) and len(body) == 1 and isinstance(body[0], dict):  # as Google wraps its errors
         body = body[0]
     if not isinstance(body, dict):
         raise CallError(Kind.UNPARSABLE, f"the reply is JSON, but not an object: {type(body).__name__}")
-    if body.get("error") or body.get("object") == "error":  # the second is vLLM's
+    if is_error(body):
         raise read_error(body, 200)
     return body
-
-
-def _message_and_code(body: Any) -> tuple[str, Any]:
-    if isinstance(body, list) and body:  # Google wraps its error in a list
-        body = body[0]
-    if isinstance(body, str):
-        return body.strip(), None
-    if not isinstance(body, dict):
-        return "", None
-    error = body.get("error", body)
-    if isinstance(error, str):
-        return error, body.get("code")
-    if not isinstance(error, dict):
-        return "", None
-    message = next((error[key] for key in ("message", "detail", "details") if isinstance(error.get(key), str)), "")
-    codes = [error.get(key) for key in ("code", "type", "status")]
-    known = next((code for code in codes if isinstance(code, str) and code in _CONTEXT_LENGTH_CODES), None)
-    return message, known or _as_status(codes[0])
-
-
-def _as_status(code: Any) -> Any:
-    return int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3}", code) else code
 
 
 def _describe(body: bytes | str) -> str:

@@ -150,7 +150,7 @@ ERROR = {"error": {"message": "the quota is used up", "code": 429}}
         (b"event: error\n" + sse(ERROR), Kind.RATE_LIMITED),
         (b"error: " + json.dumps(ERROR["error"]).encode() + b"\n\n", Kind.RATE_LIMITED),
         (b'event: error\ndata: {"code": 429, "details": "the quota is used up"}\n\n', Kind.RATE_LIMITED),
-        (b"event: error\ndata: the quota is used up\n\n", Kind.SERVER_ERROR),
+        (b"event: error\ndata: the quota is used up\n\n", Kind.RATE_LIMITED),
         (json.dumps(ERROR).encode(), Kind.RATE_LIMITED),
         (json.dumps(ERROR).encode() + b"\n", Kind.RATE_LIMITED),
         (json.dumps([ERROR], indent=1).encode(), Kind.RATE_LIMITED),

@@ -1,0 +1,73 @@
+"""What an error reply says about a retry: when it may help, or that it never will. Pure."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+_NO_QUOTA = re.compile(
+    r"insufficient[ _](?:quota|balance|credits?|funds)"
+    r"|exceeded your current quota"
+    r"|quota (?:is |has been )?(?:used up|exhausted)"
+    r"|billing[ _](?:hard[ _]limit|not[ _]active)|payment[ _]required|spending limit"
+    r"|out of credits|credit balance is too low",
+    re.IGNORECASE,
+)
+_NO_QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+
+_DELAY_FIELDS = ("retryDelay", "retry_delay", "retry_after", "retryAfter", "retry_after_seconds")
+_SENTENCE = re.compile(
+    r"(?:try again|retry|retrying|wait)\b[^.\d]{0,40}?"
+    r"(?P<time>\d[\d.]*\s*(?:ms|h|m|s)[a-z]*(?:\s*\d[\d.]*\s*(?:ms|m|s)[a-z]*){0,2})",
+    re.IGNORECASE,
+)
+_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)", re.IGNORECASE)
+_SECONDS = {"ms": 0.001, "milli": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
+_MAX_DEPTH = 6
+_MAX_ITEMS = 5
+
+
+def is_unpaid(cause: str, codes: Collection[str | int], *, has_delay: bool) -> bool:
+    """Whether the account's quota is used up, which no retry changes.
+
+    Gemini says so of a limit per minute as well, but then it also says when to retry.
+    """
+    return not _NO_QUOTA_CODES.isdisjoint(codes) or (not has_delay and _NO_QUOTA.search(cause) is not None)
+
+
+def find_delay_s(value: Any, depth: int = 0) -> float | None:
+    """Return the delay in an error body in seconds: a google.rpc.RetryInfo, or a field like `retry_after`."""
+    if depth > _MAX_DEPTH:
+        return None
+    if isinstance(value, list):
+        inner = value[:_MAX_ITEMS]
+    elif isinstance(value, dict):
+        for key in _DELAY_FIELDS:
+            delay_s = _read_field(value.get(key))
+            if delay_s is not None:
+                return delay_s
+        inner = [each for each in value.values() if isinstance(each, dict | list)][:_MAX_ITEMS]
+    else:
+        return None
+    delays = (find_delay_s(each, depth + 1) for each in inner)
+    return next((delay_s for delay_s in delays if delay_s is not None), None)
+
+
+def read_delay_s(cause: str) -> float | None:
+    """Return the delay in a sentence like "Please try again in 1m30s" in seconds."""
+    found = _SENTENCE.search(cause)
+    return _sum_parts(found["time"]) if found else None
+
+
+def _read_field(delay: Any) -> float | None:
+    if isinstance(delay, dict):
+        return _read_field(delay.get("seconds"))
+    if isinstance(delay, int | float) and not isinstance(delay, bool) and 0 <= delay < 1e6:  # noqa: PLR2004
+        return float(delay)
+    if isinstance(delay, str) and len(delay) < 20:  # noqa: PLR2004
+        return float(delay) if re.fullmatch(r"\d+(\.\d+)?", delay) else _sum_parts(delay)
+    return None
+
+
+def _sum_parts(text: str) -> float | None:
+    parts = _PART.findall(text)
+    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts) if parts else None
