@@ -10,6 +10,7 @@ from synth.events import (
     CandidateArrived,
     CandidateFailed,
     Event,
+    EvidenceFound,
     Finished,
     ModeChosen,
     PanelSettled,
@@ -56,6 +57,7 @@ class RequestRecord:
     panel_s: float | None = None
     quorum_wait_s: float | None = None
     critic_s: float | None = None
+    evidence: EvidenceFound | None = None
     decided_by: str | None = None
     author: str | None = None
     n_defects: int | None = None
@@ -80,6 +82,8 @@ class RequestRecord:
             headers["x-mom-candidates"] = f"{self.n_candidates}/{self.n_asked}"
             critic = "" if self.critic_s is None else f", critic;dur={self.critic_s * 1000:.1f}"
             headers["Server-Timing"] = f"panel;dur={self.panel_s * 1000:.1f}{critic}"
+        if self.evidence is not None and self.evidence.decides:
+            headers["x-mom-evidence"] = _format_evidence(self.evidence)
         if self.decided_by is not None:
             headers["x-mom-decided-by"] = self.decided_by
         return headers
@@ -105,6 +109,7 @@ class RequestRecord:
             "stream": self.stream or None,
             "candidates": None if self.panel_s is None else f"{self.n_candidates}/{self.n_asked}",
             "panel": self.panel or None,
+            "evidence": None if self.evidence is None else _format_evidence(self.evidence),
             "decided_by": self.decided_by,
             "author": self.author,
             "defects": self.n_defects,
@@ -136,6 +141,17 @@ def _record_panel(record: RequestRecord, event: PanelSettled) -> None:
     record.quorum_wait_s = event.quorum_wait_s
 
 
+def _record_evidence(record: RequestRecord, event: EvidenceFound) -> None:
+    record.evidence = event
+
+
+def _format_evidence(event: EvidenceFound) -> str:
+    """Return evidence in one line: `ran=4 passed=1 by=examples`."""
+    ranking = event.ranking
+    by = f" by={ranking.by}" if ranking.by else ""
+    return f"ran={ranking.n_ran} passed={ranking.n_passed}{by}{'' if event.decides else ' shadow'}"
+
+
 def _record_mode(record: RequestRecord, event: ModeChosen) -> None:
     record.mode, record.bypass = event.mode, event.bypass
 
@@ -164,6 +180,7 @@ _UPDATES: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
     CandidateArrived: _record_outcome,
     CandidateFailed: _record_outcome,
     ProposerLeftOut: _record_outcome,
+    EvidenceFound: _record_evidence,
     PanelSettled: _record_panel,
     ModeChosen: _record_mode,
     ReviewArrived: _record_defects,

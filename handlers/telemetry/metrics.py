@@ -19,14 +19,23 @@ from handlers.lifecycle.reload import RELOADER
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord
 from handlers.telemetry.counters import Counter, Histogram
-from synth.events import DecidedBy
+from synth.events import DecidedBy, EvidenceFound
 from synth.ledger import count_tokens, price_tokens
 from upstream.breaker import State as BreakerState
 from upstream.calls import Attempt, Call
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 60, 120, 300)
 _SIZES = (0, 1, 2, 3, 4, 6, 8, 16)
-_SKIPS = frozenset({DecidedBy.ONLY_CANDIDATE, DecidedBy.EQUAL_CANDIDATES, DecidedBy.FIRST, DecidedBy.BYPASS})
+_SKIPS = frozenset(
+    {
+        DecidedBy.ONLY_CANDIDATE,
+        DecidedBy.EQUAL_CANDIDATES,
+        DecidedBy.EVIDENCE,
+        DecidedBy.FIRST,
+        DecidedBy.BYPASS,
+    }
+)
+_RUN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
 
 
 class Metrics:
@@ -47,6 +56,9 @@ class Metrics:
         self._quorum_wait_s = Histogram(
             "mom_quorum_wait_seconds", "Time spent waiting for stragglers after the quorum", _SECONDS, "mixture"
         )
+        self._evidence = Counter("mom_evidence", "Requests whose candidates were run", "mixture", "by", "decided")
+        self._evidence_s = Histogram("mom_evidence_seconds", "Time to run all candidates", _RUN_SECONDS, "mixture")
+        self._examined = Counter("mom_evidence_candidates", "Candidates that were run", "mixture", "result")
         self._skips = Counter("mom_critic_skips", "Answers without a critic", "mixture", "reason")
         self._calls = Counter("mom_calls", "Calls of models", "model", "role", "outcome")
         self._call_s = Histogram("mom_call_seconds", "Time of calls", _SECONDS, "model", "role")
@@ -84,10 +96,20 @@ class Metrics:
             self._panel_size.observe(record.n_candidates, mixture)
         if record.quorum_wait_s is not None:
             self._quorum_wait_s.observe(record.quorum_wait_s, mixture)
+        if record.evidence is not None:
+            self._count_evidence(record.evidence, mixture, record.decided_by == DecidedBy.EVIDENCE)
         if record.decided_by in _SKIPS:
             self._skips[mixture, record.decided_by] += 1
         for call in record.ledger.calls:
             self._count_call(call)
+
+    def _count_evidence(self, found: EvidenceFound, mixture: str, has_decided: bool) -> None:  # noqa: FBT001 -- a label
+        ranking = found.ranking
+        self._evidence[mixture, ranking.by or "none", str(has_decided).lower()] += 1
+        self._evidence_s.observe(ranking.run_s, mixture)
+        self._examined[mixture, "passed"] += ranking.n_passed
+        self._examined[mixture, "unknown"] += ranking.n_unknown
+        self._examined[mixture, "other"] += max(0, ranking.n_ran - ranking.n_passed - ranking.n_unknown)
 
     def _count_call(self, call: Call) -> None:
         model, tokens = call.model.name, count_tokens(call)

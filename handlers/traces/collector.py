@@ -16,6 +16,7 @@ from synth.events import (
     CandidateArrived,
     CandidateFailed,
     Event,
+    EvidenceFound,
     LayerStarted,
     PickMade,
     ProposerLeftOut,
@@ -95,6 +96,7 @@ class TraceCollector:
             layers=parts.layers,
             candidates=parts.candidates,
             failures=parts.failures,
+            evidence=parts.evidence,
             authors=list(parts.authors.values()),
             verifications=parts.verifications,
             answers=parts.answers,
@@ -149,6 +151,7 @@ class _EventReader:
     layers: list[schema.Layer] = field(default_factory=list)
     candidates: list[schema.Candidate] = field(default_factory=list)
     failures: list[schema.ProposerFailure] = field(default_factory=list)
+    evidence: schema.Evidence | None = None
     authors: dict[int, schema.Author] = field(default_factory=dict)
     verifications: list[schema.Verification] = field(default_factory=list)
     answers: list[schema.Answer] = field(default_factory=list)
@@ -176,6 +179,20 @@ class _EventReader:
     def add_left_out(self, event: ProposerLeftOut) -> None:
         self.failures.append(
             schema.ProposerFailure(model=event.name, layer=event.layer, kind="left_out", message=event.reason)
+        )
+
+    def set_evidence(self, event: EvidenceFound) -> None:
+        ranking = event.ranking
+        self.evidence = schema.Evidence(
+            by=ranking.by,
+            decides=event.decides,
+            n_ran=ranking.n_ran,
+            n_unknown=ranking.n_unknown,
+            run_s=ranking.run_s,
+            standings=[
+                schema.Standing(each.name, each.tier, each.finding, each.failed, each.passed_all)
+                for each in ranking.standings
+            ],
         )
 
     def add_author(self, event: AuthorStarted) -> None:
@@ -217,6 +234,7 @@ _READERS: Mapping[type[Event], Callable[[_EventReader, Any], None]] = {
     CandidateArrived: _EventReader.add_candidate,
     CandidateFailed: _EventReader.add_failure,
     ProposerLeftOut: _EventReader.add_left_out,
+    EvidenceFound: _EventReader.set_evidence,
     AuthorStarted: _EventReader.add_author,
     AuthorFailed: _EventReader.fail_author,
     PickMade: _EventReader.add_pick,

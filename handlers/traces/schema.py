@@ -82,6 +82,33 @@ class ProposerFailure(Failure, kw_only=True):
     layer: int = 1
 
 
+class Standing(Struct):
+    """The evidence on one candidate: `tier` 0 is the best, `finding` says in words what running it showed.
+
+    `failed` is the first example that it fails, None if it fails none; `passed_all` if it passes all that there are.
+    """
+
+    model: str = ""
+    tier: int = 0
+    finding: str = ""
+    failed: str | None = None
+    passed_all: bool = False
+
+
+class Evidence(Struct):
+    """The ranking of the candidates by running them. `by` is the signal that separates them, "" if none does.
+
+    Unless it `decides`, it was only recorded. `n_unknown` of `n_ran` candidates gave no result.
+    """
+
+    by: str = ""
+    decides: bool = True
+    n_ran: int = 0
+    n_unknown: int = 0
+    run_s: float = 0.0
+    standings: list[Standing] = field(default_factory=list)
+
+
 class Author(Struct):
     """A model that was asked to make the answer: a critic, or the model that the client named.
 
@@ -188,6 +215,7 @@ class Trace(Struct):
     layers: list[Layer] = field(default_factory=list)
     candidates: list[Candidate] = field(default_factory=list)
     failures: list[ProposerFailure] = field(default_factory=list)
+    evidence: Evidence | None = None
     authors: list[Author] = field(default_factory=list)
     verifications: list[Verification] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)
