@@ -10,6 +10,7 @@ from config.settings import ApiKey, Mixture, Model, Settings
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
 from handlers.traces.store import TraceStore
+from synth.evidence.inquiry import EvidenceFinder
 from upstream.pool import Pool
 
 
@@ -25,7 +26,7 @@ class Readiness(Protocol):
 class Snapshot:
     """A configuration in force: settings, connection pool, models and mixtures by name.
 
-    `unix_time` gives seconds since the epoch.
+    `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
     """
 
     settings: Settings
@@ -33,6 +34,7 @@ class Snapshot:
     not_ready: Readiness
     unix_time: Callable[[], float]
     traces: TraceStore | None = None
+    evidence: EvidenceFinder | None = None
     models: Mapping[str, Model] = field(init=False)
     mixtures: Mapping[str, Mixture] = field(init=False)
 

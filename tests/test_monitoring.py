@@ -51,7 +51,13 @@ async def exported(upstream: FakeUpstream) -> dict[str, set[str]]:
         labels = {label for sample in family.samples for label in sample.labels}
         found |= dict.fromkeys(names, labels)
     # There where the configuration has a limit, and where the gateway is a process.
-    return {**found, "mom_cost_limit": set(), "mom_config_last_reload_successful": set()}
+    limits: dict[str, set[str]] = {"mom_cost_limit": set(), "mom_config_last_reload_successful": set()}
+    # And there where candidates are code.
+    evidence = {
+        "mom_evidence_total": {"mixture", "by", "decided"},
+        "mom_evidence_candidates_total": {"mixture", "result"},
+    }
+    return {**found, **limits, **evidence}
 
 
 async def test_every_metric_that_is_asked_for_is_exported(exported: dict[str, set[str]]) -> None:

@@ -261,6 +261,7 @@ class _Exchange:
             emit,
             started,
             started + deadline_s,
+            evidence=snapshot.evidence,
             incremental=target.chat.stream,
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
         )

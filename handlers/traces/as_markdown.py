@@ -97,6 +97,9 @@ def _candidates(trace: Trace) -> list[str]:
         parts += [f"### {place} ({candidate.finish_reason})", fence(candidate.text)]
         if candidate.finding:
             parts.append(f"Breaks the contract: {candidate.finding}")
+        standing = trace.evidence and trace.evidence.find(candidate.model)
+        if standing and standing.finding:
+            parts.append(f"When run: {standing.finding}")
     parts += [f"### {_place(each.model, each.layer)}: {each.kind}\n\n{each.message}" for each in trace.failures]
     parts += [f"Shown to layer {layer.layer} in this order {_order(layer)}" for layer in trace.layers]
     return parts

@@ -108,6 +108,10 @@ class Evidence(Struct):
     run_s: float = 0.0
     standings: list[Standing] = field(default_factory=list)
 
+    def find(self, model: str) -> Standing | None:
+        """Return the standing of a proposer's candidate, None if it was not run."""
+        return next((each for each in self.standings if each.model == model), None)
+
 
 class Author(Struct):
     """A model that was asked to make the answer: a critic, or the model that the client named.

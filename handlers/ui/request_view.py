@@ -44,6 +44,7 @@ class CandidateView:
     finish_reason: str | None
     is_checked: bool
     finding: str | None
+    evidence: schema.Standing | None
     is_answer: bool
     changes: FileChanges | None
     call: schema.Call | None
@@ -147,6 +148,7 @@ def _candidates(trace: Trace, find_changes: Callable[[str], FileChanges | None])
             finish_reason=each.finish_reason,
             is_checked=each.finding is not UNSET,
             finding=each.finding or None,
+            evidence=trace.evidence.find(each.model) if trace.evidence and each.layer == last_layer else None,
             is_answer=each.text in answers,
             changes=find_changes(each.text),
             call=_find_call(trace, each.model, each.layer),

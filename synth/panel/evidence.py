@@ -7,7 +7,7 @@ from config.settings import Mixture, Model
 from synth.contract.contract import Form
 from synth.events import EvidenceFound
 from synth.evidence.inquiry import Inquiry, Subject
-from synth.panel.ask import Candidate, Panel
+from synth.panel.ask import Candidate, Panel, find_outcome
 from synth.run import Run
 
 
@@ -30,8 +30,8 @@ class PanelEvidence:
     def add(self, candidate: Candidate) -> None:
         """Begin to run a candidate, if it keeps the contract; returns at once."""
         if self._inquiry is not None and candidate.finding is None:
-            voter = identify_voter(candidate.call.model)
-            self._inquiry.add(Subject(candidate.name, voter, candidate.completion.text, candidate.outcome))
+            voter, outcome = identify_voter(candidate.call.model), find_outcome(self._run.contract, candidate)
+            self._inquiry.add(Subject(candidate.name, voter, candidate.completion.text, outcome))
 
     async def rank(self, panel: Panel) -> None:
         """Wait for the evidence on all candidates so far, rank them, and emit the ranking."""

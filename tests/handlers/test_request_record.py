@@ -12,12 +12,14 @@ from synth.events import (
     CandidateFailed,
     DecidedBy,
     Event,
+    EvidenceFound,
     Finished,
     ModeChosen,
     PanelSettled,
     ProposerLeftOut,
     TextDelta,
 )
+from synth.evidence.inquiry import Ranking, Standing
 from synth.normalize import Completion
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
@@ -53,6 +55,23 @@ def test_headers_and_log_fields_come_from_the_events() -> None:
     assert headers["Server-Timing"] == "panel;dur=1250.0, critic;dur=500.0"
     assert facts["panel"] == {"a": "ok", "b": "timeout", "c": "left_out"}
     assert (facts["author"], facts["panel_s"], facts["critic_s"]) == ("a", 1.25, 0.5)
+
+
+RANKING = Ranking((Standing("a", passed_all=True), Standing("b", 1)), "examples", n_ran=2, run_s=0.01)
+
+
+def test_the_last_evidence_is_in_the_headers_and_the_log() -> None:
+    """Each further stage replaces the ranking of the one before."""
+    first = EvidenceFound(Ranking((Standing("b"),), n_ran=1), decides=True)
+    record = record_of(first, EvidenceFound(RANKING, decides=True), ModeChosen("select"))
+    assert record.headers()["x-mom-evidence"] == record.facts()["evidence"] == "ran=2 passed=1 by=examples"
+
+
+def test_evidence_in_shadow_is_in_the_log_alone() -> None:
+    """It has decided nothing, so no client needs it."""
+    record = record_of(EvidenceFound(RANKING, decides=False), ModeChosen("select"))
+    assert "x-mom-evidence" not in record.headers()
+    assert record.facts()["evidence"] == "ran=2 passed=1 by=examples shadow"
 
 
 def test_a_second_layer_has_entries_of_its_own() -> None:

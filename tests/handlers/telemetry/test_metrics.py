@@ -11,6 +11,10 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 
 from config.settings import Critic, Price, Server
+from handlers.request_record import RequestRecord
+from handlers.telemetry.metrics import Metrics
+from synth.events import EvidenceFound
+from synth.evidence.inquiry import Ranking, Standing
 from tests.fakes import FakeUpstream, after, answer, hang, status
 from tests.running import Gateway, Reply, ask, model, running, settings
 
@@ -188,3 +192,20 @@ async def test_names_that_clients_make_up_are_no_labels(upstream: FakeUpstream) 
         found = await scraped(gateway)
     assert found.values("mom_errors_total", "code") == {"model_not_found", "not_found"}
     assert found.sum("mom_requests_total") == 0
+
+
+def test_evidence_is_counted_by_its_signal() -> None:
+    """With whether it decided the answer, and the result of each candidate."""
+    standings = (Standing("a", passed_all=True), Standing("b", 1), Standing("c", 1))
+    found = EvidenceFound(Ranking(standings, "examples", n_ran=3, n_unknown=1, run_s=0.02), decides=True)
+    record = RequestRecord("chatcmpl-1", 0.0, mixture="mom", mode="select", decided_by="evidence", evidence=found)
+    metrics = Metrics()
+    metrics.count_request(record, 1.0)
+    scrape = Scrape(metrics.families())
+    assert scrape.sum("mom_evidence_total", mixture="mom", by="examples", decided="true") == 1
+    assert scrape.sum("mom_evidence_seconds_sum", mixture="mom") == 0.02
+    results = {
+        each: scrape.sum("mom_evidence_candidates_total", result=each) for each in ("passed", "unknown", "other")
+    }
+    assert results == {"passed": 1, "unknown": 1, "other": 1}
+    assert scrape.sum("mom_critic_skips_total", reason="evidence") == 1

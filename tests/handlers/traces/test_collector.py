@@ -15,6 +15,7 @@ from synth.events import (
     CandidateFailed,
     DecidedBy,
     Event,
+    EvidenceFound,
     LayerStarted,
     PickMade,
     ProposerLeftOut,
@@ -23,6 +24,7 @@ from synth.events import (
     Revised,
     TextDelta,
 )
+from synth.evidence.inquiry import Ranking, Standing
 from synth.normalize import Completion
 from synth.prompts.review import Defect
 from synth.request import ChatRequest
@@ -72,6 +74,20 @@ def test_the_panel_is_collected() -> None:
         ("c", "left_out", "too long"),
     ]
     assert trace.layers == [schema.Layer(2, 7, {"A": "a"})]
+
+
+def test_the_last_evidence_is_collected() -> None:
+    """With the finding on each candidate, and the example that it fails."""
+    standings = (
+        Standing("a", finding="passes 2 of 2 examples", passed_all=True),
+        Standing("b", 1, "fails", "f(1) == 2"),
+    )
+    ranking = Ranking(standings, "examples", n_ran=2, run_s=0.01)
+    trace = collector([EvidenceFound(Ranking(), decides=True), EvidenceFound(ranking, decides=True)]).build(200, 101.0)
+    assert trace.evidence is not None
+    assert (trace.evidence.by, trace.evidence.decides, trace.evidence.n_ran) == ("examples", True, 2)
+    assert trace.evidence.find("b") == schema.Standing("b", 1, "fails", "f(1) == 2")
+    assert trace.evidence.find("c") is None
 
 
 def test_the_critics_are_collected() -> None:

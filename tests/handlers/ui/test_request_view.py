@@ -36,6 +36,15 @@ def test_the_chosen_candidate_comes_first_and_is_marked() -> None:
     assert view.answers[0].explanation == "The critic picked the candidate of a, unchanged."
 
 
+def test_a_candidate_s_evidence_is_on_its_card() -> None:
+    """Of the last layer: those before it were not run."""
+    standing = {"model": "a", "finding": "passes 2 of 2 examples", "passed_all": True}
+    view = view_of(
+        candidates=[candidate("a", "one"), candidate("a", "two", layer=2)], evidence={"standings": [standing]}
+    )
+    assert [each.evidence and each.evidence.finding for each in view.candidates] == [None, "passes 2 of 2 examples"]
+
+
 def test_letters_are_those_of_the_last_layer() -> None:
     """Candidates of earlier layers were never shown to a critic."""
     both = [candidate("a", "one"), candidate("a", "better", layer=2)]
