@@ -13,9 +13,11 @@ import importlib
 import os
 import re
 import secrets
+import string
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -49,8 +51,28 @@ _GRACE_S = 0.2  # for an operation that does not look at the clock, such as 10**
 _MAX_OUTPUT_BYTES = 2**20
 _MAX_SOURCE_CHARS = 100_000
 _RECURSION = 1000  # CPython's own
+_SUSPENSIONS = 16  # imports of _modules() and sleeps; nothing else asks the pool for anything
 
 _NAME = re.compile(r"(?<![\w.])__name__(?!\w)")
+
+_WORD = re.compile(r"[A-Za-z_]\w*")
+_WILDCARD = re.compile(r"^(?P<indent>[ \t]*)from[ \t]+(?P<module>\w+)[ \t]+import[ \t]+\*", re.MULTILINE)
+_WITH_WILDCARD = frozenset(
+    {
+        "bisect",
+        "collections",
+        "copy",
+        "datetime",
+        "functools",
+        "heapq",
+        "itertools",
+        "json",
+        "math",
+        "operator",
+        "random",
+    }
+    | {"re", "statistics", "string", "typing"}
+)
 
 # What Monty says when it lacks something; a module that raises the same words itself counts as unknown too.
 _LACKS = re.compile(r"monty|(?:is|are) not supported|not yet support", re.IGNORECASE)
@@ -165,12 +187,15 @@ class _Run:
             "max_feed_duration_secs": self._limits.step_s,
             "max_memory": self._limits.memory_bytes,
             "max_recursion_depth": _RECURSION,
-            "max_suspensions": 1,
+            "max_suspensions": _SUSPENSIONS,
         }
         policy: Any = {"sleep": "zero", "random_start": {"seed": 1}}
         try:
             async with self._pool.checkout(
-                limits=limits, os_policy=policy, assert_message_annotations=False
+                limits=limits,
+                os_policy=policy,
+                assert_message_annotations=False,
+                external_modules=_modules(),
             ) as session:
                 await self._feed(session, prelude(self._look))
                 loaded, is_lost = await self._load(session)
@@ -188,7 +213,7 @@ class _Run:
     async def _load(self, session: "AsyncMontySession") -> tuple[Observation, bool]:
         # The last statement's value would be converted and sent; None ends that.
         # __name__ cannot be set and is "__main__": what stands below `if __name__ == …` is no part of the module.
-        source = _NAME.sub('"candidate"', self._trial.source)
+        source = _NAME.sub('"candidate"', _expand_wildcards(self._trial.source))
         value, observation, is_lost = await self._try(session, f"{source}\nNone\n")
         if observation is not None and observation.error == "SyntaxError" and _parses(self._trial.source):
             observation = unknown("Monty does not read this syntax")
@@ -225,6 +250,23 @@ class _Run:
         return await session.feed_run(code, print_callback=CollectString(max_bytes=_MAX_OUTPUT_BYTES))
 
 
+def _expand_wildcards(source: str) -> str:
+    """Return a module that imports by name what it uses, in place of `from math import *`, which Monty lacks."""
+    if "import *" not in source:
+        return source
+    words = set(_WORD.findall(source))
+
+    def by_name(line: re.Match[str]) -> str:
+        if line["module"] not in _WITH_WILDCARD:
+            return line[0]
+        module = importlib.import_module(line["module"])
+        public = getattr(module, "__all__", None) or [name for name in dir(module) if not name.startswith("_")]
+        used = sorted(words & set(public))
+        return f"{line['indent']}from {module.__name__} import {', '.join(used)}" if used else f"{line['indent']}pass"
+
+    return _WILDCARD.sub(by_name, source)
+
+
 def _seen(value: Any) -> Observation:
     match value:
         case (bool() | None as equal, str() as shown):
@@ -244,6 +286,15 @@ def _judged(error: str, message: str) -> Observation:
     if error == "TypeError" and (found := _CANNOT_CREATE.search(message)):
         return unknown(f"Monty lacks the built-in {found[1]}")
     return failure(error, message)
+
+
+@cache
+def _modules() -> Mapping[str, Any]:
+    """Return modules that Monty lacks and that hold nothing but constants: no function of the host is reachable."""
+    from pydantic_monty import ExternalModule  # noqa: PLC0415 -- loaded with the pool
+
+    constants = {name: value for name, value in vars(string).items() if isinstance(value, str) and name[0] != "_"}
+    return {"string": ExternalModule(constants)}
 
 
 def _parses(source: str) -> bool:

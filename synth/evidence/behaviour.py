@@ -1,0 +1,87 @@
+"""What a candidate did when it was run: its results on the examples, and its values on further inputs. Pure."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+from runtime.frozen import frozen
+from runtime.sandbox.trials import Check, Kind, Observation, Report, Trial
+from synth.evidence.examples import Example
+
+
+class Result(StrEnum):
+    """How a candidate did on one example."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@frozen
+class Behaviour:
+    """One candidate's results on the examples, each with what was observed, and its values on the other inputs.
+
+    A value is None if it is unknown or an exception. `is_dead` says that it cannot be right: it does not load, or
+    raises an exception on all inputs. `loaded` is how it loaded.
+    """
+
+    loaded: Observation
+    results: tuple[Result, ...] = ()
+    observed: tuple[Observation, ...] = ()
+    values: tuple[str | None, ...] = ()
+    is_dead: bool = False
+
+    @property
+    def n_passed(self) -> int:
+        """How many examples it passes."""
+        return self.results.count(Result.PASSED)
+
+    @property
+    def n_unknown(self) -> int:
+        """On how many examples it is not known how it does."""
+        return self.results.count(Result.UNKNOWN)
+
+    @property
+    def passed_all(self) -> bool:
+        """Whether there are examples, and it passes them all."""
+        return bool(self.results) and self.n_passed == len(self.results)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether running it showed anything at all."""
+        return self.is_dead or any(result is not Result.UNKNOWN for result in self.results) or any(self.values)
+
+
+NOTHING = Behaviour(Observation(Kind.UNKNOWN))
+"""The behaviour of a candidate that was not run."""
+
+
+def plan_trial(source: str, examples: Sequence[Example], inputs: Sequence[str]) -> Trial:
+    """Return what to run of a candidate: the examples first, then the other inputs."""
+    checks = [Check(each.call, None if each.raises else each.expected, each.setup) for each in examples]
+    return Trial(source, (*checks, *map(Check, inputs)))
+
+
+def read_report(report: Report, examples: Sequence[Example]) -> Behaviour:
+    """Return a candidate's behaviour from what a sandbox observed of `plan_trial`."""
+    if report.loaded.kind is Kind.ERROR:
+        return Behaviour(report.loaded, (Result.FAILED,) * len(examples), is_dead=True)
+    if report.loaded.kind is Kind.UNKNOWN:
+        return Behaviour(report.loaded, (Result.UNKNOWN,) * len(examples))
+    observed = report.checks[: len(examples)]
+    others = report.checks[len(examples) :]
+    results = tuple(judge(example, each) for example, each in zip(examples, observed, strict=True))
+    values = tuple(each.shown if each.kind is Kind.VALUE else None for each in others)
+    tried = [each for example, each in zip(examples, observed, strict=True) if not example.raises] + list(others)
+    is_dead = bool(tried) and all(each.kind is Kind.ERROR for each in tried)
+    return Behaviour(report.loaded, results, observed, values, is_dead)
+
+
+def judge(example: Example, observation: Observation) -> Result:
+    """Return how an observation compares with an example."""
+    if observation.kind is Kind.UNKNOWN:
+        return Result.UNKNOWN
+    if example.raises:
+        return Result.PASSED if observation.error == example.raises else Result.FAILED
+    if observation.kind is Kind.ERROR or observation.equal is False:
+        return Result.FAILED
+    return Result.PASSED if observation.equal else Result.UNKNOWN

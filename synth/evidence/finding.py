@@ -1,0 +1,49 @@
+"""Put into words what running a candidate showed. Pure."""
+
+from collections.abc import Sequence
+
+from runtime.sandbox.trials import Kind, Observation
+from synth.evidence.behaviour import Behaviour, Result
+from synth.evidence.examples import Example
+
+_MAX_SHOWN_CHARS = 120
+
+
+def describe(behaviour: Behaviour, examples: Sequence[Example]) -> str:
+    """Return the finding on one candidate, "" if running it showed nothing."""
+    if behaviour.loaded.kind is Kind.ERROR:
+        return f"does not load: {_exception(behaviour.loaded)}"
+    if behaviour.loaded.kind is Kind.UNKNOWN:
+        return f"could not be run: {behaviour.loaded.message}" if behaviour.loaded.message else ""
+    if not examples:
+        return "raises an exception on every input" if behaviour.is_dead else ""
+    words = [f"passes {behaviour.n_passed} of {len(examples)} examples"]
+    if (failed := describe_failure(behaviour, examples)) is not None:
+        words.append(f"fails {failed}")
+    if behaviour.n_unknown:
+        words.append(f"{behaviour.n_unknown} could not be run")
+    return "; ".join(words)
+
+
+def describe_failure(behaviour: Behaviour, examples: Sequence[Example]) -> str | None:
+    """Return the first example that a candidate fails, with what it did instead; None if it fails none."""
+    for index, result in enumerate(behaviour.results):
+        if result is Result.FAILED:
+            if not behaviour.observed:
+                return f"`{cut(examples[index].shown)}`: {_exception(behaviour.loaded)}"
+            return f"`{cut(examples[index].shown)}`: {_instead(behaviour.observed[index])}"
+    return None
+
+
+def cut(text: str) -> str:
+    """Return a text on one line, with at most so many characters that a log or a page can show it."""
+    line = " ".join(text.split())
+    return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
+
+
+def _instead(observation: Observation) -> str:
+    return _exception(observation) if observation.kind is Kind.ERROR else f"gave {cut(observation.shown)}"
+
+
+def _exception(observation: Observation) -> str:
+    return cut(f"{observation.error}: {observation.message}" if observation.message else observation.error)

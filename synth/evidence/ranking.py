@@ -1,0 +1,97 @@
+"""Order candidates by their behaviour: alive, then examples, then agreement, then the operator's ranking. Pure.
+
+Measured on HumanEval (docs/evaluation.md): examples and being alive lost no item to the best member's own answer.
+Examples are sometimes wrong, so they rank and never veto: if every candidate fails them, nothing follows. Agreement
+counts models, not samples: otherwise the shared errors of a weak model outvote a better one.
+"""
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+from runtime.frozen import frozen
+from synth.evidence.behaviour import Behaviour
+
+ALIVE, EXAMPLES, AGREEMENT = "alive", "examples", "agreement"
+
+_OTHER_MODELS_VOTE = 0.6  # of the best-ranked model's
+
+
+@frozen
+class Tiers:
+    """A tier for each candidate, 0 for the best, and the signal that separates the best tier from the rest."""
+
+    tiers: tuple[int, ...]
+    by: str = ""
+
+
+def rank(behaviours: Sequence[Behaviour], voters: Sequence[Hashable]) -> Tiers:
+    """Return the tiers of candidates that are given in the operator's ranking, best first; `voters` are their models.
+
+    Each tier is what is best among the candidates that are left once the tiers above are taken away.
+    """
+    left = list(range(len(behaviours)))
+    tiers = [0] * len(behaviours)
+    first_by, tier = "", 0
+    while left:
+        best, by = _best_of(left, behaviours, voters)
+        first_by = first_by or (by if tier == 0 else "")
+        for index in best:
+            tiers[index] = tier
+        left = [index for index in left if index not in best]
+        tier += 1
+    return Tiers(tuple(tiers), first_by if tier > 1 else "")
+
+
+def _best_of(indices: list[int], behaviours: Sequence[Behaviour], voters: Sequence[Hashable]) -> tuple[list[int], str]:
+    by = ""
+    alive = [index for index in indices if not behaviours[index].is_dead] or indices
+    if len(alive) < len(indices):
+        by = ALIVE
+    top = [index for index in alive if not any(_beats(behaviours[other], behaviours[index]) for other in alive)]
+    if len(top) < len(alive):
+        by = EXAMPLES
+    agreeing = _most_agreed(top, behaviours, voters)
+    if len(agreeing) < len(top):
+        by = by or AGREEMENT
+    return agreeing, by
+
+
+def _beats(one: Behaviour, other: Behaviour) -> bool:
+    """Whether one certainly passes at least as many examples as the other, and either may or does pass more.
+
+    An unknown result may be a pass or a failure; so each candidate has a range, and ranges that overlap are equal.
+    """
+    at_least, at_most = one.n_passed, one.n_passed + one.n_unknown
+    other_at_least, other_at_most = other.n_passed, other.n_passed + other.n_unknown
+    return at_least >= other_at_most and (at_least > other_at_least or at_most > other_at_most)
+
+
+def _most_agreed(top: list[int], behaviours: Sequence[Behaviour], voters: Sequence[Hashable]) -> list[int]:
+    """Return those whose values most votes share; all if nothing can be told by that.
+
+    A model's vote is divided among its candidates, so three samples of one have the weight of one answer. Each value
+    counts by the share of the votes that gave it; exceptions and unknown values agree with nothing.
+    """
+    known = [index for index in top if any(value is not None for value in behaviours[index].values)]
+    if len(known) < 2:  # noqa: PLR2004 -- it takes two to agree
+        return top
+    first = voters[min(range(len(voters)))]
+    members = Counter(voters[index] for index in known)
+    weight = {
+        index: (1.0 if voters[index] == first else _OTHER_MODELS_VOTE) / members[voters[index]] for index in known
+    }
+    scores = {index: _score(index, known, weight, behaviours) for index in known}
+    best = max(scores.values())
+    agreed = [index for index in top if index in scores and scores[index] > best - 1e-9]
+    unknown = [index for index in top if index not in scores]
+    return sorted([*agreed, *unknown]) if len(known) == len(top) else top
+
+
+def _score(index: int, known: Sequence[int], weight: dict[int, float], behaviours: Sequence[Behaviour]) -> float:
+    values = behaviours[index].values
+    return sum(weight[other] * _share_equal(values, behaviours[other].values) for other in known)
+
+
+def _share_equal(one: Sequence[str | None], other: Sequence[str | None]) -> float:
+    pairs = list(zip(one, other, strict=True))
+    return sum(a is not None and a == b for a, b in pairs) / len(pairs) if pairs else 0.0

@@ -1,0 +1,205 @@
+"""From a request and its candidates to a ranking, with the code really run."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from runtime.sandbox.monty import MontySandbox
+from runtime.sandbox.trials import LOADED, Limits, Report, Sandbox, SandboxError, Trial
+from synth.contract.contract import derive_contract
+from synth.evidence.finder import Finder, read_task
+from synth.evidence.inquiry import Ranking, Subject
+from synth.request import ChatRequest
+from tests.runtime.sandbox.boxes import PATIENT
+
+ASK = """Complete this function. Reply with only one code block.
+
+```python
+def largest(xs):
+    \"\"\"Return the largest, 0 of none.
+
+    >>> largest([1, 3, 2])
+    3
+    >>> largest([])
+    0
+    \"\"\"
+```"""
+GOOD = "def largest(xs):\n    return max(xs) if xs else 0"
+HALF = "def largest(xs):\n    return max(xs)"
+BAD = "def largest(xs):\n    return 7"
+BROKEN = "def largest(xs:"
+LACKING = "import heapq\n" + GOOD
+
+
+def request(text: str = ASK) -> ChatRequest:
+    return ChatRequest(None, [{"role": "user", "content": text}], {})
+
+
+def block(code: str) -> str:
+    return f"```python\n{code}\n```"
+
+
+class Counting:
+    """A sandbox that counts what it observes; it passes trials on to another, or answers nothing by itself."""
+
+    def __init__(self, name: str = "monty", inner: Sandbox | None = None) -> None:
+        self.name = name
+        self.n_trials = 0
+        self._inner = inner
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator["Counting"]:
+        yield self
+
+    async def observe(self, trial: Trial, limits: Limits) -> Report:
+        self.n_trials += 1
+        if self._inner is None:
+            await asyncio.Event().wait()
+            return Report(LOADED)
+        async with self._inner.session() as session:
+            return await session.observe(trial, limits)
+
+    async def close(self) -> None:
+        pass
+
+
+class Broken(Counting):
+    """A sandbox that cannot run."""
+
+    async def observe(self, trial: Trial, limits: Limits) -> Report:  # noqa: ARG002 -- the sandbox's interface
+        raise SandboxError("no worker")
+
+
+@pytest.fixture
+async def monty() -> AsyncGenerator[MontySandbox]:
+    sandbox = MontySandbox()
+    yield sandbox
+    await sandbox.close()
+
+
+async def ranked(
+    finder: Finder, codes: list[str], *, ask: str = ASK, level: str = "auto", deadline: float = 1e12
+) -> Ranking:
+    """Rank candidates `0`, `1`, … in this order."""
+    asked = request(ask)
+    async with finder.inquire(asked, derive_contract(asked), level, deadline) as inquiry:
+        for number, code in enumerate(codes):
+            inquiry.add(Subject(str(number), "model", block(code), code))
+        return await inquiry.rank([str(number) for number in range(len(codes))])
+
+
+async def test_candidates_are_ranked_by_what_they_do(monty: MontySandbox) -> None:
+    """The one that passes all examples is best, and every other has its finding."""
+    found = await ranked(Finder([monty], limits=PATIENT, request_s=600), [HALF, BAD, GOOD, BROKEN])
+    assert [standing.tier for standing in found.standings] == [1, 2, 0, 3]
+    assert [standing.passed_all for standing in found.standings] == [False, False, True, False]
+    assert (found.by, found.n_ran, found.n_passed, found.n_unknown) == ("examples", 4, 1, 0)
+    assert (found.standings[0].failed or "").startswith("`largest([]) == 0`: ValueError: ")
+    assert found.standings[3].finding.startswith("does not load: SyntaxError")
+
+
+async def test_equal_outcomes_are_run_once(monty: MontySandbox) -> None:
+    """The same code is one trial, whoever wrote it."""
+    counting = Counting(inner=monty)
+    found = await ranked(Finder([counting], limits=PATIENT, request_s=600), [GOOD, GOOD, GOOD])
+    assert counting.n_trials == 1
+    assert [standing.passed_all for standing in found.standings] == [True] * 3
+    assert found.by == ""
+
+
+@pytest.mark.parametrize(
+    "ask",
+    ["Why is the sky blue?", "Say hello (briefly).", "Name a `list` function.", "Translate `f(x)` to French.", ""],
+)
+async def test_a_request_without_code_runs_nothing(ask: str, monty: MontySandbox) -> None:
+    """Nothing is started for prose."""
+    counting = Counting(inner=monty)
+    found = await ranked(Finder([counting]), [GOOD, BAD], ask=ask)
+    assert (counting.n_trials, found.by, found.n_ran) == (0, "", 0)
+
+
+@pytest.mark.parametrize(("level", "n_trials"), [("auto", 0), ("shadow", 0), ("full", 1)])
+async def test_only_full_uses_the_other_sandboxes(level: str, n_trials: int, monty: MontySandbox) -> None:
+    """What Monty lacks falls through to the next sandbox only if the operator chose that."""
+    other = Counting("namespaces", inner=monty)
+    found = await ranked(Finder([monty, other], limits=PATIENT, request_s=600), [LACKING], level=level)
+    assert other.n_trials == n_trials
+    assert found.n_unknown == 1
+    assert found.standings[0].finding.startswith("could not be run")
+
+
+async def test_what_monty_knows_is_not_run_again(monty: MontySandbox) -> None:
+    """A failure is a failure; no other sandbox is asked about it."""
+    other = Counting("namespaces", inner=monty)
+    await ranked(Finder([monty, other], limits=PATIENT, request_s=600), [HALF, BROKEN, GOOD], level="full")
+    assert other.n_trials == 0
+
+
+async def test_a_broken_sandbox_says_nothing_about_candidates() -> None:
+    """Candidates keep the operator's ranking if nothing can be run."""
+    found = await ranked(Finder([Broken()]), [BROKEN, GOOD])
+    assert [standing.tier for standing in found.standings] == [0, 0]
+    assert [standing.finding for standing in found.standings] == ["", ""]
+
+
+async def test_time_that_is_over_is_not_overrun(monty: MontySandbox) -> None:
+    """Neither past the deadline nor past a request's own share is anything begun."""
+    counting = Counting(inner=monty)
+    await ranked(Finder([counting], clock=lambda: 10.0), [GOOD], deadline=10.0)
+    await ranked(Finder([counting], request_s=0.0), [GOOD])
+    assert counting.n_trials == 0
+
+
+async def test_leaving_ends_what_runs() -> None:
+    """A client that hangs up leaves no trial behind."""
+    asked, finder = request(), Finder([Counting()])
+    async with finder.inquire(asked, derive_contract(asked), "auto", 1e12) as inquiry:
+        inquiry.add(Subject("a", "model", block(GOOD), 1))
+        await asyncio.sleep(0)
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "evidence"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "function", "n_examples"),
+    [
+        (ASK, "largest", 2),
+        ("Write a Python function `add`, such that add(1, 2) should be 3.", "add", 1),
+        ("Write f.\n\nassert f(1) == 2\nassert f(2) == 3", "f", 2),
+        ("What does f do?", "", 0),
+        ("", "", 0),
+    ],
+)
+def test_a_request_is_read(text: str, function: str, n_examples: int) -> None:
+    """The function that is wanted, and the examples of it."""
+    task = read_task(text)
+    assert (task.function, len(task.examples)) == (function, n_examples)
+
+
+async def test_can_rank_says_whether_there_are_examples() -> None:
+    """Without examples single candidates cannot be told apart."""
+    for text, expected in [(ASK, True), ("def f(x: int):\n    pass", False)]:
+        asked = request(text)
+        async with Finder([]).inquire(asked, derive_contract(asked), "auto", 1e12) as inquiry:
+            assert inquiry.can_rank is expected
+
+
+ANY = "Write a function that adds two integers. Reply with only one code block."
+
+
+@pytest.mark.parametrize(
+    ("codes", "tiers", "by"),
+    [
+        ([f"def add(a: int, b: int):\n    return {x}" for x in ("a - b", "a + b", "b + a")], [1, 0, 0], "agreement"),
+        (["def add(a, b):\n    return c", "def add(a, b):\n    return a + b"], [0, 0], ""),
+        (["def add(a: int, b: int):\n    return c", "def add(a: int, b: int):\n    return a + b"], [1, 0], "alive"),
+        (["def add(a, b):\n    return a", "def plus(a, b):\n    return a + b"], [0, 0], ""),
+    ],
+)
+async def test_a_function_that_all_candidates_define(
+    codes: list[str], tiers: list[int], by: str, monty: MontySandbox
+) -> None:
+    """If the request names none, candidates are compared on the function that they have in common."""
+    found = await ranked(Finder([monty], limits=PATIENT, request_s=600), codes, ask=ANY)
+    assert ([standing.tier for standing in found.standings], found.by) == (tiers, by)

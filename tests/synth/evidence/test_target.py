@@ -1,0 +1,153 @@
+"""The function that a request means is found, and a candidate's code becomes a module that can be run."""
+
+import pytest
+
+from synth.evidence.examples import Example
+from synth.evidence.target import MAX_CODE_CHARS, choose_function, find_code, find_common_function, find_stubs
+
+STUB = '''Complete it:
+
+```python
+from typing import List
+
+LIMIT = 3
+
+def helper(x):
+    return x + LIMIT
+
+def wanted(xs: List[int], n=0) -> int:
+    """Add up.
+    >>> wanted([1])
+    1
+    """
+```'''
+
+
+def block(code: str) -> str:
+    return f"Here:\n\n```python\n{code}\n```\n"
+
+
+def example(function: str) -> Example:
+    return Example(function, f"{function}(1)", "2")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "pass",
+        "...",
+        "raise NotImplementedError",
+        "raise NotImplementedError('todo')",
+        '"""Say."""',
+        '"""Say."""\n    pass',
+    ],
+)
+def test_a_stub_has_no_body(body: str) -> None:
+    """A docstring, `pass`, `...` and NotImplementedError are no body."""
+    assert [stub.name for stub in find_stubs(block(f"def f(x):\n    {body}"))] == ["f"]
+
+
+@pytest.mark.parametrize("body", ["return x", '"""Say."""\n    return x', "raise ValueError", "x = 1"])
+def test_a_function_with_a_body_is_no_stub(body: str) -> None:
+    assert find_stubs(block(f"def f(x):\n    {body}")) == []
+
+
+def test_a_stub_knows_what_stands_before_it() -> None:
+    """Imports, constants and helpers of the block are its lead; parameters come with their hints."""
+    (stub,) = find_stubs(STUB)
+    assert stub.name == "wanted"
+    assert "def helper" in stub.lead
+    assert stub.source.startswith("def wanted(")
+    assert stub.source.rstrip().endswith('"""')
+    assert stub.parameters == ("xs", "n")
+    assert stub.hints == ("List[int]", "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "def f(",
+        block("def f(:"),
+        block("def len(x): pass"),
+        "```js\nfunction f(x) {}\n```",
+        block("x" * (MAX_CODE_CHARS + 1)),
+    ],
+)
+def test_other_texts_have_no_stub(text: str) -> None:
+    """Broken code, built-in names, other languages and what is too long give none."""
+    assert find_stubs(text) == []
+
+
+def test_code_without_a_fence_counts() -> None:
+    """A request that is code itself has no fence."""
+    assert [stub.name for stub in find_stubs("def f(x):\n    pass\n")] == ["f"]
+
+
+@pytest.mark.parametrize(
+    ("stubs", "called", "function"),
+    [
+        ("def f(x): pass", ["g", "g"], "f"),
+        ("def f(x): pass\ndef g(x): pass", ["f"], "f"),
+        ("def f(x): pass\ndef g(x): pass", [], "g"),
+        ("", ["g", "f", "f"], "f"),
+        ("", [], ""),
+    ],
+)
+def test_the_function_is_chosen(stubs: str, called: list[str], function: str) -> None:
+    """The stub that examples call, the last stub, or what most examples call."""
+    assert choose_function(find_stubs(block(stubs)), [example(name) for name in called]) == function
+
+
+@pytest.mark.parametrize(
+    ("sources", "function"),
+    [
+        (["def f(x): pass", "def f(y):\n    def g(): pass\n    return 1"], "f"),
+        (["def f(x): pass\ndef _h(): pass", "def f(x): pass\ndef _h(): pass"], "f"),
+        (["def f(x): pass", "def g(x): pass"], ""),
+        (["def f(x): pass\ndef g(): pass", "def f(x): pass\ndef g(): pass"], ""),
+        (["def f(x): pass", "def f("], ""),
+        ([], ""),
+    ],
+)
+def test_the_common_function(sources: list[str], function: str) -> None:
+    """The only public function that all candidates define, if there is exactly one."""
+    assert find_common_function(sources) == function
+
+
+def run(source: str | None, call: str) -> object:
+    """Return what a call gives in a module."""
+    assert source is not None
+    names: dict[str, object] = {}
+    exec(compile(source, "module.py", "exec"), names)
+    return eval(call, names)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def wanted(xs, n=0):\n    return helper(sum(xs))",
+        "    def wanted(xs, n=0):\n        return helper(sum(xs))",
+        "return helper(sum(xs))",
+        "    return helper(sum(xs))",
+        "from __future__ import annotations\ndef wanted(xs: List[int], n=0):\n    return helper(sum(xs))",
+        "wanted = lambda xs, n=0: helper(sum(xs))",
+        "def helper(x):\n    return x + 3\ndef wanted(xs, n=0):\n    return helper(sum(xs))",
+    ],
+)
+def test_an_answer_becomes_a_module(code: str) -> None:
+    """Whole functions, bodies alone and indented code run below what the request gives."""
+    (stub,) = find_stubs(STUB)
+    assert run(find_code(block(code), "wanted", stub), "wanted([1, 2])") == 6
+
+
+def test_the_block_that_defines_the_function_counts() -> None:
+    """A usage example beside it is not run."""
+    text = block("wanted(1)") + block("def wanted(x):\n    return x") + block("def wanted(x):\n    return 2 * x")
+    assert run(find_code(text, "wanted", None), "wanted(4)") == 4
+
+
+@pytest.mark.parametrize("text", ["", "words", block("x = 1"), block("def f(x): pass"), "x" * (MAX_CODE_CHARS + 1)])
+def test_an_answer_without_the_code_is_none(text: str) -> None:
+    """Without a stub, only a block that defines the function is its code."""
+    assert find_code(text, "wanted", None) is None
