@@ -1,47 +1,36 @@
-"""One shape for every completion, whatever an upstream sent. Pure.
+"""One shape for every completion, whatever an upstream sent. Pure, but for the ids of tool calls that have none.
 
 The answer's text is never tidied: splitting off reasoning is all that happens to it.
 """
 
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
 from runtime.frozen import frozen
+from synth.reasoning_marks import ReasoningSplitter, Split, has_mark, split_reasoning
 from upstream.errors import CallError, Kind
+from upstream.openai.finish_reasons import ERROR, read_finish_reason
+from upstream.openai.in_words import is_media
 
-_FINISH_REASONS = {
-    "stop": "stop",
-    "eos": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "function_call",
-    "content_filter": "content_filter",
-    "safety": "content_filter",
-}
-_BROKEN_OFF = frozenset({"error", "insufficient_system_resource", "malformed_function_call", "other_error"})
 _READ_FIELDS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "tool_calls", "function_call", "refusal", "index"}
 )
 _READ_AT_TOP = frozenset({"id", "object", "created", "model", "choices", "usage", "error", "timings"})
 _COUNTS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
-_OPEN, _CLOSE = "<think>", "</think>"
-_MAX_LEAD_CHARS = 1000  # white space; a model that writes more than that does not think, it is stuck
+_MEDIA_FIELDS = ("images", "image", "audio", "video", "videos", "files")
+_ID_BYTES = 12
 
 
 @frozen
 class Completion:
     """A usable answer.
 
-    `text` is what a person reads, `reasoning` what the model thought before. `extra` holds message fields that the
-    gateway has no word for, `beside` those of the completion itself, `usage_details` those of its usage.
-    `completion_tokens` are the upstream's count, None where it gave none.
+    `text` is what a person reads, `reasoning` what the model thought before, `media` are the parts of the content that
+    are no text. `extra` holds message fields that the gateway does not read, `beside` those of the completion itself,
+    `usage_details` those of its usage. `completion_tokens` are the upstream's count, None if it gave none.
     """
 
     text: str
@@ -51,39 +40,59 @@ class Completion:
     refusal: str | None = None
     finish_reason: str = "stop"
     logprobs: Any = None
+    media: tuple[Mapping[str, Any], ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
     beside: Mapping[str, Any] = field(default_factory=dict)
     usage_details: Mapping[str, Any] = field(default_factory=dict)
     completion_tokens: int | None = None
 
 
-def normalize(raw: Mapping[str, Any]) -> Completion:
-    """Return the one shape of a checked completion; CallError (empty, truncated) where it is no whole answer."""
+class EmptyAnswerError(CallError):
+    """A whole reply without an answer in it. `completion` is what there is: reasoning, a finish reason."""
+
+    def __init__(self, completion: Completion) -> None:
+        why = "only reasoning" if completion.reasoning else "an empty answer"
+        super().__init__(Kind.EMPTY, f"the model gave {why} (finish_reason {completion.finish_reason})")
+        self.completion = completion
+
+
+def normalize(raw: Mapping[str, Any], *, strict: bool = True, may_be_silent: bool = False) -> Completion:
+    """Return the one shape of a checked completion; CallError (truncated, empty) if it is no whole answer.
+
+    `strict` is for those whose answers are compared: a finish reason that nobody knows is a broken-off answer, and
+    reasoning alone is none. A single model's reply passes as it is: an unknown reason with its word, and reasoning, or
+    a token limit that was reached before the first word, as an answer. `may_be_silent`: no word is needed, because a
+    model may end its turn silently after the result of a tool.
+    """
     choice = raw["choices"][0]
     message = choice["message"]
-    stated_reason = str(choice.get("finish_reason")).lower()
-    if stated_reason in _BROKEN_OFF:
-        raise CallError(Kind.TRUNCATED, f"the model broke off: finish_reason {choice['finish_reason']}")
+    reason, is_known = read_finish_reason(choice.get("finish_reason"))
+    if reason == ERROR or (strict and not is_known):
+        raise CallError(Kind.TRUNCATED, f"the model broke off: finish_reason {choice['finish_reason']}"[:200])
+    completion = _read(raw, choice, message, reason or "stop")
+    if may_be_silent or _says_something(completion):
+        return completion
+    if not strict and (completion.reasoning or completion.finish_reason == "length"):
+        return completion
+    raise EmptyAnswerError(completion)
+
+
+def _read(raw: Mapping[str, Any], choice: Mapping[str, Any], message: Mapping[str, Any], reason: str) -> Completion:
     content, part_thoughts = _content(message.get("content"))
-    thought, text = _split(content) if _OPEN in content else ("", content)
+    thought, text = split_reasoning(content) if has_mark(content) else ("", content)
     calls, function_call = message.get("tool_calls"), message.get("function_call") or None
-    tool_calls = tuple(_whole(call) for call in calls if isinstance(call, dict)) if calls else ()
-    refusal = message.get("refusal") or None
-    reasoning = read_reasoning(message) + part_thoughts + thought
-    finish_reason = _finish_reason(stated_reason, has_calls=bool(calls), has_function_call=function_call is not None)
-    if not (tool_calls or function_call or refusal) and (not text or text.isspace()):
-        why = "only reasoning" if reasoning else "an empty answer"
-        raise CallError(Kind.EMPTY, f"the model gave {why} (finish_reason {finish_reason})")
+    tool_calls = _complete_calls(calls) if calls else ()
     usage = raw.get("usage")
     counted = usage if isinstance(usage, dict) else {}
     return Completion(
         text=text,
-        reasoning=reasoning,
+        reasoning=read_reasoning(message) + part_thoughts + thought,
         tool_calls=tool_calls,
         function_call=function_call,
-        refusal=refusal,
-        finish_reason=finish_reason,
+        refusal=message.get("refusal") or None,
+        finish_reason=_fit_reason(reason, has_calls=bool(tool_calls), has_function_call=function_call is not None),
         logprobs=choice.get("logprobs"),
+        media=_list_media(message.get("content")),
         extra=_rest(message, _READ_FIELDS),
         beside=_rest(raw, _READ_AT_TOP),
         usage_details=_rest(counted, _COUNTS),
@@ -91,11 +100,17 @@ def normalize(raw: Mapping[str, Any]) -> Completion:
     )
 
 
-def _split(content: str) -> tuple[str, str]:
-    """Return (reasoning, text) of a whole text."""
-    splitter = ThinkSplitter()
-    pieces = [splitter.feed(content), splitter.end()]
-    return "".join(piece.reasoning for piece in pieces), "".join(piece.text for piece in pieces)
+def _says_something(completion: Completion) -> bool:
+    """Whether a message holds anything for the client, words or not."""
+    if completion.text and not completion.text.isspace():
+        return True
+    if completion.tool_calls or completion.function_call or completion.refusal or completion.media:
+        return True
+    return any(completion.extra.get(name) for name in _MEDIA_FIELDS)
+
+
+def _list_media(content: Any) -> tuple[Mapping[str, Any], ...]:
+    return tuple(part for part in content if is_media(part)) if isinstance(content, list) else ()
 
 
 def _rest(fields: Mapping[str, Any], read: frozenset[str]) -> dict[str, Any]:
@@ -105,12 +120,35 @@ def _rest(fields: Mapping[str, Any], read: frozenset[str]) -> dict[str, Any]:
     return {key: each for key, each in fields.items() if key not in read and each is not None}
 
 
-def _whole(call: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a tool call whose arguments are JSON text: some models send "" for none, some upstreams an object."""
+def _complete_calls(calls: Any) -> tuple[Mapping[str, Any], ...]:
+    """Return tool calls as agents need them: each with an id of its own, a type, and arguments that are JSON text."""
+    complete: list[Mapping[str, Any]] = []
+    ids: set[str] = set()
+    for call in calls:
+        if isinstance(call, dict):
+            whole = _complete_call(call)
+            if not whole["id"] or whole["id"] in ids:
+                whole = {**whole, "id": f"call_{secrets.token_hex(_ID_BYTES)}"}
+            ids.add(whole["id"])
+            complete.append(whole)
+    return tuple(complete)
+
+
+def _complete_call(call: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a call with an id, perhaps "", and its type; some models send "" for no arguments, others an object."""
+    identity = call.get("id")
     function = call.get("function")
-    if not isinstance(function, dict) or (isinstance(function.get("arguments"), str) and function["arguments"]):
-        return call
-    return {**call, "function": {**function, "arguments": json.dumps(function.get("arguments") or {})}}
+    if function is None and isinstance(call.get("name"), str) and "custom" not in call:  # flat, as in `functions`
+        function = {"name": call["name"], "arguments": call.get("arguments")}
+        call = {key: each for key, each in call.items() if key not in ("name", "arguments")}
+    kind = call.get("type") or ("custom" if "custom" in call else "function")
+    whole = {**call, "id": "" if identity is None else str(identity), "type": kind}
+    if isinstance(function, dict):
+        arguments = function.get("arguments")
+        if not isinstance(arguments, str) or not arguments:
+            function = {**function, "arguments": json.dumps(arguments or {})}
+        whole["function"] = function
+    return whole
 
 
 def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
@@ -128,13 +166,15 @@ def read_reasoning(message: Mapping[str, Any]) -> str:
     return ""
 
 
-def _finish_reason(stated: str, *, has_calls: bool, has_function_call: bool) -> str:
-    reason = _FINISH_REASONS.get(stated, "stop")
-    if reason == "length":
+def _fit_reason(reason: str, *, has_calls: bool, has_function_call: bool) -> str:
+    """Return the finish reason that agrees with the message: agents act by it."""
+    if reason in ("length", "content_filter"):
         return reason
     if has_calls:
         return "tool_calls"  # some upstreams say "stop", and agents would stop there
-    return "function_call" if has_function_call else reason
+    if has_function_call:
+        return "function_call"
+    return "stop" if reason in ("tool_calls", "function_call") else reason
 
 
 def _content(content: Any) -> tuple[str, str]:
@@ -153,76 +193,6 @@ def _content(content: Any) -> tuple[str, str]:
     return "".join(texts), "".join(thoughts)
 
 
-@frozen
-class Split:
-    """What a piece of text turned out to be."""
-
-    reasoning: str = ""
-    text: str = ""
-
-
-class ThinkSplitter:
-    """Splits a leading `<think>…</think>` off a text that arrives in pieces of any size.
-
-    Only a block at the very start counts (after white space): later ones belong to the answer, which may well be
-    about such tags. White space after the block goes with it.
-    """
-
-    def __init__(self) -> None:
-        self._held = ""
-        self._state = "start"
-
-    def feed(self, piece: str) -> Split:
-        """Return what is certain now of all that was fed."""
-        if self._state == "text":
-            return Split(text=piece)
-        self._held += piece
-        reasoning = ""
-        if self._state == "start":
-            self._recognise_start()
-        if self._state == "thinking":
-            reasoning = self._take_thought()
-        if self._state == "after":
-            self._held = self._held.lstrip()
-            if self._held:
-                self._state = "text"
-        text = ""
-        if self._state == "text":
-            text, self._held = self._held, ""
-        return Split(reasoning, text)
-
-    def _recognise_start(self) -> None:
-        start = self._held.lstrip()
-        if start.startswith(_OPEN):
-            self._state, self._held = "thinking", start[len(_OPEN) :]
-        elif not _OPEN.startswith(start) or len(self._held) > _MAX_LEAD_CHARS:
-            self._state = "text"
-
-    def _take_thought(self) -> str:
-        thought, closed, rest = self._held.partition(_CLOSE)
-        if closed:
-            self._state, self._held = "after", rest
-            return thought
-        certain = len(thought) - _overlap(thought, _CLOSE)
-        self._held = thought[certain:]
-        return thought[:certain]
-
-    @property
-    def is_past(self) -> bool:
-        """Whether all that follows is text."""
-        return self._state == "text"
-
-    def end(self) -> Split:
-        """Return what was held back, now that nothing follows. An unclosed block is all reasoning."""
-        held, self._held = self._held, ""
-        return Split(reasoning=held) if self._state == "thinking" else Split(text=held)
-
-
-def _overlap(text: str, mark: str) -> int:
-    """Return how many characters at the end of `text` may be the beginning of `mark`."""
-    return next((n for n in range(len(mark) - 1, 0, -1) if text.endswith(mark[:n])), 0)
-
-
 def _plain_text(chunk: Mapping[str, Any]) -> str | None:
     """Return the text of a chunk that brings nothing else, as nearly every one does; None for any other."""
     choices = chunk["choices"]
@@ -237,7 +207,7 @@ class DeltaReader:
     """Reads the chunks of one stream into pieces of text and reasoning, as they may be shown."""
 
     def __init__(self) -> None:
-        self._splitter = ThinkSplitter()
+        self._splitter = ReasoningSplitter()
 
     def feed(self, chunk: Mapping[str, Any]) -> Split:
         """Return what a checked chunk's first choice brings."""

@@ -96,17 +96,56 @@ async def test_a_bad_call_goes_back_once_with_the_finding(
     assert [message["role"] for message in revision] == ["user", "assistant", "user"]
 
 
+BAD_CALLS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "unknown": ([tool_call("rocket", "{}")], {}),
+    "wrong type": ([tool_call("weather", '{"town": 5}')], {}),
+    "cut": ([tool_call("weather", '{"town": "Bo')], {}),
+    "two": ([GOOD, tool_call("weather", '{"town": "Bonn"}', call_id="call_2")], {"parallel_tool_calls": False}),
+}
+
+
+@pytest.mark.parametrize(("bad", "fields"), BAD_CALLS.values(), ids=BAD_CALLS)
 @pytest.mark.parametrize("text", [None, "Let me look. "])
-async def test_a_critic_that_keeps_calling_badly_gives_way(upstream: FakeUpstream, text: str | None) -> None:
-    """The next critic calls; text that has gone out to a stream is not repeated."""
-    bad = tool_call("rocket", "{}")
-    upstream.script("d", answer("Again: ", tool_calls=[GOOD]))
-    async with running(config(upstream, answer(text, tool_calls=[bad]))) as gateway:
-        reply = await gateway.chat(ask(tools=[WEATHER], stream=True))
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_call_that_stays_bad_goes_to_the_client(
+    upstream: FakeUpstream, bad: list[dict[str, Any]], fields: dict[str, Any], text: str | None, stream: bool
+) -> None:
+    """As it is, and the first one if only one is allowed: agents tell the model what was wrong, and go on."""
+    async with running(config(upstream, answer(text, tool_calls=bad))) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER], stream=stream, **fields))
+    assert reply.status == 200
+    assert calls(reply) == bad[:1]
+    assert (reply.streamed() if stream else reply.json["choices"][0]["message"]["content"]) == (
+        text or ("" if stream else None)
+    )
     assert len(upstream.requests_for("c")) == 2
-    assert calls(reply) == [GOOD]
-    assert reply.streamed() == (text or "Again: ")
-    assert reply.events[-1] == "[DONE]"
+    assert not upstream.requests_for("d")
+
+
+@pytest.mark.parametrize("second", [status(500), answer("In words, then."), answer("")])
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_bad_call_is_better_than_what_comes_instead(upstream: FakeUpstream, second: Any, stream: bool) -> None:
+    """If its revision fails, or is no call behind words that have gone out, the first call goes to the client."""
+    bad = tool_call("rocket", "{}")
+    async with running(config(upstream, answer("Let me look. ", tool_calls=[bad]), second)) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER], stream=stream))
+    assert reply.status == 200
+    if stream:
+        assert reply.streamed() == "Let me look. "
+        assert reply.events[-1] == "[DONE]"
+        assert calls(reply) == [bad]
+    elif "In words" not in reply.text:
+        assert calls(reply) == [bad]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_demanded_call_that_nobody_makes_is_no_error(upstream: FakeUpstream, stream: bool) -> None:
+    """The critic's words go out; an agent reads them, and goes on."""
+    upstream.script("d", answer("Nor do I."))
+    async with running(config(upstream, answer("No tool is needed."))) as gateway:
+        reply = await gateway.chat(ask(tools=[WEATHER], tool_choice="required", stream=stream))
+    assert reply.status == 200
+    assert (reply.streamed() if stream else reply.text) in ("No tool is needed.", "Nor do I.")
 
 
 async def test_when_no_critic_can_be_had_the_advice_is_the_answer(upstream: FakeUpstream) -> None:

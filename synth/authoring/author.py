@@ -1,7 +1,7 @@
 """Writing an answer: ask one author after the other until one delivers an answer that keeps the contract."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -10,9 +10,9 @@ from synth.authoring.client_stream import ClientStream
 from synth.contract.contract import Contract, Form, Reading
 from synth.contract.tool_calls import list_calls
 from synth.events import Answered, AuthorFailed, AuthorStarted, Cause, DecidedBy, SynthesisError
-from synth.normalize import Completion, normalize
+from synth.normalize import Completion, EmptyAnswerError, normalize
 from synth.prompts import adapt
-from synth.request import Message
+from synth.request import Message, answers_tool_call
 from synth.run import Run
 from upstream.calls import Call, Role
 from upstream.errors import CallError, Kind
@@ -112,32 +112,80 @@ class _Author:
         run, assignment, stream = self._run, self._assignment, self._stream
         await self._announce()
         streams = self._may_stream()
-        completion = normalize(await (stream.forward(self.call) if streams else run.pool.complete(self.call)))
+        first = await self._read(stream.forward(self.call) if streams else run.pool.complete(self.call))
         stream.is_amid = False
-        draft = await assignment.read(completion)
-        if draft.finding is not None:
-            draft, streams = await self._revise(draft.completion, draft.finding), False
-        self._check(draft, streamed=streams)
+        draft = first if first.finding is None else await self._revise(first)
+        streamed = streams and draft.completion is first.completion
+        self._check(draft, streamed=streamed)
         if not stream.has_begun:
-            await stream.emit_completion(draft.completion, with_reasoning=not streams)
+            await stream.emit_completion(draft.completion, with_reasoning=not streamed)
         completion = replace(draft.completion, text=stream.text) if stream.has_begun else draft.completion
         return Answered(completion, assignment.decided_by, self._name, assignment.choice)
+
+    async def _read(self, reply: Awaitable[Mapping[str, Any]]) -> Reading:
+        """Read a draft; CallError if none came, or if it broke off, or is empty and must not be."""
+        raw = await reply
+        try:
+            strict = not self._stream.has_begun
+            completion = normalize(raw, strict=strict, may_be_silent=answers_tool_call(self._run.request))
+        except EmptyAnswerError as error:
+            if error.completion.finish_reason == "length":
+                self.broken = error.completion
+            raise
+        return await self._assignment.read(completion)
 
     async def _announce(self) -> None:
         assignment, call = self._assignment, self.call
         await self._run.emit(AuthorStarted(call, call.messages, assignment.seed, assignment.letters, assignment.choice))
 
-    async def _revise(self, draft: Completion, finding: str) -> Reading:
-        """Ask for a revision of a draft that breaks the contract; CallError if its text has gone out already."""
-        error = CallError(Kind.BROKEN_CONTRACT, finding)
-        if self._stream.has_begun and self._assignment.contract.form is not Form.TOOLS:
+    async def _revise(self, draft: Reading) -> Reading:
+        """Return the revision of a draft that breaks the contract; CallError if its text has gone out already."""
+        calls_tools = self._assignment.contract.form is Form.TOOLS
+        if self._stream.has_begun and not calls_tools:
             self._stream.is_amid = True  # no other author may continue this text
-            raise error
+            raise CallError(Kind.BROKEN_CONTRACT, str(draft.finding))
+        return await (self._revise_calls(draft) if calls_tools else self._ask_again(draft))
+
+    async def _revise_calls(self, draft: Reading) -> Reading:
+        """Return the revision of tool calls, or the calls as they are if that is no better."""
+        # An agent repairs a bad call itself: it tells the model what was wrong, and goes on. It cannot go on with an
+        # error, with a stream that breaks, or with the advice of a member of the panel in the place of the call. So
+        # after one revision a call goes out whatever is wrong with it; only a demanded call that nobody has made is
+        # left to the next author.
+        first_call = self.call
+        try:
+            revised = await self._ask_again(draft)
+        except CallError as error:
+            if not (list_calls(draft.completion) or self._stream.has_begun):
+                raise
+            await self._emit_failure(error)
+            revised = draft
+        if revised.finding is None and (list_calls(revised.completion) or not self._stream.has_begun):
+            return revised
+        usable = next((each for each in (revised, draft) if list_calls(each.completion)), None)
+        if usable is None and not self._stream.has_begun:
+            return revised
+        if usable is not revised:
+            self.call = first_call
+        chosen = usable or draft
+        return replace(chosen, completion=self._keep_allowed(chosen.completion), finding=None)
+
+    def _keep_allowed(self, completion: Completion) -> Completion:
+        """Return a completion with one tool call, if more are not allowed."""
+        calls = completion.tool_calls
+        is_too_many = self._assignment.contract.one_call and len(calls) > 1
+        return replace(completion, tool_calls=calls[:1]) if is_too_many else completion
+
+    async def _ask_again(self, draft: Reading) -> Reading:
+        """Send a draft back to its author with the finding; return what comes, whatever is wrong with it."""
+        await self._emit_failure(CallError(Kind.BROKEN_CONTRACT, str(draft.finding)))
+        self.call = self._new_call(_show_finding(self.call.messages, draft.completion, str(draft.finding)))
+        await self._announce()
+        return await self._read(self._run.pool.complete(self.call))
+
+    async def _emit_failure(self, error: CallError) -> None:
         self.call.outcome = error.kind
         await self._run.emit(AuthorFailed(self.call, error, self._assignment.choice))
-        self.call = self._new_call(_ask_again(self.call.messages, draft, finding))
-        await self._announce()
-        return await self._assignment.read(normalize(await self._run.pool.complete(self.call)))
 
     def _check(self, draft: Reading, *, streamed: bool) -> None:
         """CallError if a draft cannot be the answer: it breaks the contract, or its text would follow other text."""
@@ -153,7 +201,7 @@ class _Author:
         return self._run.incremental and not self._stream.has_begun and not held
 
 
-def _ask_again(messages: Sequence[Message], draft: Completion, finding: str) -> Conversation:
+def _show_finding(messages: Sequence[Message], draft: Completion, finding: str) -> Conversation:
     """Return the conversation with the draft and a request for its revision behind it."""
     calls = [*draft.tool_calls, *filter(None, [draft.function_call])]
     text = draft.text + ("\n" + json.dumps(calls) if calls else "")

@@ -5,7 +5,8 @@ from contextlib import aclosing
 from typing import Any
 
 from synth.events import Event, ReasoningDelta, TextDelta
-from synth.normalize import Completion, DeltaReader, Split
+from synth.normalize import Completion, DeltaReader
+from synth.reasoning_marks import Split
 from synth.run import Run
 from upstream.calls import Call
 from upstream.openai.stream_assembler import StreamAssembler

@@ -5,6 +5,7 @@ from dataclasses import replace
 from synth.authoring.client_stream import ClientStream
 from synth.events import Answered, AuthorFailed, AuthorStarted, Cause, DecidedBy, SynthesisError
 from synth.normalize import normalize
+from synth.request import answers_tool_call
 from synth.run import Run
 from upstream.errors import CallError
 
@@ -16,7 +17,8 @@ async def ask_single_model(run: Run, model: str, choice: int) -> Answered:
     await run.emit(AuthorStarted(call, call.messages, choice=choice))
     stream = ClientStream(run, choice)
     try:
-        completion = normalize(await (stream.forward(call) if run.incremental else run.pool.complete(call)))
+        raw = await (stream.forward(call) if run.incremental else run.pool.complete(call))
+        completion = normalize(raw, strict=False, may_be_silent=answers_tool_call(request))
     except CallError as error:
         call.outcome = error.kind
         await run.emit(AuthorFailed(call, error, choice))

@@ -60,7 +60,7 @@ async def ask_critic_alone(case: Case) -> Answered:
     try:
         written = await write_answer(run, assignment, authors, held=verify is not None)
     except SynthesisError as error:
-        broken = _find_broken_edit(case, error)
+        broken = _find_broken(case, error)
         if broken is None:
             raise SynthesisError([*case.panel.failures, *error.causes], interrupted=error.interrupted) from error
         return await use_completion(case, *broken)
@@ -166,24 +166,37 @@ def _assign(case: Case, candidates: Sequence[Candidate]) -> Assignment:
 
 def _replace_critic(case: Case, failure: SynthesisError) -> _Complete:
     """Return the best valid candidate as the answer; SynthesisError if there is none."""
-    best = None if failure.interrupted else case.panel.best()
+    best = None if failure.interrupted or _is_draft_of_calls(case, failure) else case.panel.best()
     if best is not None:
         return best.completion, best.name, DecidedBy.BEST_CANDIDATE
-    broken = _find_broken_edit(case, failure)
+    broken = _find_broken(case, failure)
     if broken is None:
         causes = [*case.panel.failures, *_list_findings(case), *failure.causes]
         raise SynthesisError(causes, interrupted=failure.interrupted) from failure
     return broken
 
 
-def _find_broken_edit(case: Case, error: SynthesisError) -> _Complete | None:
-    """Return an edit that breaks the contract, if one was asked for: its tool says what is wrong, and asks again."""
-    if error.interrupted or case.run.contract.form not in (Form.EDITS, Form.CODE):
+def _is_draft_of_calls(case: Case, error: SynthesisError) -> bool:
+    """Whether a critic was to call tools and has written something: an agent can use nothing of the panel's instead."""
+    return case.run.contract.form is Form.TOOLS and error.draft is not None
+
+
+def _find_broken(case: Case, error: SynthesisError) -> _Complete | None:
+    """Return an answer that breaks the contract, if its reader can use it all the same.
+
+    A tool that asked for edits or calls says what is wrong with them, and asks again; an answer that reached its token
+    limit before its first word is the same with every model.
+    """
+    if error.interrupted:
         return None
-    if case.panel.candidates:
+    if case.run.contract.form in (Form.EDITS, Form.CODE) and case.panel.candidates:
         first = case.panel.candidates[0]
         return first.completion, first.name, DecidedBy.BEST_CANDIDATE
-    return None if error.draft is None else (*error.draft, DecidedBy.CRITIC_ALONE)
+    if error.draft is None:
+        return None
+    is_usable = case.run.contract.form in (Form.EDITS, Form.CODE, Form.TOOLS)
+    is_usable = is_usable or error.draft[0].finish_reason == "length"
+    return (*error.draft, DecidedBy.CRITIC_ALONE) if is_usable else None
 
 
 def _list_findings(case: Case) -> list[Cause]:

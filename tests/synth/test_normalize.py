@@ -1,6 +1,5 @@
 """One shape whatever upstreams send."""
 
-import itertools
 from contextlib import suppress
 from typing import Any
 
@@ -8,55 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.normalize import Split, ThinkSplitter, normalize
+from synth.normalize import EmptyAnswerError, normalize
 from upstream.errors import CallError, Kind
 
 
 def raw(content: Any = "text", finish_reason: Any = "stop", usage: Any = None, **message: Any) -> dict[str, Any]:
     choice = {"message": {"role": "assistant", "content": content, **message}, "finish_reason": finish_reason}
     return {"choices": [choice], "usage": usage}
-
-
-def split(pieces: list[str]) -> Split:
-    splitter = ThinkSplitter()
-    splits = [*map(splitter.feed, pieces), splitter.end()]
-    return Split("".join(each.reasoning for each in splits), "".join(each.text for each in splits))
-
-
-TEXTS = st.lists(st.sampled_from(["<think>", "</think>", "<thi", "nk>", "</", " ", "\n", "a", "<", "word"])).map(
-    "".join
-)
-
-
-@given(TEXTS, st.lists(st.integers(0, 60)))
-def test_splitting_does_not_depend_on_how_the_text_was_cut(text: str, cuts: list[int]) -> None:
-    """A stream in any pieces is split like the whole."""
-    ends = sorted({min(cut, len(text)) for cut in cuts} | {0, len(text)})
-    pieces = [text[start:end] for start, end in itertools.pairwise(ends)]
-    assert split(pieces) == split([text])
-
-
-@given(st.text())
-def test_text_without_a_leading_block_is_untouched(text: str) -> None:
-    """Not a byte of an answer is tidied."""
-    if not text.lstrip().startswith("<think>"):
-        assert split([text]) == Split(text=text)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("<think>why</think>\n\nanswer", Split("why", "answer")),
-        (" \n<think>why</think>answer </think>", Split("why", "answer </think>")),
-        ("<think>never closed", Split("never closed", "")),
-        ("say <think>x</think>", Split("", "say <think>x</think>")),
-        ("<think></think>", Split("", "")),
-        ("  <thi", Split("", "  <thi")),
-    ],
-)
-def test_only_a_leading_block_is_reasoning(text: str, expected: Split) -> None:
-    """Later blocks belong to the answer."""
-    assert split([text]) == expected
 
 
 @pytest.mark.parametrize(
@@ -84,11 +41,34 @@ def test_text_and_reasoning_are_told_apart(content: Any, message: Any, text: str
 
 @pytest.mark.parametrize(
     ("stated", "expected"),
-    [("stop", "stop"), (None, "stop"), ("max_tokens", "length"), ("STOP", "stop"), ("eos", "stop"), (7, "stop")],
+    [
+        ("stop", "stop"),
+        (None, "stop"),
+        ("max_tokens", "length"),
+        ("STOP", "stop"),
+        ("eos", "stop"),
+        (7, "stop"),
+        ("content_filter: RECITATION", "content_filter"),
+        ("tool_calls", "stop"),  # without any call
+    ],
 )
 def test_finish_reasons_are_openai_s(stated: Any, expected: str) -> None:
     """Missing and foreign words become one of OpenAI's."""
     assert normalize(raw(finish_reason=stated)).finish_reason == expected
+
+
+@pytest.mark.parametrize("stated", ["error", "MALFORMED_FUNCTION_CALL", "gone_fishing"])
+def test_an_answer_that_broke_off_is_a_failure(stated: str) -> None:
+    """Also if nobody knows the word: it is no success."""
+    with pytest.raises(CallError) as caught:
+        normalize(raw(finish_reason=stated))
+    assert caught.value.kind is Kind.TRUNCATED
+    assert stated in caught.value.message
+
+
+def test_a_single_model_s_unknown_reason_passes() -> None:
+    """The client knows its model better."""
+    assert normalize(raw(finish_reason="gone_fishing"), strict=False).finish_reason == "gone_fishing"
 
 
 def test_tool_calls_end_a_turn_as_tool_calls() -> None:
@@ -96,6 +76,30 @@ def test_tool_calls_end_a_turn_as_tool_calls() -> None:
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert normalize(raw(None, "stop", tool_calls=[call])).finish_reason == "tool_calls"
     assert normalize(raw(None, "stop", function_call=call["function"])).finish_reason == "function_call"
+
+
+@pytest.mark.parametrize("stated", ["length", "content_filter"])
+def test_a_cut_answer_stays_cut_beside_tool_calls(stated: str) -> None:
+    """Its calls are probably cut as well."""
+    call = {"id": "1", "function": {"name": "f", "arguments": "{"}}
+    assert normalize(raw(None, stated, tool_calls=[call])).finish_reason == stated
+
+
+@pytest.mark.parametrize("identity", [None, "", 0])
+def test_tool_calls_have_an_id_and_a_type(identity: Any) -> None:
+    """Agents answer by the id, and each call needs one of its own."""
+    call = {"id": identity, "type": "", "function": {"name": "f", "arguments": "{}"}}
+    first, second = normalize(raw(None, tool_calls=[call, call])).tool_calls
+    assert first["type"] == second["type"] == "function"
+    assert first["id"] != second["id"]
+    assert first["id"]
+    assert second["id"]
+
+
+def test_a_flat_call_gets_its_function() -> None:
+    """As the older `functions` had it."""
+    (call,) = normalize(raw(None, tool_calls=[{"id": "1", "name": "f", "arguments": {"a": 1}}])).tool_calls
+    assert call == {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
 def test_no_arguments_are_an_empty_object() -> None:
@@ -112,6 +116,37 @@ def test_nothing_said_is_a_failure(content: Any) -> None:
         normalize(raw(content))
     assert caught.value.kind is Kind.EMPTY
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(
+    ("content", "reason", "message"),
+    [("<think>thoughts</think>", "stop", {}), (None, "stop", {"reasoning_content": "thoughts"}), ("", "length", {})],
+)
+def test_a_single_model_s_reply_without_words_passes(content: Any, reason: str, message: Any) -> None:
+    """It is 200 at its provider as well; among candidates it is none."""
+    assert normalize(raw(content, reason, **message), strict=False).finish_reason == reason
+    with pytest.raises(EmptyAnswerError) as caught:
+        normalize(raw(content, reason, **message))
+    assert caught.value.completion.finish_reason == reason
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ([{"type": "image_url", "image_url": {"url": "data:,x"}}], {}),
+        ("", {"images": [{"type": "image_url"}]}),
+        (None, {"audio": {"id": "1", "data": ""}}),
+    ],
+)
+def test_pictures_and_sound_are_an_answer(content: Any, message: Any) -> None:
+    """They need no words."""
+    completion = normalize(raw(content, **message))
+    assert completion.media or completion.extra
+
+
+def test_a_turn_may_end_silently_after_a_tool() -> None:
+    """The model has nothing to add to the result."""
+    assert normalize(raw(""), may_be_silent=True).text == ""
 
 
 def test_a_refusal_is_an_answer() -> None:
