@@ -22,7 +22,7 @@ def tiny(folder: Path, **fields: Any) -> Model:
 
 
 def on_stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have every gateway of this test run its embedded models on the stand-in."""
+    """Run the embedded models of every gateway of this test on the stand-in."""
     monkeypatch.setattr(supervisor, "EmbeddedModels", partial(supervisor.EmbeddedModels, program=llama.PROGRAM))
 
 

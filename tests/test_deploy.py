@@ -30,14 +30,14 @@ COPIED = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
 
 
 def test_the_dockerfile_is_clean() -> None:
-    """In the eyes of hadolint."""
+    """The linter reports nothing."""
     command: list[str | Path] = [Path(sys.executable).parent / "hadolint", "--no-color", ROOT / "Dockerfile"]
     checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (checked.returncode, checked.stdout) == (0, "")
 
 
 def test_the_image_has_every_source_file() -> None:
-    """And its build context holds what is copied, and no more."""
+    """The build context contains the copied files and no others."""
     copied = {name for line in COPIED for name in line.split()}
     assert all(path.parts[0] in copied for path in sources(ROOT))
     assert copied >= {"requirements.txt", "requirements-otel.txt", "deploy/container.yaml"}
@@ -47,7 +47,7 @@ def test_the_image_has_every_source_file() -> None:
 
 @pytest.mark.parametrize("requirements", ["requirements.txt", "requirements-otel.txt"])
 def test_what_is_imported_is_required(requirements: str) -> None:
-    """An image has the pinned packages and what they bring along, and nothing that the development ones do."""
+    """The image has the pinned packages and their dependencies, none of the development packages."""
     is_extra = requirements == "requirements-otel.txt"
     imported = {
         name
@@ -86,7 +86,7 @@ def _with_what_they_bring(packages: Iterable[str]) -> set[str]:
 
 
 def test_the_image_needs_a_key() -> None:
-    """It listens where others reach it, so its configuration loads with one alone."""
+    """It listens publicly, so its configuration is invalid without a key."""
     path = DEPLOY / "container.yaml"
     loaded = load(path, {"MOM_API_KEY": "a-long-secret"})
     assert loaded.server.host == "0.0.0.0"
@@ -96,15 +96,15 @@ def test_the_image_needs_a_key() -> None:
         load(path, {})
 
 
-def test_the_image_runs_what_the_shell_runs() -> None:
-    """The panel of its configuration is that of config.yaml."""
+def test_the_image_has_the_models_of_config_yaml() -> None:
+    """Its panel is that of config.yaml."""
     ours, there = load(ROOT / "config.yaml", {}), load(DEPLOY / "container.yaml", {"MOM_API_KEY": "a-long-secret"})
     assert there.models == ours.models
     assert [each.panel for each in there.mixtures] == [each.panel for each in ours.mixtures]
 
 
-def test_the_unit_gives_the_gateway_time_to_end() -> None:
-    """And tells it what it understands."""
+def test_the_unit_allows_for_a_graceful_shutdown() -> None:
+    """Its commands and exit codes are those of the gateway."""
     unit = configparser.ConfigParser(strict=False, interpolation=None, comment_prefixes="#")
     unit.optionxform = str  # type: ignore[assignment,method-assign]  # the documented way to keep the case of keys
     unit.read(DEPLOY / "mom-gateway.service", encoding="utf-8")
@@ -116,8 +116,8 @@ def test_the_unit_gives_the_gateway_time_to_end() -> None:
     assert (PurePath(script).name, option, PurePath(path).name) == ("gateway.py", "--config", "config.yaml")
 
 
-def test_the_proxy_is_as_patient_as_the_gateway() -> None:
-    """It waits longer than a silence can be, takes as large a body, and repeats nothing that was sent."""
+def test_the_proxy_waits_as_long_as_the_gateway() -> None:
+    """Longer than any silence; it accepts as large a body, and does not repeat requests."""
     directives = dict(re.findall(r"^\s*(\w+) ([^;#\n]+);", NGINX, re.MULTILINE))
     server = Server()
     assert float(directives["proxy_read_timeout"].rstrip("s")) > max(server.json_heartbeat_s, server.stream_heartbeat_s)
@@ -128,7 +128,7 @@ def test_the_proxy_is_as_patient_as_the_gateway() -> None:
 
 
 def test_every_layer_is_a_source() -> None:
-    """So that the check of the image above is not empty."""
+    """Otherwise the test of the image would check nothing."""
     assert {path.parts[0].removesuffix(".py") for path in sources(ROOT)} == {
         name for name in LAYERS if (ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file()
     }

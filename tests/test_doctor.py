@@ -53,7 +53,7 @@ def rows(out: str) -> list[list[str]]:
 
 
 async def test_a_model_that_does_not_answer(upstream: FakeUpstream, config: Path) -> None:
-    """Exit code 1; tables on stdout in the order of the file, what to do on stderr; no colours, no key, no log."""
+    """Exit code 1; tables on stdout in the order of the file, remedies on stderr; no colours, keys or log."""
     code, out, err = await ran("--config", str(config))
     assert code == 1
     host = upstream.base_url.split("/")[2]
@@ -74,7 +74,7 @@ async def test_a_model_that_does_not_answer(upstream: FakeUpstream, config: Path
     assert KEY not in out + err
 
 
-async def test_all_is_well(upstream: FakeUpstream, config: Path) -> None:
+async def test_all_models_answer(upstream: FakeUpstream, config: Path) -> None:
     """Exit code 0, and nothing on stderr."""
     upstream.default = answer()
     code, out, err = await ran("--config", str(config))
@@ -82,8 +82,8 @@ async def test_all_is_well(upstream: FakeUpstream, config: Path) -> None:
     assert out.endswith("\nAll models answer.\n")
 
 
-async def test_offline_asks_nobody(upstream: FakeUpstream, config: Path) -> None:
-    """Exit code 0 for what is valid, whatever the models would say; the key may be any."""
+async def test_offline_asks_no_model(upstream: FakeUpstream, config: Path) -> None:
+    """Exit code 0 for a valid file."""
     code, out, err = await ran("--config", str(config), "--offline")
     assert (code, err) == (0, "")
     assert "STATE" not in out
@@ -91,15 +91,15 @@ async def test_offline_asks_nobody(upstream: FakeUpstream, config: Path) -> None
     assert upstream.requests == []
 
 
-async def test_the_shipped_file_is_named_as_from_here() -> None:
-    """Messages begin with `config.yaml`, as the documentation has them, where that is the file of this folder."""
+async def test_the_shipped_file_has_a_relative_name() -> None:
+    """Messages begin with `config.yaml`, as in the documentation, if it is in the current folder."""
     async with process("--doctor", "--offline", cwd=ROOT) as child:
         out, _ = await child.communicate()
     assert out.decode().startswith("config.yaml is valid.\n")
 
 
 async def test_offline_requires_the_doctor(config: Path) -> None:
-    """Exit code 2: a gateway that serves cannot be offline."""
+    """Exit code 2 without --doctor."""
     async with process("--config", str(config), "--offline") as child:
         _, err = await child.communicate()
     assert child.returncode == 2
@@ -116,8 +116,8 @@ async def test_it_can_be_interrupted(upstream: FakeUpstream, config: Path) -> No
     assert (child.returncode, out, err) == (130, b"", b"")
 
 
-async def test_a_key_in_the_wrong_place(upstream: FakeUpstream, config: Path) -> None:
-    """Neither a model's id nor an upstream's list of models shows one."""
+async def test_a_key_in_a_model_id(upstream: FakeUpstream, config: Path) -> None:
+    """Keys are redacted in ids and in an upstream's list of models."""
     text = (await asyncio.to_thread(config.read_text)).replace("model: big-1", 'model: "${FAKE_API_KEY}"')
     await asyncio.to_thread(config.write_text, text)
     upstream.listing = {"data": [{"id": f"{KEY}-mini"}]}
@@ -128,7 +128,7 @@ async def test_a_key_in_the_wrong_place(upstream: FakeUpstream, config: Path) ->
 
 
 async def test_a_config_with_mistakes(config: Path) -> None:
-    """Exit code 2, and nobody is asked."""
+    """Exit code 2, and no model is asked."""
     await asyncio.to_thread(config.write_text, "models: [{name: a}]")
     code, out, err = await ran("--config", str(config))
     assert (code, out) == (2, "")
@@ -138,7 +138,7 @@ async def test_a_config_with_mistakes(config: Path) -> None:
 async def test_an_embedded_model_that_cannot_be_loaded(
     upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The reason is the child's own; those beside it are asked all the same, and no child stays."""
+    """The report has the child's reason; other models are asked anyway, and no child remains."""
     on_stand_in(monkeypatch)
     weights = Weights(path=llama.gguf(tmp_path, "refuse"))
     tiny = Model("tiny", "", "embedded", None, "tiny", weights=weights)
@@ -154,7 +154,7 @@ async def test_an_embedded_model_that_cannot_be_loaded(
 
 @pytest.mark.parametrize(("env", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
 async def test_colours_on_a_terminal(config: Path, env: dict[str, str], is_coloured: bool) -> None:
-    """There and only there, and not where NO_COLOR or the terminal says otherwise."""
+    """Only there, and not with NO_COLOR or a dumb terminal."""
     shown = await on_terminal("--config", str(config), **env)
     assert (ESCAPE in shown) is is_coloured
     assert ("\033[31mproblem\033[0m: bad: " in shown) is is_coloured

@@ -1,4 +1,4 @@
-"""The front door, as a process: command line, start, stop, log."""
+"""The gateway as a process: command line, start, stop, log."""
 
 import asyncio
 import json
@@ -26,8 +26,8 @@ def written(folder: Path, upstream: FakeUpstream) -> Path:
     return path
 
 
-async def test_it_serves_until_it_is_told_to_stop(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """A banner to paste from, one JSON log line for each request, exit code 0 on SIGTERM."""
+async def test_it_serves_until_a_signal_stops_it(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """A banner, one JSON log line for each request, exit code 0 after SIGTERM."""
     upstream.default = answer("same")
     async with served(written(tmp_path, upstream), "--debug") as (child, gateway):
         assert (await gateway.request("GET", "/healthz")).status == 200
@@ -49,7 +49,7 @@ async def test_it_serves_until_it_is_told_to_stop(upstream: FakeUpstream, tmp_pa
     assert KEY not in out.decode() + err.decode()
 
 
-async def test_a_bad_config_ends_it_before_the_socket_opens(tmp_path: Path) -> None:
+async def test_an_invalid_config_ends_it_before_the_socket_opens(tmp_path: Path) -> None:
     """Exit code 2, and one line for each problem with file, line and path."""
     path = tmp_path / "config.yaml"
     path.write_text("models:\n  - name: a\n    base_url: http://127.0.0.1:1/v1\n    timeout_s: -3\n    tiemout: 1\n")
@@ -61,7 +61,7 @@ async def test_a_bad_config_ends_it_before_the_socket_opens(tmp_path: Path) -> N
     assert "config.yaml:5: models[0].tiemout: " in second
 
 
-async def test_a_taken_port_is_told_with_the_remedy(upstream: FakeUpstream, tmp_path: Path) -> None:
+async def test_a_port_in_use_is_reported_with_the_remedy(upstream: FakeUpstream, tmp_path: Path) -> None:
     """Exit code 1 and a sentence, no traceback."""
     port = upstream.base_url.rsplit(":", 1)[1].removesuffix("/v1")
     path = tmp_path / "config.yaml"
@@ -76,7 +76,7 @@ async def test_a_taken_port_is_told_with_the_remedy(upstream: FakeUpstream, tmp_
     assert "Traceback" not in err.decode()
 
 
-async def test_a_trace_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+async def test_an_unwritable_trace_folder_is_reported(tmp_path: Path) -> None:
     """Exit code 1 and a sentence, no traceback, before the port is opened."""
     path = tmp_path / "config.yaml"
     path.write_text('models: [{name: a, base_url: "http://127.0.0.1:1/v1"}]')
@@ -88,7 +88,7 @@ async def test_a_trace_folder_that_cannot_be_written_is_told(tmp_path: Path) -> 
     assert "Traceback" not in err.decode()
 
 
-async def test_others_are_not_let_in_without_keys(tmp_path: Path) -> None:
+async def test_a_public_address_needs_keys(tmp_path: Path) -> None:
     """Exit code 2 for --host as for server.host, with the remedy."""
     path = tmp_path / "config.yaml"
     path.write_text('models: [{name: a, base_url: "http://127.0.0.1:1/v1"}]')
@@ -100,7 +100,7 @@ async def test_others_are_not_let_in_without_keys(tmp_path: Path) -> None:
 
 
 async def test_env_is_read_and_the_real_environment_wins(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """`.env` beside the configuration."""
+    """From `.env` beside the configuration."""
     path = written(tmp_path, upstream)
     (tmp_path / ".env").write_text("FAKE_API_KEY=from-the-file\n")
     async with process("--config", str(path), "--doctor", "--offline") as child:
@@ -112,7 +112,7 @@ async def test_env_is_read_and_the_real_environment_wins(upstream: FakeUpstream,
 
 
 async def test_traces_survive_a_kill_whole(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """SIGKILL in the middle of a request leaves whole traces and no half one."""
+    """SIGKILL in the middle of a request leaves only complete traces."""
     upstream.script("a", answer("done"), hang())
     async with served(written(tmp_path, upstream), "--debug-requests", str(tmp_path / "t")) as (child, gateway):
         await gateway.chat(ask(model="a"))
@@ -127,7 +127,7 @@ async def test_traces_survive_a_kill_whole(upstream: FakeUpstream, tmp_path: Pat
 
 
 async def test_help_names_every_option() -> None:
-    """The command line of the README."""
+    """--help has the options of the README."""
     async with process("--help") as child:
         out, _ = await child.communicate()
     for option in ("--config", "--host", "--port", "--debug", "--debug-requests", "--doctor", "--offline"):
@@ -135,8 +135,8 @@ async def test_help_names_every_option() -> None:
 
 
 @pytest.mark.parametrize("port", ["99999", "-5", "http"])
-async def test_a_port_that_is_none_is_refused(port: str) -> None:
-    """Exit code 2, with the range."""
+async def test_an_invalid_port_is_refused(port: str) -> None:
+    """Exit code 2, and the message has the range."""
     async with process(f"--port={port}") as child:
         _, err = await child.communicate()
     assert child.returncode == 2
@@ -145,7 +145,7 @@ async def test_a_port_that_is_none_is_refused(port: str) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
 async def test_a_full_disk_under_the_log_costs_no_answer(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Nor a metric, nor the orderly end; a breaker that opens says so in the log, too."""
+    """Nor a metric, nor the graceful shutdown, even if a breaker logs as well."""
     upstream.script("a", *[status(400), *[status(500)] * 7])
     upstream.script("b", *[answer("still here")] * 8)
     path = tmp_path / "config.yaml"

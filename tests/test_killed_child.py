@@ -22,10 +22,10 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_as_a_proposer_it_costs_its_own_answer_alone(
+async def test_a_killed_proposer_costs_only_its_own_answer(
     upstream: FakeUpstream, tmp_path: Path, stream: bool
 ) -> None:
-    """The request is answered by the rest."""
+    """The other members answer the request."""
     upstream.default = answer("hosted")
     child = tiny(tmp_path)
     async with running(settings([child, model("b", upstream)], critic=Critic("b"))) as gateway:
@@ -35,8 +35,8 @@ async def test_as_a_proposer_it_costs_its_own_answer_alone(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_as_a_critic_it_gives_way(upstream: FakeUpstream, tmp_path: Path, stream: bool) -> None:
-    """To its fallback."""
+async def test_a_killed_critic_is_replaced(upstream: FakeUpstream, tmp_path: Path, stream: bool) -> None:
+    """Its fallback answers."""
     upstream.script("a", answer("one"))
     upstream.script("b", answer("two"))
     upstream.script("c", answer("both"))
@@ -48,8 +48,8 @@ async def test_as_a_critic_it_gives_way(upstream: FakeUpstream, tmp_path: Path, 
     assert (reply.streamed() if stream else reply.text) == "both"
 
 
-async def test_alone_it_leaves_a_clear_error(tmp_path: Path) -> None:
-    """Nobody else can answer."""
+async def test_a_killed_single_model_gives_a_clear_error(tmp_path: Path) -> None:
+    """No other model can answer."""
     child = tiny(tmp_path)
     async with running(settings([child])) as gateway:
         reply = await _asked_and_killed(gateway, child, ask())

@@ -1,4 +1,4 @@
-"""config.yaml, read again while the gateway runs."""
+"""Reloading config.yaml while the gateway runs."""
 
 import asyncio
 import signal
@@ -44,8 +44,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "config.yaml"
 
 
-async def test_new_requests_see_the_new_and_running_ones_the_old(upstream: FakeUpstream, path: Path) -> None:
-    """Also the keys of .env; the old connections close when the last of their requests has ended."""
+async def test_new_requests_use_the_new_settings_and_running_ones_the_old(upstream: FakeUpstream, path: Path) -> None:
+    """Also the keys of .env; old connections close after their last request."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer("from the old")))
     upstream.script("b", answer("from the new"))
@@ -67,8 +67,8 @@ async def test_new_requests_see_the_new_and_running_ones_the_old(upstream: FakeU
     assert keys == {"a": "Bearer sk-first-0123456789", "b": "Bearer sk-second-0123456789"}
 
 
-async def test_monitoring_sees_a_file_that_is_not_in_force(upstream: FakeUpstream, path: Path) -> None:
-    """Until a good one is read."""
+async def test_a_metric_shows_that_the_file_is_not_in_force(upstream: FakeUpstream, path: Path) -> None:
+    """Until a valid file is loaded."""
     written(path, upstream, "a")
     async with served(path) as (child, gateway):
         assert await in_force(gateway) == 1
@@ -88,8 +88,8 @@ async def in_force(gateway: Gateway) -> float:
     return families["mom_config_last_reload_successful"].samples[0].value
 
 
-async def test_a_bad_file_changes_nothing(upstream: FakeUpstream, path: Path) -> None:
-    """The log says what is wrong, line by line; the next good file goes."""
+async def test_an_invalid_file_changes_nothing(upstream: FakeUpstream, path: Path) -> None:
+    """The log has each problem; the next valid file is applied."""
     written(path, upstream, "a")
     async with served(path) as (child, gateway):
         await asyncio.to_thread(
@@ -110,8 +110,8 @@ async def test_a_bad_file_changes_nothing(upstream: FakeUpstream, path: Path) ->
         assert await names(gateway) == ["mom", "b"]
 
 
-async def test_what_needs_a_restart_is_told(upstream: FakeUpstream, path: Path) -> None:
-    """Host and body size stay as they are; the rest of the file goes."""
+async def test_settings_that_need_a_restart_are_logged(upstream: FakeUpstream, path: Path) -> None:
+    """Host and body size keep their values; the rest of the file is applied."""
     written(path, upstream, "a")
     async with served(path) as (child, gateway):
         written(path, upstream, "b", server='host: "::1", max_body_mb: 1')
@@ -123,7 +123,7 @@ async def test_what_needs_a_restart_is_told(upstream: FakeUpstream, path: Path) 
 
 
 async def test_keys_change_with_the_file(upstream: FakeUpstream, path: Path) -> None:
-    """From the next request on; but they cannot be taken away while others can reach the socket."""
+    """From the next request on; they cannot be removed while other machines reach the socket."""
     written(path, upstream, "a", server="host: 0.0.0.0, api_keys: [{name: x, key: first}]")
     async with served(path) as (child, gateway):
         here = Gateway(gateway.url.replace("0.0.0.0", "127.0.0.1"), gateway.session)
@@ -138,8 +138,8 @@ async def test_keys_change_with_the_file(upstream: FakeUpstream, path: Path) -> 
         assert (await here.chat()).status == 401
 
 
-async def test_limits_change_for_those_who_wait(upstream: FakeUpstream, path: Path) -> None:
-    """A larger limit lets them in at once."""
+async def test_limits_change_for_waiting_requests(upstream: FakeUpstream, path: Path) -> None:
+    """A larger limit admits them at once."""
     gate = asyncio.Event()
     upstream.default = after(gate, answer("served"))
     written(path, upstream, "a", server="max_concurrent_requests: 1, max_queue_wait_s: 60")
@@ -154,8 +154,8 @@ async def test_limits_change_for_those_who_wait(upstream: FakeUpstream, path: Pa
         assert [(await each).text for each in asking] == ["served", "served"]
 
 
-async def test_a_watched_file_is_read_when_it_changes(upstream: FakeUpstream, path: Path) -> None:
-    """Without a signal; a file that says not to watch ends it."""
+async def test_a_watched_file_is_reloaded_when_it_changes(upstream: FakeUpstream, path: Path) -> None:
+    """Without a signal."""
     upstream.default = from_request(lambda request: str(request["model"]))
     written(path, upstream, "a", server="watch: true")
     async with served(path) as (child, gateway):
@@ -165,8 +165,8 @@ async def test_a_watched_file_is_read_when_it_changes(upstream: FakeUpstream, pa
         assert (await gateway.chat()).text == "b"
 
 
-async def test_embedded_models_that_stay_keep_their_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Others end with the last request of their configuration, new ones begin; and all end with the gateway."""
+async def test_embedded_models_that_stay_keep_their_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Removed ones end after the last request of their snapshot, new ones start; all end with the gateway."""
     made: list[EmbeddedModels] = []
 
     def make(*arguments: Any, **options: Any) -> EmbeddedModels:

@@ -40,8 +40,8 @@ async def code(child: Process) -> int:
     return await asyncio.wait_for(child.wait(), 60)
 
 
-async def test_what_comes_too_late_is_refused_at_once() -> None:
-    """Without a cancellation that would reach what comes after it."""
+async def test_a_late_request_is_refused_at_once() -> None:
+    """Without a cancellation that would affect later code."""
     overdue = Shutdown(Admission())
     overdue.cancel_running()
     with pytest.raises(ApiError) as refused, overdue.bounded():
@@ -51,8 +51,8 @@ async def test_what_comes_too_late_is_refused_at_once() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_what_runs_may_finish(upstream: FakeUpstream, tmp_path: Path, number: signal.Signals) -> None:
-    """/readyz says so, new requests and those that wait are refused, the running ones answered and traced."""
+async def test_running_requests_may_finish(upstream: FakeUpstream, tmp_path: Path, number: signal.Signals) -> None:
+    """/readyz reports it; new and waiting requests are refused, running ones answered and traced."""
     gate = asyncio.Event()
     upstream.default = after(gate, answer("served"))
     traces = tmp_path / "traces"
@@ -80,8 +80,8 @@ async def test_what_runs_may_finish(upstream: FakeUpstream, tmp_path: Path, numb
     assert len(upstream.requests) == 2
 
 
-async def test_what_runs_for_too_long_gets_an_error(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """503 where nothing has gone out, an event where a stream has begun; no connection is cut, the exit code is 0."""
+async def test_requests_that_run_too_long_get_an_error(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """503, or an event if a stream has begun; no connection is cut, and the exit code is 0."""
     upstream.script("a", hang(), stall_mid_stream(3, step=answer("one two three four five")))
     traces = tmp_path / "traces"
     path = written(tmp_path, upstream, shutdown_timeout_s=0.1)
@@ -106,8 +106,8 @@ async def test_what_runs_for_too_long_gets_an_error(upstream: FakeUpstream, tmp_
     assert {call["outcome"] for trace in found for call in trace["calls"]} == {"cancelled"}
 
 
-async def test_a_body_that_never_comes_does_not_hold_it(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """The client is told while its body is still awaited."""
+async def test_a_missing_body_does_not_delay_shutdown(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """The client gets the error while its body is still expected."""
     async with served(written(tmp_path, upstream, shutdown_timeout_s=0.1)) as (child, gateway):
         host, port = gateway.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
@@ -119,8 +119,8 @@ async def test_a_body_that_never_comes_does_not_hold_it(upstream: FakeUpstream, 
         writer.close()
 
 
-async def test_a_client_that_reads_nothing_does_not_hold_it(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Its stream is cut in the end, after the error had its chance."""
+async def test_a_client_that_does_not_read_does_not_delay_shutdown(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Its stream is cut after a second for the error."""
     upstream.default = answer("x" * 24_000_000, piece_chars=60_000)
     async with served(written(tmp_path, upstream, shutdown_timeout_s=0.1)) as (child, gateway):
         host, port = gateway.url.removeprefix("http://").split(":")
@@ -135,8 +135,8 @@ async def test_a_client_that_reads_nothing_does_not_hold_it(upstream: FakeUpstre
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_second_word_ends_it_at_once(upstream: FakeUpstream, tmp_path: Path, number: signal.Signals) -> None:
-    """By the signal itself, without a traceback; the client's connection closes with the process."""
+async def test_a_second_signal_ends_it_at_once(upstream: FakeUpstream, tmp_path: Path, number: signal.Signals) -> None:
+    """With the signal's default action, without a traceback; connections close with the process."""
     upstream.default = hang()
     async with served(written(tmp_path, upstream)) as (child, gateway):
         asking = asyncio.create_task(gateway.chat())
@@ -151,8 +151,8 @@ async def test_a_second_word_ends_it_at_once(upstream: FakeUpstream, tmp_path: P
         assert b"Traceback" not in await child.stderr.read()
 
 
-async def test_a_closed_terminal_ends_it(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """SIGHUP means to read the configuration again, save where the terminal is gone from which the gateway was run."""
+async def test_closing_the_terminal_stops_it(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """SIGHUP reloads the configuration, unless the terminal of the gateway was closed."""
     outer, inner = pty.openpty()
     try:
         async with served(written(tmp_path, upstream), stdin=inner) as (child, _):
@@ -169,7 +169,7 @@ async def test_a_closed_terminal_ends_it(upstream: FakeUpstream, tmp_path: Path)
 
 
 async def test_the_application_alone_ends_its_streams(upstream: FakeUpstream) -> None:
-    """Whoever runs the application without our signals gets the clean error too."""
+    """Also without the gateway's own signal handling."""
     upstream.default = hang()
     config = settings([model("a", upstream)], server=Server(port=0, stream_heartbeat_s=0.01))
     async with ClientSession() as session:

@@ -90,34 +90,34 @@ def test_values(text: str, value: Any) -> None:
     ],
 )
 def test_problems(text: str, problem: str) -> None:
-    """What no reader could use is told with its line, and hostile documents end early."""
+    """Each problem is reported with its line, and hostile documents are stopped early."""
     _, problems = parsed(text)
     assert len(problems) == 1
     assert problem in problems[0]
 
 
-def test_aliases_may_not_nest_past_the_bound() -> None:
-    """Depth is bounded with aliases written out, too."""
+def test_aliases_cannot_exceed_the_depth_limit() -> None:
+    """Depth is limited with aliases expanded, too."""
     half = MAX_DEPTH // 2
     text = f"a: &a {'[' * half}{']' * half}\nb: {'[' * half}*a{']' * half}"
     assert parsed(text)[1] == (f"f:1: b{'[0]' * half}{'[0]' * (half - 1)}: is nested more than 50 levels deep",)
 
 
-def test_what_aliases_share_is_told_once() -> None:
-    """A missing variable under an anchor is one problem, however often it is used."""
+def test_a_problem_shared_by_aliases_is_reported_once() -> None:
+    """A missing variable under an anchor is one problem, however many aliases refer to it."""
     value, problems = parsed("a: &a {k: '${X}'}\nb: *a\nc: {<<: *a}")
     assert value["c"]["k"] is Broken
     assert len(problems) == 1
 
 
-def test_every_problem_is_told() -> None:
-    """One wrong thing hides no other, and the order is that of the file."""
+def test_every_problem_is_reported() -> None:
+    """One problem hides no other; the order is that of the file."""
     _, problems = parsed("a: ${X}\nb: 1\nb: 2\nc: ${Y}")
     assert [problem[:5] for problem in problems] == ["f:1: ", "f:3: ", "f:4: "]
 
 
 def test_variables_are_remembered() -> None:
-    """A value knows which variables it came from; one without has none."""
+    """A value knows the variables that it was built from."""
     problems = Problems(Path("f"))
     root = parse("[a, '${A}${B:-x}']", {"A": "1"}, problems)
     assert root == Items(1, (Scalar(1, "a", "a"), Scalar(1, "1x", "1x", ("A", "B"))))
@@ -125,7 +125,7 @@ def test_variables_are_remembered() -> None:
 
 @pytest.mark.parametrize("text", ["a: *s3cret", "a: &s3cret", "[s3cret", "s3cret\nb: c", "a: !s3cret!x y", "'s3cret"])
 def test_syntax_errors_show_nothing_of_the_file(text: str) -> None:
-    """Any part of a broken file may be a key."""
+    """Any part of a broken file may be an API key."""
     _, problems = parsed(text + "\nb: [")
     assert problems
     assert "s3cret" not in "".join(problems)
@@ -133,12 +133,12 @@ def test_syntax_errors_show_nothing_of_the_file(text: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_environment_values_stay_one_value(value: str) -> None:
-    """No value can add structure: in quotes it is text to the last character."""
+    """No value can add structure: in quotes it is text, completely."""
     assert parsed('a: "${V}"\nb: 1', V=value) == ({"a": value, "b": 1}, ())
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_any_text_is_read_or_told(text: str) -> None:
-    """Whatever the file holds, there is a tree or a problem, never another exception."""
+def test_any_text_is_parsed_or_reported(text: str) -> None:
+    """Every file gives a tree or a problem, never another exception."""
     value, problems = parsed(text)
     assert problems or value is not Broken

@@ -16,19 +16,19 @@ ROWS: dict[str, str] = dict(re.findall(r"^\| `(\w+)` \|[^|]*\| ([^|]*) \|", PAGE
 
 
 def test_there_are_complete_examples() -> None:
-    """The shortest file, keys for clients, limits of money, and the three that are promised."""
+    """The page has the shortest file, client keys, spending limits, and three larger examples."""
     assert len(COMPLETE) == 6
 
 
 @pytest.mark.parametrize(("variables", "text"), COMPLETE)
 def test_complete_examples_load(tmp_path: Path, variables: str, text: str) -> None:
-    """What is marked as complete can be copied as it stands, with the variables that it says."""
+    """An example marked as complete can be copied as it is, with the variables that it names."""
     assert settings_of(tmp_path, text, {name: f"the-{name}" for name in variables.split()}).models
 
 
 @pytest.mark.parametrize(("path", "key"), [(path, key) for path, table in TABLES.items() for key in table])
-def test_every_key_is_there(path: str, key: str) -> None:
-    """Each key has its row; the top-level ones have their section, and those of `tools` share its row."""
+def test_every_key_is_documented(path: str, key: str) -> None:
+    """Each key has a row, each top-level key a section; keys of nested sections may share a row."""
     if path == "":
         assert f"\n## `{key}`\n" in PAGE
     elif "." in path:
@@ -47,7 +47,7 @@ def test_every_key_is_there(path: str, key: str) -> None:
         if isinstance(field.default, int | float | str) and name not in {"tools_fan_out", "context_tokens"}
     ],
 )
-def test_every_default_is_there(key: str, default: float | str) -> None:
+def test_every_default_is_documented(key: str, default: float | str) -> None:
     """The page's defaults are those of the code."""
     shown = (
         str(default).lower() if isinstance(default, bool) else f"{default:g}" if isinstance(default, float) else default
@@ -56,8 +56,8 @@ def test_every_default_is_there(key: str, default: float | str) -> None:
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_every_provider_is_there(name: str) -> None:
-    """Each provider has its row, with what the code has."""
+def test_every_provider_is_documented(name: str) -> None:
+    """Each provider has a row with the facts of the code."""
     provider = PROVIDERS[name]
     (row,) = re.findall(rf"^\| `{name}` \|.*$", PAGE, re.MULTILINE)
     assert provider.base_url in row
@@ -66,6 +66,6 @@ def test_every_provider_is_there(name: str) -> None:
     assert capabilities == "all" or set(capabilities.split(", ")) == provider.capabilities
 
 
-def test_every_weight_is_there() -> None:
-    """The names that an embedded model may have are told."""
+def test_every_weight_is_documented() -> None:
+    """The page names every weight that an embedded model may use."""
     assert all(f"`{name}`" in PAGE for name in WEIGHT_NAMES)

@@ -19,13 +19,13 @@ MODEL = "models: [{name: a, base_url: 'http://h'}]"
 
 
 def test_defaults_and_path(tmp_path: Path) -> None:
-    """What is left out is as settings.py has it."""
+    """Unset keys have the defaults of settings.py."""
     read = settings_of(tmp_path, MODEL)
     assert (read.server, read.path) == (Server(), tmp_path / "config.yaml")
 
 
 def test_server(tmp_path: Path) -> None:
-    """Every key of the server arrives."""
+    """Every key of the server reaches the settings."""
     text = (
         "server: {host: 127.0.0.2, port: 0, max_body_mb: 1.5, shutdown_timeout_s: 1, usage: total, "
         "streaming: reject, stream_heartbeat_s: 0, json_heartbeat_s: 5, max_concurrent_requests: 1, "
@@ -38,8 +38,8 @@ def test_server(tmp_path: Path) -> None:
     )
 
 
-def test_host_and_port_of_the_caller_go_first(tmp_path: Path) -> None:
-    """They count before the file's, also when it is checked whether a model is the gateway itself."""
+def test_host_and_port_of_the_caller_take_precedence(tmp_path: Path) -> None:
+    """Also for the check whether a base_url is the gateway's own address."""
     path = tmp_path / "config.yaml"
     path.write_text("server: {port: 9000}\nmodels: [{name: vllm, model: m}]")
     assert load(path, {}, host="localhost", port=0).server == Server(host="localhost", port=0)
@@ -48,19 +48,19 @@ def test_host_and_port_of_the_caller_go_first(tmp_path: Path) -> None:
 
 
 def test_missing_file(tmp_path: Path) -> None:
-    """The message says what to do."""
+    """The message has the remedy."""
     with pytest.raises(ConfigError, match=r"none\.yaml: file not found: .* --config FILE"):
         load(tmp_path / "none.yaml", {})
 
 
 def test_folder(tmp_path: Path) -> None:
-    """A folder is no file."""
+    """A folder is reported as such."""
     with pytest.raises(ConfigError, match="is a folder"):
         load(tmp_path, {})
 
 
 def test_unreadable_file(tmp_path: Path) -> None:
-    """Whatever else the system says is passed on."""
+    """Other errors of the system are quoted."""
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read \(Not a directory\)"):
         load(tmp_path / "file" / "config.yaml", {})
@@ -76,7 +76,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
     ],
 )
 def test_unusable_files(tmp_path: Path, content: bytes, message: str) -> None:
-    """What is no configuration at all is told in one line."""
+    """A file that is no configuration gives one line."""
     path = tmp_path / "config.yaml"
     path.write_bytes(content)
     with pytest.raises(ConfigError) as caught:
@@ -85,8 +85,8 @@ def test_unusable_files(tmp_path: Path, content: bytes, message: str) -> None:
     assert message in problem
 
 
-def test_a_byte_order_mark_is_no_problem(tmp_path: Path) -> None:
-    """Some editors write one."""
+def test_a_byte_order_mark_is_ignored(tmp_path: Path) -> None:
+    """Some editors write one at the start of the file."""
     path = tmp_path / "config.yaml"
     path.write_bytes(b"\xef\xbb\xbf" + MODEL.encode())
     assert load(path, {}).models
@@ -124,7 +124,7 @@ mixtures:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
 def test_no_message_shows_a_value_of_the_environment(tmp_path: Path, before: str, after: str) -> None:
-    """Wherever a variable stands, and whatever it holds, its value may be a key."""
+    """Any variable may contain a key, wherever the file uses it."""
     problems = problems_of(tmp_path, EVERYWHERE, {"V": f"{before}s3cret{after}"})
     assert len(problems) > 20
     assert "s3cret" not in "\n".join(problems)
@@ -133,7 +133,7 @@ def test_no_message_shows_a_value_of_the_environment(tmp_path: Path, before: str
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(key=st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1))
 def test_no_repr_shows_a_key(tmp_path: Path, key: str) -> None:
-    """Credentials are secrets from here on, and arrive unchanged."""
+    """Keys reach the settings unchanged, as secrets."""
     text = 'models: [{name: a, base_url: "http://h", api_key: "${K}", headers: {X-K: "${K}"}}]'
     read = settings_of(tmp_path, text, {"K": f"s3cret{key}"})
     (model,) = read.models
@@ -142,8 +142,8 @@ def test_no_repr_shows_a_key(tmp_path: Path, key: str) -> None:
     assert "s3cret" not in f"{read!r} {read} {model.api_key} {model.headers}"
 
 
-def test_importing_it_is_cheap() -> None:
-    """The start-up budget has no room for anything but YAML here."""
+def test_importing_config_is_cheap() -> None:
+    """Start-up time allows for YAML and little else."""
     code = "import sys, config; print(*sorted(sys.modules))"
     found = subprocess.run(
         [sys.executable, "-c", code],

@@ -18,12 +18,12 @@ def mixtures_of(folder: Path, text: str) -> tuple[Mixture, ...]:
 
 
 def test_default_mixture(tmp_path: Path) -> None:
-    """Without any, there is `mom`, with every model, and the first as critic."""
+    """Without `mixtures` there is `mom`: every model on the panel, the first one as critic."""
     assert mixtures_of(tmp_path, "") == (Mixture(name="mom", panel=panel_of("a", "b", "c"), critic=Critic("a")),)
 
 
 def test_every_key(tmp_path: Path) -> None:
-    """Everything that is written arrives."""
+    """Every key reaches the mixture."""
     text = (
         "mixtures: [{name: m, panel: [c, b], critic: {model: a, fallbacks: [b, c], params: {seed: 1}, "
         "prompt: 'Do {candidates}'}, mode: fuse, deadline_s: 9, critic_reserve_s: 0, show_reasoning: true, "
@@ -49,7 +49,7 @@ def test_every_key(tmp_path: Path) -> None:
 
 
 def test_a_panel_may_have_samples(tmp_path: Path) -> None:
-    """As many proposers as samples, in their place of the ranking; one sample has the model's plain name."""
+    """Each sample is a proposer at its place in the ranking; a single sample has the model's plain name."""
     panel = "[{model: b, samples: 2, params: {temperature: 0.9}}, {model: c, samples: 1}, a]"
     (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, panel: {panel}, quorum: 4, layers: 3, verify: c}}]")
     warm = {"temperature": 0.9}
@@ -60,7 +60,7 @@ def test_a_panel_may_have_samples(tmp_path: Path) -> None:
 
 
 def test_a_verifier_may_have_params(tmp_path: Path) -> None:
-    """As a mapping."""
+    """`verify` may be a mapping."""
     (mixture,) = mixtures_of(tmp_path, "mixtures: [{name: m, verify: {model: b, params: {max_tokens: 300}}}]")
     assert mixture.verify == Verify("b", {"max_tokens": 300})
 
@@ -84,14 +84,14 @@ TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"
         (f"{TOP}\nmixtures: [{{name: m, critic: {{prompt: null}}}}]", Critic("c", ("a",), {"seed": 1})),
     ],
 )
-def test_critics_complete_one_another(tmp_path: Path, text: str, critic: Critic) -> None:
-    """A mixture's critic, then the top-level one, then the panel's first; nobody is their own fallback."""
+def test_a_critic_inherits_what_it_leaves_out(tmp_path: Path, text: str, critic: Critic) -> None:
+    """From the top-level critic, then from the panel; a model is never its own fallback."""
     assert mixtures_of(tmp_path, text)[0].critic == critic
 
 
 @pytest.mark.parametrize(("written", "ratio"), [("0.5x", 0.5), ("2x", 2.0), ("0x", 0.0)])
 def test_a_grace_may_be_a_multiple(tmp_path: Path, written: str, ratio: float) -> None:
-    """Of the time that the quorum took."""
+    """`0.5x` is a multiple of the time until the quorum."""
     (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, quorum: 3, grace: {written}}}]")
     assert (mixture.quorum, mixture.grace_ratio) == (3, ratio)
 

@@ -17,7 +17,7 @@ def model_of(folder: Path, model: str, **environ: str) -> Model:
 
 
 def test_shortest_hosted_model(tmp_path: Path) -> None:
-    """A provider's name and a key are enough where the provider chooses the model."""
+    """A provider's name and a key are enough if the provider chooses the model."""
     model = model_of(tmp_path, 'name: "openrouter", api_key: "${OPENROUTER_API_KEY}"', OPENROUTER_API_KEY="k")
     assert model == Model(
         name="openrouter",
@@ -30,7 +30,7 @@ def test_shortest_hosted_model(tmp_path: Path) -> None:
 
 
 def test_every_key(tmp_path: Path) -> None:
-    """Everything that is written arrives, with keys and header values as secrets."""
+    """Every key reaches the model; API keys and header values are secrets."""
     text = """\
     models:
       - name: sonnet
@@ -72,7 +72,7 @@ def test_every_key(tmp_path: Path) -> None:
 
 
 def test_unknown_service(tmp_path: Path) -> None:
-    """A base URL alone is enough: no key is asked for, and every capability is assumed."""
+    """A base URL is enough: no key is required, and every capability is assumed."""
     model = model_of(tmp_path, "name: team, base_url: 'http://h'")
     assert (model.provider, model.api_key, model.model) == (None, None, "team")
     assert model.capabilities == ALL_CAPABILITIES
@@ -92,14 +92,14 @@ def test_unknown_service(tmp_path: Path) -> None:
     ],
 )
 def test_provider_and_model_id(tmp_path: Path, entry: str, provider: str, model_id: str) -> None:
-    """A provider comes from its key or the name; the id is what `model` says, or the name."""
+    """The provider comes from its key or the name, the id from `model` or the name."""
     model = model_of(tmp_path, entry)
     assert (model.provider, model.model) == (provider, model_id)
 
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in {"embedded", "vllm"}])
 def test_every_known_provider(tmp_path: Path, name: str) -> None:
-    """Each provider fills in its URL and capabilities, and asks for a key if it needs one."""
+    """Each provider has a URL and capabilities, and requires a key if it needs one."""
     provider = PROVIDERS[name]
     model = model_of(tmp_path, f"name: {name}, model: m, api_key: k")
     assert (model.base_url, model.capabilities) == (provider.base_url, provider.capabilities)
@@ -111,13 +111,13 @@ def test_every_known_provider(tmp_path: Path, name: str) -> None:
         assert settings_of(tmp_path, entry).models[0].api_key is None
 
 
-def test_a_port_of_its_own_makes_room_for_vllm(tmp_path: Path) -> None:
-    """The gateway on another port can have vLLM's default upstream."""
+def test_vllm_needs_another_port_than_the_gateway(tmp_path: Path) -> None:
+    """On another port the gateway can call vLLM at its default address."""
     settings = settings_of(tmp_path, "server: {port: 8080}\nmodels: [{name: vllm, model: m}]")
     assert settings.models[0].base_url == "http://127.0.0.1:8000/v1"
 
 
-def test_null_is_as_good_as_left_out(tmp_path: Path) -> None:
+def test_null_counts_as_unset(tmp_path: Path) -> None:
     """A key without a value takes its default."""
     model = model_of(tmp_path, "name: a, base_url: 'http://h', api_key: null, params: ~, timeout_s: ")
     assert (model.api_key, model.params, model.timeout_s) == (None, {}, 120.0)
@@ -125,7 +125,7 @@ def test_null_is_as_good_as_left_out(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", WEIGHT_NAMES)
 def test_embedded_by_name(tmp_path: Path, name: str) -> None:
-    """A known weight needs no more than its provider."""
+    """A known weight needs only its provider."""
     model = model_of(tmp_path, f"name: {name}, provider: embedded")
     assert model == Model(
         name=name,
@@ -142,7 +142,7 @@ def test_embedded_by_name(tmp_path: Path, name: str) -> None:
 
 
 def test_embedded_with_every_key(tmp_path: Path) -> None:
-    """Slots bound the concurrency; an explicit bound goes before them."""
+    """Slots limit the concurrency; an explicit limit takes precedence."""
     entry = "name: a, provider: embedded, model: smollm2-135m, slots: 4, threads: 1, context_tokens: 4096"
     model = model_of(tmp_path, entry)
     assert model.weights == Weights(name="smollm2-135m", context_tokens=4096, slots=4, threads=1)
@@ -151,7 +151,7 @@ def test_embedded_with_every_key(tmp_path: Path) -> None:
 
 
 def test_embedded_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A path starts from the configuration's folder, or from home, or is absolute; it comes out absolute."""
+    """A path is relative to the configuration's folder or to home, or absolute; the result is absolute."""
     file = tmp_path / "weights" / "own.gguf"
     file.parent.mkdir()
     file.touch()
@@ -164,6 +164,6 @@ def test_embedded_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_variable_may_give_any_name(tmp_path: Path) -> None:
-    """Where text is wanted, what a variable holds is text, also if it looks like a number."""
+    """The value of a variable is text where text is expected, even if it looks like a number."""
     (model,) = settings_of(tmp_path, "models:\n- name: ${N}\n  base_url: http://h", {"N": "12"}).models
     assert model.name == "12"

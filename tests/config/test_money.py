@@ -12,8 +12,8 @@ PRICED = "{name: a, base_url: 'http://h', price: {input: 3.0, output: 15}}"
 UNPRICED = "{name: b, base_url: 'http://h'}"
 
 
-def test_prices_arrive_to_the_digit(tmp_path: Path) -> None:
-    """As they are written; what an embedded model does costs nothing, and another without a price has none."""
+def test_prices_keep_their_digits(tmp_path: Path) -> None:
+    """Prices are exact; an embedded model is free by default, another model without a price is unpriced."""
     text = f"""
         models:
           - {PRICED}
@@ -31,8 +31,8 @@ def test_prices_arrive_to_the_digit(tmp_path: Path) -> None:
     ]
 
 
-def test_limits_arrive(tmp_path: Path) -> None:
-    """For a request, for a day, for a key; a mixture needs the prices of its own models alone."""
+def test_limits_reach_the_settings(tmp_path: Path) -> None:
+    """For a request, a day and a key; a mixture needs the prices of its own models only."""
     text = f"""
         server:
           currency: EUR
@@ -82,14 +82,14 @@ def test_limits_arrive(tmp_path: Path) -> None:
         (f"models: [{PRICED}]\nmixtures: [{{name: m, max_cost: none}}]", "mixtures[0].max_cost: must be a number"),
     ],
 )
-def test_what_cannot_be_kept_is_refused(tmp_path: Path, text: str, problem: str) -> None:
-    """One line, at the place that is wrong."""
+def test_a_limit_that_cannot_be_enforced_is_refused(tmp_path: Path, text: str, problem: str) -> None:
+    """One line, with the place of the mistake."""
     (found,) = problems_of(tmp_path, text)
     assert problem in found
 
 
-def test_a_price_that_is_wrong_is_told_once(tmp_path: Path) -> None:
-    """Not again by the limit that wants it."""
+def test_a_wrong_price_is_reported_once(tmp_path: Path) -> None:
+    """The limit that needs the price does not report it again."""
     text = "server: {max_cost_per_day: 1}\nmodels: [{name: a, base_url: 'http://h', price: {input: x, output: 1}}]"
     (found,) = problems_of(tmp_path, text)
     assert "models[0].price.input: must be a number" in found

@@ -242,7 +242,7 @@ def cases() -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize(("text", "expected"), list(cases()))
 def test_one_message_for_each_problem(tmp_path: Path, text: str, expected: str) -> None:
-    """Each broken rule gives one line that names the place, the rule and what is there, and shows no secret."""
+    """Each broken rule gives one line with the place, the rule and the value, and shows no secret."""
     (problem,) = problems_of(tmp_path, text, ENVIRON)
     assert expected in problem
     assert "s3cret" not in problem
@@ -250,12 +250,12 @@ def test_one_message_for_each_problem(tmp_path: Path, text: str, expected: str) 
 
 @pytest.mark.parametrize("text", VALID)
 def test_the_bounds_themselves_are_allowed(tmp_path: Path, text: str) -> None:
-    """What lies just inside a rule is no problem."""
+    """Values at the bounds are valid."""
     assert settings_of(tmp_path, text, ENVIRON).models
 
 
 def test_all_problems_at_once_in_file_order(tmp_path: Path) -> None:
-    """Missing variables, structure, types, bounds and references are told together, each with its line."""
+    """Missing variables, structure, types, bounds and references are reported together, each with its line."""
     problems = problems_of(
         tmp_path,
         """\
@@ -306,12 +306,12 @@ def test_all_problems_at_once_in_file_order(tmp_path: Path) -> None:
         "name: ollama, model: m, params: {a: ['${UNSET}']}",
     ],
 )
-def test_one_mistake_is_not_told_twice(tmp_path: Path, model: str) -> None:
-    """A key that is refused is not also missing, and what would follow from it is not told."""
+def test_one_mistake_is_reported_once(tmp_path: Path, model: str) -> None:
+    """An invalid key is not reported as missing too, and its consequences are not reported."""
     assert len(problems_of(tmp_path, f"models: [{{{model}}}]")) == 1
 
 
 def test_an_unreadable_port_accuses_no_model(tmp_path: Path) -> None:
-    """Whether a URL is the gateway's own can't be said before the port is known."""
+    """Without a valid port no URL can be compared with the gateway's own address."""
     problems = problems_of(tmp_path, "server: {port: x}\nmodels: [{name: vllm, model: m}]")
     assert len(problems) == 1

@@ -41,12 +41,12 @@ def test_core_schema(text: str, value: ScalarValue) -> None:
     ["no", "on", "yes", "nULL", "1:30", "1_000", "2024-01-01", "=", "0b1", ".", "-", "1.2.3", "e5", "٣"],
 )
 def test_everything_else_is_text(text: str) -> None:
-    """What YAML 1.1 made of words, times and dates stays the text that was written."""
+    """Words, times and dates that YAML 1.1 converted stay text."""
     assert resolve(text) == text
 
 
 def test_nan_is_a_number() -> None:
-    """NaN is read, so that it can be refused by name."""
+    """NaN is parsed, so that the message can name it."""
     found = resolve(".nan")
     assert isinstance(found, float)
     assert math.isnan(found)

@@ -12,8 +12,8 @@ MODEL = "models: [{name: a, base_url: 'http://h'}]\n"
 CANARY = "sk-canary-0123456789"
 
 
-def test_keys_of_clients_arrive(tmp_path: Path) -> None:
-    """Named, secret, from the environment, with their rates."""
+def test_client_keys_reach_the_settings(tmp_path: Path) -> None:
+    """With their names and rates, as secrets."""
     keys = '[{name: laptop, key: "${LAPTOP}"}, {name: ci, key: plainly-written, rate_per_minute: 30}]'
     read = settings_of(tmp_path, f"server: {{api_keys: {keys}}}\n{MODEL}", {"LAPTOP": CANARY})
     laptop, ci = read.server.api_keys
@@ -22,8 +22,8 @@ def test_keys_of_clients_arrive(tmp_path: Path) -> None:
     assert CANARY not in repr(read)
 
 
-def test_hosts_and_origins_arrive(tmp_path: Path) -> None:
-    """In lower case, an IPv6 address without its brackets."""
+def test_hosts_and_origins_are_normalized(tmp_path: Path) -> None:
+    """To lower case, and an IPv6 address without brackets."""
     text = (
         "server: {allowed_hosts: [Box.local, '[fe80::1]', 10.0.0.2], allowed_origins: ['HTTPS://Chat.example:8443']}\n"
     )
@@ -67,7 +67,7 @@ def test_hosts_and_origins_arrive(tmp_path: Path) -> None:
     ],
 )
 def test_problems(tmp_path: Path, server: str, problem: str) -> None:
-    """Each is told with its place; no key is shown."""
+    """Each problem is reported with its place, and shows no key."""
     found = problems_of(tmp_path, f"server: {server}\n{MODEL}", {"KEY": CANARY, "EMPTY": ""})
     assert len(found) == 1
     assert problem in found[0]
@@ -76,24 +76,24 @@ def test_problems(tmp_path: Path, server: str, problem: str) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "LOCALHOST", "::1"])
 def test_loopback_needs_no_keys(tmp_path: Path, host: str) -> None:
-    """Nobody else gets there."""
+    """Other machines cannot reach a loopback address."""
     assert settings_of(tmp_path, f"server: {{host: '{host}'}}\n{MODEL}").server.host == host
 
 
-def test_others_may_come_where_keys_are_asked_for(tmp_path: Path) -> None:
-    """The remedy that the message names is one."""
+def test_a_public_address_is_allowed_with_keys(tmp_path: Path) -> None:
+    """The remedy of the message works."""
     text = "server: {host: 0.0.0.0, api_keys: [{name: a, key: k}]}\n"
     assert settings_of(tmp_path, text + MODEL).server.host == "0.0.0.0"
 
 
-def test_a_broken_key_is_told_once(tmp_path: Path) -> None:
-    """Who has written keys is not told to write some."""
+def test_a_broken_key_is_reported_once(tmp_path: Path) -> None:
+    """An operator who has written keys is not asked to add some."""
     (problem,) = problems_of(tmp_path, "server: {host: 0.0.0.0, api_keys: [{name: a, key: 'a b'}]}\n" + MODEL)
     assert "api_keys[0].key: must be printable ASCII" in problem
 
 
 @pytest.mark.parametrize("text", [MODEL, f"# a comment\nserver: {{port: 8000}}\n{MODEL}"])
-def test_the_command_line_is_held_to_it_too(tmp_path: Path, text: str) -> None:
+def test_a_public_address_of_the_command_line_needs_keys_too(tmp_path: Path, text: str) -> None:
     """The message names the option."""
     path = tmp_path / "config.yaml"
     path.write_text(text)

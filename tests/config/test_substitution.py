@@ -31,48 +31,48 @@ DEFAULTS = st.text(st.characters(exclude_characters="{}", exclude_categories=["C
     ],
 )
 def test_substitution(text: str, expected: str) -> None:
-    """Values, defaults and escapes, and nothing is read twice."""
+    """Values, defaults and escapes; inserted text is not scanned again."""
     environ = {"A": "one", "B": "two words", "EMPTY": "", "DOLLAR": "${A}"}
     assert substitute(text, environ).text == expected
 
 
 @pytest.mark.parametrize("text", ["${", "${}", "${1A}", "${A", "${A-x}", "${A:x}", "${A:-${B}}", "${A B}", "x${a.b}"])
-def test_malformed_references_are_told(text: str) -> None:
-    """What looks like a reference but is none is a problem with its remedy, never left as it is."""
+def test_malformed_references_are_reported(text: str) -> None:
+    """A malformed reference is a problem with a remedy, never literal text."""
     (problem,) = substitute(text, {"A": "one", "B": "two"}).problems
     assert "write $${ for a literal ${" in problem
 
 
-def test_each_missing_variable_is_told_once() -> None:
-    """Every missing variable is named, with what to do about it."""
+def test_each_missing_variable_is_reported_once() -> None:
+    """Each missing variable is named with the remedy."""
     result = substitute("${A} ${B} ${A}", {})
     assert [problem.split(":")[0] for problem in result.problems] == ["${A} is not set", "${B} is not set"]
     assert "set A in the environment or in .env, or write ${A:-default}" in result.problems[0]
 
 
 def test_undecodable_values_are_refused() -> None:
-    """A byte that is not UTF-8 in the environment would break the first request otherwise."""
+    """Otherwise an environment value that is not UTF-8 would break the first request."""
     (problem,) = substitute("${A}", {"A": "secret\udcff"}).problems
     assert problem == "the value of ${A} is not UTF-8"
 
 
 @given(WITHOUT_DOLLAR)
 def test_text_without_dollar_is_unchanged(text: str) -> None:
-    """Only a dollar sign can mean anything."""
+    """Only a dollar sign has a meaning."""
     result = substitute(text, {})
     assert (result.text, result.variables, result.problems) == (text, (), ())
 
 
 @given(TEXTS)
 def test_every_text_can_be_escaped(text: str) -> None:
-    """Writing `$${` for each `${` gives the text back."""
+    """`$${` for each `${` restores the text."""
     result = substitute(text.replace("${", "$${"), {})
     assert (result.text, result.problems) == (text, ())
 
 
 @given(VARIABLES, TEXTS, WITHOUT_DOLLAR, WITHOUT_DOLLAR)
 def test_values_are_put_in_as_they_are(variable: str, value: str, before: str, after: str) -> None:
-    """A value is not read again, whatever is in it."""
+    """An inserted value is not scanned again, whatever it contains."""
     result = substitute(f"{before}${{{variable}}}{after}", {variable: value})
     assert (result.text, result.variables) == (before + value + after, (variable,))
 
@@ -86,6 +86,6 @@ def test_defaults_stand_in_for_unset_and_empty(variable: str, default: str, envi
 
 @given(TEXTS, st.dictionaries(VARIABLES, TEXTS.map(lambda text: f"s3cret{text}")))
 def test_problems_never_repeat_a_value(text: str, environ: dict[str, str]) -> None:
-    """Whatever is wrong with a text, no value of the environment is told."""
+    """No problem shows a value of the environment."""
     references = " ".join(f"${{{variable}" for variable in environ)
     assert "s3cret" not in "".join(substitute(text + references + "${", environ).problems)

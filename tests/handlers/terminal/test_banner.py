@@ -1,4 +1,4 @@
-"""What is printed at the start can be pasted."""
+"""The banner of a start, with commands to paste."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def printed(server: Server, *, port: int = 8000) -> list[str]:
     return format_banner(settings(models, server=server), port).splitlines()
 
 
-def test_where_and_what() -> None:
+def test_the_banner() -> None:
     """The endpoint with the real port, each mixture, a line for httpie and one for aider."""
     assert printed(Server(port=0), port=4711) == [
         "Mixture-of-Models Gateway on http://127.0.0.1:4711/v1",
@@ -26,8 +26,8 @@ def test_where_and_what() -> None:
     ]
 
 
-def test_keys_have_a_place_to_be_put() -> None:
-    """The names tell whose; the keys themselves are nowhere."""
+def test_commands_have_a_placeholder_for_the_key() -> None:
+    """The banner has the names of the keys, never the keys."""
     keys = tuple(ApiKey(name, Secret(f"secret of {name}", "X")) for name in ("laptop", "ci"))
     lines = printed(Server(api_keys=keys))
     assert lines[2:] == [
@@ -50,21 +50,21 @@ def test_keys_have_a_place_to_be_put() -> None:
     ],
 )
 def test_hosts(host: str, shown: str, httpie: str, base: str) -> None:
-    """It says where the gateway listens, and pastes what this machine itself can call."""
+    """The banner has the address of the socket; its commands use an address that works on this machine."""
     first, *_, http, aider = printed(Server(host=host))
     assert first.endswith(f" on http://{shown}/v1")
     assert f"http {httpie}/v1/chat" in http
     assert f"LM_STUDIO_API_BASE=http://{base}/v1 " in aider
 
 
-def test_embedded_models_are_told_to_be_small() -> None:
-    """Nobody should judge a mixture by them."""
+def test_embedded_models_are_described_as_tiny() -> None:
+    """A user should not judge mixtures by them."""
     tiny = Model("tiny", "", "embedded", None, "smollm2-135m", weights=Weights(name="smollm2-135m"))
     assert "tiny, for a first try" in format_banner(settings([tiny]), 8000)
 
 
-def test_pages_are_told_where_they_are_on() -> None:
-    """Who keeps traces need not know the address of their pages by heart."""
+def test_the_address_of_the_trace_pages() -> None:
+    """The banner has it if traces are kept."""
     lines = format_banner(
         settings([model("a", "http://127.0.0.1:1/v1")], server=Server(host="0.0.0.0")), 8000, has_pages=True
     )

@@ -5,8 +5,8 @@ import io
 from handlers.terminal import progress
 
 
-def test_a_bar_is_drawn_in_its_own_line() -> None:
-    """Each over the last, from the line's beginning; the finished one stays."""
+def test_a_bar_is_redrawn_in_one_line() -> None:
+    """Each replaces the previous one; the last one stays."""
     stream = io.StringIO()
     draw = progress.bar(stream)
     for megabytes in (0, 50, 100):
@@ -18,8 +18,8 @@ def test_a_bar_is_drawn_in_its_own_line() -> None:
     assert stream.getvalue().endswith("\n")
 
 
-def test_lines_come_now_and_then() -> None:
-    """One for each tenth, by model, and none with control characters."""
+def test_a_line_for_each_tenth() -> None:
+    """For each model, without control characters."""
     stream = io.StringIO()
     tell = progress.lines(stream)
     for percent in range(30):

@@ -23,8 +23,8 @@ def failed_by(cause: Exception) -> CallError:
     return error
 
 
-def test_a_name_that_is_not_known() -> None:
-    """DNS."""
+def test_an_unknown_host_name() -> None:
+    """A DNS failure names the host and an unused proxy."""
     cause = aiohttp.ClientConnectorDNSError(Mock(spec=ConnectionKey), socket.gaierror(-2, "Name or service not known"))
     assert explain(failed_by(cause), HOSTED, Circumstances(proxies=["HTTPS_PROXY"])) == (
         "the name api.example.com cannot be resolved: check base_url; "
@@ -32,8 +32,8 @@ def test_a_name_that_is_not_known() -> None:
     )
 
 
-def test_a_certificate_that_is_not_accepted() -> None:
-    """The reason is OpenSSL's own."""
+def test_an_invalid_certificate() -> None:
+    """The sentence quotes OpenSSL's reason."""
     wrong = ssl.SSLCertVerificationError(1, "certificate verify failed")
     wrong.verify_message = "self-signed certificate"
     cause = aiohttp.ClientConnectorCertificateError(Mock(spec=ConnectionKey), wrong)
@@ -53,21 +53,21 @@ def test_a_certificate_that_is_not_accepted() -> None:
         (aiohttp.ClientError(), "cannot connect to api.example.com"),
     ],
 )
-def test_no_way_there(cause: Exception, told: str) -> None:
-    """Whatever the system says, or nothing."""
+def test_a_failed_connection(cause: Exception, told: str) -> None:
+    """The sentence quotes the system's reason, if there is one."""
     assert explain(failed_by(cause), HOSTED, Circumstances()) == told
 
 
-def test_a_server_that_knows_no_such_method() -> None:
-    """A file server, say: trying again would not help."""
+def test_a_server_without_the_method() -> None:
+    """501 from a file server, for example, is not worth a retry."""
     error = CallError(Kind.SERVER_ERROR, "Unsupported method ('POST')", status=501)
     assert explain(error, HOSTED, Circumstances()).startswith("api.example.com has no chat API here")
     error = CallError(Kind.SERVER_ERROR, "overloaded", status=503)
     assert explain(error, HOSTED, Circumstances()).endswith("try again later")
 
 
-def test_what_is_listed_where_nothing_is_alike() -> None:
-    """The first few, in order."""
+def test_the_first_listed_ids_if_none_is_similar() -> None:
+    """The sentence lists the first few in order."""
     error = CallError(Kind.REJECTED, "HTTP 404", status=404)
     around = Circumstances(frozenset({"delta", "charlie", "bravo", "alpha"}))
     wanted = model("x", "http://h/v1", model="zzz")
@@ -87,7 +87,7 @@ def test_what_is_listed_where_nothing_is_alike() -> None:
     ],
 )
 def test_guesses(base_url: str, meant: str) -> None:
-    """What people get wrong is among the few that are tried, always on the same host, never itself."""
+    """Common mistakes are among the few guesses, which are on the same host and differ from the URL."""
     found = guess_base_urls(base_url)
     assert meant in found
     assert base_url not in found
@@ -98,6 +98,6 @@ def test_guesses(base_url: str, meant: str) -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>", b"[" * 100_000, b"{}", b'{"data": [{"id": 3}, 4, {"id": "a\\u001b"}]}']
 )
-def test_what_is_no_list(body: bytes) -> None:
-    """Nor are ids that no terminal should see."""
+def test_bodies_that_are_no_list(body: bytes) -> None:
+    """Ids with control characters are ignored as well."""
     assert parse_model_ids(body) is None

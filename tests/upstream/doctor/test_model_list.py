@@ -1,4 +1,4 @@
-"""What an upstream says it has, and that asking for it can do no harm."""
+"""The list of models of an upstream; asking for it never fails."""
 
 from typing import Any
 
@@ -13,8 +13,8 @@ from upstream.http.client import Endpoint
 URL = "http://upstream.example/v1"
 
 
-async def test_it_is_asked_for_with_the_key_and_the_model_s_own_headers() -> None:
-    """Some upstreams list only what a key may use."""
+async def test_the_request_has_the_key_and_the_headers_of_the_model() -> None:
+    """Some upstreams list only the models that a key may use."""
     with MendedResponses() as mocked:
         mocked.get(f"{URL}/models", payload={"data": [{"id": "a"}, {"id": "models/b"}]})
         found = await fetch_model_ids(Endpoint(URL, Secret("k-123", "KEY")), {"X-Title": "mom"}, timeout_s=5)
@@ -36,8 +36,8 @@ async def test_it_is_asked_for_with_the_key_and_the_model_s_own_headers() -> Non
         {"exception": TimeoutError()},
     ],
 )
-async def test_whatever_goes_wrong_there_is_just_no_list(reply: dict[str, Any]) -> None:
-    """A chat request finds out whether the upstream works."""
+async def test_every_failure_means_no_list(reply: dict[str, Any]) -> None:
+    """Only a chat request shows whether the upstream works."""
     with MendedResponses() as mocked:
         mocked.get(f"{URL}/models", **reply)
         assert await fetch_model_ids(Endpoint(URL, None), {}, timeout_s=5) is None

