@@ -1,11 +1,11 @@
-# The gateway in a container: it asks for keys, because there it listens on every address.
+# The gateway in a container. It requires keys, because it listens on every address there.
 #
 #   docker build --tag mom-gateway .
 #   docker run --env MOM_API_KEY=a-long-secret --publish 127.0.0.1:8000:8000 \
 #     --volume mom-gateway:/var/lib/mom-gateway mom-gateway
 #
-# Your own configuration goes over /app/config.yaml; keys of upstreams come in by --env or --env-file. The volume holds
-# the embedded models' weights (about 600 MB for those of deploy/container.yaml), and nothing else is written.
+# Mount your own configuration over /app/config.yaml; pass keys of upstreams by --env or --env-file. The volume contains
+# the weights of embedded models (about 600 MB for those of deploy/container.yaml); nothing else is written.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
@@ -23,7 +23,7 @@ COPY deploy/container.yaml ./config.yaml
 RUN /venv/bin/python -m compileall -q . /venv/lib
 
 FROM python:3.11-slim-bookworm
-# libgomp: llama.cpp, which is loaded for embedded models alone, wants it. Debian keeps one version of it at a time.
+# libgomp: needed by llama.cpp, which only embedded models load. Debian has one version of it at a time.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgomp1 \
