@@ -305,6 +305,11 @@ class Settings:
                 return alias.target
         return self.mixtures[0].name if self.server.unknown_model == "default" else None
 
+    @property
+    def used_models(self) -> frozenset[str]:
+        """The names of all models that a mixture may call; the others answer only if they are asked by name."""
+        return frozenset().union(*(mixture.used_models for mixture in self.mixtures))
+
     def model(self, name: str) -> Model:
         """Return the configured model of this name; KeyError if there is none."""
         for model in self.models:

@@ -111,6 +111,35 @@ async def test_env_is_read_and_the_real_environment_wins(upstream: FakeUpstream,
     assert upstream.requests_for("a")[0].headers["Authorization"] == f"Bearer {KEY}"
 
 
+@pytest.mark.parametrize("option", ["--doctor", "--check"])
+async def test_the_doctor_has_a_former_name(upstream: FakeUpstream, tmp_path: Path, option: str) -> None:
+    """`--check` still works, but --help does not show it."""
+    path = written(tmp_path, upstream)
+    async with process("--config", str(path), option, "--offline", env={"FAKE_API_KEY": KEY}) as child:
+        out, _ = await child.communicate()
+    assert child.returncode == 0
+    assert out.decode().startswith(f"{path} is valid.\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("FAKE_API_KEY=s3cret\n".encode("utf-16"), ".env:1: is UTF-16, not UTF-8: save the file with"),
+        (b"A=1\nFAKE_API_KEY: s3cret\n", ".env:2: is not a variable: write NAME=value"),
+    ],
+)
+async def test_an_unusable_env_ends_it(upstream: FakeUpstream, tmp_path: Path, content: bytes, sentence: str) -> None:
+    """Exit code 2 and one sentence, without a traceback and without the key."""
+    path = written(tmp_path, upstream)
+    (tmp_path / ".env").write_bytes(content)
+    async with process("--config", str(path)) as child:
+        out, err = await child.communicate()
+    assert (child.returncode, out) == (2, b"")
+    (line,) = err.decode().splitlines()
+    assert sentence in line
+    assert "s3cret" not in line
+
+
 async def test_traces_survive_a_kill_whole(upstream: FakeUpstream, tmp_path: Path) -> None:
     """SIGKILL in the middle of a request leaves only complete traces."""
     upstream.script("a", answer("done"), hang())

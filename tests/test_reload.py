@@ -110,6 +110,24 @@ async def test_an_invalid_file_changes_nothing(upstream: FakeUpstream, path: Pat
         assert await names(gateway) == ["mom", "b"]
 
 
+async def test_an_unusable_env_changes_nothing(upstream: FakeUpstream, path: Path) -> None:
+    """The old settings stay in force, with their keys; the log has the problem, and the next valid .env is applied."""
+    written(path, upstream, "a")
+    env = path.with_name(".env")
+    async with served(path) as (child, gateway):
+        for content, problem in ((b"\xff\xfeK\0", "is UTF-16, not UTF-8"), (b"KEY=sk-\xe9\n", "is not UTF-8")):
+            env.write_bytes(content)
+            child.send_signal(signal.SIGHUP)
+            assert problem in await logged(child, "configuration problem")
+            await logged(child, "stays in force")
+            assert (await gateway.chat()).status == 200
+        env.write_text("KEY=sk-second-0123456789\n")
+        await reloaded(child)
+        assert (await gateway.chat()).status == 200
+    keys = [request.headers["Authorization"] for request in upstream.requests]
+    assert keys == ["Bearer sk-first-0123456789"] * 2 + ["Bearer sk-second-0123456789"]
+
+
 async def test_settings_that_need_a_restart_are_logged(upstream: FakeUpstream, path: Path) -> None:
     """Host and body size keep their values; the rest of the file is applied."""
     written(path, upstream, "a")

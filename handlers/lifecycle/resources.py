@@ -78,12 +78,17 @@ class Resources:
             quirks=self._quirks,
             sleep=self._sleep,
         )
-        return Snapshot(settings, pool, partial(self._list_not_ready, weights_of(settings)), self._unix_time, traces)
+        return Snapshot(settings, pool, partial(self._list_not_ready, used_weights(settings)), self._unix_time, traces)
 
     async def keep_embedded(self, *in_use: Settings) -> None:
-        """Start the embedded models of these settings and end all others."""
-        weights = [each for settings in in_use for each in weights_of(settings)]
-        if weights and self._embedded is None:
+        """Start the embedded models that mixtures of these settings use, and end those that are not configured.
+
+        A model that no mixture uses is loaded by the first request for it: it may be hundreds of megabytes that nobody
+        asks for, left over in the file after hosted models have taken its place.
+        """
+        weights = [each for settings in in_use for each in used_weights(settings)]
+        configured = [each for settings in in_use for each in configured_weights(settings)]
+        if configured and self._embedded is None:
             from upstream.embedded.supervisor import EmbeddedModels  # noqa: PLC0415 -- hosted models need none of it
 
             on_progress = progress.bar(sys.stderr) if sys.stderr.isatty() else self._on_progress
@@ -91,7 +96,7 @@ class Resources:
                 (), models_dir=self._models_dir, environ=self._environ, on_progress=on_progress
             )
         if self._embedded is not None:
-            await self._embedded.keep(weights)
+            await self._embedded.keep(weights, on_demand=configured)
 
     async def wait_until_loaded(self, weights: Weights) -> str:
         """Return "" when an embedded model is ready, or the reason why it cannot be loaded."""
@@ -151,9 +156,15 @@ async def apply_settings(app: web.Application, settings: Settings) -> None:
     app[ADMISSION].apply_limits(settings.server)
 
 
-def weights_of(settings: Settings) -> list[Weights]:
-    """Return the weights of the embedded models."""
+def configured_weights(settings: Settings) -> list[Weights]:
+    """Return the weights of all embedded models."""
     return [model.weights for model in settings.models if model.weights is not None]
+
+
+def used_weights(settings: Settings) -> list[Weights]:
+    """Return the weights of the embedded models that a mixture may call."""
+    used = settings.used_models
+    return [model.weights for model in settings.models if model.weights is not None and model.name in used]
 
 
 def secrets_of(settings: Settings) -> list[str]:

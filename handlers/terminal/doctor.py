@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
-from config.settings import Settings, Weights
+from config.settings import Model, Settings, Weights
 from handlers.terminal.doctor_report import format_remarks, format_summary, format_tables
 from upstream.doctor.probe import LIMIT_S, Prober
 from upstream.pool import Pool
@@ -39,6 +39,11 @@ def print_configuration(settings: Settings, screen: Screen) -> None:
     screen.write(screen.out, format_tables(settings, None, colours=screen.has_colours(screen.out)))
 
 
+def _is_idle(model: Model, settings: Settings) -> bool:
+    """Whether a model is embedded and no mixture uses it: the gateway would not load it either."""
+    return model.weights is not None and model.name not in settings.used_models
+
+
 async def examine(
     settings: Settings,
     pool: Pool,
@@ -50,7 +55,8 @@ async def examine(
     """Ask every model for one token, print the results, and return whether all models work. Arguments as `Prober`."""
     if screen.err.isatty():
         screen.write(screen.err, f"Asking every model for one token, each for at most {LIMIT_S:g} s ...")
-    results = await Prober(pool, wait_until_loaded=wait_until_loaded, proxies=proxies).probe_all(settings.models)
+    prober = Prober(pool, wait_until_loaded=wait_until_loaded, proxies=proxies)
+    results = await prober.probe_all(model for model in settings.models if not _is_idle(model, settings))
     by_name = {result.name: result for result in results}
     screen.write(screen.out, format_tables(settings, by_name, colours=screen.has_colours(screen.out)))
     for remark in format_remarks(by_name, colours=screen.has_colours(screen.err)):

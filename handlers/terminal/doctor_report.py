@@ -77,7 +77,10 @@ def _format_model(model: Model, results: Results | None) -> list[Cell]:
     upstream = "embedded" if weights else model.base_url
     model_id = (weights.name or str(weights.path)) if weights else model.model
     row = [Cell(model.name), Cell(upstream), Cell(model_id), _format_key(model)]
-    return row if results is None else [*row, *_format_result(results[model.name])]
+    if results is None:
+        return row
+    result = results.get(model.name)
+    return [*row, *(_format_result(result) if result else [_EMPTY, _EMPTY, Cell("not used by a mixture", "dim")])]
 
 
 def _format_key(model: Model) -> Cell:

@@ -143,7 +143,8 @@ def _assign_alone(case: Case) -> Assignment:
 def _assign(case: Case, candidates: Sequence[Candidate]) -> Assignment:
     """Return the critic's assignment: the conversation, and the candidates in random order behind it."""
     run, settings = case.run, case.mixture.critic
-    template = (settings and settings.prompt) or critic.PROMPT
+    authors = [run.models[name] for name in case.mixture.authors]
+    template = (settings and settings.prompt) or critic.choose_prompt(authors)
     (showing,) = show_candidates(
         run.request.messages,
         [candidate.completion.text for candidate in candidates],

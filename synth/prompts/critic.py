@@ -1,5 +1,9 @@
 """The critic's prompt: write one answer from the candidates. Pure."""
 
+from collections.abc import Iterable
+
+from config.settings import Model
+
 PROMPT = """\
 ---
 The conversation ends here. {count} assistants have each drafted a reply to it, independently of each other. The \
@@ -16,5 +20,21 @@ Now write the reply to the conversation yourself, the best that can be made of t
 - Speak to the user directly, as if this were the first reply. Say nothing of drafts, candidates or this task.
 """
 
+SMALL_MODEL_PROMPT = """\
+Here are {count} drafts of an answer, marked {nonce}. They may be wrong:
+
+{candidates}
+
+Where the drafts contradict each other, think about which one is right. Leave errors out, fill gaps, keep what is
+correct, keep the form that was asked for, do not mention the drafts. Now answer in full:
+{request}
+"""
+"""For embedded models: short, and with the request at the end, because a small model answers what it read last."""
+
 WITH_TOOLS = """
 The tools are yours to call, and where a call is the right reply, call: the drafts' authors could only describe it."""
+
+
+def choose_prompt(authors: Iterable[Model]) -> str:
+    """Return the built-in prompt for these authors: the one for small models only if all of them are embedded."""
+    return SMALL_MODEL_PROMPT if all(model.weights is not None for model in authors) else PROMPT

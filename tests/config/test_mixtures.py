@@ -65,6 +65,7 @@ def test_a_verifier_may_have_params(tmp_path: Path) -> None:
     assert mixture.verify == Verify("b", {"max_tokens": 300})
 
 
+PROMPT = "critic: {model: c, prompt: '{candidates}'}"
 TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"
 
 
@@ -82,6 +83,10 @@ TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"
         (f"{TOP}\nmixtures: [{{name: m, critic: a}}]", Critic("a", (), {"seed": 1})),
         (f"{TOP}\nmixtures: [{{name: m, critic: {{fallbacks: [], params: {{}}}}}}]", Critic("c")),
         (f"{TOP}\nmixtures: [{{name: m, critic: {{prompt: null}}}}]", Critic("c", ("a",), {"seed": 1})),
+        (f"{PROMPT}\nmixtures: [{{name: m}}]", Critic("c", prompt="{candidates}")),
+        (f"{PROMPT}\nmixtures: [{{name: m, critic: {{fallbacks: [a]}}}}]", Critic("c", ("a",), prompt="{candidates}")),
+        (f"{PROMPT}\nmixtures: [{{name: m, critic: b}}]", Critic("b")),
+        ("critic: {prompt: '{candidates}'}\nmixtures: [{name: m, critic: b}]", Critic("b", prompt="{candidates}")),
     ],
 )
 def test_a_critic_inherits_what_it_leaves_out(tmp_path: Path, text: str, critic: Critic) -> None:

