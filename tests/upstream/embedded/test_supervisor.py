@@ -112,7 +112,8 @@ async def test_equal_weights_share_a_child_and_others_do_not(tmp_path: Path) -> 
 
 async def test_a_child_may_start_on_demand(tmp_path: Path) -> None:
     """The first call starts it, further configurations keep it, and it ends when it is no longer configured."""
-    always, rarely = (Weights(path=llama.gguf(tmp_path, "serve"), slots=slots) for slots in (1, 2))
+    (tmp_path / "rarely").mkdir()
+    always, rarely = (Weights(path=llama.gguf(folder, "serve")) for folder in (tmp_path, tmp_path / "rarely"))
     async with running([], tmp_path) as models:
         await models.keep([always], on_demand=[always, rarely])
         await models.endpoint(always)
