@@ -55,7 +55,9 @@ class Server:
     for at most `max_queue_wait_s`. `watch` reloads the file when it changes. `ui` serves the trace pages and keeps
     traces in memory for them. `currency` is the label of all amounts of money; after `max_cost_per_day` is spent,
     requests are refused until midnight UTC. `unknown_model` decides about a model name that is not configured:
-    reject the request, or answer it with the first mixture.
+    reject the request, or answer it with the first mixture. `max_body_buffer_mb` is shared by all bodies until their
+    requests run. `header_timeout_s` to `keepalive_timeout_s` are the deadlines of clients, `max_messages` to
+    `max_json_values` the limits of one request.
     """
 
     host: str = "127.0.0.1"
@@ -80,6 +82,17 @@ class Server:
     max_upstream_concurrency: int = 256
     ui: bool = False
     unknown_model: Literal["reject", "default"] = "reject"
+    max_body_buffer_mb: float = 256.0
+    header_timeout_s: float = 10.0
+    body_timeout_s: float = 120.0
+    min_body_kb_per_s: float = 8.0
+    write_timeout_s: float = 30.0
+    keepalive_timeout_s: float = 75.0
+    max_messages: int = 10_000
+    max_parts: int = 10_000
+    max_tools: int = 1_000
+    max_tool_calls: int = 10_000
+    max_json_values: int = 500_000
 
 
 @dataclass(frozen=True, slots=True)

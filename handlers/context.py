@@ -49,13 +49,15 @@ class RequestContext:
     """The context of one request, kept under CONTEXT.
 
     `snapshot` is the configuration that was in force when the request arrived; a reload applies to later ones. `key` is
-    the client's, None if no keys are configured. `trace` is None if no traces are kept.
+    the client's, None if no keys are configured. `body` is the decoded body of a chat request. `trace` is None if no
+    traces are kept.
     """
 
     snapshot: Snapshot
     request_id: str
     record: RequestRecord
     key: ApiKey | None = None
+    body: bytes = b""
     trace: TraceCollector | None = None
 
 

@@ -75,6 +75,8 @@ class ApiError(Exception):
 
 def from_synthesis(error: SynthesisError) -> ApiError:
     """Return the error reply for a request that no model could answer: one error that lists each cause."""
+    for cause in error.causes:
+        _drop_tracebacks(cause.error)
     status, code = _status_and_code(error.causes)
     listed = "; ".join(dict.fromkeys(f"{cause.model}: {cause.error.message}" for cause in error.causes))
     headers = {"x-should-retry": "false"}
@@ -108,6 +110,13 @@ def _status_and_code(causes: Sequence[Cause]) -> tuple[int, str]:
     if causes and all(cause.error.kind is Kind.REJECTED and cause.error.status in (400, 422) for cause in causes):
         return 400, "rejected_by_upstreams"
     return 502, "upstream_error"
+
+
+def _drop_tracebacks(error: BaseException | None) -> None:
+    """Release the frames of an expected failure: they hold the request, and often the failure itself, in a cycle."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def _retry_after(causes: Sequence[Cause]) -> dict[str, str]:

@@ -11,10 +11,14 @@ from aiohttp.typedefs import Handler
 
 from handlers import errors
 from handlers.api.apis import find_api
+from handlers.api.receive import receive_body
 from handlers.context import CONTEXT, RequestContext
 from handlers.gate import access
 from handlers.gate.admission import ADMISSION
+from handlers.gate.body_budget import BODY_BUDGET, BodyReservation
 from handlers.gate.rate_limit import RateLimits
+from handlers.lifecycle.connections import connection_of
+from handlers.lifecycle.shutdown import SHUTDOWN
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord, rounded
 from handlers.telemetry import logs
@@ -41,6 +45,9 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         record = RequestRecord(new_reply_id(snapshot.unix_time()), snapshot.pool.clock())
         context = request[CONTEXT] = RequestContext(snapshot, request_id, record)
         logs.REQUEST_ID.set(request_id)  # in the context of this request's own task
+        connection = connection_of(request)
+        if connection is not None:
+            connection.begin_request()
         status = CLIENT_CLOSED_REQUEST
         try:
             response = await _handle_errors(request, handler, context)
@@ -52,6 +59,8 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
             record.outcome = "cancelled"
             raise
         finally:
+            if connection is not None:
+                connection.end_request()
             # Deferred, so that the reply is sent first: nobody waits for its log line.
             asyncio.get_running_loop().call_soon(_conclude, app, request, context, status, snapshot.pool.clock())
         return response
@@ -91,19 +100,26 @@ def _store_trace(
 
 
 async def _handle_errors(request: web.Request, handler: Handler, context: RequestContext) -> web.StreamResponse:
-    """Run the handler and turn every exception into an error reply."""
+    """Run the handler and turn every exception into an error reply.
+
+    The reply is made inside the `except` blocks: a variable would keep the exception, its traceback and with it this
+    frame and the request's body alive until the garbage collector runs.
+    """
     try:
         preflight = _check_access(request, context)
         return await handler(request) if preflight is None else preflight
     except errors.ApiError as error:
-        api_error = error
+        return _refuse(request, error, context)
     except web.HTTPException as error:
-        api_error = errors.from_http_exception(error, request)
+        return _refuse(request, errors.from_http_exception(error, request), context)
     except Exception:  # noqa: BLE001 -- the boundary: the traceback goes to the log, none of it to the client
         _log.exception("unexpected error", path=request.path)
-        api_error = errors.unexpected()
-    context.record.outcome, context.record.error = "failed", api_error.body()["error"]
-    return find_api(request.path).respond(api_error, context.request_id)
+        return _refuse(request, errors.unexpected(), context)
+
+
+def _refuse(request: web.Request, error: errors.ApiError, context: RequestContext) -> web.Response:
+    context.record.outcome, context.record.error = "failed", error.body()["error"]
+    return find_api(request.path).respond(error, context.request_id)
 
 
 def _finished_request(request: web.Request, context: RequestContext, status: int, ended: float) -> FinishedRequest:
@@ -139,29 +155,55 @@ def _check_access(request: web.Request, context: RequestContext) -> web.Response
 
 
 def admit(handler: Handler) -> Handler:
-    """Decorate a handler to run only when the client's rate limit and the gateway's load permit it."""
+    """Decorate a handler to run only when the client's rate limit and the gateway's load permit it.
+
+    The body is received before the request takes a place, so that slow clients hold none: `context.body` has it. If the
+    queue is full already the body is not even read.
+    """
 
     @wraps(handler)
     async def run_admitted(request: web.Request) -> web.StreamResponse:
-        length = request.content_length
-        if length is not None and length > request.client_max_size:
-            raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)
         context, app = request[CONTEXT], request.app
         if context.key is not None:
             await app[RATE_LIMITS].take(context.key)
         admission = app[ADMISSION]
         limits = context.snapshot.settings.server
-        if not admission.try_enter(limits):
-            clock = context.snapshot.pool.clock
-            arrived = clock()
-            await admission.enter(limits)
-            context.record.queued_s = clock() - arrived
+        admission.check_room(limits)
+        with app[BODY_BUDGET].reserve(limits) as reservation:
+            await _receive(request, context, reservation)
+            if not admission.try_enter(limits):
+                clock = context.snapshot.pool.clock
+                arrived = clock()
+                await admission.enter(limits)
+                context.record.queued_s = clock() - arrived
         try:
             return await handler(request)
         finally:
             admission.leave()
 
     return run_admitted
+
+
+def receive(handler: Handler) -> Handler:
+    """Decorate a handler that asks no model to run when its request's body is there: `context.body` has it."""
+
+    @wraps(handler)
+    async def run_with_body(request: web.Request) -> web.StreamResponse:
+        context = request[CONTEXT]
+        with request.app[BODY_BUDGET].reserve(context.snapshot.settings.server) as reservation:
+            await _receive(request, context, reservation)
+            return await handler(request)
+
+    return run_with_body
+
+
+async def _receive(request: web.Request, context: RequestContext, reservation: BodyReservation) -> None:
+    length = request.content_length
+    if length is not None and length > request.client_max_size:
+        raise web.HTTPRequestEntityTooLarge(request.client_max_size, length)
+    with request.app[SHUTDOWN].bounded():
+        context.body = await receive_body(request, context.snapshot.settings.server, reservation)
+    context.record.bytes_in = len(context.body)
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:

@@ -10,10 +10,11 @@ from handlers.api.exchange import answering
 from handlers.api.messages import endpoints as messages
 from handlers.api.responses import endpoints as responses
 from handlers.gate.admission import ADMISSION, Admission
+from handlers.gate.body_budget import BODY_BUDGET, BodyBudget
 from handlers.gate.rate_limit import RateLimits
 from handlers.gate.spending import SPENDING, Spending
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
-from handlers.middleware import RATE_LIMITS, admit, observe, stamp
+from handlers.middleware import RATE_LIMITS, admit, observe, receive, stamp
 from handlers.telemetry.metrics import METRICS, Metrics, show_metrics
 from handlers.telemetry.spans import SPANS
 from handlers.ui import routes as ui
@@ -22,6 +23,7 @@ from handlers.ui import routes as ui
 def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     """Add routes, middleware and shared objects to an application; it must have SNAPSHOTS once it runs."""
     app[ADMISSION] = Admission()
+    app[BODY_BUDGET] = BodyBudget()
     app[RATE_LIMITS] = RateLimits()
     app[SPENDING] = Spending(unix_time)
     app[SHUTDOWN] = Shutdown(app[ADMISSION])
@@ -32,7 +34,7 @@ def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
     app.on_response_prepare.append(stamp)
     for path, api in APIS.items():
         app.router.add_post(path, admit(answering(api)))
-    app.router.add_post("/v1/messages/count_tokens", messages.count_tokens)
+    app.router.add_post("/v1/messages/count_tokens", receive(messages.count_tokens))
     app.router.add_head("/api/hello", messages.hello)
     app.router.add_get("/v1/responses", responses.refuse_websocket, allow_head=False)
     app.router.add_get("/v1/responses/{id:.+}", responses.refuse_stored, allow_head=False)

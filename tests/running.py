@@ -12,6 +12,8 @@ from aiohttp import ClientResponse, ClientSession, web
 
 from config.settings import Capability, Critic, Mixture, Model, Proposer, Secret, Server, Settings
 from gateway import make_app
+from handlers.lifecycle.connections import accept_clients
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.fakes import FakeUpstream
 
 CAPABILITIES: frozenset[Capability] = frozenset({"vision", "tools", "json_object", "json_schema", "logprobs"})
@@ -135,9 +137,10 @@ async def running(config: Settings, *, handler_cancellation: bool = True, **opti
     runner = web.AppRunner(app, access_log=None, handler_cancellation=handler_cancellation, shutdown_timeout=1)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        async with ClientSession() as session:
-            yield Gateway(f"http://127.0.0.1:{runner.addresses[0][1]}", session, app)
+        async with (
+            accept_clients(runner, "127.0.0.1", 0, lambda: app[SNAPSHOTS].current.settings.server) as port,
+            ClientSession() as session,
+        ):
+            yield Gateway(f"http://127.0.0.1:{port}", session, app)
     finally:
         await runner.cleanup()

@@ -140,14 +140,17 @@ def memory_mib(pid: int) -> float:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize(("n_running", "body_mib", "most_mib"), [(200, 1, 1200.0), (4, 4, 400.0)])
+@pytest.mark.parametrize(("n_running", "body_mib", "most_mib"), [(200, 1, 1200.0), (4, 4, 320.0)])
 async def test_memory_is_bounded_by_configuration(
     tmp_path: Path, n_running: int, body_mib: int, most_mib: float
 ) -> None:
-    """200 requests on an upstream that hangs: who runs takes a few times its body, who waits a part of it."""
+    """200 requests on an upstream that hangs: running ones take a few times their bodies, all others share a budget."""
     body = json.dumps(ask("x" * body_mib * 2**20)).encode()
     config = tmp_path / "config.yaml"
-    limits = f"{{max_concurrent_requests: {n_running}, max_queue_wait_s: 600, shutdown_timeout_s: 0.1}}"
+    limits = (
+        f"{{max_concurrent_requests: {n_running}, max_queue_wait_s: 600, shutdown_timeout_s: 0.1, "
+        "max_body_buffer_mb: 100}"
+    )
     async with Silent() as upstream:
         config.write_text(
             f'server: {limits}\nmodels: [{{name: a, base_url: "{upstream.base_url}", max_concurrency: 200}}]\n'
@@ -157,13 +160,20 @@ async def test_memory_is_bounded_by_configuration(
             await gateway.request("GET", "/v1/models")
             before = memory_mib(child.pid)
             headers = {"Content-Type": "application/json"}
-            asking = [asyncio.create_task(asker.chat(data=BytesIO(body), headers=headers)) for _ in range(200)]
-            await upstream.connected(n_running)
-            await loaded(gateway, waiting=200 - n_running)
+            asking: list[asyncio.Task[Any]] = []
+            for n in range(n_running):  # one after the other: each gives its part of the budget back when it runs
+                asking.append(asyncio.create_task(asker.chat(data=BytesIO(body), headers=headers)))
+                await upstream.connected(n + 1)
+            asking += [
+                asyncio.create_task(asker.chat(data=BytesIO(body), headers=headers)) for _ in range(200 - n_running)
+            ]
+            n_waiting = min(200 - n_running, 100 // body_mib)
+            await loaded(gateway, receiving=0, waiting=n_waiting, running=n_running)
             for path in ("/healthz", "/readyz", "/v1/models"):
                 assert (await gateway.request("GET", path)).status == 200
             grown = memory_mib(child.pid) - before
-            assert not any(task.done() for task in asking)
+            refused = [await task for task in asking if task.done()]
+            assert [reply.error["code"] for reply in refused] == ["overloaded"] * (200 - n_running - n_waiting)
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)

@@ -112,7 +112,7 @@ async def test_a_missing_body_does_not_delay_shutdown(upstream: FakeUpstream, tm
         host, port = gateway.url.removeprefix("http://").split(":")
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
-        await loaded(gateway, running=1)
+        await loaded(gateway, receiving=1)
         child.send_signal(signal.SIGTERM)
         assert (await asyncio.wait_for(reader.readline(), 60)).split()[1] == b"503"
         assert await code(child) == 0

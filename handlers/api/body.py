@@ -1,13 +1,10 @@
-"""Read and decode the JSON body of a request, with bounds and errors that name the remedy."""
+"""Decode the JSON body of a request, with bounds and errors that name the remedy."""
 
 import json
 import re
 from typing import Any
 
-from aiohttp import web
-
 from handlers.errors import ApiError
-from handlers.lifecycle.shutdown import Shutdown
 from synth.contract.json_schema import parse_json
 
 MAX_DEPTH = 200  # upstreams refuse deeper nesting; near a thousand levels it could be decoded but not encoded
@@ -22,20 +19,6 @@ TYPE_NAMES: dict[type, str] = {
     dict: "an object",
     type(None): "null",
 }
-
-
-async def read_body(request: web.Request, shutdown: Shutdown) -> bytes:
-    """Return the body; ApiError (400) if it cannot be read; ends with `shutdown`."""
-    content = request.content
-    if content.is_eof() and content.total_bytes <= request.client_max_size and content.exception() is None:
-        return content.read_nowait()  # short bodies have usually arrived by now
-    try:
-        with shutdown.bounded():
-            return await request.read()
-    except web.RequestPayloadError as error:
-        content.feed_eof()  # else the server reads on and logs the same error as its own
-        message = "the body cannot be read: it does not match its Content-Encoding or Content-Length"
-        raise ApiError(400, message, code="invalid_encoding", headers={"Connection": "close"}) from error
 
 
 def decode_body(body: bytes, content_type: str | None) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from aiohttp.typedefs import Handler
 
 from config.settings import Mixture, Mode
 from handlers import errors
-from handlers.api.body import read_body
 from handlers.api.client_api import ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
 from handlers.api.shown_work import ShownWork
@@ -41,8 +40,8 @@ def answering(api: ClientApi) -> Handler:
         context, app = request[CONTEXT], request.app
         snapshot, record = context.snapshot, context.record
         trace = None if snapshot.traces is None else _begin_trace(request, context)
-        body = await read_body(request, app[SHUTDOWN])
-        record.api, record.bytes_in = api.name, len(body)
+        body, context.body = context.body, b""  # not kept while the models answer
+        record.api = api.name
         if trace is not None:
             trace.body = body
         parsed = api.parse(body, request.headers.get("Content-Type"))
@@ -176,15 +175,20 @@ class _Exchange:
             reply = SseReply(request, writer, fails_in_stream=self.api.fails_in_stream)
         else:
             reply = JsonReply(request)
+        timers = self.snapshot.pool.timers
+        expiry = timers.call_at(timers.now() + self._deadline_s(), reply.expire)
         try:
             error = await self._run(reply)
             if error is None:
                 return await reply.end()
             self.record.outcome, self.record.error = "failed", error.body()["error"]
-            return await reply.fail(error)
+            if reply.has_status:
+                return await reply.fail(error)
+            return self.api.respond(error, request[CONTEXT].request_id)
         except ConnectionResetError as lost:  # the server is about to cancel this request: its client has left
             raise asyncio.CancelledError("the client has left") from lost
         finally:
+            expiry.cancel()
             self.record.bytes_out = reply.n_bytes
 
     async def _run(self, reply: JsonReply | SseReply) -> ApiError | None:
@@ -250,7 +254,6 @@ class _Exchange:
 
     async def _answer(self, emit: Emit) -> Finished:
         snapshot, target = self.snapshot, self.target
-        deadline_s = (target.mixture or snapshot.settings.mixtures[0]).deadline_s
         started = snapshot.pool.clock()
         run = Run(
             target.chat,
@@ -260,12 +263,15 @@ class _Exchange:
             self.record.ledger,
             emit,
             started,
-            started + deadline_s,
+            started + self._deadline_s(),
             evidence=snapshot.evidence,
             incremental=target.chat.stream,
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
         )
         return await mixtures.answer(run, target.mixture or target.name)
+
+    def _deadline_s(self) -> float:
+        return (self.target.mixture or self.snapshot.settings.mixtures[0]).deadline_s
 
     def _readers(self) -> list[Callable[[Event], object]]:
         return [self.record.read] if self.trace is None else [self.record.read, self.trace.read]

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from handlers.context import CONTEXT
 from handlers.gate.admission import ADMISSION
+from handlers.gate.body_budget import BODY_BUDGET
 from handlers.lifecycle.shutdown import SHUTDOWN
 from upstream.breaker import State as BreakerState
 from upstream.breaker import Status
@@ -21,12 +22,16 @@ async def readyz(request: web.Request) -> web.Response:
     """Report readiness: 200 if models can be asked, else 503 with the reasons.
 
     The reply also has the circuit breakers that are not closed, which do not make the gateway unready because the other
-    models answer; and how many chat requests run and wait.
+    models answer; and how many chat requests are being received, wait and run.
     """
     admission, snapshot = request.app[ADMISSION], request[CONTEXT].snapshot
     load = {
         "breakers": _list_open_breakers(snapshot.pool.breakers()),
-        "requests": {"running": admission.running, "waiting": admission.waiting},
+        "requests": {
+            "receiving": request.app[BODY_BUDGET].n_bodies - admission.waiting,
+            "waiting": admission.waiting,
+            "running": admission.running,
+        },
     }
     if request.app[SHUTDOWN].has_begun:
         return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)

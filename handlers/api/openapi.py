@@ -130,7 +130,9 @@ _SCHEMAS: dict[str, Schema] = {
             "status": {"enum": ["ready", "not ready", "stopping"]},
             "reasons": array_schema(STRING),
             "breakers": {"type": "object", "description": "the circuit breakers that are not closed"},
-            "requests": object_schema({"running": INTEGER, "waiting": INTEGER}, "running", "waiting"),
+            "requests": object_schema(
+                dict.fromkeys(("receiving", "waiting", "running"), INTEGER), "receiving", "waiting", "running"
+            ),
         },
         *("status", "breakers", "requests"),
     ),

@@ -1,7 +1,8 @@
 """Write a reply: JSON or server-sent events, committed as late as possible and kept alive until then."""
 
 import asyncio
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from aiohttp import web
 
@@ -28,23 +29,82 @@ class _LazyResponse(web.StreamResponse):
     _send_headers_immediately = False  # as in aiohttp's own Response
 
 
-class JsonReply:
-    """A JSON reply: set `body`, then call `end`.
+class _Reply:
+    """The connection side of a reply: its headers, its bytes, and the end of a client that does not read.
 
-    Once a heartbeat has been sent the status is 200 and an error goes into the body. `n_bytes` counts the bytes that
-    this class has sent itself; a reply that is handed to the server as a whole is not counted.
+    `n_bytes` counts the bytes that were written here; a reply that is handed to the server as a whole is not counted.
     """
 
+    _headers: ClassVar[Mapping[str, str]] = {}
+
     def __init__(self, request: web.Request) -> None:
-        self.body: dict[str, Any] = {}
         self.n_bytes = 0
         self._request = request
         self._response: web.StreamResponse | None = None
+        self._is_writing = False
+        self._is_overdue = False
 
     @property
     def committed(self) -> bool:
         """Whether status and headers have been sent."""
         return self._response is not None
+
+    def expire(self) -> None:
+        """Note that the request's deadline is over: a client that makes a write wait is cut off, now or later."""
+        self._is_overdue = True
+        if self._is_writing:
+            self._abort()
+
+    async def _write(self, data: bytes) -> web.StreamResponse:
+        """Send bytes, after the headers if they are the first; waits while the client reads more slowly."""
+        response = self._response
+        if response is None:
+            response = _LazyResponse(headers=self._headers)
+            await response.prepare(self._request)
+            self._response = response
+        self.n_bytes += len(data)
+        self._begin_write()
+        try:
+            await response.write(data)
+        finally:
+            self._is_writing = False
+        return response
+
+    async def _finish(self, data: bytes) -> web.StreamResponse:
+        """Send the last bytes of a reply that has begun, and end it."""
+        if self._response is None:
+            raise RuntimeError("a reply must be written to before it can end")
+        self.n_bytes += len(data)
+        self._begin_write()
+        try:
+            await self._response.write_eof(data)
+        finally:
+            self._is_writing = False
+        return self._response
+
+    def _begin_write(self) -> None:
+        if self._is_overdue and self._request.protocol.writing_paused:
+            self._abort()
+            raise ConnectionResetError("the client does not read, and the deadline of its request is over")
+        self._is_writing = True
+
+    def _abort(self) -> None:
+        transport = self._request.transport
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+
+class JsonReply(_Reply):
+    """A JSON reply: set `body`, then call `end`.
+
+    Once a heartbeat has been sent the status is 200 and an error goes into the body.
+    """
+
+    _headers: ClassVar = {"Content-Type": "application/json; charset=utf-8"}
+
+    def __init__(self, request: web.Request) -> None:
+        super().__init__(request)
+        self.body: dict[str, Any] = {}
 
     def silent_s(self) -> float | None:
         """Return the seconds since the last write, or None because a JSON reply does not measure them."""
@@ -52,51 +112,46 @@ class JsonReply:
 
     async def send_heartbeat(self) -> None:
         """Send a space, which JSON parsers skip, to keep the client from timing out."""
-        if self._response is None:
-            response = _LazyResponse(headers={"Content-Type": "application/json; charset=utf-8"})
-            await response.prepare(self._request)
-            self._response = response
-        self.n_bytes += 1
-        await self._response.write(b" ")
+        await self._write(b" ")
 
     async def end(self) -> web.StreamResponse:
         """Send the body and end the reply."""
         data = json_codec.encode(self.body)
-        if self._response is None:
+        if not self.committed:
             return web.Response(body=data, content_type="application/json", charset="utf-8")
-        self.n_bytes += len(data)
-        await self._response.write(data)
-        await self._response.write_eof()
-        return self._response
+        await self._write(data)
+        return await self._finish(b"")
+
+    @property
+    def has_status(self) -> bool:
+        """Whether an error can only be sent in the body: status and headers are sent."""
+        return self.committed
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
-        """Send an error: with its own status if nothing has been sent yet, else as the body."""
-        if self._response is None:
-            raise error
+        """Send an error as the body."""
         self.body = error.body()
         return await self.end()
 
 
-class SseReply:
+class SseReply(_Reply):
     """A reply as server-sent events. After the first byte an error is sent as an event.
 
-    `last` is sent together with the end of the stream. `n_bytes` counts the bytes sent.
+    `last` is sent together with the end of the stream.
     """
 
+    _headers: ClassVar = {
+        "Content-Type": "text/event-stream; charset=utf-8",
+        "Cache-Control": "no-cache",
+        "X-Accel-Buffering": "no",
+    }
+
     def __init__(self, request: web.Request, writer: StreamWriter, *, fails_in_stream: bool = False) -> None:
+        super().__init__(request)
         self.writer = writer
         self.last = b""
-        self.n_bytes = 0
-        self._request = request
-        self._response: web.StreamResponse | None = None
         self._fails_in_stream = fails_in_stream
         self._clock = asyncio.get_running_loop().time
         self._last_write: float | None = None
-
-    @property
-    def committed(self) -> bool:
-        """Whether status and headers have been sent."""
-        return self._response is not None
 
     def silent_s(self) -> float | None:
         """Return the seconds since the last write; None before the first."""
@@ -108,34 +163,22 @@ class SseReply:
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client reads more slowly than we write."""
-        if self._response is None:
-            response = _LazyResponse(
-                headers={
-                    "Content-Type": "text/event-stream; charset=utf-8",
-                    "Cache-Control": "no-cache",
-                    "X-Accel-Buffering": "no",
-                }
-            )
-            await response.prepare(self._request)
-            self._response = response
         self._last_write = self._clock()
-        self.n_bytes += len(data)
-        await self._response.write(data)
+        await self._write(data)
 
     async def end(self) -> web.StreamResponse:
         """End the stream cleanly."""
-        if self._response is None:
-            raise RuntimeError("a stream must be written to before it can end")
-        self.n_bytes += len(self.last)
-        await self._response.write_eof(self.last)
-        return self._response
+        return await self._finish(self.last)
+
+    @property
+    def has_status(self) -> bool:
+        """Whether an error can only be sent as an event: the status is sent, or this API never sends another."""
+        return self.committed or self._fails_in_stream
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
-        """Send an error: as a reply of its own if nothing has been sent yet, else as the stream's last event."""
-        if self._response is None and not self._fails_in_stream:
-            raise error
+        """Send an error as the stream's last event."""
         last = self.writer.fail(error)
-        if self._response is None:
+        if not self.committed:
             await self.write(last)
         else:
             self.last = last

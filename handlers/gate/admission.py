@@ -38,6 +38,16 @@ class Admission:
         """The number of requests that wait for one."""
         return self._slots.n_waiting
 
+    def check_room(self, limits: Server) -> None:
+        """Refuse a request before its body is read: ApiError (503) if the queue is full, and after `close`."""
+        if self._closed is not None:
+            raise self._closed()
+        if (
+            self._slots.n_taken >= limits.max_concurrent_requests
+            and self._slots.n_waiting >= limits.max_queued_requests
+        ):
+            raise _queue_is_full()
+
     def try_enter(self, limits: Server) -> bool:
         """Take a place if one is free, and return whether it was; give it back by `leave`.
 
@@ -54,7 +64,7 @@ class Admission:
         ApiError (503) if the queue is full, after `max_queue_wait_s`, and after `close`.
         """
         if self._slots.n_waiting >= limits.max_queued_requests:
-            raise _overloaded("the request queue is full; retry later or raise server.max_queued_requests")
+            raise _queue_is_full()
         try:
             async with asyncio.timeout(limits.max_queue_wait_s):
                 await self._slots.wait()
@@ -84,6 +94,10 @@ class Admission:
 
 
 ADMISSION = web.AppKey("admission", Admission)
+
+
+def _queue_is_full() -> ApiError:
+    return _overloaded("the request queue is full; retry later or raise server.max_queued_requests")
 
 
 def _overloaded(why: str) -> ApiError:

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncGenerator, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 from aiohttp import web
 
 from config.settings import Server
 from handlers.errors import StartError
+from handlers.lifecycle.connections import accept_clients
 from handlers.lifecycle.shutdown import LAST_WORDS_S, SHUTDOWN
 from handlers.lifecycle.snapshots import SNAPSHOTS
 
@@ -72,13 +73,14 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
     runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=LAST_WORDS_S)
     try:
         await runner.setup()
-        site = web.TCPSite(runner, server.host, server.port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise StartError(_describe_listen_error(server, error)) from error
-        yield int(runner.addresses[0][1])
-        await app[SHUTDOWN].stop(app[SNAPSHOTS].current.settings.server.shutdown_timeout_s)
+        async with AsyncExitStack() as stack:
+            accepting = accept_clients(runner, server.host, server.port, lambda: app[SNAPSHOTS].current.settings.server)
+            try:
+                port = await stack.enter_async_context(accepting)
+            except OSError as error:
+                raise StartError(_describe_listen_error(server, error)) from error
+            yield port
+            await app[SHUTDOWN].stop(app[SNAPSHOTS].current.settings.server.shutdown_timeout_s)
     finally:
         await runner.cleanup()
 

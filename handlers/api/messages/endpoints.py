@@ -4,18 +4,17 @@ import json
 
 from aiohttp import web
 
-from handlers.api.body import decode_body, read_body
+from handlers.api.body import decode_body
 from handlers.api.messages.parse import parse_messages
 from handlers.context import CONTEXT
-from handlers.lifecycle.shutdown import SHUTDOWN
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
 
 
 async def count_tokens(request: web.Request) -> web.Response:
     """Return an estimate of a request's input tokens, marked as one in `mom.estimated`."""
-    request[CONTEXT].record.api = "messages"
-    body = await read_body(request, request.app[SHUTDOWN])
-    chat = parse_messages(decode_body(body, request.headers.get("Content-Type")))
+    context = request[CONTEXT]
+    context.record.api = "messages"
+    chat = parse_messages(decode_body(context.body, request.headers.get("Content-Type")))
     n_tokens = estimate_prompt_tokens(chat.messages)
     if chat.params.get("tools"):
         n_tokens += estimate_tokens(len(json.dumps(chat.params["tools"])))

@@ -9,7 +9,7 @@ async def test_ready_tells_the_load(upstream: FakeUpstream) -> None:
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.request("GET", "/readyz")
     assert reply.status == 200
-    assert reply.json == {"status": "ready", "breakers": {}, "requests": {"running": 0, "waiting": 0}}
+    assert reply.json == {"status": "ready", "breakers": {}, "requests": {"receiving": 0, "waiting": 0, "running": 0}}
 
 
 async def test_an_open_breaker_is_listed(upstream: FakeUpstream) -> None:
