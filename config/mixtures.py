@@ -78,7 +78,9 @@ def _build_bypass(section: Section) -> Bypass:
     rules: tuple[Section, ...] = tuple(section.values.get("rules", ()))
     for rule in rules:
         if len(rule.values) == 1:
-            rule.place.report("must say which requests it applies to: system, max_prompt_chars or max_tokens_below")
+            rule.place.report(
+                "must say which requests it applies to: system, max_prompt_chars, max_tokens_below or last_message"
+            )
     built = tuple(BypassRule(**{"name": "", **rule.values_for(BypassRule)}) for rule in rules)
     return Bypass(**{**section.values_for(Bypass), "rules": built})
 

@@ -134,6 +134,7 @@ BYPASS_RULE: Table = {
     "system": regular_expression,
     "max_prompt_chars": integer(1),
     "max_tokens_below": integer(1),
+    "last_message": regular_expression,
 }
 
 BYPASS: Table = {

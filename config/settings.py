@@ -170,14 +170,17 @@ class BypassRule:
     """A kind of request that needs no panel: a request matches if it meets every condition that is set.
 
     `system` is a regular expression for the beginning of the instructions. `telltale` is a lower-case text that every
-    match of `system` contains; searching for it first is cheaper.
+    match of `system` contains; searching for it first is cheaper. `last_message` is a regular expression for the
+    beginning of a text in the last message; `json_fields` are all properties of the JSON schema that is asked for.
     """
 
     name: str
     system: str | None = None
     max_prompt_chars: int | None = None
     max_tokens_below: int | None = None
+    last_message: str | None = None
     telltale: str = ""
+    json_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ BUILT_IN = (
     BypassRule("chat-summary", r"\bsummari[sz]e this (?:partial )?(?:conversation|chat)\b", telltale="summari"),
     BypassRule(
         "title",
-        r"\btitle generator\b"
+        r"\btitle generator\b|\bgenerates?\b.{0,60}\b(?:chat|conversation|thread|session) titles?\b"
         r"|\b(?:generate|create|write|provide|give|suggest)\b.{0,60}\btitles?\b.{0,60}\b(?:chat|conversation|thread|session)\b",
         telltale="title",
     ),
@@ -25,8 +25,14 @@ BUILT_IN = (
         r"^### Task:\s*(?:generate|suggest)\b.{0,60}\b(?:tags?|follow-up questions?|queries)\b",
         telltale="### task",
     ),
+    BypassRule("title", json_fields=("title",)),
+    BypassRule(
+        "compaction",
+        last_message=r"CRITICAL: Respond with TEXT ONLY\b|You are performing a CONTEXT CHECKPOINT COMPACTION\b",
+    ),
 )
-"""Recognised by their instructions, in requests that hold nothing but instructions and their subject."""
+"""The rules with `system` hold only for requests of nothing but instructions and their subject. Coding agents ask for
+a session's title by a JSON schema, and for compaction at the end of the whole conversation."""
 
 _MAX_QUESTIONS = 2  # opencode asks for a title in one message, and shows the subject in the next
 _INSTRUCTION_CHARS = 600
@@ -46,7 +52,32 @@ def _meets(request: ChatRequest, instructions: str | None, lowered: str, rule: B
         return False
     if rule.max_tokens_below is not None and not _is_below(rule.max_tokens_below, request):
         return False
+    if rule.json_fields and _json_fields(request) != set(rule.json_fields):
+        return False
+    if rule.last_message is not None and not _begins(request, rule.last_message):
+        return False
     return rule.system is None or re.search(rule.system, instructions or "", re.IGNORECASE | re.DOTALL) is not None
+
+
+def _json_fields(request: ChatRequest) -> set[str] | None:
+    """Return the properties of the JSON schema that a request without tools asks for."""
+    response_format = request.params.get("response_format")
+    if not isinstance(response_format, dict) or request.params.get("tools"):
+        return None
+    json_schema = response_format.get("json_schema")
+    schema = json_schema.get("schema") if isinstance(json_schema, dict) else None
+    properties = schema.get("properties") if isinstance(schema, dict) else None
+    return set(properties) if isinstance(properties, dict) else None
+
+
+def _begins(request: ChatRequest, pattern: str) -> bool:
+    """Whether a text of the last message, if it is the user's, begins with the pattern."""
+    last = request.messages[-1]
+    if last.get("role") != "user":
+        return False
+    content = last.get("content")
+    texts = [text_of([part]) for part in content] if isinstance(content, list) else [text_of(content)]
+    return any(re.match(pattern, text.lstrip()[:_INSTRUCTION_CHARS]) for text in texts)
 
 
 def _read_instructions(request: ChatRequest) -> str | None:

@@ -34,5 +34,14 @@ def text_of(content: Any) -> str:
 
 
 def answers_tool_call(request: ChatRequest) -> bool:
-    """Whether the last message is a tool's result: the model continues its work, and a panel has nothing to propose."""
-    return request.messages[-1].get("role") in ("tool", "function")
+    """Whether a tool's result has come since the model's last message: it continues its work, without a new question.
+
+    Other messages may follow the result: some agents add reminders to it.
+    """
+    for message in reversed(request.messages):
+        role = message.get("role")
+        if role in ("tool", "function"):
+            return True
+        if role == "assistant":
+            return False
+    return False

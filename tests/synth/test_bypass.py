@@ -75,3 +75,32 @@ def test_a_rule_holds_where_all_of_it_is_met(rule: BypassRule, met: bool) -> Non
 def test_without_a_limit_no_limit_is_below() -> None:
     """A request that states none asks for everything."""
     assert bypass.find_rule(request(("user", "hello")), [BypassRule("r", max_tokens_below=10**9)]) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CRITICAL: Respond with TEXT ONLY. Call nothing.", "You are performing a CONTEXT CHECKPOINT COMPACTION. Go."],
+)
+def test_compaction_is_recognised_behind_a_whole_conversation(text: str) -> None:
+    """By the beginning of any text in the last message, with tools and history before it."""
+    parts = [{"type": "text", "text": "<context>"}, {"type": "text", "text": text}]
+    history = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}]
+    chat = ChatRequest(None, [*history, {"role": "user", "content": parts}], {"tools": [{}]})
+    found = bypass.find_rule(chat, bypass.BUILT_IN)
+    assert found is not None
+    assert found.name == "compaction"
+    assert (
+        bypass.find_rule(
+            ChatRequest(None, [*history, {"role": "user", "content": f"Say: {text}"}], {}), bypass.BUILT_IN
+        )
+        is None
+    )
+
+
+@pytest.mark.parametrize(("fields", "is_title"), [(["title"], True), (["title", "body"], False), ([], False)])
+def test_a_schema_of_nothing_but_a_title_asks_for_one(fields: list[str], is_title: bool) -> None:
+    """Coding agents name their sessions in this way."""
+    schema = {"type": "object", "properties": {name: {"type": "string"} for name in fields}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    chat = request(("system", "You name sessions."), ("user", "Why?"), response_format=wanted)
+    assert (bypass.find_rule(chat, bypass.BUILT_IN) is not None) is is_title

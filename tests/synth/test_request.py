@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from synth.request import ChatRequest, answers_tool_call, text_of
+from synth.request import ChatRequest, Message, answers_tool_call, text_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ from synth.request import ChatRequest, answers_tool_call, text_of
 def test_the_text_of_a_content_is_its_text_parts(content: Any, text: str) -> None:
     """Anything else is no text."""
     assert text_of(content) == text
+
+
+def test_reminders_behind_a_tool_s_result_change_nothing() -> None:
+    """Agents add system messages and text to a tool's result; the turn is over once the model has answered."""
+    result: list[Message] = [{"role": "assistant", "content": None}, {"role": "tool", "content": "x"}]
+    reminders: list[Message] = [{"role": "user", "content": "Remember."}, {"role": "system", "content": "Be brief."}]
+    assert answers_tool_call(ChatRequest(None, [*result, *reminders], {}))
+    assert not answers_tool_call(ChatRequest(None, [*result, {"role": "assistant", "content": "y"}, *reminders], {}))
 
 
 @pytest.mark.parametrize(

@@ -178,15 +178,15 @@ class ResponseWriter:
         return self._event("response.in_progress", response=_response(self._identity, self._request, "in_progress"))
 
     def read(self, event: Event) -> bytes:
-        """Return the events for a run's event; often none."""
+        """Return the events for a run's event; often none. The first include the opening, as events are numbered."""
         match event:
             case TextDelta(text=text):
-                return self._text(text)
+                return self.opening() + self._text(text)
             case Answered():
                 self._answer = event
-                return self._finish_items(event.completion)
+                return self.opening() + self._finish_items(event.completion)
         reasoning = self._work.read(event)
-        return self._reasoning(reasoning) if reasoning else b""
+        return self.opening() + self._reasoning(reasoning) if reasoning else b""
 
     def _text(self, text: str) -> bytes:
         begin = b""
