@@ -1,4 +1,4 @@
-"""What outlives a configuration: embedded models and trace stores. Builds a `Snapshot` of each configuration."""
+"""What outlives a configuration: embedded models, sandboxes and trace stores. Builds a `Snapshot` of each configuration."""
 
 import asyncio
 import sys
@@ -13,6 +13,7 @@ from config.settings import Settings, Weights
 from handlers.context import Snapshot
 from handlers.errors import StartError
 from handlers.gate.admission import ADMISSION
+from handlers.lifecycle.sandboxes import Sandboxes
 from handlers.lifecycle.snapshots import SNAPSHOTS, Snapshots
 from handlers.terminal import progress
 from handlers.traces.folder_store import TraceFolder
@@ -28,7 +29,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Resources:
-    """Owns the embedded models and the trace stores, and builds a `Snapshot` for each configuration.
+    """Owns the embedded models, the sandboxes and the trace stores, and builds a `Snapshot` for each configuration.
 
     `environ` is the environment of the process, of which embedded models get a part. `on_progress` reports how far
     weights are installed if stderr is not a terminal; None: the log does. Call `open` first and `close` at the end.
@@ -49,6 +50,7 @@ class Resources:
         self._quirks = QuirkMemory()  # what models refuse is true after a reload as well
         self._unix_time = unix_time
         self._environ = environ
+        self._sandboxes = Sandboxes()
         self._embedded: EmbeddedModels | None = None
         self._folder: TraceFolder | None = None
         self._memory: TraceMemory | None = None
@@ -78,7 +80,9 @@ class Resources:
             quirks=self._quirks,
             sleep=self._sleep,
         )
-        return Snapshot(settings, pool, partial(self._list_not_ready, used_weights(settings)), self._unix_time, traces)
+        not_ready = partial(self._list_not_ready, used_weights(settings))
+        evidence = await self._sandboxes.build_finder(settings)
+        return Snapshot(settings, pool, not_ready, self._unix_time, traces, evidence)
 
     async def keep_embedded(self, *in_use: Settings) -> None:
         """Start the embedded models that mixtures of these settings use, and end those that are not configured.
@@ -105,8 +109,9 @@ class Resources:
         return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
 
     async def close(self) -> None:
-        """End the embedded models, then the trace stores; traces handed over before are kept."""
+        """End the embedded models and the sandboxes, then the trace stores; traces handed over before are kept."""
         await self.keep_embedded()
+        await self._sandboxes.close()
         for store in (self._folder, self._memory):
             if store is not None:
                 await asyncio.to_thread(store.close)
