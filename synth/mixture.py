@@ -130,4 +130,5 @@ def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
     """Whether the first author answers alone: by the mode, in the middle of work with tools, or as the only member."""
     continues = mixture.tools_fan_out == "new_turns" and answers_tool_call(request)
     cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])  # no critic: nobody to call them
-    return mixture.mode == "direct" or continues or cannot_call or mixture.panel == (Proposer(mixture.authors[0]),)
+    is_alone = mixture.panel == (Proposer(mixture.authors[0]),) and not mixture.repair
+    return mixture.mode == "direct" or continues or cannot_call or is_alone

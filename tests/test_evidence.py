@@ -90,7 +90,7 @@ async def test_in_shadow_nothing_is_decided(upstream: FakeUpstream) -> None:
 
 async def test_code_that_does_not_load_ranks_last_without_examples(upstream: FakeUpstream) -> None:
     """Nothing else is known here."""
-    question = "Write a Python function `double(n)` that returns twice n."
+    question = "Complete this function:\n\n```python\ndef double(n: int) -> int:\n    ...\n```"
     async with running(config(upstream, BROKEN, RIGHT, critic=None)) as gateway:
         reply = await gateway.chat(ask(question))
     assert reply.text == RIGHT

@@ -1,4 +1,4 @@
-"""What outlives a configuration: embedded models, sandboxes and trace stores. Builds a `Snapshot` of each configuration."""
+"""What outlives a configuration: embedded models, sandboxes, trace stores. Builds a `Snapshot` of each of them."""
 
 import asyncio
 import sys

@@ -46,7 +46,9 @@ class Sandboxes:
             try:
                 self._made[name] = await asyncio.to_thread(make)
             except SandboxError as error:
-                _log.warning("a sandbox is not available; candidates run in the others", sandbox=name, reason=str(error))
+                _log.warning(
+                    "a sandbox is not available; candidates run in the others", sandbox=name, reason=str(error)
+                )
                 self._made[name] = None
         return self._made[name]
 
