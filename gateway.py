@@ -54,7 +54,7 @@ def make_app(
 
 
 async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir: Path, trace_dir: Path | None) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code.
+    """Serve until SIGINT or SIGTERM; return the exit code. StartError if that is impossible.
 
     SIGHUP, and with `server.watch` every change of the file, reloads the settings with `read`, which runs in a thread.
     """
@@ -62,18 +62,14 @@ async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir:
     app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir, export_spans=export_spans)
     signals = Signals()
     reloader = app[RELOADER] = Reloader(settings, read, partial(apply_settings, app))
-    try:
-        with signals.handled():
-            async with listening(app, settings.server) as port:
-                has_pages = trace_dir is not None or settings.server.ui
-                print(format_banner(settings, port, has_pages=has_pages), flush=True)
-                tune()
-                readiness = announce_readiness(sys.stdout, partial(_list_not_ready, app))
-                async with run_beside(readiness, reloader.reload_on(signals.hangup), reloader.watch()):
-                    await signals.stop.wait()
-    except StartError as error:
-        print(error, file=sys.stderr)
-        return EXIT_FAILED
+    with signals.handled():
+        async with listening(app, settings.server) as port:
+            has_pages = trace_dir is not None or settings.server.ui
+            print(format_banner(settings, port, has_pages=has_pages), flush=True)
+            tune()
+            readiness = announce_readiness(sys.stdout, partial(_list_not_ready, app))
+            async with run_beside(readiness, reloader.reload_on(signals.hangup), reloader.watch()):
+                await signals.stop.wait()
     return EXIT_OK
 
 
@@ -127,6 +123,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.doctor:
             return asyncio.run(run_doctor(settings, models_dir=_models_dir(), offline=options.offline))
         return asyncio.run(serve(settings, read=read, models_dir=_models_dir(), trace_dir=options.debug_requests))
+    except StartError as error:
+        print(error, file=sys.stderr)
+        return EXIT_FAILED
     except KeyboardInterrupt:  # before and after `serve` handles SIGINT, and in the doctor
         return EXIT_INTERRUPTED
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.conversations import KB
 from bench.measures import Measure, added_latency, burst, instructions, memory, start_up, streams, throughput
 from bench.scripts import TIMES_FASTER
-from bench.stand import ALONE, DIRECT, FLOOR, GATEWAY, ON_UVLOOP, TRACING
+from bench.stand import ALONE, DIRECT, FLOOR, GATEWAY, ON_UVLOOP, PUBLIC_API, TRACING
 from bench.waiting import crowd, experience
 
 
@@ -92,6 +92,14 @@ SCENARIOS = (
         subject=TRACING,
         baseline=GATEWAY,
         targets={_CPU: Target(ratio=1.3)},
+    ),
+    Scenario(
+        "public-api",
+        "cpu-2k with MOM_HTTP_EXCHANGE=session, against the gateway without",
+        throughput("instant", 2 * KB, 32, 400),
+        subject=PUBLIC_API,
+        baseline=GATEWAY,
+        targets={_CPU: Target(ratio=1.6)},
     ),
     Scenario(
         "latency",

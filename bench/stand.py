@@ -13,6 +13,7 @@ from bench.processes import Server, running
 
 FLOOR, DIRECT, GATEWAY = "floor", "1:1 floor", "gateway"
 ALONE, TRACING, ON_UVLOOP = "gateway, alone", "gateway, traced", "gateway on uvloop"
+PUBLIC_API = "gateway on aiohttp's public API"
 
 _QUIET_S = 0.05
 _QUIET_CPU_S = 0.002
@@ -63,7 +64,7 @@ class Stand:
         log = self._folder / f"{number}.log"
         upstream = f"{self._upstream.url}/v1"
         arguments = self._arguments(name, upstream, self._folder / f"traces-{number}")
-        env = {"BENCH_UPSTREAM": upstream}
+        env = {"BENCH_UPSTREAM": upstream, "MOM_HTTP_EXCHANGE": "session" if name == PUBLIC_API else "direct"}
         async with running(arguments, log, core=self._core, env=env, counted=counted) as server:
             yield Subject(server, server.url + ("/direct" if name == DIRECT else "/v1"))
 

@@ -155,6 +155,25 @@ async def test_traces_survive_a_kill_whole(upstream: FakeUpstream, tmp_path: Pat
         assert json.loads(path.read_text())["id"] == path.stem
 
 
+@pytest.mark.parametrize("options", [("--port", "0"), ("--doctor",)])
+async def test_an_unknown_http_client_is_refused(upstream: FakeUpstream, tmp_path: Path, options: list[str]) -> None:
+    """The message names the variable and the choices."""
+    config = str(written(tmp_path, upstream))
+    async with process("--config", config, *options, env={"MOM_HTTP_EXCHANGE": "fast", "FAKE_API_KEY": KEY}) as child:
+        _, err = await child.communicate()
+    assert child.returncode == 1
+    assert err.decode() == "MOM_HTTP_EXCHANGE: 'fast' is no HTTP client; choose one of direct, session\n"
+
+
+@pytest.mark.parametrize("name", ["direct", "session"])
+async def test_either_http_client_answers(upstream: FakeUpstream, tmp_path: Path, name: str) -> None:
+    """Whole and as a stream."""
+    upstream.default = answer("same")
+    async with served(written(tmp_path, upstream), env={"MOM_HTTP_EXCHANGE": name}) as (_, gateway):
+        assert (await gateway.chat()).text == "same"
+        assert (await gateway.chat(ask(stream=True))).streamed() == "same"
+
+
 async def test_help_names_every_option() -> None:
     """--help has the options of the README."""
     async with process("--help") as child:

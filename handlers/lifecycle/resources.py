@@ -19,11 +19,15 @@ from handlers.terminal import progress
 from handlers.traces.folder_store import TraceFolder
 from handlers.traces.memory_store import TraceMemory
 from handlers.traces.store import TraceStore
+from upstream.http.exchange import Exchange
+from upstream.http.exchange_choice import choose_exchange
 from upstream.openai.quirks import QuirkMemory
 from upstream.pool import Pool
 
 if TYPE_CHECKING:
     from upstream.embedded.supervisor import EmbeddedModels
+
+EXCHANGE_VARIABLE = "MOM_HTTP_EXCHANGE"
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -31,7 +35,8 @@ Sleep = Callable[[float], Awaitable[None]]
 class Resources:
     """Owns the embedded models, the sandboxes and the trace stores, and builds a `Snapshot` for each configuration.
 
-    `environ` is the environment of the process, of which embedded models get a part. `on_progress` reports how far
+    `environ` is the environment of the process, of which embedded models get a part; MOM_HTTP_EXCHANGE in it names the
+    HTTP client for hosted models. `on_progress` reports how far
     weights are installed if stderr is not a terminal; None: the log does. Call `open` first and `close` at the end.
     """
 
@@ -69,7 +74,10 @@ class Resources:
         self._folder = store
 
     async def build_snapshot(self, settings: Settings, *others: Snapshot) -> Snapshot:
-        """Return the snapshot of new settings. Embedded models of `others`, which are still in use, keep running."""
+        """Return the snapshot of new settings. Embedded models of `others`, which are still in use, keep running.
+
+        StartError if the environment names an unknown HTTP client.
+        """
         traces = self._choose_trace_store(settings)
         await self.keep_embedded(settings, *(other.settings for other in others))
         pool = Pool(
@@ -78,6 +86,7 @@ class Resources:
             max_reply_bytes=int(settings.server.max_reply_mb * 2**20),
             max_upstream_concurrency=settings.server.max_upstream_concurrency,
             quirks=self._quirks,
+            exchange=_choose_exchange(self._environ),
             sleep=self._sleep,
         )
         not_ready = partial(self._list_not_ready, used_weights(settings))
@@ -183,3 +192,10 @@ def _find_secrets(settings: Settings) -> Iterable[str]:
             yield model.api_key.value
         yield from (secret.value for secret in model.headers.values())
     yield from (client.key.value for client in settings.server.api_keys)
+
+
+def _choose_exchange(environ: Mapping[str, str]) -> type[Exchange]:
+    try:
+        return choose_exchange(environ.get(EXCHANGE_VARIABLE))
+    except ValueError as error:
+        raise StartError(f"{EXCHANGE_VARIABLE}: {error}") from None

@@ -1,8 +1,7 @@
 """One HTTP exchange with an upstream: a POST whose body is complete, and its reply.
 
-`Exchange` has two implementations, which pass the same tests: `DirectExchange` on aiohttp's internals, which costs half
-the CPU, and `SessionExchange` on its public API. `exchange_choice` picks one. Why:
-docs/adr/0015-direct-http-exchange.md.
+`Exchange` has two implementations, which pass the same tests: `DirectExchange` uses aiohttp's internals and takes less
+CPU, `SessionExchange` uses its public API. exchange_choice.py picks one. Why: docs/adr/0015-direct-http-exchange.md.
 """
 
 import re

@@ -22,7 +22,7 @@ def choose_exchange(wanted: str | None = None, *, version: str = aiohttp.__versi
     """
     if wanted:
         if wanted not in EXCHANGES:
-            raise ValueError(f"{wanted!r} is no HTTP exchange: choose one of {', '.join(sorted(EXCHANGES))}")
+            raise ValueError(f"{wanted!r} is no HTTP client; choose one of {', '.join(sorted(EXCHANGES))}")
         return EXCHANGES[wanted]
     if version in TESTED_AIOHTTP:
         return DirectExchange
