@@ -14,13 +14,14 @@ REDACTED = "[redacted]"
 MIN_SECRET_CHARS = 8
 """A shorter secret is not redacted: it would take innocent text out as well."""
 
+_MIN_CUT_CHARS = 4
 _CREDENTIAL_WORDS = ("authorization", "cookie", "key", "token", "secret", "password")
 
 
 def redact(text: str, secrets: Iterable[str]) -> str:
-    """Return the text without the secrets."""
+    """Return the text without the secrets, also without the beginning of one that is cut off at its end."""
     for secret in _longest_first(secrets):
-        text = text.replace(secret, REDACTED)
+        text = _redact_cut_off(text.replace(secret, REDACTED), secret)
     return text
 
 
@@ -44,6 +45,14 @@ def redact_json(data: bytes, forms: Iterable[bytes]) -> bytes:
 def redact_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Return the headers, with the value replaced if the name suggests a credential."""
     return {name: REDACTED if _may_hold_a_credential(name) else value for name, value in headers.items()}
+
+
+def _redact_cut_off(text: str, secret: str) -> str:
+    """Texts are shortened in many places, by upstreams as well."""
+    for n_chars in range(min(len(secret) - 1, len(text)), _MIN_CUT_CHARS - 1, -1):
+        if text.endswith(secret[:n_chars]):
+            return text[:-n_chars] + REDACTED
+    return text
 
 
 def _longest_first(secrets: Iterable[str]) -> list[str]:

@@ -20,6 +20,13 @@ def test_a_secret_is_redacted_wherever_it_stands(secret: str, before: str, after
     assert secret not in redact(f"{before}{secret}{after}{secret}", [secret]).replace("[redacted]", "")
 
 
+@given(SECRETS, st.integers(4, 20))
+def test_a_secret_that_is_cut_off_is_redacted(secret: str, n_chars: int) -> None:
+    """Texts are shortened in many places, by upstreams as well."""
+    shown = redact(f"the key {secret[:n_chars]}", [secret])
+    assert shown == "the key [redacted]"
+
+
 @given(SECRETS, st.sampled_from([lambda text: text, lambda text: json.dumps(text, ensure_ascii=False)]))
 def test_a_secret_is_redacted_from_json_and_from_json_in_a_string(secret: str, wrap: Any) -> None:
     """Also if it holds quotes, backslashes or other characters that JSON escapes."""

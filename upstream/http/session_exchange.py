@@ -1,8 +1,8 @@
 """The exchange on aiohttp's public API, `ClientSession.post`: for versions of aiohttp that were not tested.
 
 A panel's request takes about a third more CPU than with the direct exchange (`make bench ARGS="--only public-api"`).
-Three things are different, and none of them changes an answer: it cannot connect ahead, a large request has a connection
-of its own, and a caller who gives up while a server does not read leaves the last unsent part to the system.
+Three things are different, and none of them changes an answer: it cannot connect ahead, a large request has a
+connection of its own, and a caller who gives up while a server does not read leaves the last part to the system.
 """
 
 from collections.abc import AsyncGenerator, Mapping

@@ -16,7 +16,8 @@ from upstream.errors import CallError, Kind, kind_of_status
 from upstream.openai.retry_advice import find_delay_s, is_unpaid, read_delay_s
 from upstream.openai.too_long import is_too_long
 
-MAX_CAUSE_CHARS = 400
+MAX_CAUSE_CHARS = 2_000
+"""The longest cause. It is shortened further after redaction: a cut through a key would hide it from that."""
 
 _MAX_DEPTH = 10
 _MAX_TEXTS = 20
