@@ -7,8 +7,8 @@ from urllib.parse import unquote
 import pytest
 
 from config.providers import PROVIDERS
+from tests import module_list
 from tests.config.loading import settings_of
-from tests.layering import sources
 from tests.processes import ROOT
 
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.joinpath("docs").rglob("*.md")])
@@ -71,16 +71,9 @@ def test_every_picture_is_shown() -> None:
     assert all(picture.stat().st_size < WHOLE_MIB for picture in pictures)
 
 
-def test_every_module_has_its_line() -> None:
-    """The list at the end of docs/architecture.md names each module of the house, and no other one."""
-    page = ROOT.joinpath("docs", "architecture.md").read_text(encoding="utf-8")
-    _, *parts = re.split(r"^\*\*(\w+)/\*\*: .*$", page.split("\n## Every module\n")[1], flags=re.MULTILINE)
-    listed: list[str] = []
-    for folder, rows in zip(parts[::2], parts[1::2], strict=True):
-        names = re.findall(r"^\| ([\w/, ]+) \|", rows, re.MULTILINE)[1:]
-        listed += [f"{folder}/{name}.py" for row in names for name in row.split(", ")]
-    there_are = {path.as_posix() for path in sources(ROOT) if path.name != "__init__.py"} - {"gateway.py"}
-    assert sorted(listed) == sorted(there_are)
+def test_the_module_list_is_up_to_date() -> None:
+    """docs/modules.md has each module with its docstring's first sentence; `python -m tests.module_list` writes it."""
+    assert module_list.PAGE.read_text(encoding="utf-8") == module_list.render()
 
 
 @pytest.mark.parametrize("text", re.findall(r"^```yaml\n([\s\S]*?)^```", README.read_text("utf-8"), re.MULTILINE))
