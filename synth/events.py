@@ -157,6 +157,7 @@ class ReviewArrived:
     defects: tuple[Defect, ...]
     n_dismissed: int = 0
     choice: int = 0
+    draft: str = ""
 
 
 @frozen
@@ -170,11 +171,15 @@ class ReviewFailed:
 
 @frozen
 class Revised:
-    """The author has revised its draft. `worse` is why the draft is the answer after all, None if the revision is."""
+    """The author has revised its draft. `worse` is why the draft is the answer after all, None if the revision is.
+
+    `revision` is its text, None if there is none.
+    """
 
     call: Call
     worse: str | None
     choice: int = 0
+    revision: str | None = None
 
 
 @frozen

@@ -168,7 +168,7 @@ async def test_a_file_needs_nothing_else(tmp_path: Path) -> None:
     assert reply.headers["content-disposition"] == f'attachment; filename="{used.edit}.html"'
     tags = Tags(reply.raw.decode()).found
     assert not [tag for tag, _ in tags if tag in ("script", "form")]
-    assert {attributes["href"] for tag, attributes in tags if tag == "a"} == {"#main"}
+    assert {attributes["href"] for tag, attributes in tags if tag == "a"} == {"#main", "#asked"}
     (policy,) = [attributes["content"] for tag, attributes in tags if attributes.get("http-equiv")]
     assert (policy or "").startswith("default-src 'none'; style-src 'sha256-")
 

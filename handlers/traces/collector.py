@@ -214,7 +214,9 @@ class _EventReader:
     def add_review(self, event: ReviewArrived) -> None:
         defects = [schema.Defect(each.kind, each.quote, each.problem) for each in event.defects]
         self.verifications.append(
-            schema.Verification(event.choice, event.call.name, defects=defects, n_dismissed=event.n_dismissed)
+            schema.Verification(
+                event.choice, event.call.name, event.draft, defects=defects, n_dismissed=event.n_dismissed
+            )
         )
 
     def fail_review(self, event: ReviewFailed) -> None:
@@ -222,7 +224,7 @@ class _EventReader:
 
     def add_revision(self, event: Revised) -> None:
         review = next(each for each in reversed(self.verifications) if each.choice == event.choice)
-        review.revised, review.worse = event.worse is None, event.worse
+        review.revised, review.worse, review.revision = event.worse is None, event.worse, event.revision
 
     def add_answer(self, event: Answered) -> None:
         how, fields = event.decided_by.value, _completion(event.completion)

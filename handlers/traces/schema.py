@@ -141,11 +141,14 @@ class Defect(Struct):
 class Verification(Struct):
     """A second model's review of a draft. `n_dismissed` defects quoted text that the draft does not have.
 
-    `revised` is None if no revision was asked for; `worse` says why a revision was thrown away.
+    `revised` is None if no revision was asked for; `worse` says why a revision was thrown away. `revision` is None if
+    the author gave none.
     """
 
     choice: int = 0
     model: str = ""
+    draft: str = ""
+    revision: str | None = None
     defects: list[Defect] = field(default_factory=list)
     n_dismissed: int = 0
     failure: Failure | None = None

@@ -67,9 +67,10 @@ async def _show_request(request: web.Request, *, is_file: bool) -> web.Response:
     if trace is None:
         return await respond("missing.html", lambda: {"nav": "requests"}, status=404)
     headers = {"Content-Disposition": f'attachment; filename="{trace_id}.html"'} if is_file else {}
+    base_url = f"{request.scheme}://{request.host}"
     return await respond(
         "request.html",
-        lambda: {"nav": "requests", "view": build_request_view(trace), "file": is_file},
+        lambda: {"nav": "requests", "view": build_request_view(trace, base_url), "file": is_file},
         headers=headers,
     )
 

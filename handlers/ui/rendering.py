@@ -116,7 +116,7 @@ def _environment() -> "Environment":
 
 @cache
 def _style() -> str:
-    return "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "charts.css"))
+    return "".join((_TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "charts.css", "code.css"))
 
 
 @cache

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+from markupsafe import Markup
 from msgspec import UNSET
 
 from handlers.traces import schema
-from handlers.traces.schema import Trace
+from handlers.traces.schema import Trace, find_question
+from handlers.ui.curl import to_curl
 from handlers.ui.diffs import Diff, DiffBudget, compute_diff
 from handlers.ui.digest import split_authors
 from handlers.ui.file_changes import EditContext, FileChanges
+from handlers.ui.markdown import RenderBudget, render_markdown
 from handlers.ui.messages import ShownMessage, show_messages, split_prompt
 from handlers.ui.waterfall import Waterfall, build_waterfall
 
@@ -33,7 +36,10 @@ _EXPLANATIONS = {
 
 @dataclass(frozen=True, slots=True)
 class CandidateView:
-    """A candidate. `letters` are those under which the critics saw it; `call` is None if the ledger has none."""
+    """A candidate. `letters` are those under which the critics saw it; `call` is None if the ledger has none.
+
+    `html` is its text as rendered Markdown, None if it is to be shown as it is.
+    """
 
     model: str
     layer: int
@@ -46,6 +52,7 @@ class CandidateView:
     finding: str | None
     evidence: schema.Standing | None
     is_answer: bool
+    html: Markup | None
     changes: FileChanges | None
     call: schema.Call | None
 
@@ -62,7 +69,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class AnswerView:
-    """One choice of the reply, and how it was decided; `n_uncompared` candidates are beyond the limit of a page."""
+    """One choice of the reply, and how it was decided; `n_uncompared` candidates are beyond the limit of a page.
+
+    `html` is its text as rendered Markdown, None if it is to be shown as it is.
+    """
 
     choice: int
     explanation: str
@@ -70,6 +80,7 @@ class AnswerView:
     reasoning: str | None
     tool_calls: Sequence[Any] | None
     finish_reason: str | None
+    html: Markup | None
     changes: FileChanges | None
     comparisons: Sequence[Comparison]
     n_uncompared: int
@@ -79,11 +90,13 @@ class AnswerView:
 class AuthorView:
     """A model that was asked to make the answer. Its prompt is `n_shared` messages of the conversation and `added`.
 
-    `pick` is what it said if it was asked to pick, None if it wrote the answer itself.
+    `pick` is what it said if it was asked to pick, None if it wrote the answer itself. `order` is `order 1` or
+    `order 2` if the same candidates were shown in two orders, otherwise "".
     """
 
     model: str
     role: str
+    order: str
     choice: int
     seed: int | None
     letters: Mapping[str, str]
@@ -95,37 +108,69 @@ class AuthorView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewView:
+    """A review of a draft; `revision` is the difference from the draft to its revision, None if there is none."""
+
+    review: schema.Verification
+    revision: Diff | None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestView:
-    """All that the page of one request shows; `trace` for what is shown as it is."""
+    """All that the page of one request shows; `trace` for what is shown as it is.
+
+    `question` is the user's last message, None if there is none; `curl` the command that sends the request again.
+    """
 
     trace: Trace
+    question: str | None
+    question_html: Markup | None
+    curl: str | None
+    orders: Sequence[str]
     waterfall: Waterfall
     candidates: Sequence[CandidateView]
     answers: Sequence[AnswerView]
     authors: Sequence[AuthorView]
+    reviews: Sequence[ReviewView]
     conversation: Sequence[ShownMessage]
 
 
-def build_request_view(trace: Trace) -> RequestView:
-    """Return what the page of a trace shows. The work is bounded for the page as a whole (`DiffBudget`, _MAX_DIFFS)."""
+def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000") -> RequestView:
+    """Return what the page of a trace shows; `base_url` is the gateway's, for the curl command.
+
+    The work is bounded for the page as a whole: by _MAX_DIFFS, a `DiffBudget` and a `RenderBudget`.
+    """
     request = trace.request
     context = EditContext.of_request(request.messages, request.params)
     budget = DiffBudget()
     # Cached by text: an answer is often one of the candidates.
     find_changes = cache(partial(context.apply, budget=budget)) if context else _no_changes
-    candidates = _candidates(trace, find_changes)
+    render = _plain if request.params.get("response_format") else partial(render_markdown, budget=RenderBudget())
+    question = find_question(request.messages) or None
+    question_html = render(question) if question else None
+    answers_html = [render(answer.text) for answer in trace.answers]
+    candidates = _candidates(trace, find_changes, render)
+    orders = _find_orders(trace)
     n_diffs = _MAX_DIFFS
     answers: list[AnswerView] = []
-    for answer in trace.answers:
+    for answer, html in zip(trace.answers, answers_html, strict=True):
         compared = candidates[:n_diffs] if answer.text else []
         n_diffs -= len(compared)
-        answers.append(_answer(answer, candidates, compared, find_changes, budget))
+        answers.append(
+            _answer(answer, html, candidates=candidates, compared=compared, find_changes=find_changes, budget=budget)
+        )
+    call_orders = _assign_orders(trace, orders)
     return RequestView(
         trace=trace,
-        waterfall=build_waterfall(trace),
+        question=question,
+        question_html=question_html,
+        curl=to_curl(request, base_url),
+        orders=call_orders,
+        waterfall=build_waterfall(trace, call_orders),
         candidates=candidates,
         answers=answers,
-        authors=[_author(each, request.messages) for each in trace.authors],
+        authors=[_author(author, order, request.messages) for author, order in zip(trace.authors, orders, strict=True)],
+        reviews=[_review(each, budget) for each in trace.verifications],
         conversation=show_messages(request.messages),
     )
 
@@ -134,7 +179,41 @@ def _no_changes(_: str) -> None:
     """Return no changes: the answers to this request edit no files."""
 
 
-def _candidates(trace: Trace, find_changes: Callable[[str], FileChanges | None]) -> list[CandidateView]:
+def _plain(_: str) -> None:
+    """Render nothing: answers that are data are shown as they are."""
+
+
+def _find_orders(trace: Trace) -> list[str]:
+    """Return each author's order: `order 1` or `order 2` if the candidates were shown in several, otherwise ""."""
+    orders: dict[tuple[int, frozenset[str]], list[dict[str, str]]] = {}
+    for author in trace.authors:
+        shown = orders.setdefault((author.choice, frozenset(author.letters.values())), [])
+        if author.letters and author.letters not in shown:
+            shown.append(author.letters)
+    names: list[str] = []
+    for author in trace.authors:
+        shown = orders[author.choice, frozenset(author.letters.values())]
+        names.append(f"order {shown.index(author.letters) + 1}" if len(shown) > 1 else "")
+    return names
+
+
+def _assign_orders(trace: Trace, orders: Sequence[str]) -> list[str]:
+    """Return the order of each call: the authors of a model and role are its calls of that role, one by one."""
+    by_caller: dict[tuple[str, str], list[str]] = {}
+    for author, order in zip(trace.authors, orders, strict=True):
+        by_caller.setdefault((author.model, author.role), []).append(order)
+    queues = {caller: iter(found) for caller, found in by_caller.items()}
+    return [next(queues.get((call.model, call.role), iter(())), "") for call in trace.calls]
+
+
+def _review(review: schema.Verification, budget: DiffBudget) -> ReviewView:
+    has_both = bool(review.draft) and review.revision is not None
+    return ReviewView(review, compute_diff(review.draft, review.revision or "", budget) if has_both else None)
+
+
+def _candidates(
+    trace: Trace, find_changes: Callable[[str], FileChanges | None], render: Callable[[str], Markup | None]
+) -> list[CandidateView]:
     answers = {answer.text for answer in trace.answers if answer.text}
     last_layer = max((each.layer for each in trace.candidates), default=1)
     views = [
@@ -150,6 +229,7 @@ def _candidates(trace: Trace, find_changes: Callable[[str], FileChanges | None])
             finding=each.finding or None,
             evidence=trace.evidence.find(each.model) if trace.evidence and each.layer == last_layer else None,
             is_answer=each.text in answers,
+            html=render(each.text),
             changes=find_changes(each.text),
             call=_find_call(trace, each.model, each.layer),
         )
@@ -171,6 +251,8 @@ def _find_call(trace: Trace, model: str, layer: int) -> schema.Call | None:
 
 def _answer(
     answer: schema.Answer,
+    html: Markup | None,
+    *,
     candidates: Sequence[CandidateView],
     compared: Sequence[CandidateView],
     find_changes: Callable[[str], FileChanges | None],
@@ -183,6 +265,7 @@ def _answer(
         reasoning=answer.reasoning,
         tool_calls=answer.tool_calls,
         finish_reason=answer.finish_reason,
+        html=html,
         changes=find_changes(answer.text),
         comparisons=[
             Comparison(each.model, each.layer, each.letters, compute_diff(each.text, answer.text, budget))
@@ -200,11 +283,12 @@ def _explain(answer: schema.Answer, models: Sequence[str]) -> str:
     return explanation.format(author=answer.author or "the gateway")
 
 
-def _author(author: schema.Author, conversation: Sequence[Mapping[str, Any]]) -> AuthorView:
+def _author(author: schema.Author, order: str, conversation: Sequence[Mapping[str, Any]]) -> AuthorView:
     n_shared, added = split_prompt(author.messages, conversation)
     return AuthorView(
         model=author.model,
         role=author.role,
+        order=order,
         choice=author.choice,
         seed=author.seed,
         letters=author.letters,

@@ -1,7 +1,7 @@
 """Every attempt of a request on one time axis. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import floor, log10
 from typing import Literal
 
@@ -45,6 +45,7 @@ class Lane:
     took_s: float | None
     first_byte_s: float | None
     bars: Sequence[Bar]
+    order: str = ""
 
     @property
     def sign(self) -> str:
@@ -75,11 +76,13 @@ class Waterfall:
     summary: str
 
 
-def build_waterfall(trace: Trace) -> Waterfall:
-    """Return the waterfall of a trace."""
-    calls = sorted(trace.calls, key=lambda call: call.started_s or 0.0)
+def build_waterfall(trace: Trace, orders: Sequence[str] = ()) -> Waterfall:
+    """Return the waterfall of a trace; `orders` say for each call in which order it read the candidates, or ""."""
+    pairs = list(zip(trace.calls, orders or [""] * len(trace.calls), strict=True))
+    pairs.sort(key=lambda pair: pair[0].started_s or 0.0)
+    calls = [call for call, _ in pairs]
     axis = _Axis(_span(trace))
-    lanes = [lane for call in calls for lane in _lanes(call, axis)]
+    lanes = [replace(lane, order=order) for call, order in pairs for lane in _lanes(call, axis)]
     settled_s = trace.timings.panel_s if any(call.role == "proposer" for call in calls) else None
     settled_x = None if settled_s is None else axis.x(settled_s)
     return Waterfall(lanes, list(_ticks(axis)), settled_x, _summarize(calls, axis.span_s))

@@ -63,7 +63,7 @@ async def _improve(run: Run, assignment: Assignment, verify: Verify, written: Wr
         await run.emit(Revised(call, error.message, assignment.choice))
         return draft
     worse = review.find_regression(await assignment.read(draft.completion), revision)
-    await run.emit(Revised(call, worse, assignment.choice))
+    await run.emit(Revised(call, worse, assignment.choice, revision.completion.text))
     return replace(draft, completion=revision.completion) if worse is None else draft
 
 
@@ -87,7 +87,7 @@ async def _ask_reviewer(run: Run, assignment: Assignment, verify: Verify, draft:
     except CallError as error:
         call.outcome = error.kind
         raise
-    return ReviewArrived(call, defects, n_dismissed, assignment.choice)
+    return ReviewArrived(call, defects, n_dismissed, assignment.choice, draft.text)
 
 
 def _show_draft(run: Run, model: Model, draft: Completion) -> Sequence[Message]:

@@ -1,7 +1,9 @@
 """The trace pages in a real browser."""
 
 import asyncio
+import json
 import re
+import shlex
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -13,7 +15,7 @@ from playwright.async_api import Page, Request, expect
 from tests.fakes import answer, hang
 from tests.running import ask
 from tests.ui.conftest import Open
-from tests.ui.scene import HOSTILE, PANEL, QUESTION, Scene
+from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene
 from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.browser
@@ -59,6 +61,32 @@ async def test_the_answer_beside_a_candidate(used: Scene, opened: Open) -> None:
     await other.locator("summary").click()
     await expect(other.locator("ins")).to_have_text("often 0.75,")
     await expect(page.get_by_role("article", name="deep").get_by_text("shown as")).to_be_visible()
+
+
+async def test_texts_can_be_copied(used: Scene, opened: Open) -> None:
+    """The question, the answer as it was written, and the request as a curl command."""
+    page = await opened(
+        f"{used.gateway.url}/ui/requests/{used.fuse}", permissions=["clipboard-read", "clipboard-write"]
+    )
+    copied: dict[str, str] = {}
+    for name in ("Copy the question", "Copy the answer", "Copy as curl"):
+        button = page.get_by_role("button", name=name, exact=True)
+        await button.click()
+        await expect(button).to_have_text("Copied")
+        copied[name] = await page.evaluate("navigator.clipboard.readText()")
+    assert copied["Copy the question"] == QUESTION
+    assert copied["Copy the answer"] == FUSED
+    words = shlex.split(copied["Copy as curl"])
+    assert words[1] == f"{used.gateway.url}/v1/chat/completions"
+    assert json.loads(words[-1])["messages"] == [{"role": "user", "content": QUESTION}]
+
+
+async def test_the_question_comes_first(used: Scene, opened: Open) -> None:
+    """Then the answer, as rendered Markdown, then how long all took."""
+    page = await opened(f"{used.gateway.url}/ui/requests/{used.fuse}")
+    headings = await page.get_by_role("heading", level=2).all_inner_texts()
+    assert headings[:4] == ["Question", "Answer", "Time", "Candidates"]
+    await expect(page.get_by_role("group", name="The answer", exact=True).locator("p").first).to_contain_text("A hash")
 
 
 async def test_the_filter_narrows_by_choice(used: Scene, opened: Open) -> None:

@@ -13,3 +13,20 @@ const localTimes = (root) => {
   for (const each of root.querySelectorAll("[data-zone]")) each.textContent = zone;
 };
 localTimes(document);
+
+// Buttons that copy a text of the page. They are hidden without scripts, and where the browser grants no clipboard.
+if (navigator.clipboard) {
+  for (const button of document.querySelectorAll("button[data-copy]")) {
+    const label = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).textContent);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Not allowed";
+      }
+      setTimeout(() => { button.textContent = label; }, 2000);
+    });
+  }
+}

@@ -113,13 +113,14 @@ def test_a_review_is_collected_with_its_revision() -> None:
     """The revision belongs to the review of the same choice."""
     defect = Defect("wrong", "one", "it is two")
     events: list[Event] = [
-        ReviewArrived(call("f", "verifier"), (defect,), 2, choice=0),
+        ReviewArrived(call("f", "verifier"), (defect,), 2, choice=0, draft="one"),
         ReviewFailed("f", CallError(Kind.TIMEOUT, "slow"), choice=1),
-        Revised(call("d", "critic"), "it is empty", choice=0),
+        Revised(call("d", "critic"), "it is empty", choice=0, revision=""),
     ]
     kept, failed = collector(events).build(200, 101.0).verifications
     assert kept.defects == [schema.Defect("wrong", "one", "it is two")]
     assert (kept.n_dismissed, kept.revised, kept.worse) == (2, False, "it is empty")
+    assert (kept.draft, kept.revision) == ("one", "")
     assert (failed.failure, failed.revised) == (schema.Failure("timeout", "slow"), None)
 
 

@@ -81,3 +81,42 @@ def test_edits_are_shown_as_changes_of_files() -> None:
     (file,) = edited.files
     assert (file.path, file.kind, file.diff.n_added, file.diff.n_removed) == (PATH, "changed", 1, 1)
     assert view.candidates[0].changes == edited
+
+
+def test_the_question_is_the_last_message_of_the_user() -> None:
+    """Rendered as Markdown, like answers and candidates; data is shown as it is."""
+    messages = [{"role": "user", "content": "first"}, {"role": "user", "content": "**last**"}]
+    view = view_of(request={"messages": messages}, answers=[answer("*yes*")], candidates=[candidate("a", "*yes*")])
+    assert (view.question, view.question_html) == ("**last**", "<p><strong>last</strong></p>\n")
+    assert view.answers[0].html == view.candidates[0].html == "<p><em>yes</em></p>\n"
+    assert view_of().question is None
+    form = {"messages": messages, "params": {"response_format": {"type": "json_object"}}}
+    assert view_of(request=form, answers=[answer("*yes*")]).answers[0].html is None
+
+
+def test_two_orders_are_told_apart() -> None:
+    """In the critics, the waterfall and the ledger; a single order has no number."""
+    authors = [
+        {"model": "c", "role": "critic", "letters": {"A": "a", "B": "b"}},
+        {"model": "c", "role": "critic", "letters": {"A": "b", "B": "a"}},
+    ]
+    calls = [
+        {"role": "proposer", "model": "a", "started_s": 0.0},
+        {"role": "critic", "model": "c", "started_s": 2.0},
+        {"role": "critic", "model": "c", "started_s": 1.0},
+    ]
+    view = view_of(authors=authors, calls=calls)
+    assert [each.order for each in view.authors] == ["order 1", "order 2"]
+    assert list(view.orders) == ["", "order 1", "order 2"]
+    assert [lane.order for lane in view.waterfall.lanes] == ["", "order 2", "order 1"]
+    assert [each.order for each in view_of(authors=authors[:1]).authors] == [""]
+
+
+def test_a_revision_is_shown_as_the_difference_from_its_draft() -> None:
+    """Older files have neither."""
+    (kept, failed, old) = view_of(
+        verifications=[{"draft": "one\ntwo\n", "revision": "one\n2\n"}, {"draft": "one"}, {"model": "d"}]
+    ).reviews
+    assert kept.revision is not None
+    assert (kept.revision.n_added, kept.revision.n_removed) == (1, 1)
+    assert (failed.revision, old.revision) == (None, None)
