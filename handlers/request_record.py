@@ -31,7 +31,8 @@ class RequestRecord:
     and reply. `first_chunk_s` is the time from arrival to the first content of a stream; `quorum_wait_s` the wait for
     stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the number of
     the layer. `n_defects` is the number of defects that the verifier found, None if there is no verifier; `revised` is
-    whether the answer was then rewritten. `api` is the name of the client API, None on other paths.
+    whether the answer was then rewritten. `api` is the name of the client API, None on other paths. `alias` is the
+    model name that the client sent, if it stands for another one.
     """
 
     reply_id: str = ""
@@ -44,6 +45,7 @@ class RequestRecord:
     bytes_out: int = 0
     first_chunk_s: float | None = None
     mixture: str | None = None
+    alias: str | None = None
     mode: str | None = None
     bypass: str | None = None
     stream: bool = False
@@ -104,6 +106,7 @@ class RequestRecord:
             "outcome": self.outcome,
             "reply": self.reply_id,
             "mixture": self.mixture,
+            "alias": self.alias,
             "mode": self.mode,
             "bypass": self.bypass,
             "stream": self.stream or None,

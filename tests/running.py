@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import ClientResponse, ClientSession, web
 
-from config.settings import Capability, Critic, Mixture, Model, Proposer, Secret, Server, Settings
+from config.settings import Alias, Capability, Critic, Mixture, Model, Proposer, Secret, Server, Settings
 from gateway import make_app
 from handlers.lifecycle.connections import accept_clients
 from handlers.lifecycle.snapshots import SNAPSHOTS
@@ -38,7 +38,9 @@ def panel_of(*members: str | Proposer) -> tuple[Proposer, ...]:
     return tuple(Proposer(member) if isinstance(member, str) else member for member in members)
 
 
-def settings(models: Sequence[Model], *, server: Server | None = None, **mixture: Any) -> Settings:
+def settings(
+    models: Sequence[Model], *, server: Server | None = None, aliases: tuple[Alias, ...] = (), **mixture: Any
+) -> Settings:
     """Return settings with one mixture, `mom`, whose panel is all models and whose critic is the first.
 
     A panel may be given by its models' names.
@@ -47,7 +49,7 @@ def settings(models: Sequence[Model], *, server: Server | None = None, **mixture
     defaults: dict[str, Any] = {"name": "mom", "panel": names, "critic": Critic(names[0]), "deadline_s": 60.0}
     given = {**defaults, **mixture}
     mixtures = (Mixture(**{**given, "panel": panel_of(*given["panel"])}),)
-    return Settings(Path("config.yaml"), server or Server(port=0), tuple(models), mixtures)
+    return Settings(Path("config.yaml"), server or Server(port=0), tuple(models), mixtures, aliases)
 
 
 def ask(text: str = "Why?", **fields: Any) -> dict[str, Any]:

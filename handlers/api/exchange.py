@@ -32,6 +32,8 @@ from synth.run import Run
 
 _log = structlog.get_logger(__name__)
 
+_MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
+
 
 def answering(api: ClientApi) -> Handler:
     """Return the handler of an API's endpoint: it answers by a mixture, or by a single configured model."""
@@ -55,7 +57,9 @@ def answering(api: ClientApi) -> Handler:
             if not (api.fails_in_stream and parsed.chat.stream):
                 raise
             return await _fail_in_stream(request, parsed, error)
-        envelope = Envelope(record.reply_id, int(snapshot.unix_time()), target.name)
+        asked_name = parsed.chat.model or target.name  # an alias comes back as the client wrote it
+        record.alias = asked_name[:_MAX_NAME_CHARS] if asked_name != target.name else None
+        envelope = Envelope(record.reply_id, int(snapshot.unix_time()), asked_name)
         exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, app[SHUTDOWN])
         with app[SPENDING].charge(budgets, record.expected, record.ledger):
             return await exchange.reply_to(request)
@@ -107,7 +111,7 @@ def _resolve_target(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> 
             param="stream",
             code="unsupported_value",
         )
-    name = chat.model or snapshot.settings.mixtures[0].name
+    name = _resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
     mixture = _find_mixture(name, snapshot, mode)
     contract = derive_contract(chat, of_edits=mixture is not None)
     problem = (
@@ -138,11 +142,21 @@ def _record_target(record: RequestRecord, target: _Target, snapshot: Snapshot, *
         check_quote(record.expected, mixture, record.currency)
 
 
+def _resolve_name(name: str, snapshot: Snapshot) -> str:
+    """Return the mixture or model that a name or an alias stands for; ApiError (404) with the known names."""
+    if name in snapshot.mixtures or name in snapshot.models:
+        return name
+    settings = snapshot.settings
+    target = settings.resolve(name)
+    if target is None:
+        aliases = [alias.pattern for alias in settings.aliases]
+        raise unknown_model(name, [*snapshot.mixtures, *snapshot.models, *aliases])
+    return target
+
+
 def _find_mixture(name: str, snapshot: Snapshot, mode: str | None) -> Mixture | None:
     """Return the mixture of this name, in the mode that the client asked for; None for a single model's name."""
     mixture = snapshot.mixtures.get(name)
-    if mixture is None and name not in snapshot.models:
-        raise unknown_model(name, [*snapshot.mixtures, *snapshot.models])
     return mixture if mixture is None or mode is None else replace(mixture, mode=_parse_mode(mode))
 
 

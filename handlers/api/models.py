@@ -1,4 +1,4 @@
-"""GET /v1/models and /v1/models/{id}: the mixtures and models that a client may name."""
+"""GET /v1/models and /v1/models/{id}: the mixtures, models and aliases that a client may name."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from handlers.errors import unknown_model
 
 
 async def list_models(request: web.Request) -> web.Response:
-    """List the names that `model` may have: mixtures first, then the configured models.
+    """List the names that `model` may have: mixtures, configured models, and aliases without a wildcard.
 
     Clients that send `anthropic-version` get Anthropic's shape.
     """
@@ -23,13 +23,21 @@ async def list_models(request: web.Request) -> web.Response:
 
 
 async def show_model(request: web.Request) -> web.Response:
-    """Show one entry of the list; an unknown name is a 404 that lists the known ones."""
-    entries = _list_entries(request[CONTEXT].snapshot.settings)
+    """Show the entry of any name that a request may use; an unknown one is a 404 that lists the known ones."""
+    settings = request[CONTEXT].snapshot.settings
     name = request.match_info["id"]
-    if name not in entries:
-        raise unknown_model(name, entries)
-    is_anthropic = "anthropic-version" in request.headers
-    return web.json_response(_to_anthropic(entries[name]) if is_anthropic else entries[name])
+    entry = _find_entry(name, settings)
+    if entry is None:
+        raise unknown_model(name, _list_entries(settings))
+    return web.json_response(_to_anthropic(entry) if "anthropic-version" in request.headers else entry)
+
+
+def _find_entry(name: str, settings: Settings) -> dict[str, Any] | None:
+    target = settings.resolve(name)
+    if target is None:
+        return None
+    entry = _list_entries(settings)[target]
+    return entry if name == target else {**entry, "id": name, "alias_of": target}
 
 
 def _to_anthropic(entry: dict[str, Any]) -> dict[str, Any]:
@@ -40,7 +48,13 @@ def _to_anthropic(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _list_entries(settings: Settings) -> dict[str, dict[str, Any]]:
     mixtures = {mixture.name: _describe_mixture(mixture, settings) for mixture in settings.mixtures}
-    return mixtures | {model.name: _describe_model(model) for model in settings.models}
+    entries = mixtures | {model.name: _describe_model(model) for model in settings.models}
+    aliases = {
+        alias.pattern: {**entries[alias.target], "id": alias.pattern, "alias_of": alias.target}
+        for alias in settings.aliases
+        if alias.is_exact
+    }
+    return entries | aliases
 
 
 def _describe_mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:

@@ -121,6 +121,7 @@ _SCHEMAS: dict[str, Schema] = {
             "owned_by": STRING,
             "capabilities": array_schema(STRING),
             "context_window": nullable("integer"),
+            "alias_of": {**STRING, "description": "the mixture or model that an alias stands for"},
         },
         *("id", "object", "created", "owned_by"),
     ),

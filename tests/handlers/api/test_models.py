@@ -1,6 +1,6 @@
 """GET /v1/models: the names that a client may use."""
 
-from config.settings import Critic
+from config.settings import Alias, Critic
 from tests.fakes import FakeUpstream
 from tests.running import model, running, settings
 
@@ -28,3 +28,17 @@ async def test_vision_needs_a_proposer_that_can_see(upstream: FakeUpstream) -> N
     async with running(settings(models, panel=("blind",), critic=Critic("eyes"))) as gateway:
         mixture = (await gateway.request("GET", "/v1/models/mom")).json
     assert "vision" not in mixture["capabilities"]
+
+
+async def test_aliases_are_listed_after_the_names_that_they_stand_for(upstream: FakeUpstream) -> None:
+    """Patterns are not listed, but every name that matches one has an entry."""
+    config = settings([model("a", upstream)], aliases=(Alias("gpt-4.1", "mom"), Alias("claude-*", "a")))
+    async with running(config) as gateway:
+        listed = (await gateway.request("GET", "/v1/models")).json["data"]
+        alias = (await gateway.request("GET", "/v1/models/gpt-4.1")).json
+        matching = (await gateway.request("GET", "/v1/models/claude-x")).json
+        unknown = await gateway.request("GET", "/v1/models/gpt-5")
+    assert [each["id"] for each in listed] == ["mom", "a", "gpt-4.1"]
+    assert listed[2] == alias == {**listed[0], "id": "gpt-4.1", "alias_of": "mom"}
+    assert matching == {**listed[1], "id": "claude-x", "alias_of": "a"}
+    assert unknown.status == 404
