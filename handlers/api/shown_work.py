@@ -25,7 +25,7 @@ class ShownWork:
 
     def __init__(self, mixture: Mixture | None) -> None:
         self.is_shown = mixture is not None and mixture.show_work
-        self._shows_reasoning = mixture is None or mixture.show_reasoning
+        self.shows_reasoning = mixture is None or mixture.show_reasoning
         self._notes: list[str] = []
 
     def read(self, event: Event) -> str:
@@ -33,13 +33,13 @@ class ShownWork:
         note = _describe_step(event) if self.is_shown else ""
         if note:
             self._notes.append(note)
-        if isinstance(event, ReasoningDelta) and self._shows_reasoning:
+        if isinstance(event, ReasoningDelta) and self.shows_reasoning:
             return event.text
         return note
 
     def full_text(self, completion: Completion) -> str:
         """Return the reasoning content of a complete answer."""
-        return "".join(self._notes) + (completion.reasoning if self._shows_reasoning else "")
+        return "".join(self._notes) + (completion.reasoning if self.shows_reasoning else "")
 
 
 def _describe_step(event: Event) -> str:

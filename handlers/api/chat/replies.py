@@ -8,6 +8,7 @@ from handlers.api.client_api import Envelope
 from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
+from synth.authoring.client_stream import split_text
 from synth.events import Answered, DecidedBy, Event, Finished, ReasoningDelta, TextDelta
 from synth.normalize import Completion
 from synth.request import ChatRequest
@@ -35,9 +36,17 @@ def _upstream_fields(finished: Finished) -> Mapping[str, Any]:
 
 
 def _message_fields(answer: Answered) -> dict[str, Any]:
-    """Return the message fields that the gateway does not know; a mixture hides those that hold reasoning."""
-    hidden = () if answer.decided_by is DecidedBy.MODEL else ("reasoning_details",)
+    """Return the message fields that the gateway does not know.
+
+    A mixture hides those that hold reasoning, except beside tool calls: providers refuse the next turn without them.
+    """
+    is_shown = answer.decided_by is DecidedBy.MODEL or _has_calls(answer.completion)
+    hidden = () if is_shown else ("reasoning_details",)
     return {name: value for name, value in answer.completion.extra.items() if name not in hidden}
+
+
+def _has_calls(completion: Completion) -> bool:
+    return bool(completion.tool_calls or completion.function_call)
 
 
 def _build_choice(answer: Answered, reasoning: str) -> dict[str, Any]:
@@ -48,6 +57,8 @@ def _build_choice(answer: Answered, reasoning: str) -> dict[str, Any]:
         "refusal": completion.refusal,
         **_message_fields(answer),
     }
+    if not reasoning and _has_calls(completion):
+        reasoning = completion.reasoning
     if reasoning:
         message["reasoning_content"] = reasoning
     if completion.tool_calls:
@@ -62,10 +73,14 @@ def _build_choice(answer: Answered, reasoning: str) -> dict[str, Any]:
     }
 
 
-def _content(completion: Completion) -> str | None:
-    has_calls = completion.tool_calls or completion.function_call or completion.refusal
-    return completion.text or (None if has_calls else "")
+def _content(completion: Completion) -> str | list[Any] | None:
+    if completion.media:
+        return [*([{"type": "text", "text": completion.text}] if completion.text else []), *completion.media]
+    return completion.text or (None if _has_calls(completion) or completion.refusal else "")
 
+
+_MAX_DELTA_CHARS = 5000
+"""The longest text of one chunk. Some clients read lines of 64 KiB at most, and a character may need 12 bytes."""
 
 _AFTER_TEXT = '},"logprobs":null,"finish_reason":null}]}\n\n'
 
@@ -98,25 +113,38 @@ class ChunkWriter:
         """Return the chunks for an event; often none."""
         match event:
             case TextDelta(text=text, choice=choice):
-                return f"{self._before_text[choice]}{json.dumps(text)}{_AFTER_TEXT}".encode("ascii")
+                if len(text) <= _MAX_DELTA_CHARS:
+                    return f"{self._before_text[choice]}{json.dumps(text)}{_AFTER_TEXT}".encode("ascii")
+                return b"".join(self._chunk(choice, {"content": part}) for part in split_text(text, _MAX_DELTA_CHARS))
             case Answered():
                 return self._finish_choice(event)
             case _:
-                shown = self._work.read(event)
                 choice = event.choice if isinstance(event, ReasoningDelta) else 0
-                return self._chunk(choice, {"reasoning_content": shown}) if shown else b""
+                return self._reasoning(choice, self._work.read(event))
+
+    def _reasoning(self, choice: int, text: str) -> bytes:
+        parts = split_text(text, _MAX_DELTA_CHARS)
+        return b"".join(self._chunk(choice, {"reasoning_content": part}) for part in parts)
 
     def _finish_choice(self, answer: Answered) -> bytes:
-        completion = answer.completion
+        completion, choice = answer.completion, answer.choice
         delta: dict[str, Any] = _message_fields(answer)
+        chunks: list[bytes] = []
+        if _has_calls(completion) and not self._work.shows_reasoning:
+            chunks.append(self._reasoning(choice, completion.reasoning))
+        if completion.media:
+            delta["content"] = list(completion.media)
         if completion.refusal:
             delta["refusal"] = completion.refusal
         if completion.tool_calls:
             delta["tool_calls"] = [{**call, "index": n} for n, call in enumerate(completion.tool_calls)]
         if completion.function_call:
             delta["function_call"] = completion.function_call
-        chunk = self._chunk(answer.choice, delta, logprobs=completion.logprobs) if delta or completion.logprobs else b""
-        return chunk + self._chunk(answer.choice, {}, completion.finish_reason)
+        if delta or completion.logprobs:
+            first, *others = _split_calls(delta)
+            chunks.append(self._chunk(choice, first, logprobs=completion.logprobs))
+            chunks += [self._chunk(choice, other) for other in others]
+        return b"".join([*chunks, self._chunk(choice, {}, completion.finish_reason)])
 
     def heartbeat(self) -> bytes:
         """Return a comment, which SSE parsers skip."""
@@ -138,3 +166,27 @@ class ChunkWriter:
             {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": finish_reason}
         ]
         return f'{self._head},"choices":{encode_ascii(choices)}}}\n\n'.encode("ascii")
+
+
+def _split_calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a delta with its tool calls, as several if their arguments are long."""
+    later: list[dict[str, Any]] = []
+    calls: list[Any] = []
+    for call in delta.get("tool_calls", ()):
+        first, *others = _split_arguments(call.get("function"))
+        calls.append({**call, "function": first} if first is not None else call)
+        later += [{"tool_calls": [{"index": call["index"], "function": other}]} for other in others]
+    function, *others = _split_arguments(delta.get("function_call"))
+    later += [{"function_call": other} for other in others]
+    return [
+        {**delta, **({"tool_calls": calls} if calls else {}), **({"function_call": function} if function else {})},
+        *later,
+    ]
+
+
+def _split_arguments(function: Any) -> list[Any]:
+    arguments = function.get("arguments") if isinstance(function, dict) else None
+    if not isinstance(arguments, str) or len(arguments) <= _MAX_DELTA_CHARS:
+        return [function]
+    first, *others = split_text(arguments, _MAX_DELTA_CHARS)
+    return [{**function, "arguments": first}, *({"arguments": other} for other in others)]

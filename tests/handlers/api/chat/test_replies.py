@@ -14,6 +14,7 @@ from synth.events import Answered, DecidedBy, Finished, ReasoningDelta, TextDelt
 from synth.ledger import Ledger
 from synth.normalize import Completion
 from synth.request import ChatRequest
+from upstream.openai.stream_assembler import ToolCalls
 
 ENVELOPE = Envelope("chatcmpl-1", 1_700_000_000, "mom")
 SINGLE = ShownWork(None)
@@ -80,3 +81,49 @@ def test_usage_without_calls_is_estimated_from_the_text() -> None:
     usage = build_usage(finished, Ledger(), request, Server())
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (10, 5, 15)
     assert usage["mom"]["calls"] == 0
+
+
+CALL: dict[str, Any] = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize("shows", [True, False])
+def test_reasoning_goes_out_beside_tool_calls(shows: bool) -> None:
+    """Providers refuse the next turn without it, so it is not hidden there; a stream shows it once."""
+    work = ShownWork(Mixture("mom", (), Critic("a"), show_reasoning=shows))
+    details = [{"type": "reasoning.encrypted", "data": "x"}]
+    completion = Completion("", reasoning="hm", tool_calls=(CALL,), extra={"reasoning_details": details})
+    body = build_completion(ENVELOPE, Finished((answered(completion),), 0.0), {}, work)
+    message = body["choices"][0]["message"]
+    assert (message["reasoning_content"], message["reasoning_details"]) == ("hm", details)
+    writer = ChunkWriter(ENVELOPE, REQUEST, work)
+    chunks = events_of(writer.read(ReasoningDelta("hm")) + writer.read(answered(completion)))
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
+    assert [delta["reasoning_content"] for delta in deltas if "reasoning_content" in delta] == ["hm"]
+    assert [delta["reasoning_details"] for delta in deltas if "reasoning_details" in delta] == [details]
+
+
+def test_long_lines_are_split() -> None:
+    """No line of a stream is longer than 64 KiB, as far as its parts can be put together again."""
+    long = "\U0001f600" * 30_000
+    call: dict[str, Any] = {**CALL, "function": {"name": "f", "arguments": json.dumps({"x": long})}}
+    completion = Completion(long, reasoning=long, tool_calls=(call, CALL), function_call=call["function"])
+    writer = ChunkWriter(ENVELOPE, REQUEST, SINGLE)
+    data = writer.read(TextDelta(long)) + writer.read(ReasoningDelta(long)) + writer.read(answered(completion))
+    assert max(map(len, data.splitlines())) < 2**16
+    deltas = [chunk["choices"][0]["delta"] for chunk in events_of(data)]
+    assert "".join(delta.get("content", "") for delta in deltas) == long
+    assert "".join(delta.get("reasoning_content", "") for delta in deltas) == long
+    calls = ToolCalls()
+    for piece in (each for delta in deltas for each in delta.get("tool_calls", ())):
+        calls.feed(piece)
+    assert list(calls) == [call, CALL]
+
+
+def test_pictures_are_parts_of_the_content() -> None:
+    """In a body and in a stream."""
+    image = {"type": "image_url", "image_url": {"url": "data:,x"}}
+    completion = Completion("Look:", media=(image,))
+    body = build_completion(ENVELOPE, Finished((answered(completion),), 0.0), {}, SINGLE)
+    assert body["choices"][0]["message"]["content"] == [{"type": "text", "text": "Look:"}, image]
+    chunks = events_of(ChunkWriter(ENVELOPE, REQUEST, SINGLE).read(answered(completion)))
+    assert chunks[0]["choices"][0]["delta"]["content"] == [image]
