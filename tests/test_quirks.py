@@ -187,3 +187,19 @@ async def test_a_key_in_a_refusal_is_not_kept(upstream: FakeUpstream) -> None:
             await gateway.chat(ask(model="a", seed=1))
     assert secret not in str(logs)
     assert any("seed" in str(line.get("cause")) for line in logs)
+
+
+async def test_reasoning_without_an_opening_mark_is_no_text(upstream: FakeUpstream) -> None:
+    """From its first reply on, in JSON and then in streams as well; other members do not read it."""
+    upstream.script("a", answer("I should be brief.\n</think>\n\nRivers flow."))
+    upstream.script("c", answer("The critic's."))
+    models = [model(name, upstream) for name in "abc"]
+    async with running(settings(models, panel=("a", "b"), critic=Critic("c"))) as gateway:
+        await gateway.chat(ask())
+        whole = await gateway.chat(ask(model="a"))
+        streamed = await gateway.chat(ask(model="a", stream=True))
+    shown = str(upstream.requests_for("c")[0].body["messages"])
+    assert "Rivers flow." in shown
+    assert "brief" not in shown
+    assert (whole.text, streamed.streamed()) == ("Rivers flow.", "Rivers flow.")
+    assert streamed.streamed("reasoning_content").strip() == "I should be brief."

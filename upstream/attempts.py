@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import chain
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,7 @@ from upstream.openai.finish_reasons import is_stated
 from upstream.openai.quirks import ModelQuirks, fit
 from upstream.openai.refusals import find_quirks
 from upstream.openai.stream_assembler import HeldChunks
+from upstream.openai.unopened_thought import ThoughtOpener, restore_opening
 from upstream.redact import redact, secrets_of
 from upstream.retry_policy import RetryBudget
 
@@ -54,8 +56,11 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
     request = _build_request(route, call)
     with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
         completion = await route.upstream.complete(request, timeouts=_timeouts(route, call), attempt=attempt)
-        attempt.received_chars = wire.count_chars(completion["choices"][0]["message"])
+        message = completion["choices"][0]["message"]
+        attempt.received_chars = wire.count_chars(message)
         attempt.stated_model = completion.get("model")
+        if restore_opening(message):
+            route.quirks.note_thought(call.model.name, is_unopened=True)
         return completion
 
 
@@ -71,6 +76,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     # small, and nothing waits for it: a client has no use for a role alone.
     held: HeldChunks | None = HeldChunks()
     ending = _Ending()
+    opener = ThoughtOpener(expects=route.quirks.opens_thought)
     await _take_slots(route, call)
     request = _build_request(route, call, **extra)
     with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
@@ -78,6 +84,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
         async with aclosing(chunks):
             while (chunk := await _next_chunk(chunks, is_finished=ending.is_near)) is not None:
                 ending.note(attempt, chunk)
+                chunk = opener.feed(chunk)
                 if held is not None:
                     held.add(chunk)
                     if not wire.has_content(chunk, reasoning=call.shows_reasoning):
@@ -90,8 +97,10 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
                     yield chunk
         if not ending.is_stated:
             raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
-        for early in held.release() if held is not None else ():
-            yield early
+        for late in chain(held.release() if held is not None else (), opener.end()):
+            yield late
+        if opener.is_unopened is not None:
+            route.quirks.note_thought(call.model.name, is_unopened=opener.is_unopened)
 
 
 async def _next_chunk(chunks: AsyncGenerator[dict[str, Any]], *, is_finished: bool) -> dict[str, Any] | None:

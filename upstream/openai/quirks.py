@@ -60,6 +60,7 @@ class Action(StrEnum):
     NO_MEDIA = "no_media"  # pictures, sounds and files become words
     TOOLS_IN_WORDS = "tools_in_words"  # tool calls and results in the history become words, if no tools are sent
     SHORT_IDS = "short_ids"  # ids of tool calls become short
+    OPEN_THOUGHT = "open_thought"  # of replies: the mark that opens reasoning is put back (unopened_thought.py)
 
 
 @frozen
@@ -86,6 +87,9 @@ class Quirk:
         if self.action is Action.RENAME:
             return f"rename: {{{self.name}: {self.value}}}"
         return f"params: {{{self.name}: {self.value}}}" if self.action is Action.CAP else ""
+
+
+_OPEN_THOUGHT = Quirk(Action.OPEN_THOUGHT, cause="a reply closed its reasoning and had not opened it")
 
 
 def _without(fields: Fields, names: Iterable[str]) -> Fields:
@@ -298,6 +302,7 @@ _APPLY: Mapping[Action, Callable[[Quirk, Messages, Fields], Fitted]] = {
     Action.NO_MEDIA: _no_media,
     Action.TOOLS_IN_WORDS: _tools_in_words,
     Action.SHORT_IDS: _each(_short_ids),
+    Action.OPEN_THOUGHT: lambda _, messages, fields: (messages, fields),
 }
 _WORDS: Mapping[Action, str] = {
     Action.DROP: "{name} is left out",
@@ -317,6 +322,7 @@ _WORDS: Mapping[Action, str] = {
     Action.NO_MEDIA: "pictures, sounds and files are replaced by a note",
     Action.TOOLS_IN_WORDS: "tool calls in the history are put in words when no tools are sent",
     Action.SHORT_IDS: "ids of tool calls are shortened",
+    Action.OPEN_THOUGHT: "the opening mark of its reasoning is put back",
 }
 
 
@@ -347,13 +353,25 @@ class ModelQuirks:
         """Return what refusals have taught since the process began."""
         return tuple(self._learnt)
 
+    @property
+    def opens_thought(self) -> bool:
+        """Whether the model's replies lack the mark that opens their reasoning."""
+        return _OPEN_THOUGHT in self._learnt
+
+    def note_thought(self, model: str, *, is_unopened: bool) -> None:
+        """Remember, or forget, that replies lack the mark that opens their reasoning."""
+        if is_unopened:
+            self.remember([_OPEN_THOUGHT], model)
+        else:
+            self._learnt.pop(_OPEN_THOUGHT, None)
+
     def remember(self, quirks: Iterable[Quirk], model: str) -> None:
         """Keep quirks that have helped a request through, and write each into the log, once."""
         for quirk in quirks:
             if quirk not in self._learnt and len(self._learnt) < _MAX_REMEMBERED:
                 self._learnt[quirk] = None
                 _log.warning(
-                    "the model refuses a part of requests; they are fitted to it from now on",
+                    "model quirk",
                     model=model,
                     fitting=quirk.describe(),
                     cause=quirk.cause,

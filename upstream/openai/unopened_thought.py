@@ -1,0 +1,93 @@
+"""Reasoning that is closed and never opened, because the prompt's template has opened it. Pure.
+
+With DeepSeek-R1's and Qwen's templates the prompt itself ends in `<think>`. A server without a parser for them returns
+the rest: reasoning, `</think>`, answer. The missing mark is put back here, and everything else then reads as usual.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from upstream.openai.finish_reasons import is_stated, read_finish_reason
+from upstream.openai.stream_assembler import Text
+
+_OPENING, _CLOSING = "<think>", "</think>"
+_FENCE = "```"
+
+
+def restore_opening(message: dict[str, Any]) -> bool:
+    """Put the opening mark back into a message, and return whether one was missing, beyond doubt.
+
+    An answer may be about such marks. So there must be a single one, at the end of a line, outside of code, with an
+    answer behind it, and no reasoning in a field of its own.
+    """
+    content = message.get("content")
+    if not isinstance(content, str) or _CLOSING not in content or _OPENING in content:
+        return False
+    thought, _, answer = content.partition(_CLOSING)
+    is_line_end = answer.startswith(("\n", "\r")) or thought.endswith("\n")
+    is_alone = _CLOSING not in answer and thought.count(_FENCE) % 2 == 0 and not thought.endswith("`")
+    if not is_line_end or not is_alone or not answer.strip() or message.get("reasoning_content"):
+        return False
+    message["content"] = _OPENING + content
+    return True
+
+
+class ThoughtOpener:
+    """Puts the opening mark back into a stream, if its model is known to leave it out.
+
+    `is_unopened` is what this stream has shown: True for a closing mark alone, False if there was none although it was
+    expected, None if it has shown nothing.
+    """
+
+    # A stream cannot be asked whether a closing mark will come: by then its reasoning has gone out as text. What can be
+    # known is what the model did before. If it does otherwise for once, and never closes, its whole text has gone out
+    # as reasoning: then it is said again as text, which is odd to see, and loses nothing.
+
+    def __init__(self, *, expects: bool) -> None:
+        self.is_unopened: bool | None = None
+        self._state = "start" if expects else "watch"
+        self._text = Text()
+        self._tail = ""
+        self._is_cut = False
+
+    def feed(self, chunk: dict[str, Any]) -> dict[str, Any]:
+        """Return a checked chunk, with the mark if this is its place."""
+        if self._state == "done":
+            return chunk
+        for choice in chunk["choices"]:
+            delta = choice["delta"]
+            if delta.get("reasoning_content") or delta.get("reasoning"):
+                self._state = "done"
+            content = delta.get("content")
+            if isinstance(content, str) and content and self._state != "done":
+                delta["content"] = self._read(content)
+            if is_stated(choice.get("finish_reason")):
+                self._is_cut = read_finish_reason(choice["finish_reason"])[0] == "length"
+        return chunk
+
+    def _read(self, content: str) -> str:
+        if self._state == "start":
+            if not content.strip():
+                return content
+            self._state = "done" if content.lstrip()[:1] in ("<", "[") else "open"
+            opening = _OPENING if self._state == "open" else ""
+            return opening + self._watch(content)
+        return self._watch(content)
+
+    def _watch(self, content: str) -> str:
+        window = self._tail + content
+        self._tail = window[-len(_CLOSING) :]
+        if self._state == "open":
+            self._text.append(content)
+        if _OPENING in window:
+            self._state = "done"
+        elif _CLOSING in window:
+            self.is_unopened = True
+            self._state = "done"
+        return content
+
+    def end(self) -> Iterator[dict[str, Any]]:
+        """Yield what a text needs that was expected to be reasoning, and was not closed."""
+        if self._state == "open" and not self._is_cut:
+            self.is_unopened = False
+            yield {"choices": [{"index": 0, "delta": {"content": _CLOSING + str(self._text)}, "finish_reason": None}]}
