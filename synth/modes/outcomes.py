@@ -100,13 +100,18 @@ async def ask_critic(case: Case) -> Answered:
 
 
 def find_evident(case: Case) -> Candidate | None:
-    """Return the candidate that evidence decides for: it leaves one outcome of several, or has settled the panel."""
+    """Return the candidate that evidence decides for: it leaves one outcome of several, or has settled the panel.
+
+    Without a critic nobody chooses among several that are left, and the best-ranked of them is the answer.
+    """
     leaders, contract = case.panel.leaders(), case.run.contract
     if case.panel.ranking is None or contract.form is Form.TOOLS or not leaders:
         return None
     left = {find_outcome(contract, candidate) for candidate in leaders}
     seen = {find_outcome(contract, candidate) for candidate in case.panel.candidates if candidate.finding is None}
-    return leaders[0] if len(left) == 1 and (len(seen) > 1 or case.panel.is_settled) else None
+    if len(left) == 1:
+        return leaders[0] if len(seen) > 1 or case.panel.is_settled else None
+    return leaders[0] if len(left) < len(seen) and case.mixture.critic is None else None
 
 
 def list_findings(case: Case, candidates: Sequence[Candidate]) -> list[str]:

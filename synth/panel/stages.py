@@ -34,7 +34,7 @@ async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, question: Ques
             run, mixture, panel, replace(question, deadline=deadline, proposers=proposers), evidence.add
         )
         await evidence.rank(panel)
-        if _is_settled(run, mixture, panel, evidence):
+        if stage == len(sizes) or _is_settled(run, mixture, panel, evidence):
             break
 
 

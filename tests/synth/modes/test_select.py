@@ -133,6 +133,13 @@ async def test_without_a_critic_the_order_decides_what_evidence_leaves_open() ->
     assert (answer.author, answer.decided_by) == ("a", DecidedBy.PANEL_ORDER)
 
 
+async def test_without_a_critic_the_best_ranked_of_those_that_pass_is_evident() -> None:
+    """Evidence has ruled out the first of the panel."""
+    stage = scene({"a": WRONG, "b": RIGHT, "c": ALSO_RIGHT}, panel=("a", "b", "c"), critic=None, examples=EXAMPLES)
+    answer = await select(await case(stage))
+    assert (answer.author, answer.decided_by) == ("b", DecidedBy.EVIDENCE)
+
+
 async def test_candidates_that_all_fail_are_not_vetoed() -> None:
     """Examples may be wrong: they rank, and never rule out."""
     stage = scene({"a": WRONG, "b": code("1 + n")}, critic=None, examples={1: 100})
