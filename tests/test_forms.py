@@ -34,7 +34,7 @@ async def test_json_comes_without_a_fence(upstream: FakeUpstream, text: str, str
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_json_that_misses_the_schema_is_revised_once(upstream: FakeUpstream, stream: bool) -> None:
+async def test_json_that_breaks_the_schema_is_revised_once(upstream: FakeUpstream, stream: bool) -> None:
     """The finding names the place; nothing of the first draft reaches the client."""
     async with running(config(upstream, answer('{"n": "three"}'), answer('{"n": 3}'))) as gateway:
         reply = await gateway.chat(ask(response_format=WANTS_SCHEMA, stream=stream))
@@ -53,8 +53,8 @@ async def test_a_critic_that_cannot_give_json_leaves_the_best_valid_candidate(up
     assert len(upstream.requests_for("c")) == 2
 
 
-async def test_when_nobody_gives_json_the_findings_are_told(upstream: FakeUpstream) -> None:
-    """502, each model with what is wrong with its answer."""
+async def test_if_nobody_gives_json_the_error_has_the_findings(upstream: FakeUpstream) -> None:
+    """502, with the finding on each model's answer."""
     upstream.default = answer("Sorry")
     async with running(settings([model(name, upstream) for name in "ab"])) as gateway:
         reply = await gateway.chat(ask(response_format=WANTS_OBJECT))
@@ -73,8 +73,8 @@ async def test_equal_json_needs_no_critic(upstream: FakeUpstream) -> None:
     assert len(upstream.requests) == 2
 
 
-async def test_a_model_that_cannot_be_held_to_json_is_told_in_words(upstream: FakeUpstream) -> None:
-    """Without the capability the field stays away, and schema or rule come in words."""
+async def test_a_model_without_json_mode_is_asked_in_words(upstream: FakeUpstream) -> None:
+    """Without the capability the field is left out, and the schema is in the prompt."""
     upstream.default = answer('{"n": 1}')
     weak = model("weak", upstream, capabilities=frozenset({"json_object"}))
     none = model("none", upstream, capabilities=frozenset())
@@ -87,7 +87,7 @@ async def test_a_model_that_cannot_be_held_to_json_is_told_in_words(upstream: Fa
         assert json.dumps(SCHEMA) in body["messages"][-1]["content"]
 
 
-async def test_a_schema_that_is_none_is_refused(upstream: FakeUpstream) -> None:
+async def test_an_invalid_schema_is_refused(upstream: FakeUpstream) -> None:
     """Before any model is asked."""
     bad = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "integre"}}}
     async with running(settings([model("a", upstream)])) as gateway:
@@ -95,7 +95,7 @@ async def test_a_schema_that_is_none_is_refused(upstream: FakeUpstream) -> None:
     assert (reply.status, reply.error["param"]) == (400, "response_format.json_schema.schema")
 
 
-async def test_who_cannot_see_is_left_out(upstream: FakeUpstream) -> None:
+async def test_a_model_that_cannot_see_is_left_out(upstream: FakeUpstream) -> None:
     """Recorded, not failed; the parts themselves pass untouched, and a blind critic reads a note."""
     blind = frozenset({"tools"})
     content = [{"type": "text", "text": "What is this?"}, PICTURE]
@@ -115,7 +115,7 @@ async def test_who_cannot_see_is_left_out(upstream: FakeUpstream) -> None:
     assert "image_url stood here" in seen[1]["text"]
 
 
-async def test_a_panel_that_cannot_see_at_all_says_so(upstream: FakeUpstream) -> None:
+async def test_a_panel_without_any_model_that_can_see_is_an_error(upstream: FakeUpstream) -> None:
     """400 naming messages."""
     async with running(settings([model("a", upstream, capabilities=frozenset())])) as gateway:
         reply = await gateway.chat({"messages": [{"role": "user", "content": [PICTURE]}]})
@@ -139,7 +139,7 @@ async def test_n_choices_are_n_syntheses_of_one_panel_run(upstream: FakeUpstream
 
 
 async def test_n_of_a_single_model_asks_it_n_times(upstream: FakeUpstream) -> None:
-    """Also where the upstream itself knows no n."""
+    """Even if the upstream does not support n."""
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.chat(ask(n=2, model="a"))
     assert [choice["index"] for choice in reply.json["choices"]] == [0, 1]
@@ -157,7 +157,7 @@ async def test_logprobs_are_for_single_models(upstream: FakeUpstream) -> None:
     assert passed.json["choices"][0]["logprobs"] == logprobs
 
 
-async def test_a_context_overflow_is_told_in_the_words_that_clients_know(upstream: FakeUpstream) -> None:
+async def test_a_context_overflow_is_reported_in_the_words_that_clients_know(upstream: FakeUpstream) -> None:
     """Aider and litellm look for them."""
     upstream.default = context_length()
     async with running(settings([model("a", upstream)])) as gateway:
@@ -167,7 +167,7 @@ async def test_a_context_overflow_is_told_in_the_words_that_clients_know(upstrea
 
 
 async def test_a_400_never_looks_like_a_429(upstream: FakeUpstream) -> None:
-    """Some clients would repeat it for ever."""
+    """Some clients would retry it for ever."""
     message = "Your rate limit of 429 is 14290 tokens."
     upstream.default = status(400, body={"error": {"message": message}})
     async with running(settings([model("a", upstream)])) as gateway:

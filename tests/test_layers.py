@@ -1,4 +1,4 @@
-"""Samples and layers: one model asked several times, and a panel that reads what it said before."""
+"""Samples and layers: one model asked several times, and a panel that reads its own earlier candidates."""
 
 import json
 import re
@@ -27,7 +27,7 @@ def traced(folder: Path) -> tuple[Any, str]:
 
 
 def layered(first: Step, second: Step) -> Step:
-    """Return a proposer that answers otherwise once it is shown drafts."""
+    """Return a proposer that gives another answer when it reads drafts."""
     return lambda body: (second if shown(body) else first)(body)
 
 
@@ -57,15 +57,15 @@ async def test_a_further_layer_reads_the_one_before(upstream: FakeUpstream) -> N
 
 
 @pytest.mark.parametrize("n_layers", [1, 3])
-async def test_as_many_layers_as_are_wanted(upstream: FakeUpstream, n_layers: int) -> None:
-    """Every one of them reads the last."""
+async def test_there_are_as_many_layers_as_configured(upstream: FakeUpstream, n_layers: int) -> None:
+    """Each reads the one before."""
     async with running(config(upstream, layers=n_layers)) as gateway:
         await gateway.chat()
     assert len(upstream.requests_for("a")) == n_layers
 
 
-async def test_nothing_is_asked_again_where_nothing_is_to_settle(upstream: FakeUpstream) -> None:
-    """Equal candidates, or a single one, are as good as they will be."""
+async def test_equal_candidates_need_no_further_layer(upstream: FakeUpstream) -> None:
+    """Nor does a single one: a further layer would have nothing to settle."""
     setting = config(upstream)
     upstream.script("b", answer("a first "))
     async with running(setting) as gateway:
@@ -80,7 +80,7 @@ async def test_nothing_is_asked_again_where_nothing_is_to_settle(upstream: FakeU
     "second", [status(500), answer(""), from_request(lambda body: body["messages"][-1]["content"])]
 )
 async def test_a_layer_without_an_answer_loses_nothing(upstream: FakeUpstream, second: Step) -> None:
-    """Also where all that it has is a copy of the drafts: those of the layer before go to the critic."""
+    """Even if it only copies the drafts: the candidates of the layer before go to the critic."""
     setting = config(upstream)
     for name in "ab":
         upstream.script(name, layered(answer(f"{name} first"), second))
@@ -100,7 +100,7 @@ async def test_valid_candidates_are_not_given_up_for_broken_ones(upstream: FakeU
     assert reply.text == '{"n": 1}'
 
 
-async def test_who_cannot_be_asked_is_not_asked_again(upstream: FakeUpstream) -> None:
+async def test_a_model_that_failed_for_good_is_not_asked_again(upstream: FakeUpstream) -> None:
     """A key that was refused is refused a second time."""
     setting = config(upstream)
     upstream.script("d", status(401))
@@ -125,8 +125,8 @@ async def test_the_layers_share_the_panel_s_time(upstream: FakeUpstream) -> None
     assert reply.headers["x-mom-candidates"] == "3/3"
 
 
-async def test_the_first_answer_is_not_put_to_a_second_layer(upstream: FakeUpstream) -> None:
-    """The mode `first` is for speed."""
+async def test_the_mode_first_has_one_layer(upstream: FakeUpstream) -> None:
+    """It is for speed."""
     setting = config(upstream, mode="first")
     upstream.script("b", hang())
     async with running(setting) as gateway:
@@ -148,7 +148,8 @@ async def test_a_model_is_asked_as_often_as_it_has_samples(upstream: FakeUpstrea
     assert reply.text == "four + one + three + two"
     assert reply.headers["x-mom-candidates"] == "4/4"
     assert {request.body["temperature"] for request in upstream.requests_for("a")} == {0.9}
-    assert {request.body["seed"] for request in upstream.requests} == {7}
+    assert [request.body["seed"] for request in upstream.requests_for("a")] == [7, 8, 9]
+    assert {request.body["seed"] for name in "bc" for request in upstream.requests_for(name)} == {7}
     assert upstream.requests_for("b")[0].body["temperature"] == 0.1
     assert listed.json["panel"] == ["a#1", "a#2", "a#3", "b"]
     assert "a#2 answered" in reply.json["choices"][0]["message"]["reasoning_content"]
@@ -174,7 +175,7 @@ async def test_samples_count_for_the_quorum(upstream: FakeUpstream) -> None:
 
 
 async def test_a_failing_sample_is_named(upstream: FakeUpstream) -> None:
-    """As it is everywhere else; its model is not asked once more as critic where that is hopeless."""
+    """By its own name everywhere; its model is not asked again as the critic if it would fail again."""
     upstream.default = status(401)
     panel = panel_of(*(Proposer("a", sample=sample) for sample in (1, 2)))
     async with running(settings([model("a", upstream)], panel=panel)) as gateway:

@@ -1,4 +1,4 @@
-"""A mode is added as docs/architecture.md says."""
+"""The recipe for a new mode in docs/architecture.md works as written."""
 
 import re
 from importlib.util import module_from_spec, spec_from_file_location
@@ -16,8 +16,8 @@ PAGE = Path(__file__).parents[1].joinpath("docs", "architecture.md").read_text(e
 (SOURCE,) = re.findall(r"```python\n(.*?)```", PAGE.split("\n## A mode of synthesis\n")[1], re.DOTALL)
 
 
-def test_every_mode_has_its_word_and_its_function() -> None:
-    """What config.yaml may say is what there is, and `auto`, which finds one of them."""
+def test_every_mode_has_a_name_and_a_function() -> None:
+    """The names in config.yaml are those of the functions, and `auto`, which chooses one."""
     assert set(get_args(Mode)) == {"auto", *MODES}
 
 
@@ -47,7 +47,7 @@ async def test_a_mode_is_a_file_and_an_entry(upstream: FakeUpstream, shortest: s
 
 
 async def test_a_mode_may_lead_to_another(upstream: FakeUpstream, shortest: str) -> None:
-    """Here, where there is no candidate, to the critic alone."""
+    """Here to the critic alone, because there is no candidate."""
     upstream.script("a", status(500))
     upstream.script("c", answer("alone"))
     models = [model(name, upstream, retries=0) for name in "ca"]

@@ -1,4 +1,4 @@
-"""Choosing instead of writing: what the client gets is a candidate, byte for byte."""
+"""The mode `select`: the client receives a candidate byte for byte."""
 
 import asyncio
 import json
@@ -19,12 +19,12 @@ WANTS_JSON: dict[str, Any] = {"response_format": {"type": "json_object"}}
 
 
 def shown(body: Any) -> dict[str, str]:
-    """Return what a critic was shown, by letter."""
+    """Return the candidates that a critic reads, by letter."""
     return dict(FENCED.findall(str(body["messages"][-1]["content"])))
 
 
 def prefers(text: str, word: str = "{letter}\nIt is right.") -> Step:
-    """Return a critic that names the candidate in which `text` stands, wherever it is shown."""
+    """Return a critic that picks the candidate that contains `text`, in every order."""
 
     def verdict(body: Any) -> str:
         return next(word.format(letter=letter) for letter, candidate in shown(body).items() if text in candidate)
@@ -44,7 +44,7 @@ def config(upstream: FakeUpstream, *critic: Step, **mixture: Any) -> Settings:
 
 @pytest.mark.parametrize("stream", [False, True])
 async def test_the_chosen_candidate_is_the_answer_byte_for_byte(upstream: FakeUpstream, stream: bool) -> None:
-    """The critic is asked in both orders, for a few tokens, and names the same one twice."""
+    """The critic is asked in both orders, for a few tokens, and picks the same one twice."""
     async with running(config(upstream, prefers("2"))) as gateway:
         reply = await gateway.chat(ask(max_tokens=5000, temperature=0.3, stream=stream, **WANTS_JSON))
     assert (reply.streamed() if stream else reply.text) == '{ "n":2 }'
@@ -60,7 +60,7 @@ async def test_the_chosen_candidate_is_the_answer_byte_for_byte(upstream: FakeUp
 
 
 @pytest.mark.parametrize("word", ["A", "B", "Z", "Both are fine, honestly.", "I cannot say."])
-async def test_a_critic_that_changes_its_mind_has_said_nothing(upstream: FakeUpstream, word: str) -> None:
+async def test_a_pick_that_depends_on_the_order_does_not_count(upstream: FakeUpstream, word: str) -> None:
     """Always the same letter, a letter that does not exist, or talk: the panel's own order decides."""
     async with running(config(upstream, answer(word))) as gateway:
         reply = await gateway.chat(ask(**WANTS_JSON))
@@ -68,15 +68,15 @@ async def test_a_critic_that_changes_its_mind_has_said_nothing(upstream: FakeUps
     assert reply.headers["x-mom-decided-by"] == "panel_order"
 
 
-async def test_one_order_is_enough_where_the_operator_says_so(upstream: FakeUpstream) -> None:
-    """`orders: 1` halves the price of a verdict."""
+async def test_one_order_is_enough_if_the_operator_says_so(upstream: FakeUpstream) -> None:
+    """`orders: 1` halves the price of a pick."""
     async with running(config(upstream, prefers("2"), orders=1)) as gateway:
         assert (await gateway.chat(ask(**WANTS_JSON))).text == '{ "n":2 }'
     assert len(upstream.requests_for("c")) == 1
 
 
 async def test_invalid_candidates_are_out_and_one_outcome_needs_no_critic(upstream: FakeUpstream) -> None:
-    """Two that come to the same JSON value are one; broken JSON is not shown to anybody."""
+    """Two with the same JSON value are one; broken JSON is shown to nobody."""
     setting = config(upstream, answer("A"), panel=("a", "b", "e"))
     upstream.script("b", answer("{broken"))
     upstream.script("e", answer('{"n":1}'))
@@ -97,8 +97,8 @@ async def test_without_a_valid_candidate_the_critic_writes(upstream: FakeUpstrea
         assert (await gateway.chat(ask(**WANTS_JSON))).text == '{"n": 3}'
 
 
-async def test_a_whole_answer_is_taken_at_its_word(upstream: FakeUpstream) -> None:
-    """If it keeps the contract, and says the same in both orders."""
+async def test_a_critic_s_own_answer_is_used(upstream: FakeUpstream) -> None:
+    """If it keeps the contract and has the same outcome in both orders."""
     async with running(config(upstream, answer('{"n": 3}'))) as gateway:
         reply = await gateway.chat(ask(**WANTS_JSON))
     assert (reply.text, reply.headers["x-mom-decided-by"]) == ('{"n": 3}', "critic")
@@ -112,8 +112,8 @@ async def test_when_every_critic_fails_the_panel_s_order_decides(upstream: FakeU
     assert len(upstream.requests_for("d")) == 2
 
 
-async def test_truncated_candidates_are_shown_only_for_want_of_others(upstream: FakeUpstream) -> None:
-    """What broke off is no match for what is whole."""
+async def test_truncated_candidates_are_shown_only_if_there_are_no_others(upstream: FakeUpstream) -> None:
+    """A truncated answer never beats a complete one."""
     setting = config(upstream, answer("A"))
     upstream.script("a", answer('{"n": 1}', finish_reason="length"))
     async with running(setting) as gateway:
@@ -122,8 +122,8 @@ async def test_truncated_candidates_are_shown_only_for_want_of_others(upstream: 
     assert upstream.requests_for("c") == []
 
 
-async def test_the_likeliest_letter_counts_where_logprobs_are_given(upstream: FakeUpstream) -> None:
-    """What was sampled may not be what the critic thinks."""
+async def test_the_likeliest_letter_counts_if_logprobs_are_given(upstream: FakeUpstream) -> None:
+    """The sampled letter may be a less likely one."""
 
     def verdict(body: Any) -> Step:
         good = next(letter for letter, text in shown(body).items() if "2" in text)
@@ -138,7 +138,7 @@ async def test_the_likeliest_letter_counts_where_logprobs_are_given(upstream: Fa
 
 
 async def test_an_upstream_that_refuses_logprobs_is_asked_without(upstream: FakeUpstream) -> None:
-    """Some models have none to give."""
+    """Some models do not support them."""
     critic = from_request(lambda body: status(400) if "logprobs" in body else prefers("2"))
     async with running(config(upstream, critic)) as gateway:
         assert (await gateway.chat(ask(**WANTS_JSON))).text == '{ "n":2 }'
@@ -146,7 +146,7 @@ async def test_an_upstream_that_refuses_logprobs_is_asked_without(upstream: Fake
 
 
 async def test_auto_fuses_prose_and_chooses_among_code_and_json(upstream: FakeUpstream) -> None:
-    """By what the request asks, and by what the candidates are."""
+    """By the form that the request asks for, and by the form of the candidates."""
     code = "```python\ndef area(side):\n    return side * side * {number}\n```"
     for first, second, extra, mode in (
         ("Prose one.", "Prose two.", {}, "fuse"),
@@ -180,7 +180,7 @@ async def test_direct_is_the_critic_s_model_alone(upstream: FakeUpstream) -> Non
 
 
 async def test_a_request_may_ask_for_a_mode_of_its_own(upstream: FakeUpstream) -> None:
-    """By the header x-mom-mode; what is none is refused."""
+    """By the header x-mom-mode; an unknown mode is refused."""
     async with running(config(upstream, answer("alone"))) as gateway:
         reply = await gateway.chat(headers={"x-mom-mode": "direct"})
         refused = await gateway.chat(headers={"x-mom-mode": "guess"})
@@ -216,6 +216,6 @@ async def said_by(word: str) -> str:
 
 @given(st.text(min_size=1).filter(str.strip))
 @hypothesis_settings(max_examples=30)
-def test_whatever_a_critic_says_the_answer_is_a_candidate(word: str) -> None:
-    """Byte for byte; or an object of the critic's own, which text that was drawn by chance is not."""
+def test_for_any_reply_of_a_critic_the_answer_is_a_candidate(word: str) -> None:
+    """Byte for byte; random text is never a valid object of the critic's own."""
     assert asyncio.run(said_by(word)) in ('{"n": 1}', '{ "n":2 }', word)

@@ -13,7 +13,7 @@ SOON_S, NEVER_S = 0.05, 300.0
 
 
 async def gone(upstream: FakeUpstream, name: str) -> None:
-    """Wait until the upstream has seen the close of the last request for a model."""
+    """Wait until the upstream has seen the last request for a model close."""
     await asyncio.wait_for(upstream.requests_for(name)[-1].disconnected.wait(), 30)
 
 
@@ -24,7 +24,7 @@ def calls_in(folder: Path, reply: Reply) -> tuple[Any, dict[str, Any]]:
 
 
 async def test_a_straggler_is_cancelled_after_quorum_and_grace(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Its upstream sees the close; the others' answer goes on; and it stands in the trace and the ledger."""
+    """Its upstream sees the close, the others' answer continues, and the trace and the ledger have its call."""
     upstream.default = answer("same", usage=(10, 5))
     upstream.script("c", hang())
     config = settings([model(name, upstream) for name in "abc"], quorum=2, grace_s=SOON_S)
@@ -42,7 +42,7 @@ async def test_a_straggler_is_cancelled_after_quorum_and_grace(upstream: FakeUps
 
 
 async def test_a_grace_may_be_relative(upstream: FakeUpstream) -> None:
-    """A multiple of the time that the quorum took goes before the seconds."""
+    """A multiple of the time until the quorum wins over the seconds."""
     upstream.default = answer("same")
     upstream.script("c", hang())
     models = [model(name, upstream) for name in "abc"]
@@ -51,8 +51,8 @@ async def test_a_grace_may_be_relative(upstream: FakeUpstream) -> None:
         await gone(upstream, "c")
 
 
-async def test_who_comes_within_the_grace_is_taken(upstream: FakeUpstream) -> None:
-    """The quorum ends nothing at once."""
+async def test_a_candidate_within_the_grace_counts(upstream: FakeUpstream) -> None:
+    """The quorum cancels nobody at once."""
     gate = asyncio.Event()
     upstream.default = answer("same")
     upstream.script("c", after(gate, answer("same")))
@@ -66,7 +66,7 @@ async def test_who_comes_within_the_grace_is_taken(upstream: FakeUpstream) -> No
 
 
 async def test_only_valid_candidates_make_a_quorum(upstream: FakeUpstream) -> None:
-    """An answer that breaks the contract is no reason to send the others home."""
+    """An answer that breaks the contract does not count."""
     gate = asyncio.Event()
     upstream.script("a", answer("no JSON, sorry"))
     upstream.script("b", after(gate, answer('{"n": 1}')))
@@ -84,7 +84,7 @@ async def test_only_valid_candidates_make_a_quorum(upstream: FakeUpstream) -> No
 
 
 async def test_a_retried_proposer_is_cut_off(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Once the others have settled it has retry_grace_s, and is a failure that tells why it was tried again."""
+    """It has retry_grace_s once the others have settled; its failure says why it was being retried."""
     upstream.default = answer("same")
     upstream.script("c", status(500), hang())
     config = settings([model(name, upstream) for name in "abc"], retry_grace_s=SOON_S)
@@ -101,7 +101,7 @@ async def test_a_retried_proposer_is_cut_off(upstream: FakeUpstream, tmp_path: P
 
 
 async def test_a_late_failure_starts_the_retry_grace(upstream: FakeUpstream) -> None:
-    """A proposer that fails when all others have settled long ago has no more than that."""
+    """It begins with the failure if all others had settled before."""
     gate = asyncio.Event()
     upstream.default = answer("same")
     upstream.script("b", after(gate, status(500)), hang())
@@ -114,8 +114,8 @@ async def test_a_late_failure_starts_the_retry_grace(upstream: FakeUpstream) -> 
         await gone(upstream, "b")
 
 
-async def test_a_retry_within_its_grace_is_taken(upstream: FakeUpstream) -> None:
-    """A fault that passes costs no candidate."""
+async def test_a_retry_within_its_grace_counts(upstream: FakeUpstream) -> None:
+    """A short fault costs no candidate."""
     upstream.default = answer("same")
     upstream.script("b", status(500), answer("same"))
     async with running(settings([model(name, upstream) for name in "ab"], retry_grace_s=NEVER_S)) as gateway:
@@ -135,8 +135,8 @@ async def test_slow_is_not_failing(upstream: FakeUpstream) -> None:
         assert (await asking).headers["x-mom-candidates"] == "2/2"
 
 
-async def test_the_only_hope_is_tried_again_in_peace(upstream: FakeUpstream) -> None:
-    """Where nobody else has an answer, nobody is held up."""
+async def test_the_only_proposer_left_is_retried_without_a_limit(upstream: FakeUpstream) -> None:
+    """Without a candidate nobody waits for the retry in vain."""
     gate = asyncio.Event()
     upstream.script("a", status(400))
     upstream.script("b", status(500), after(gate, answer("worth the wait")))

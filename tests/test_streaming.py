@@ -58,7 +58,7 @@ async def test_without_being_asked_no_usage_is_sent(upstream: FakeUpstream) -> N
 
 
 @pytest.mark.parametrize("fault", [status(500), drop_mid_stream(1), stream_without_finish(""), status(429)])
-async def test_a_critic_that_fails_before_its_first_word_gives_way(upstream: FakeUpstream, fault: Any) -> None:
+async def test_a_critic_that_fails_before_its_first_word_is_replaced(upstream: FakeUpstream, fault: Any) -> None:
     """The fallback writes, and the client sees nothing of it."""
     config = two_and_critic(upstream, fault, critic=Critic("c", fallbacks=("d",)))
     upstream.script("d", answer("fallback"))
@@ -83,7 +83,7 @@ async def test_the_best_candidate_is_streamed_when_no_critic_speaks(upstream: Fa
     "fault", [drop_mid_stream(4, step=answer("half an answer")), stream_without_finish("half"), stall_mid_stream(4)]
 )
 async def test_a_stream_that_breaks_ends_with_an_error_event(upstream: FakeUpstream, fault: Any) -> None:
-    """After the first word there is no way back: an error in OpenAI's shape, and no [DONE]."""
+    """After the first word only an error in OpenAI's shape can follow, and no [DONE]."""
     config = two_and_critic(upstream, fault)
     slow = tuple(model(each.name, upstream, retries=0, timeout_s=0.5) for each in config.models)
     async with running(settings(slow, panel=("a", "b"), critic=Critic("c", fallbacks=("d",)))) as gateway:
@@ -95,7 +95,7 @@ async def test_a_stream_that_breaks_ends_with_an_error_event(upstream: FakeUpstr
 
 
 async def test_a_stream_of_copied_drafts_ends_with_an_error(upstream: FakeUpstream) -> None:
-    """What has gone out cannot be taken back, but it is not called an answer."""
+    """The text cannot be taken back, but the stream does not end as an answer."""
     config = two_and_critic(upstream, from_request(lambda body: str(body["messages"][0]["content"])))
     async with running(config) as gateway:
         reply = await gateway.chat(ask(stream=True))
@@ -103,7 +103,7 @@ async def test_a_stream_of_copied_drafts_ends_with_an_error(upstream: FakeUpstre
 
 
 async def test_an_error_before_the_first_byte_is_a_json_reply(upstream: FakeUpstream) -> None:
-    """Nothing is committed until there is something to say."""
+    """The reply is committed with the first content."""
     upstream.default = status(500)
     async with running(settings([model("a", upstream, retries=0)])) as gateway:
         reply = await gateway.chat(ask(stream=True))
@@ -135,7 +135,7 @@ async def test_an_error_after_a_heartbeat_is_an_event(upstream: FakeUpstream) ->
 
 
 async def test_heartbeats_keep_a_waiting_json_reply_alive(upstream: FakeUpstream) -> None:
-    """White space goes before the body, and an error is told in the body."""
+    """White space precedes the body, and an error is in the body."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer("late")), status(500))
     config = settings([model("a", upstream, retries=0)], server=Server(port=0, json_heartbeat_s=0.01))
@@ -165,7 +165,7 @@ async def test_a_client_that_leaves_a_stream_cancels_the_critic(upstream: FakeUp
 
 
 async def test_reasoning_and_work_are_shown_only_on_request(upstream: FakeUpstream) -> None:
-    """show_reasoning passes what the critic thinks, show_work how the panel fares; both are off by default."""
+    """show_reasoning passes on the critic's reasoning, show_work the panel's progress; both are off by default."""
     critic = answer("said", reasoning="thought")
     async with running(two_and_critic(upstream, critic)) as gateway:
         assert (await gateway.chat(ask(stream=True))).streamed("reasoning_content") == ""
@@ -184,7 +184,7 @@ async def test_reasoning_and_work_are_shown_only_on_request(upstream: FakeUpstre
 
 
 async def test_streaming_can_be_switched_off(upstream: FakeUpstream) -> None:
-    """`server: {streaming: reject}` is for those who rely on the refusal."""
+    """With `server: {streaming: reject}`."""
     config = settings([model("a", upstream)], server=Server(port=0, streaming="reject"))
     async with running(config) as gateway:
         reply = await gateway.chat(ask(stream=True))
@@ -220,7 +220,7 @@ async def test_odd_wire_bytes_are_read_right(upstream: FakeUpstream) -> None:
 
 
 async def test_a_slow_reader_holds_the_upstream_back(upstream: FakeUpstream) -> None:
-    """What the client does not read is not read from the upstream either, so memory stays bounded."""
+    """The gateway reads no faster than the client does, so memory stays bounded."""
     block = b'data: {"choices":[{"index":0,"delta":{"content":"' + b"x" * 2**16 + b'"}}]}\n\n'
     upstream.default = raw_stream([block] * 400)
     config = settings([model("a", upstream)])
