@@ -14,6 +14,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from config.settings import Model, Secret
+from runtime.time_slice import TimeSlice
 from runtime.timers import TimerWheel
 from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
@@ -125,7 +126,7 @@ class Upstream:
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
                 data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer)
-                body = decode_completion(data, MAX_EVENT_BYTES)
+            body = await decode_completion(data, MAX_EVENT_BYTES, TimeSlice(self._timers.now))
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
@@ -140,10 +141,12 @@ class Upstream:
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
-                decoder = ReplyDecoder(MAX_EVENT_BYTES)
+                decoder, time_slice = ReplyDecoder(MAX_EVENT_BYTES), TimeSlice(self._timers.now)
                 async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, timer):
                     for chunk in decoder.feed(piece):
                         yield chunk
+                        if time_slice.is_over():
+                            await time_slice.pause()
                     if decoder.is_done:
                         return
                 for chunk in decoder.end():

@@ -10,6 +10,8 @@ from enum import Enum, auto
 from itertools import chain
 from typing import Any
 
+from runtime.json_codec import exceeds_values
+from runtime.time_slice import TimeSlice
 from upstream.errors import CallError, Kind
 from upstream.http.sse import ErrorData, EventReader
 from upstream.openai import wire
@@ -20,6 +22,10 @@ from upstream.openai.stream_assembler import StreamAssembler
 _BOM = b"\xef\xbb\xbf"
 _DONE = b"[DONE]"
 _OK = 200
+MAX_VALUES = 500_000
+"""The largest number of values in a JSON reply, which is decoded in one turn of the event loop: about 60 ms."""
+
+_PIECE_BYTES = 2**16
 _MAX_LINE_BYTES = 2**14  # a longer first line is taken for all of the JSON
 
 
@@ -81,7 +87,7 @@ class ReplyDecoder:
             for line in text.split(b"\n"):
                 yield from self._read_event(line)
         elif text:  # else a heartbeat
-            yield self._read(wire.decode(text))
+            yield self._read(_decode(text))
 
     def _read_lines(self, data: bytes) -> Iterator[dict[str, Any]]:
         self._held.append(data)
@@ -91,7 +97,7 @@ class ReplyDecoder:
         self._held = [rest]
         for line in lines:
             if line.strip():
-                yield self._read(wire.decode(line))
+                yield self._read(_decode(line))
 
     def _read(self, value: Any) -> dict[str, Any]:
         self.usage = wire.read_usage(value) or self.usage
@@ -108,7 +114,7 @@ class ReplyDecoder:
         if self._form is _Form.LINES or (b"\n" in body and _is_json(body.partition(b"\n")[0])):
             yield from self._read_lines(b"\n")
             return
-        value = wire.decode(body)
+        value = _decode(body)
         yield self._read(value if wire.is_chunk(value) else as_chunk(wire.check_completion(value)))
         yield from self._shape.end()
 
@@ -184,20 +190,39 @@ def _delta_of(message: Mapping[str, Any]) -> dict[str, Any]:
     return {**message, "tool_calls": calls or None}
 
 
-def decode_completion(body: bytes, max_event_bytes: int) -> Any:
-    """Return the completion in a whole body, unchecked; a body of chunks, streamed unasked, is put together first.
+async def decode_completion(body: bytes, max_event_bytes: int, time_slice: TimeSlice) -> Any:
+    """Return the completion in a whole body, unchecked; a body of chunks, streamed unasked, is assembled first.
 
-    CallError, and EventTooLargeError, as a ReplyDecoder raises them.
+    CallError and EventTooLargeError as from ReplyDecoder, and CallError (oversized) for JSON of more than MAX_VALUES.
     """
     start = body.lstrip()
-    if start.startswith(b"{") and _is_json(start):
-        value = wire.decode(start)
-        if not wire.is_chunk(value):
+    if start.startswith(b"{"):
+        value = _decode_or_none(start)
+        if value is not None and not wire.is_chunk(value):
             return value
     decoder, assembler = ReplyDecoder(max_event_bytes), StreamAssembler()
-    for chunk in chain(decoder.feed(body), decoder.end()):
+    pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
+    for chunk in chain(chain.from_iterable(map(decoder.feed, pieces)), decoder.end()):
         assembler.feed(chunk)
+        if time_slice.is_over():
+            await time_slice.pause()
     return assembler.completion()
+
+
+def _decode(data: bytes) -> Any:
+    """Return a JSON value; CallError as from `wire.decode`, and (oversized) for one of more than MAX_VALUES."""
+    if len(data) > MAX_VALUES and exceeds_values(data, MAX_VALUES):
+        raise CallError(Kind.OVERSIZED, f"the reply holds more than {MAX_VALUES} JSON values")
+    return wire.decode(data)
+
+
+def _decode_or_none(data: bytes) -> Any:
+    try:
+        return _decode(data)
+    except CallError as error:
+        if error.kind is not Kind.UNPARSABLE:
+            raise
+        return None
 
 
 def _is_json(data: bytes) -> bool:

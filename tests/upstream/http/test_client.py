@@ -10,8 +10,19 @@ import aiohttp
 import pytest
 
 from config.settings import Secret
+from runtime.time_slice import SLICE_S
 from runtime.timers import TimerWheel
-from tests.fakes import FakeUpstream, gzip_bomb, header_bomb, oversized, redirect, refusing, status, unstreamed
+from tests.fakes import (
+    FakeUpstream,
+    gzip_bomb,
+    header_bomb,
+    oversized,
+    raw_stream,
+    redirect,
+    refusing,
+    status,
+    unstreamed,
+)
 from tests.fakes import answer as fake_answer
 from tests.fakes.steps import TEXT
 from upstream.calls import Attempt
@@ -21,7 +32,7 @@ from upstream.http.direct_exchange import DirectExchange
 from upstream.http.timeouts import Timeouts
 
 URL = "http://upstream.example/v1"
-QUESTION = ChatRequest([], {"model": "m"}, (("X-Title", "mom"),))
+REQUEST = ChatRequest([], {"model": "m"}, (("X-Title", "mom"),))
 
 
 def upstream_at(base_url: str, **options: Any) -> Upstream:
@@ -42,7 +53,7 @@ async def client_of(fake: FakeUpstream, **options: Any) -> AsyncGenerator[Upstre
 
 
 async def complete(upstream: Upstream, attempt: Attempt | None = None) -> dict[str, Any]:
-    return await upstream.complete(QUESTION, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
+    return await upstream.complete(REQUEST, timeouts=Timeouts(5), attempt=attempt or Attempt(0))
 
 
 async def test_key_and_headers_are_sent_and_the_attempt_is_recorded(upstream: FakeUpstream) -> None:
@@ -128,7 +139,7 @@ async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> No
 
     upstream = Upstream(locate, clock=lambda: 7.0, timers=TimerWheel())
     with pytest.raises(CallError, match="not ready in time") as caught:
-        await upstream.complete(QUESTION, timeouts=Timeouts(0.01), attempt=Attempt(0))
+        await upstream.complete(REQUEST, timeouts=Timeouts(0.01), attempt=Attempt(0))
     await upstream.close()
     assert caught.value.kind is Kind.NOT_READY
 
@@ -147,7 +158,7 @@ async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: Fa
     """It sends JSON although a stream was requested."""
     upstream.default = unstreamed(fake_answer("whole"))
     async with client_of(upstream) as real:
-        chunks = [chunk async for chunk in real.stream(QUESTION, timeouts=Timeouts(5), attempt=Attempt(0))]
+        chunks = [chunk async for chunk in real.stream(REQUEST, timeouts=Timeouts(5), attempt=Attempt(0))]
     assert [chunk["choices"][0]["delta"]["content"] for chunk in chunks] == ["whole"]
     assert chunks[0]["choices"][0]["finish_reason"] == "stop"
 
@@ -164,3 +175,36 @@ async def test_connecting_ahead_sends_nothing_and_never_fails(upstream: FakeUpst
         nobody = upstream_at(base_url)
         await nobody.connect((), 5.0)
         await nobody.close()
+
+
+async def test_a_stream_that_is_always_ready_lets_others_run(
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of chunks that arrive at once are not read in one turn of the event loop."""
+    n_chunks, step_s = 2_000, 0.001
+    word = b'data: {"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n'
+    upstream.default = raw_stream([word * n_chunks, b"data: [DONE]\n\n"])
+    now, n_turns = asyncio.get_running_loop().time(), 0
+
+    def count_time() -> float:
+        nonlocal now
+        now += step_s  # each look at the clock finds that a chunk has taken so long
+        return now
+
+    async def count_turns() -> None:
+        nonlocal n_turns
+        while True:
+            n_turns += 1
+            await asyncio.sleep(0)
+
+    async with client_of(upstream) as real:
+        monkeypatch.setattr(real._timers, "now", count_time)
+        counting = asyncio.create_task(count_turns())
+        n_read = 0
+        async for _ in real.stream(REQUEST, timeouts=Timeouts(1e6), attempt=Attempt(0)):
+            if not n_read:
+                n_turns = 0
+            n_read += 1
+        counting.cancel()
+    assert n_read >= n_chunks
+    assert n_turns >= n_chunks * step_s / SLICE_S / 2

@@ -1,5 +1,6 @@
 """The body of a successful reply, in whatever form it comes."""
 
+import asyncio
 import itertools
 import json
 from typing import Any
@@ -8,10 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.time_slice import SLICE_S, TimeSlice
+from tests.upstream.clocks import Clock
 from upstream.errors import CallError, Kind
 from upstream.http.sse import EventTooLargeError
 from upstream.openai import wire
-from upstream.openai.reply_decoder import ReplyDecoder, decode_completion
+from upstream.openai.reply_decoder import MAX_VALUES, ReplyDecoder, decode_completion
 from upstream.openai.stream_assembler import StreamAssembler
 
 LIMIT = 2**20
@@ -78,9 +81,9 @@ def test_every_form_of_one_answer_reads_the_same(body: bytes, cuts: list[int]) -
 
 
 @pytest.mark.parametrize("body", ONE_ANSWER.values(), ids=ONE_ANSWER)
-def test_a_whole_body_is_a_completion_in_every_form(body: bytes) -> None:
+async def test_a_whole_body_is_a_completion_in_every_form(body: bytes) -> None:
     """Also if a stream comes to a request that asked for none."""
-    choice = decode_completion(body, LIMIT)["choices"][0]
+    choice = (await decode_completion(body, LIMIT, TimeSlice(Clock())))["choices"][0]
     assert choice["message"]["content"] == "Rivers flow."
 
 
@@ -130,12 +133,51 @@ def test_a_stream_that_just_ends_is_truncated(body: bytes) -> None:
         b"[[[[",
     ],
 )
-def test_what_is_no_reply_is_unparsable(body: bytes) -> None:
+async def test_what_is_no_reply_is_unparsable(body: bytes) -> None:
     """Web pages, plain words and broken JSON."""
-    for read in (decode, lambda data: wire.check_completion(decode_completion(data, LIMIT))):
-        with pytest.raises(CallError) as caught:
-            read(body)
-        assert caught.value.kind is Kind.UNPARSABLE
+    with pytest.raises(CallError) as caught:
+        decode(body)
+    assert caught.value.kind is Kind.UNPARSABLE
+    with pytest.raises(CallError) as caught:
+        wire.check_completion(await decode_completion(body, LIMIT, TimeSlice(Clock())))
+    assert caught.value.kind is Kind.UNPARSABLE
+
+
+@pytest.mark.parametrize("head", [b'{"choices":[', b'data: {"choices":['])
+async def test_a_reply_of_too_many_values_is_refused(head: bytes) -> None:
+    """It would be decoded in one turn of the event loop, however many others wait."""
+    body = head + b"[]," * MAX_VALUES + b"1]}\n\n"
+    decoder = ReplyDecoder(len(body))
+    with pytest.raises(CallError) as caught:
+        list(itertools.chain(decoder.feed(body), decoder.end()))
+    assert caught.value.kind is Kind.OVERSIZED
+    with pytest.raises(CallError) as caught:
+        await decode_completion(body, len(body), TimeSlice(Clock()))
+    assert caught.value.kind is Kind.OVERSIZED
+
+
+async def test_a_long_stream_that_nobody_asked_for_lets_others_run() -> None:
+    """Assembling it pauses whenever a time slice is over."""
+    clock = Clock()
+
+    def count_time() -> float:
+        clock.now += 0.001  # the work of one chunk
+        return clock.now
+
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    body = sse(*[chunk({"content": "x"})] * 500, chunk({}, "stop"), "[DONE]")
+    completion = await decode_completion(body, LIMIT, TimeSlice(count_time))
+    counting.cancel()
+    assert completion["choices"][0]["message"]["content"] == "x" * 500
+    assert turns >= 500 * 0.001 / SLICE_S / 2
 
 
 ERROR = {"error": {"message": "the quota is used up", "code": 429}}
