@@ -25,8 +25,8 @@ doctor: $(VENV)/.run  ## Check config.yaml and ask every model for one token (AR
 
 check: lint types coverage  ## Lint, types, tests with coverage: what CI runs
 
-LARGE_CLIENTS ?= opencode cline
-CLIENTS = aider openai-python httpie llm langchain openai-node continue $(LARGE_CLIENTS)
+LARGE_CLIENTS ?= opencode cline claude-code codex
+CLIENTS = aider openai-python anthropic-python agents-sdk httpie llm langchain openai-node continue $(LARGE_CLIENTS)
 clients: $(VENV)/.dev  ## Test aider, SDKs, agents; needs git, node, npm (LARGE_CLIENTS= saves 800 MB)
 	@$(MAKE) --no-print-directory --jobs=3 $(CLIENTS:%=.venvs/%/.installed)
 	CLIENTS_REQUIRED="$(CLIENTS)" $(BIN)/pytest -n auto --dist worksteal -m clients tests/clients $(ARGS)

@@ -18,6 +18,17 @@ models:
   - {{name: mom, provider: openai, model: mom, apiBase: "{url}", apiKey: any, roles: [chat], capabilities: [tool_use]}}
 """
 
+_CODEX_CONFIG = """\
+model = "mom"
+model_provider = "mom"
+
+[model_providers.mom]
+name = "Mixture-of-Models Gateway"
+base_url = "{url}"
+wire_api = "responses"
+env_key = "MOM_API_KEY"
+"""
+
 
 async def opencode(stage: Stage, home: Path, prompt: str) -> Ended:
     """Run opencode with leave to use its tools."""
@@ -42,6 +53,31 @@ async def cline(stage: Stage, home: Path, prompt: str) -> Ended:
     return await sandboxed("-P", "openai", "-m", "mom", prompt)
 
 
+async def claude_code(stage: Stage, home: Path, prompt: str) -> Ended:
+    """Run Claude Code with permission to use its tools; it speaks Anthropic's Messages."""
+    return await run(
+        node_program("claude-code", "claude"),
+        "-p",
+        "--permission-mode",
+        "acceptEdits",
+        prompt,
+        home=home,
+        ANTHROPIC_BASE_URL=stage.url.removesuffix("/v1"),
+        ANTHROPIC_AUTH_TOKEN="any",
+        ANTHROPIC_MODEL="mom",
+        CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC="1",
+        CLAUDE_CODE_DISABLE_EXPERIMENTAL_BETAS="1",
+    )
+
+
+async def codex(stage: Stage, home: Path, prompt: str) -> Ended:
+    """Run Codex without its sandbox; it speaks OpenAI's Responses."""
+    (home / ".codex").mkdir(exist_ok=True)
+    (home / ".codex" / "config.toml").write_text(_CODEX_CONFIG.format(url=stage.url), encoding="utf-8")
+    options = ("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
+    return await run(node_program("codex", "codex"), *options, prompt, home=home, MOM_API_KEY="any")
+
+
 @dataclass(frozen=True, slots=True)
 class Agent:
     """An agent, and the call of its own tool that writes a text to a file."""
@@ -55,4 +91,6 @@ AGENTS = {
     "opencode": Agent(opencode, "write", lambda file, text: {"filePath": str(file), "content": text}),
     "continue": Agent(continued, "Write", lambda file, text: {"filepath": str(file), "content": text}),
     "cline": Agent(cline, "editor", lambda file, text: {"path": str(file), "new_text": text}),
+    "claude-code": Agent(claude_code, "Write", lambda file, text: {"file_path": str(file), "content": text}),
+    "codex": Agent(codex, "exec_command", lambda file, text: {"cmd": f"cat > {file} <<'END'\n{text}END"}),
 }
