@@ -17,18 +17,23 @@ from tqdm import tqdm
 from config import ConfigError, load
 from config.settings import Mixture, Settings
 from eval import edit_suite, humaneval
-from eval.arms import SAMPLES, Arm, arms_of
+from eval.arms import SAMPLES, Arm, make_arms
 from eval.asking import Conditions
 from eval.items import Item
 from eval.measuring import Measuring, Result
 from eval.plot import svg
-from eval.record import Record, RecordedPool, digest
-from eval.report import deciders, lines, table
+from eval.record import Record, Recorder
+from eval.report import deciders, losses, make_lines, signals, table
 from handlers.telemetry import logs
 from runtime.sandbox.namespaces import Isolation, isolation
 from upstream.embedded.supervisor import EmbeddedModels
+from upstream.pool import Pool
 
-SUITES: Mapping[str, Callable[[], list[Item]]] = {humaneval.SUITE: humaneval.items, edit_suite.SUITE: edit_suite.items}
+SUITES: Mapping[str, Callable[[], list[Item]]] = {
+    humaneval.SUITE: humaneval.items,
+    humaneval.HIDDEN_SUITE: humaneval.hidden_items,
+    edit_suite.SUITE: edit_suite.items,
+}
 _LOOK_EVERY_S = 0.5
 
 
@@ -39,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load(options.config, {**environ, **os.environ})
         mixture = settings.mixture(options.mixture) if options.mixture else settings.mixtures[0]
-        arms = _chosen(arms_of(mixture, options.seed), options.arms)
+        arms = _chosen(make_arms(mixture, options.seed), options.arms)
         items = SUITES[options.suite]()[: options.limit]
     except (ConfigError, KeyError, ValueError, PackageNotFoundError) as error:
         print(f"cannot measure: {error}", file=sys.stderr)
@@ -63,15 +68,10 @@ async def _measure(
     options: argparse.Namespace, settings: Settings, mixture: Mixture, arms: Sequence[Arm], items: Sequence[Item]
 ) -> int:
     record = Record(options.out / "record.jsonl")
-    provenance = {
-        "seed": options.seed,
-        "config": digest(options.config.read_text(encoding="utf-8")),
-        "runtime": f"xllamacpp {version('xllamacpp')}",
-    }
     stop = time.monotonic() + options.minutes * 60
     conditions = Conditions(options.seed, options.max_tokens)
-    async with _pool(settings, record, provenance, asks=not options.offline) as pool:
-        measuring = Measuring(pool, settings, mixture, conditions)
+    async with _open_recorder(settings, mixture, record, asks=not options.offline) as recorder:
+        measuring = Measuring(record, settings, mixture, conditions, recorder=recorder)
         found: list[Result] = []
         n_items = 0
         with tqdm(total=len(items), unit="item", desc=options.suite) as bar:
@@ -82,40 +82,55 @@ async def _measure(
     if not found:
         print("nothing was measured: no item has all of its calls recorded", file=sys.stderr)
         return 1
-    print(_written(options, found, mixture.panel_models, record, n_items))
+    print(_write_report(options, found, mixture, record, n_items))
     return 0
 
 
-def _written(
-    options: argparse.Namespace, results: Sequence[Result], members: Sequence[str], record: Record, n_items: int
+def _write_report(
+    options: argparse.Namespace, results: Sequence[Result], mixture: Mixture, record: Record, n_items: int
 ) -> str:
     """Write the report and the plot; return the report."""
-    found = lines(results, members, seed=options.seed)
+    found = make_lines(results, mixture.panel_models, seed=options.seed)
     facts = [
-        f"Suite {options.suite}, N = {n_items}, seed {options.seed}, at most {options.max_tokens} tokens an answer.",
+        f"Suite {options.suite}, mixture {mixture.name}, N = {n_items}.",
+        f"Seed {options.seed}, at most {options.max_tokens} tokens an answer.",
         f"Answers ran in {isolation()}.",
-        *(f"Recorded with {_told(provenance)}." for provenance in record.provenances()),
+        *(f"Recorded with {_describe(provenance)}." for provenance in record.provenances()),
     ]
-    report = "\n".join([table(found), "", "Decided by:", "", deciders(results), "", *facts, ""])
-    (options.out / f"{options.suite}.md").write_text(report, encoding="utf-8")
-    title = f"{options.suite}: pass rate with its 95 % interval, {n_items} items"
-    (options.out / f"{options.suite}.svg").write_text(svg(title, found), encoding="utf-8")
+    parts = [
+        "Decided by:",
+        "",
+        deciders(results),
+        "",
+        *signals(results),
+        *losses(results, mixture.panel_models),
+        *facts,
+    ]
+    report = "\n".join([table(found), "", *parts, ""])
+    name = f"{options.suite}-{mixture.name}"
+    (options.out / f"{name}.md").write_text(report, encoding="utf-8")
+    title = f"{options.suite}, {mixture.name}: pass rate with its 95 % interval, {n_items} items"
+    (options.out / f"{name}.svg").write_text(svg(title, found), encoding="utf-8")
     return report
 
 
-def _told(provenance: Mapping[str, Any]) -> str:
-    return f"seed {provenance['seed']}, configuration {provenance['config'][:12]}, {provenance['runtime']}"
+def _describe(provenance: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in provenance.items())
 
 
 @asynccontextmanager
-async def _pool(
-    settings: Settings, record: Record, provenance: Mapping[str, Any], *, asks: bool
-) -> AsyncGenerator[RecordedPool]:
-    """Run the embedded models, if any call may be made, and give the pool that records."""
-    weights = [model.weights for model in settings.models if model.weights is not None]
-    embedded = EmbeddedModels(weights if asks else (), models_dir=_models_dir(), environ=os.environ)
+async def _open_recorder(
+    settings: Settings, mixture: Mixture, record: Record, *, asks: bool
+) -> AsyncGenerator[Recorder | None]:
+    """Run the embedded models of the mixture, and yield what asks and records; None if no call may be made."""
+    if not asks:
+        yield None
+        return
+    models = [settings.model(name) for name in mixture.used_models]
+    weights = [model.weights for model in models if model.weights is not None]
+    embedded = EmbeddedModels(weights, models_dir=_models_dir(), environ=os.environ)
     await embedded.start()
-    pool = RecordedPool(settings.models, record, provenance=provenance, embedded=embedded, asks=asks)
+    pool = Pool(settings.models, embedded=embedded)
     try:
         said: list[str] = []
         while waiting := [state.reason for state in embedded.list_statuses() if state.phase != "ready"]:
@@ -123,7 +138,7 @@ async def _pool(
                 print("; ".join(waiting), file=sys.stderr)
                 said = waiting
             await asyncio.sleep(_LOOK_EVERY_S)
-        yield pool
+        yield Recorder(pool, record, {"runtime": f"xllamacpp {version('xllamacpp')}"})
     finally:
         await pool.close()
         await embedded.close()

@@ -1,50 +1,82 @@
 """The arms of a measurement: the mixture as it is, its members, and the ways of making an answer one by one."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from config.settings import Mixture, Proposer
 from eval.items import Item
+from synth.evidence.examples import Example
 
 SAMPLES = "samples"
 _SAMPLING_TEMPERATURE = 0.8
 
+Examples = Literal["all", "half", "none"]
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One way of getting an answer: of a mixture, or of the one model that `model` names for an item."""
+    """One way of getting an answer: of a mixture, or of the one model that `model` names for an item.
+
+    Evidence may use all `examples` that a request shows, every other one, or none.
+    """
 
     name: str
     mixture: Mixture | None = None
     model: Callable[[Item], str] | None = None
+    examples: Examples = "all"
 
 
-def arms_of(mixture: Mixture, seed: int) -> dict[str, Arm]:
+def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
     """Return every arm that a mixture can be measured by, by name; the members first, the best-ranked foremost.
 
-    `random` is a member drawn for each item. `fuse+verify` needs a mixture that has a `verify`. `samples` asks the
-    best-ranked member alone, as often as the panel has members and once more, which is about what the mixture costs,
-    and lets the critic choose.
+    `random` is a member drawn for each item. The `evidence` arms choose by evidence and then by the panel's order, and
+    ask no critic; `first`, `select`, `fuse` run no code. Arms that need a critic, a `verify` or stages are there if the
+    mixture has them. `samples` asks the best-ranked member alone, as often as the panel has members and once more,
+    which is about what the mixture costs, and lets the critic choose.
     """
     panel = mixture.panel_models
-    best = tuple(
-        Proposer(panel[0], {"temperature": _SAMPLING_TEMPERATURE, "seed": seed + number}, number)
-        for number in range(1, len(mixture.panel) + 2)
-    )
+    plain = replace(mixture, evidence="off", stages=(), repair=0, verify=None)
     arms = [
-        *(_member(name) for name in panel),
-        Arm("critic-alone", replace(mixture, mode="direct", verify=None)),
+        *(Arm(name, model=lambda _, name=name: name) for name in panel),  # type: ignore[misc]
         Arm("random", model=lambda item: random.Random(f"{seed} {item.name}").choice(panel)),  # noqa: S311
-        Arm("first", replace(mixture, mode="first", verify=None)),
-        Arm("select", replace(mixture, mode="select", verify=None)),
-        Arm("fuse", replace(mixture, mode="fuse", verify=None)),
-        *([Arm("fuse+verify", replace(mixture, mode="fuse"))] if mixture.verify else []),
+        Arm("first", replace(plain, mode="first")),
+        *(_arms_with_critic(mixture, plain, seed) if mixture.critic else []),
+        *_evidence_arms(mixture),
         Arm("as-configured", mixture),
-        Arm(SAMPLES, replace(mixture, panel=best, mode="select", verify=None)),
     ]
     return {arm.name: arm for arm in arms}
 
 
-def _member(name: str) -> Arm:
-    return Arm(name, model=lambda _: name)
+def choose_examples(examples: Sequence[Example], which: Examples) -> tuple[Example, ...]:
+    """Return the examples that an arm may use."""
+    return {"all": tuple(examples), "half": tuple(examples[::2]), "none": ()}[which]
+
+
+def _arms_with_critic(mixture: Mixture, plain: Mixture, seed: int) -> list[Arm]:
+    best = tuple(
+        Proposer(mixture.panel_models[0], {"temperature": _SAMPLING_TEMPERATURE, "seed": seed + number}, number)
+        for number in range(1, len(mixture.panel) + 2)
+    )
+    return [
+        Arm("critic-alone", replace(plain, mode="direct")),
+        Arm("select", replace(plain, mode="select")),
+        Arm("fuse", replace(plain, mode="fuse")),
+        *([Arm("fuse+verify", replace(plain, mode="fuse", verify=mixture.verify))] if mixture.verify else []),
+        Arm(SAMPLES, replace(plain, panel=best, mode="select")),
+    ]
+
+
+def _evidence_arms(mixture: Mixture) -> list[Arm]:
+    level = mixture.evidence if mixture.evidence == "full" else "auto"
+    whole = replace(mixture, mode="auto", critic=None, verify=None, evidence=level, stages=(), repair=0)
+    n_panel = len(mixture.panel)
+    stages = mixture.stages or ((1, n_panel - 1) if n_panel > 1 else ())
+    return [
+        Arm("evidence", whole),
+        Arm("evidence-half", whole, examples="half"),
+        Arm("evidence-none", whole, examples="none"),
+        *([Arm("evidence+stages", replace(whole, stages=stages))] if stages else []),
+        Arm("evidence+repair", replace(whole, stages=stages, repair=1)),
+    ]

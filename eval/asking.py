@@ -1,22 +1,21 @@
 """Having one arm answer one item, by the gateway's own pipeline, and what that took."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from config.settings import Mixture, Settings
 from eval.arms import Arm
 from eval.items import Item
 from synth.contract.contract import derive_contract
-from synth.events import Event, SynthesisError
+from synth.events import Emit, Event, EvidenceFound, SynthesisError
+from synth.evidence.inquiry import EvidenceFinder
 from synth.ledger import Ledger
 from synth.mixture import answer, find_bypass_rule, needs_no_panel
+from synth.model_pool import ModelPool
 from synth.normalize import Completion
 from synth.panel import layers
 from synth.request import ChatRequest
 from synth.run import Run
-from upstream.calls import Call
-from upstream.pool import Pool
 
 _DIRECT_DEADLINE_S = 300.0
 
@@ -33,8 +32,9 @@ class Conditions:
 class Answer:
     """What one arm said to one item, and what that took. `text` is None where there was no answer at all.
 
-    `well_formed` is whether the answer keeps the form that was asked for. `seconds` is what the calls took, those that
-    ran side by side counted once; `cost` is None where a model has no price.
+    `well_formed` is whether the answer keeps the form that was asked for. `seconds` is how long it took by the record,
+    in which running code takes no time; `cost` is None if a model has no price. `signal` is the evidence that separated
+    the candidates, "" if none did.
     """
 
     text: str | None
@@ -45,19 +45,39 @@ class Answer:
     completion_tokens: int
     seconds: float
     cost: float | None
+    signal: str = ""
 
 
-async def ask_panel(pool: Pool, settings: Settings, mixture: Mixture, item: Item, conditions: Conditions) -> None:
-    """Ask the whole panel and wait for all of it, so that every arm finds its calls in the record."""
-    run = _run(pool, settings, mixture.deadline_s, item, conditions)
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where an item is asked: the pool that replays, the configuration, and what finds evidence."""
+
+    pool: ModelPool
+    settings: Settings
+    conditions: Conditions
+    finder: EvidenceFinder | None = None
+
+
+async def ask_panel(setting: Setting, mixture: Mixture, item: Item) -> list[str]:
+    """Ask the whole panel and wait for all of it; return the texts of its candidates that keep the form."""
+    run = _run(setting, mixture.deadline_s, item, _ignore)
     if find_bypass_rule(run.request, mixture) is None and not needs_no_panel(run.request, mixture):
-        await layers.ask_panel(run, replace(mixture, quorum=None, layers=1))
+        whole = replace(mixture, quorum=None, layers=1, stages=(), evidence="off", repair=0)
+        panel = await layers.ask_panel(run, whole)
+        return [candidate.completion.text for candidate in panel.candidates if candidate.finding is None]
+    return []
 
 
-async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: Conditions) -> Answer:
+async def ask(setting: Setting, arm: Arm, item: Item) -> Answer:
     """Return the arm's answer; the run draws what it draws at random from the seed and the item's name."""
+    signals = [""]
+
+    async def emit(event: Event) -> None:
+        if isinstance(event, EvidenceFound) and event.decides:
+            signals.append(event.ranking.by)
+
     deadline_s = arm.mixture.deadline_s if arm.mixture else _DIRECT_DEADLINE_S
-    run = _run(pool, settings, deadline_s, item, conditions)
+    run = _run(setting, deadline_s, item, emit)
     completion, decided_by = None, "nobody"
     try:
         target = arm.mixture or (arm.model and arm.model(item))
@@ -75,28 +95,31 @@ async def ask(pool: Pool, settings: Settings, arm: Arm, item: Item, conditions: 
         n_calls=len(run.ledger.calls),
         prompt_tokens=used.tokens.prompt,
         completion_tokens=used.tokens.completion,
-        seconds=seconds_of(run.ledger.calls),
+        seconds=run.elapsed_s(),
         cost=None if used.cost is None else float(used.cost),
+        signal=signals[-1],
     )
 
 
-async def _to_nobody(_event: Event) -> None:
-    """Leave what happens untold: a run returns its answer, and its ledger has the rest."""
+async def _ignore(_event: Event) -> None:
+    """Ignore events: a run returns its answer, and its ledger has the rest."""
 
 
-def _run(pool: Pool, settings: Settings, deadline_s: float, item: Item, conditions: Conditions) -> Run:
+def _run(setting: Setting, deadline_s: float, item: Item, emit: Emit) -> Run:
+    conditions = setting.conditions
     params = {"max_tokens": conditions.max_tokens, "seed": conditions.seed}
     request = ChatRequest(None, item.messages, params)
     nonces = random.Random(f"nonce {conditions.seed} {item.name}")  # noqa: S311 -- repeatable on purpose
     return Run(
         request=request,
         contract=derive_contract(request),
-        models={model.name: model for model in settings.models},
-        pool=pool,
+        models={model.name: model for model in setting.settings.models},
+        pool=setting.pool,
         ledger=Ledger(),
-        emit=_to_nobody,
-        started=pool.clock(),
-        deadline=pool.clock() + deadline_s,
+        emit=emit,
+        started=setting.pool.clock(),
+        deadline=setting.pool.clock() + deadline_s,
+        evidence=setting.finder,
         rng=random.Random(f"order {conditions.seed} {item.name}"),  # noqa: S311
         draw_nonce=lambda: f"{nonces.getrandbits(64):016x}",
     )
@@ -105,27 +128,3 @@ def _run(pool: Pool, settings: Settings, deadline_s: float, item: Item, conditio
 def _well_formed(run: Run, completion: Completion) -> bool:
     reading = run.contract.read(completion)
     return reading.finding is None and not reading.in_words
-
-
-def seconds_of(calls: Sequence[Call]) -> float:
-    """Return how long a run's calls took together.
-
-    Calls make a round if they all began before the first of them ended; a round lasts as long as its longest call that
-    somebody waited for, and the rounds follow each other.
-    """
-    total, longest, first_end = 0.0, 0.0, float("inf")
-    for call in sorted(calls, key=lambda call: call.started or 0.0):
-        if call.started is None or call.ended is None:
-            continue
-        if call.started >= first_end:
-            total, longest, first_end = total + longest, 0.0, float("inf")
-        first_end = min(first_end, call.ended)
-        if call.outcome != "cancelled":
-            longest = max(longest, _lasted(call))
-    return total + longest
-
-
-def _lasted(call: Call) -> float:
-    """Return a call's seconds: as it was recorded, where it is a replay, which itself takes next to no time."""
-    spans = [(call.started, call.ended), *((attempt.started, attempt.ended) for attempt in call.attempts)]
-    return max(end - start for start, end in spans if start is not None and end is not None)

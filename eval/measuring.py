@@ -1,23 +1,39 @@
 """Putting every item to every arm, and grading what comes back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from config.settings import Mixture, Settings
-from eval.arms import Arm
-from eval.asking import Answer, Conditions, ask, ask_panel
+from eval.arms import Arm, Examples, choose_examples
+from eval.asking import Answer, Conditions, Setting, ask, ask_panel
 from eval.items import Item
-from eval.record import NotRecordedError, RecordedPool, digest
+from eval.record import NotRecordedError, Record, Recorder, ReplayPool, digest
+from eval.virtual_time import VirtualTimeLoop, run_in_virtual_time
 from runtime.sandbox import programs
+from runtime.sandbox.forks import ForkSandbox
+from runtime.sandbox.monty import MontySandbox
+from runtime.sandbox.namespaces import Isolation, isolation
 from runtime.sandbox.programs import Program, Verdict
+from runtime.sandbox.trials import Limits, Report, Sandbox, Session, Trial
+from synth.evidence.finder import Finder
+from upstream.calls import Call
+from upstream.errors import CallError
 
 Grade = Callable[[Program], Verdict]
+
+ANY_CANDIDATE = "any candidate"
+"""The line of a report that counts the items which at least one candidate of the panel solves."""
+
+_LIMITS = Limits(step_s=3.0, trial_s=60.0)  # a busy machine must not make a time-out of slow code
+_REQUEST_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one arm's answer to one item came to."""
+    """One arm's answer to one item, and whether it passed."""
 
     arm: str
     item: str
@@ -25,52 +41,169 @@ class Result:
     answer: Answer
 
 
-class Measuring:
-    """One measurement: a mixture's arms over items, their calls recorded or replayed by `pool`.
+@dataclass(frozen=True, slots=True)
+class _Answers:
+    """The answers of all arms to one item, in their order, and the texts of the panel's candidates."""
 
-    `grade` runs a program, and may block; equal programs are run once.
+    of_arms: Sequence[Answer]
+    candidates: Sequence[str]
+
+
+class Measuring:
+    """One measurement: a mixture's arms over items, replayed from a record in virtual time.
+
+    Calls that are not in the record are asked by `recorder`, and the item is replayed again; without one, the item is
+    left out. `grade` runs a program, and may block; equal programs are run once.
     """
 
     def __init__(
         self,
-        pool: RecordedPool,
+        record: Record,
         settings: Settings,
         mixture: Mixture,
         conditions: Conditions,
         *,
+        recorder: Recorder | None = None,
         grade: Grade = programs.run,
     ) -> None:
-        self._pool = pool
+        self._record = record
         self._settings = settings
         self._mixture = mixture
         self._conditions = conditions
+        self._recorder = recorder
         self._grade = grade
         self._graded: dict[str, Verdict] = {}
+        self._failed: dict[str, CallError] = {}
 
     async def results(
         self, arms: Sequence[Arm], items: Sequence[Item], *, goes_on: Callable[[], bool] = lambda: True
     ) -> AsyncGenerator[list[Result]]:
         """Yield each item's results of all arms; none for an item with a call that is neither recorded nor allowed.
 
-        Ends after an item once `goes_on` is false. The panel is asked once for an item, before its arms.
+        Ends after an item once `goes_on` is false.
         """
         for item in items:
             if not goes_on():
                 return
-            try:
-                await ask_panel(self._pool, self._settings, self._mixture, item, self._conditions)
-                yield [await self._result(arm, item) for arm in arms]
-            except NotRecordedError:
-                yield []
+            answers = await self._answer(arms, item)
+            yield [] if answers is None else await asyncio.to_thread(self._grade_all, arms, item, answers)
 
-    async def _result(self, arm: Arm, item: Item) -> Result:
-        answer = await ask(self._pool, self._settings, arm, item, self._conditions)
-        program = None if answer.text is None else item.program(answer.text)
-        passed = program is not None and await asyncio.to_thread(self._verdict, program) is Verdict.PASSED
-        return Result(arm.name, item.name, passed, answer)
+    async def _answer(self, arms: Sequence[Arm], item: Item) -> _Answers | None:
+        while True:
+            replayed = await asyncio.to_thread(run_in_virtual_time, partial(self._replay, arms, item))
+            if isinstance(replayed, _Answers):
+                return replayed
+            if self._recorder is None:
+                return None
+            self._failed |= await _ask_missing(self._recorder, replayed)
 
-    def _verdict(self, program: Program) -> Verdict:
+    async def _replay(self, arms: Sequence[Arm], item: Item, loop: VirtualTimeLoop) -> _Answers | Mapping[str, Call]:
+        """Return the answers, or the calls that are missing for them."""
+        pool = ReplayPool(self._settings.models, self._record, self._failed)
+        async with _open_sandboxes(loop, arms) as sandboxes:
+            candidates = await self._try_panel(pool, item)
+            answers = [await self._try_arm(pool, sandboxes, arm, item) for arm in arms]
+        known = [answer for answer in answers if answer is not None]
+        return pool.missing or _Answers(known, candidates)
+
+    async def _try_panel(self, pool: ReplayPool, item: Item) -> list[str]:
+        try:
+            return await ask_panel(Setting(pool, self._settings, self._conditions), self._mixture, item)
+        except NotRecordedError:
+            return []
+
+    async def _try_arm(self, pool: ReplayPool, sandboxes: Sequence[Sandbox], arm: Arm, item: Item) -> Answer | None:
+        finder = _make_finder(sandboxes, arm.examples)
+        try:
+            return await ask(Setting(pool, self._settings, self._conditions, finder), arm, item)
+        except NotRecordedError:
+            return None
+
+    def _grade_all(self, arms: Sequence[Arm], item: Item, answers: _Answers) -> list[Result]:
+        results = [
+            Result(arm.name, item.name, self._passes(item, answer.text), answer)
+            for arm, answer in zip(arms, answers.of_arms, strict=True)
+        ]
+        if answers.candidates:
+            is_solved = any(self._passes(item, text) for text in answers.candidates)
+            results.append(Result(ANY_CANDIDATE, item.name, is_solved, _NOBODY))
+        return results
+
+    def _passes(self, item: Item, text: str | None) -> bool:
+        program = None if text is None else item.program(text)
+        if program is None:
+            return False
         key = digest([dict(program.files), program.main])
         if key not in self._graded:
             self._graded[key] = self._grade(program)
-        return self._graded[key]
+        return self._graded[key] is Verdict.PASSED
+
+
+_NOBODY = Answer(
+    None, well_formed=True, decided_by="model", n_calls=0, prompt_tokens=0, completion_tokens=0, seconds=0, cost=0
+)
+
+
+async def _ask_missing(recorder: Recorder, missing: Mapping[str, Call]) -> dict[str, CallError]:
+    """Ask these calls side by side; return the errors of those that failed, by key."""
+    errors = await asyncio.gather(*(recorder.ask(key, call) for key, call in missing.items()))
+    return {key: error for key, error in zip(missing, errors, strict=True) if error is not None}
+
+
+def _make_finder(sandboxes: Sequence[Sandbox], which: Examples) -> Finder:
+    clock = asyncio.get_running_loop().time
+    return Finder(
+        sandboxes,
+        limits=_LIMITS,
+        request_s=_REQUEST_S,
+        clock=clock,
+        choose_examples=lambda examples: choose_examples(examples, which),
+    )
+
+
+@asynccontextmanager
+async def _open_sandboxes(loop: VirtualTimeLoop, arms: Sequence[Arm]) -> AsyncGenerator[list[Sandbox]]:
+    """Open the sandboxes that any arm needs, so that running in them takes no virtual time; close them."""
+    levels = {arm.mixture.evidence for arm in arms if arm.mixture}
+    boxes: list[Sandbox] = [] if levels <= {"off"} else [MontySandbox()]
+    if "full" in levels and isolation() is Isolation.NAMESPACES:
+        boxes.append(ForkSandbox())
+    try:
+        yield [_Timeless(box, loop) for box in boxes]
+    finally:
+        with loop.real_work():
+            for box in boxes:
+                await box.close()
+
+
+class _Timeless:
+    """A sandbox whose work takes no virtual time."""
+
+    def __init__(self, sandbox: Sandbox, loop: VirtualTimeLoop) -> None:
+        self.name = sandbox.name
+        self._sandbox = sandbox
+        self._loop = loop
+
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Session]:
+        with self._loop.real_work():
+            context = self._sandbox.session()
+            session = await context.__aenter__()
+        try:
+            yield _TimelessSession(session, self._loop)
+        finally:
+            with self._loop.real_work():
+                await context.__aexit__(None, None, None)
+
+    async def close(self) -> None:
+        await self._sandbox.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _TimelessSession:
+    inner: Session
+    loop: VirtualTimeLoop
+
+    async def observe(self, trial: Trial, limits: Limits) -> Report:
+        with self.loop.real_work():
+            return await self.inner.observe(trial, limits)

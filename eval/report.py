@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from eval.measuring import Result
 from eval.statistics import bootstrap, mcnemar, percentile, wilson
 
+_SMALL_P = 0.01
+_MAX_NAMED = 12
 _HEAD = (
     "arm",
     "passed",
@@ -53,7 +55,7 @@ class Line:
         return self.prompt_tokens + self.completion_tokens
 
 
-def lines(results: Sequence[Result], members: Sequence[str], *, seed: int) -> list[Line]:
+def make_lines(results: Sequence[Result], members: Sequence[str], *, seed: int) -> list[Line]:
     """Return one line for each arm, in order of appearance.
 
     The best member is the one that passed most, the better-ranked of two; chosen after the fact, which is the
@@ -117,13 +119,43 @@ def deciders(results: Sequence[Result]) -> str:
     return "\n".join(f"- {arm}: {how}" for arm, how in told.items() if set(by_arm[arm]) != {"model"})
 
 
+def signals(results: Sequence[Result]) -> list[str]:
+    """Return, for each arm that used evidence, how often each signal separated its candidates, and was right then."""
+    rows = []
+    for arm in dict.fromkeys(result.arm for result in results):
+        mine = [result for result in results if result.arm == arm and result.answer.signal]
+        counted = Counter(result.answer.signal for result in mine)
+        right = Counter(result.answer.signal for result in mine if result.passed)
+        if counted:
+            rows.append(
+                f"- {arm}: " + ", ".join(f"{name} {n} ({right[name]} right)" for name, n in counted.most_common())
+            )
+    return ["Evidence separated the candidates by:", "", *rows, ""] if rows else []
+
+
+def losses(results: Sequence[Result], members: Sequence[str]) -> list[str]:
+    """Return, for each arm that lost an item which the best member solved, how many it won and which it lost."""
+    by_arm: dict[str, list[Result]] = {}
+    for result in results:
+        by_arm.setdefault(result.arm, []).append(result)
+    best = {result.item: result.passed for result in by_arm[best_member(by_arm, members)]}
+    rows = []
+    for arm, found in by_arm.items():
+        won = [result.item for result in found if result.passed and not best[result.item]]
+        lost = [result.item for result in found if not result.passed and best[result.item]]
+        if won or lost:
+            names = f": {', '.join(lost)}" if 0 < len(lost) <= _MAX_NAMED else ""
+            rows.append(f"- {arm}: {len(won)}-{len(lost)}{names}")
+    return ["Won and lost against the best member:", "", *rows, ""] if rows else []
+
+
 def _cells(line: Line) -> list[str]:
     return [
         line.arm,
         f"{line.passed}/{line.n}",
         f"{line.rate:.0%} ({line.low:.0%}-{line.high:.0%})",
         f"{_points(line.difference)} ({_points(line.difference_low)} to {_points(line.difference_high)})",
-        f"{line.p:.2f}",
+        f"{line.p:.2f}" if line.p >= _SMALL_P else f"{line.p:.0e}",
         f"{line.well_formed:.0%}",
         f"{line.calls:.1f}",
         f"{line.prompt_tokens:.0f} + {line.completion_tokens:.0f}",

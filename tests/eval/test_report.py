@@ -8,7 +8,7 @@ import pytest
 from eval.asking import Answer
 from eval.measuring import Result
 from eval.plot import svg
-from eval.report import deciders, lines, table
+from eval.report import deciders, losses, make_lines, signals, table
 
 
 def results(arm: str, passed: str, *, cost: float | None = 0.5) -> list[Result]:
@@ -20,7 +20,7 @@ def results(arm: str, passed: str, *, cost: float | None = 0.5) -> list[Result]:
 def test_an_arm_is_measured_against_the_best_member() -> None:
     """The member that passed most is the measure, whatever the panel's order; an arm is no member."""
     found = [*results("a", "10001"), *results("b", "11100"), *results("fuse", "11111")]
-    worse, best, fuse = lines(found, ["a", "b"], seed=1)
+    worse, best, fuse = make_lines(found, ["a", "b"], seed=1)
     assert (best.difference, best.p) == (0, 1)
     assert (fuse.passed, fuse.n, fuse.rate) == (5, 5, 1)
     assert fuse.difference == pytest.approx(0.4)
@@ -30,7 +30,7 @@ def test_an_arm_is_measured_against_the_best_member() -> None:
 
 
 def test_the_table_has_a_row_for_each_arm() -> None:
-    found = lines([*results("a", "01"), *results("fuse", "11", cost=None)], ["a"], seed=1)
+    found = make_lines([*results("a", "01"), *results("fuse", "11", cost=None)], ["a"], seed=1)
     head, rule, first, second = table(found).splitlines()
     assert head.count("|") == rule.count("|") == first.count("|") == second.count("|")
     assert first.startswith("| a | 1/2 | 50% (9%-91%) | 0 (0 to 0) | 1.00 | 100% | 2.0 | 30 + 10 | 0.5 | 4.0 / 4.0 |")
@@ -47,12 +47,30 @@ def test_it_says_who_decided() -> None:
 
 def test_arms_that_answered_different_items_can_not_be_compared() -> None:
     with pytest.raises(ValueError, match="same items"):
-        lines([*results("a", "01"), *results("b", "1")], ["a"], seed=1)
+        make_lines([*results("a", "01"), *results("b", "1")], ["a"], seed=1)
 
 
 def test_the_plot_is_xml_that_names_every_arm() -> None:
-    found = lines([*results("a", "01"), *results("a <b>", "11")], ["a"], seed=1)
+    found = make_lines([*results("a", "01"), *results("a <b>", "11")], ["a"], seed=1)
     root = ET.fromstring(svg("rates & more", found))
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a", "a <b>", "rates & more", "100%"} <= set(texts)
     assert len(list(root.iter("{http://www.w3.org/2000/svg}circle"))) == 2
+
+
+def test_it_says_what_separated_candidates_and_whether_that_was_right() -> None:
+    """For each arm, how often a signal separated the candidates, and how often the answer passed then."""
+    found = results("evidence", "1101")
+    marked = [
+        replace(result, answer=replace(result.answer, signal=signal))
+        for result, signal in zip(found, ["examples", "examples", "examples", ""], strict=True)
+    ]
+    assert signals([*results("a", "0000"), *marked])[2] == "- evidence: examples 3 (2 right)"
+    assert signals(results("a", "01")) == []
+
+
+def test_it_names_what_was_lost() -> None:
+    """Won and lost against the best member, with the names of lost items."""
+    told = losses([*results("a", "0110"), *results("evidence", "1010")], ["a"])
+    assert told[2] == "- evidence: 1-1: 1"
+    assert losses(results("a", "01"), ["a"]) == []
