@@ -49,7 +49,7 @@ PROVIDERS: dict[str, Provider] = {
     ),
     "together": Provider("https://api.together.xyz/v1", "TOGETHER_API_KEY", ALL_CAPABILITIES),
     "ollama": _local("http://127.0.0.1:11434/v1"),
-    "lmstudio": _local("http://127.0.0.1:1234/v1"),
+    "lmstudio": Provider("http://127.0.0.1:1234/v1", None, ALL_CAPABILITIES - {"logprobs", "json_object"}),
     "vllm": _local("http://127.0.0.1:8000/v1"),
     EMBEDDED: Provider("", None, frozenset(["json_object", "json_schema", "logprobs"])),
 }

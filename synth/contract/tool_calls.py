@@ -1,4 +1,4 @@
-"""Tools as requests offer them, and whether a call is one that may be made. Pure."""
+"""Reads the tools that a request offers, and checks calls against them. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,14 +8,20 @@ from synth.normalize import Completion
 
 
 def list_tools(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the tools that a request offers, of all generations: each with its name, description and parameters."""
+    """Return the offered tools, in the shape of `functions`: name, description, and parameters or format.
+
+    `tools` hold them under their type, the older `functions` as they are; what has no name is left out.
+    """
     tools = [tool.get(tool.get("type") or "function") for tool in params.get("tools") or ()]
     tools += params.get("functions") or ()
     return [tool for tool in tools if isinstance(tool, dict) and isinstance(tool.get("name"), str)]
 
 
 def read_tool_choice(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return the argument schemas of the tools that `tool_choice` leaves, by name, and whether one must be called."""
+    """Return the schemas of the arguments, by tool, of the tools that may be called; and whether one must be.
+
+    `tool_choice` may leave all of them, none, a list of allowed ones, or a single one.
+    """
     tools = {tool["name"]: tool.get("parameters") for tool in list_tools(params)}
     choice = params.get("tool_choice") or params.get("function_call") or "auto"
     if isinstance(choice, str):
@@ -30,30 +36,30 @@ def read_tool_choice(params: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
 
 
 def list_calls(completion: Completion) -> list[Mapping[str, Any]]:
-    """Return the calls of an answer, of both generations, in one shape."""
+    """Return the calls of an answer; an older `function_call` as one without id and type."""
     if completion.function_call:
         return [*completion.tool_calls, {"function": completion.function_call}]
     return list(completion.tool_calls)
 
 
 def find_bad_call(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return what is wrong with the first bad call, None where all may be made."""
-    return next((problem for problem in (_call_finding(tools, call) for call in calls) if problem), None)
+    """Return what is wrong with the first bad call, in words for its author; None if all may be made."""
+    return next((problem for problem in (_find_defect(tools, call) for call in calls) if problem), None)
 
 
-def _call_finding(tools: Mapping[str, Any], call: Mapping[str, Any]) -> str | None:
-    made = call.get("function") or call.get("custom") or {}
-    name = str(made.get("name"))
+def _find_defect(tools: Mapping[str, Any], call: Mapping[str, Any]) -> str | None:
+    function = call.get("function") or call.get("custom") or {}
+    name = str(function.get("name"))
     if name not in tools:
         return f"the tool {name!r} is not among those that may be called: {', '.join(tools)}"[:MAX_FINDING_CHARS]
     if "function" not in call:
         return None
     try:
-        arguments = parse_json(str(made.get("arguments")))
+        arguments = parse_json(str(function.get("arguments")))
     except ValueError as error:
         return f"the arguments of {name} are not JSON: {error}"[:MAX_FINDING_CHARS]
     schema = tools[name]
-    if find_schema_defect(schema) is not None:  # then upstreams take it in their own way, and so do we
+    if find_schema_defect(schema) is not None:  # then upstreams take it in their own way, and so does the gateway
         return None
     missed = find_mismatch(arguments, schema)
     return missed and f"the arguments of {name} do not fit its schema {missed}"
