@@ -120,3 +120,14 @@ async def test_full_evidence_also_runs_what_monty_lacks(upstream: FakeUpstream) 
     async with running(config(upstream, wrong, right, critic=None, evidence="full")) as gateway:
         reply = await gateway.chat(ask(QUESTION))
     assert reply.text == (right if isolation() is Isolation.NAMESPACES else wrong)
+
+
+async def test_the_shown_work_reports_stages_and_evidence(upstream: FakeUpstream) -> None:
+    """In words, for a client that shows reasoning."""
+    setting = config(upstream, WRONG, RIGHT, stages=(1, 1), critic=None, show_work=True)
+    async with running(setting) as gateway:
+        reply = await gateway.chat(ask(QUESTION))
+    work = reply.json["choices"][0]["message"]["reasoning_content"]
+    assert "0 of 1 candidates pass every example when run." in work
+    assert "Not settled yet; stage 2 asks b." in work
+    assert "1 of 2 candidates pass every example when run." in work

@@ -6,11 +6,14 @@ from synth.events import (
     CandidateArrived,
     CandidateFailed,
     Event,
+    EvidenceFound,
     LayerStarted,
     ProposerLeftOut,
     ReasoningDelta,
+    RepairStarted,
     ReviewArrived,
     ReviewFailed,
+    StageStarted,
 )
 from synth.normalize import Completion
 from upstream.calls import Call
@@ -46,6 +49,8 @@ def _describe_step(event: Event) -> str:
     match event:
         case LayerStarted() | CandidateArrived() | CandidateFailed() | ProposerLeftOut():
             return _describe_panel_step(event)
+        case StageStarted() | EvidenceFound() | RepairStarted():
+            return _describe_evidence_step(event)
         case AuthorStarted(call=call, choice=0):
             return f"{call.model.name} writes the answer.\n"
         case ReviewArrived(call=call, defects=defects, choice=0):
@@ -66,6 +71,17 @@ def _describe_panel_step(event: LayerStarted | CandidateArrived | CandidateFaile
             return f"{call.name} failed: {error.kind} ({_duration_s(call):.1f} s).\n"
         case ProposerLeftOut(name=name, reason=reason):
             return f"{name} was not asked: {reason}.\n"
+
+
+def _describe_evidence_step(event: StageStarted | EvidenceFound | RepairStarted) -> str:
+    match event:
+        case StageStarted(stage=stage, proposers=proposers):
+            names = ", ".join(proposers)
+            return f"Not settled yet; stage {stage} asks {names}.\n" if stage > 1 else f"Stage 1 asks {names}.\n"
+        case EvidenceFound(ranking=ranking):
+            return f"{ranking.n_passed} of {ranking.n_ran} candidates pass every example when run.\n"
+        case RepairStarted(candidate=candidate, finding=finding):
+            return f"{candidate} repairs its code: {finding}.\n"
 
 
 def _duration_s(call: Call) -> float:

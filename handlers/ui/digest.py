@@ -14,7 +14,9 @@ NOTICEABLE_S = 0.01  # less is the time that cancelling takes, not waiting
 MATTERS = 0.1  # of an answer's text: with so much in only one candidate, that candidate was worth asking for
 
 # The answer is a candidate, byte for byte or put together from hunks of several.
-_VERBATIM = frozenset({"chosen", "panel_order", "first", "only_candidate", "equal_candidates", "best_candidate"})
+_VERBATIM = frozenset(
+    {"chosen", "panel_order", "first", "only_candidate", "equal_candidates", "evidence", "best_candidate"}
+)
 _FROM_PANEL = _VERBATIM | {"critic"}
 _INCOMPLETE = ("length", "content_filter")
 _TOO_LARGE = 10**15

@@ -23,10 +23,11 @@ _MAX_DIFFS = 24
 _EXPLANATIONS = {
     "critic": "The critic {author} wrote it from the candidates.",
     "chosen": "The critic picked the candidate of {author}, unchanged.",
-    "panel_order": "The critic's two picks differ, so the best-ranked candidate is the answer: {author}.",
+    "panel_order": "The critic's two picks differ, or there is none; the best-ranked candidate is used: {author}.",
     "first": "The first valid candidate is the answer: {author}.",
     "only_candidate": "There was only one usable candidate, so no critic was asked: {author}.",
     "equal_candidates": "All valid candidates have the same outcome, so no critic was asked: {author}.",
+    "evidence": "Running the candidates decided, so no critic was asked: {author}.",
     "best_candidate": "Every critic failed, so the best valid candidate is the answer: {author}.",
     "critic_alone": "{author} answered without candidates.",
     "bypass": "{author} answered alone: this kind of request needs no panel.",

@@ -42,7 +42,7 @@ async def repair(run: Run, mixture: Mixture, panel: Panel, question: Question, e
         params=best.call.params,
         overrides=best.call.overrides,
         deadline=question.deadline,
-        alias=f"{best.name}+repair",
+        alias=f"{best.name}#repair",
     )
     await run.emit(RepairStarted(call, best.name, finding))
     n_before = len(panel.candidates)

@@ -20,7 +20,7 @@ async def test_code_that_fails_an_example_is_repaired_once() -> None:
     """The best-ranked author reads its answer and the finding; the repaired code wins by evidence."""
     stage = repairs({"a": [WRONG, RIGHT], "b": ALSO_WRONG})
     panel = await ask_panel(stage.run, stage.mixture)
-    assert [(each.name, each.completion.text) for each in panel.leaders()] == [("a+repair", RIGHT)]
+    assert [(each.name, each.completion.text) for each in panel.leaders()] == [("a#repair", RIGHT)]
     answer, request = stage.pool.asked("a")[1].messages[-2:]
     assert answer == {"role": "assistant", "content": WRONG}
     assert "passes 1 of 2 examples" in request["content"]
