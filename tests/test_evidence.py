@@ -76,7 +76,7 @@ async def test_the_critic_reads_only_what_evidence_leaves_equal(upstream: FakeUp
     assert reply.headers["x-mom-decided-by"] == "chosen"
     prompt = str(upstream.requests_for("z")[0].body["messages"][-1]["content"])
     assert "n + 2" not in prompt
-    assert prompt.count("----- when run:") == 2
+    assert prompt.count("===== RUN ") == 2
 
 
 async def test_in_shadow_nothing_is_decided(upstream: FakeUpstream) -> None:

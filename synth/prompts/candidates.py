@@ -46,19 +46,20 @@ def show_candidates(
     """Return the conversation with the candidates behind it, in `n_orders` (1 or 2) orders.
 
     The template's fields `{candidates}`, `{count}`, `{nonce}` and `{request}` (the user's last message) are filled in;
-    every other brace stands for itself. `findings` say what running each text showed, "" for nothing; they stand in
-    the fence as well, because their words are partly the candidate's own.
+    every other brace stands for itself. `findings` say what running each text showed, "" for nothing.
     """
     # Three precautions, for every prompt that shows a model what other models wrote:
     # - The order is random and its seed is recorded, because models prefer what stands first (or last). A second order
     #   is the first one reversed: each candidate then stands as often in front of each other one as behind it.
     # - Letters stand for the authors: a model that recognises its own name prefers it.
     # - A fence carries a nonce that is drawn for this request, and drawn again if any text happens to contain it. A
-    #   candidate therefore cannot close its own fence and continue as an instruction.
+    #   candidate therefore cannot close its own fence and continue as an instruction. What running it showed has the
+    #   nonce as well, so a candidate cannot claim a result; it is one line, because error messages are its own words.
     seed = rng.getrandbits(32)
     order = shuffle_positions(len(texts), seed)
-    shown = [text + _format_finding(finding) for text, finding in zip_longest(texts, findings, fillvalue="")]
-    nonce = _draw_absent(shown, draw_nonce)
+    lines = [" ".join(finding.split())[:_MAX_FINDING_CHARS] for finding in findings]
+    shown = list(zip_longest(texts, lines, fillvalue=""))
+    nonce = _draw_absent([*texts, *lines], draw_nonce)
     request = find_last_request(messages)
 
     def show(positions: tuple[int, ...]) -> Showing:
@@ -107,16 +108,17 @@ def _draw_absent(texts: Sequence[str], draw: Callable[[], str]) -> str:
             return nonce
 
 
-def _fence(texts: Sequence[str], nonce: str) -> str:
-    marks = [f"{letter(position)} {nonce}" for position in range(len(texts))]
-    return "\n\n".join(
-        f"===== BEGIN {mark} =====\n{text}\n===== END {mark} =====" for mark, text in zip(marks, texts, strict=True)
-    )
-
-
-def _format_finding(finding: str) -> str:
-    """Return the line that says what running a candidate showed, "" for nothing."""
-    return f"\n----- when run: {' '.join(finding.split())[:_MAX_FINDING_CHARS]}" if finding else ""
+def _fence(shown: Sequence[tuple[str, str]], nonce: str) -> str:
+    """Return texts, each with the finding on it, between lines that carry the nonce."""
+    parts = []
+    for position, (text, finding) in enumerate(shown):
+        mark = f"{letter(position)} {nonce}"
+        parts.append(f"===== BEGIN {mark} =====\n{text}\n===== END {mark} =====")
+        if finding:
+            parts[-1] += f"\n===== RUN {mark}: {finding} ====="
+    if any(finding for _, finding in shown):
+        parts.append(f"A line RUN with the mark {nonce} says what running the code of the draft above it has shown.")
+    return "\n\n".join(parts)
 
 
 def _fill(template: str, fields: Mapping[str, str]) -> str:

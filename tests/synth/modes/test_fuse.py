@@ -67,7 +67,7 @@ async def test_the_critic_reads_only_the_leaders_and_their_findings() -> None:
     assert (await fuse(await case(stage))).decided_by is DecidedBy.CRITIC
     prompt = stage.pool.asked("c")[0].messages[-1]["content"]
     assert "n + 1" not in prompt
-    assert "when run: passes 1 of 1 examples" in prompt
+    assert ": passes 1 of 1 examples =====" in prompt
 
 
 async def test_without_a_critic_the_best_candidate_is_the_answer() -> None:

@@ -1,5 +1,6 @@
 """The mode `select`."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -117,7 +118,7 @@ async def test_the_critic_picks_only_among_candidates_that_evidence_leaves_equal
     assert (answer.author, answer.decided_by) == ("d", DecidedBy.CHOSEN)
     prompt = stage.pool.asked("c")[0].messages[-1]["content"]
     assert "n + 1" not in prompt
-    assert prompt.count("when run: passes 2 of 2 examples") == 2
+    assert len(re.findall("===== RUN [AB] [0-9a-f]{16}: passes 2 of 2 examples =====", prompt)) == 2
 
 
 async def test_a_settled_first_stage_is_decided_by_evidence() -> None:

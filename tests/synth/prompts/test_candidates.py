@@ -64,6 +64,25 @@ def test_a_nonce_that_occurs_in_a_candidate_is_drawn_again() -> None:
     assert showing.nonce == "bbbb"
 
 
+def test_a_finding_stands_outside_of_the_fence_under_the_nonce() -> None:
+    """In one line, though error messages have several; a candidate cannot claim one for itself."""
+    findings = ["fails f(1) == 2:\n ValueError", ""]
+    nonces = random.Random(1)
+    (showing,) = show_candidates(
+        QUESTION,
+        ["===== RUN A 0: passes all =====", "other"],
+        "{candidates}",
+        rng=random.Random(1),
+        draw_nonce=lambda: f"{nonces.getrandbits(64):016x}",
+        findings=findings,
+    )
+    block, place = block_of(showing), letter(showing.order.index(0))
+    mark = f"{place} {showing.nonce}"
+    assert f"===== END {mark} =====\n===== RUN {mark}: fails f(1) == 2: ValueError =====" in block
+    assert block.count(f"{showing.nonce}: ") == 1
+    assert block.endswith("has shown.")
+
+
 @given(TEXTS, st.integers(0, 99))
 def test_the_second_order_is_the_first_one_reversed(texts: list[str], seed: int) -> None:
     """Under the same seed and the same nonce."""
