@@ -66,14 +66,14 @@ def test_work_is_not_a_chore(chat: ChatRequest) -> None:
         (BypassRule("r", system="^hel", max_tokens_below=33), True),
     ],
 )
-def test_a_rule_holds_where_all_of_it_is_met(rule: BypassRule, met: bool) -> None:
+def test_a_rule_matches_if_all_its_conditions_do(rule: BypassRule, met: bool) -> None:
     """Size of the prompt in characters, tokens asked for, instructions."""
     chat = request(("user", "hello"), max_tokens=32, max_completion_tokens=64)
     assert (bypass.find_rule(chat, [rule]) is not None) == met
 
 
 def test_without_a_limit_no_limit_is_below() -> None:
-    """A request that states none asks for everything."""
+    """No limit is no small limit."""
     assert bypass.find_rule(request(("user", "hello")), [BypassRule("r", max_tokens_below=10**9)]) is None
 
 

@@ -1,4 +1,4 @@
-"""What a request may use, by estimate beforehand."""
+"""The most that a request may cost, estimated beforehand."""
 
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ def millionths(use: Expense) -> int:
 
 
 def test_a_model_alone() -> None:
-    """The conversation, and as much as it may write; once for each choice."""
+    """The conversation and its token limit, once for each choice."""
     assert cost_estimate.estimate_model(asked(), MODELS["a"]) == Expense(1000, Decimal("0.001"))
     assert cost_estimate.estimate_model(asked(max_tokens=100, n=3), MODELS["a"]) == Expense(3300, Decimal("0.006"))
     assert cost_estimate.estimate_model(asked(max_tokens=100), MODELS["c"]) == Expense(1100)
@@ -57,11 +57,11 @@ def test_a_model_alone() -> None:
     ],
 )
 def test_a_mixture(fields: dict[str, Any], request_: ChatRequest, cost: int) -> None:
-    """Every proposer of every round, the critic with all candidates before it, and the verifier."""
+    """Every proposer of every layer, the critic with all candidates, and the reviewer."""
     assert millionths(cost_estimate.estimate_mixture(request_, mixture(**fields), MODELS)) == cost
 
 
 def test_a_bypassed_request_asks_one_model() -> None:
-    """So it is not refused for what a panel would cost."""
+    """The cost of a panel does not refuse it."""
     title = ChatRequest(None, [{"role": "user", "content": "Generate a title for this chat"}], {})
     assert cost_estimate.estimate_mixture(title, mixture(), MODELS).tokens < 10

@@ -1,4 +1,4 @@
-"""What calls used, and what that cost."""
+"""Tokens and costs of calls."""
 
 from decimal import Decimal
 from typing import Any
@@ -49,7 +49,7 @@ def call(*tried: Attempt, price: Price | None = PRICE, name: str = "a") -> Call:
 
 
 def stated(prompt: Any, completion: Any, cached: Any = None, **fields: Any) -> Attempt:
-    """Return an attempt whose upstream said what it used."""
+    """Return an attempt whose upstream reported its usage."""
     usage = {"prompt_tokens": prompt, "completion_tokens": completion}
     details = {} if cached is None else {"prompt_tokens_details": {"cached_tokens": cached}}
     return Attempt(0.0, outcome="ok", sent=True, usage={**usage, **details}, **fields)
@@ -67,18 +67,18 @@ def stated(prompt: Any, completion: Any, cached: Any = None, **fields: Any) -> A
         (stated(10**300, 100, received_chars=400), "0.0045"),
     ],
 )
-def test_what_an_upstream_says_is_priced(tried: Attempt, cost: str) -> None:
+def test_reported_tokens_are_priced(tried: Attempt, cost: str) -> None:
     """To the digit; cached tokens at their own price, and never more of them than the prompt has."""
     assert compute_cost(call(tried)) == Decimal(cost)
 
 
-def test_cached_tokens_cost_like_others_where_no_price_is_given() -> None:
-    """A discount is not made up."""
+def test_cached_tokens_cost_like_others_without_a_price_of_their_own() -> None:
+    """No discount is assumed."""
     assert compute_cost(call(stated(1000, 0, cached=900), price=Price(Decimal(3), Decimal(15)))) == Decimal("0.003")
 
 
 def test_failed_and_cancelled_attempts_are_priced() -> None:
-    """By what was sent and what had come, marked as estimated; what was refused at once cost nothing."""
+    """By the text sent and received, marked as estimated; a refused request costs nothing."""
     cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=400)
     refused = Attempt(0.0, outcome=Kind.RATE_LIMITED, sent=True)
     asked = call(refused, cancelled)
@@ -87,8 +87,8 @@ def test_failed_and_cancelled_attempts_are_priced() -> None:
     assert compute_cost(call(refused)) == 0
 
 
-def test_no_cost_is_told_where_a_price_is_missing() -> None:
-    """But where its model used nothing, none is missing; and what is known can be summed by itself."""
+def test_without_a_price_there_is_no_cost() -> None:
+    """Unless the model used no tokens; the known costs are summed separately."""
     known, unknown = call(stated(1000, 100)), call(stated(10, 10), price=None, name="b")
     idle = call(Attempt(0.0, outcome=Kind.CONNECT), price=None, name="c")
     ledger = Ledger([known, unknown, idle])
@@ -114,14 +114,14 @@ def test_costs_add_up_and_are_never_negative(calls: list[tuple[str, list[Attempt
 
 @given(st.integers(0, 10**6), st.integers(0, 10**6), prices)
 def test_a_cancelled_call_costs_no_more_than_the_whole_one(some: int, more: int, price: Price) -> None:
-    """It has read as much, and written less."""
+    """It read the same prompt and wrote less."""
     cancelled = Attempt(0.0, outcome="cancelled", sent=True, received_chars=some)
     whole = Attempt(0.0, outcome="ok", sent=True, received_chars=some + more)
     assert (compute_cost(call(cancelled, price=price)) or 0) <= (compute_cost(call(whole, price=price)) or 0)
 
 
 @given(counts, counts, counts, prices)
-def test_a_cache_never_makes_it_dearer(prompt: int, completion: int, cached: int, price: Price) -> None:
-    """Whatever the upstream says of it."""
+def test_a_cache_never_raises_the_cost(prompt: int, completion: int, cached: int, price: Price) -> None:
+    """For any number that an upstream reports."""
     plain, discounted = (count_tokens(call(stated(prompt, completion, found))) for found in (None, cached))
     assert price_tokens(discounted, price).cost <= price_tokens(plain, price).cost

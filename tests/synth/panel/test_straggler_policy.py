@@ -1,4 +1,4 @@
-"""How long a panel is waited for: the arithmetic."""
+"""How long the last proposers may take."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def call(retrying_since: float | None = None, message: str = "") -> Call:
     ],
 )
 def test_the_grace_counts_from_the_quorum(fields: dict[str, float], limit: float) -> None:
-    """In seconds, or as a multiple of the time that the quorum took; what comes later moves it no more."""
+    """In seconds, or as a multiple of the time until the quorum; later candidates do not move it."""
     waiting = patience(quorum=2, **fields)
     waiting.note(103.0, usable=True, valid=True)
     assert waiting.limit([call()]) is None
@@ -51,8 +51,8 @@ def test_the_grace_counts_from_the_quorum(fields: dict[str, float], limit: float
     assert waiting.limit([call()]) == limit
 
 
-def test_the_wait_after_a_quorum_is_told() -> None:
-    """From the instant of the quorum, not from what comes later; None before it."""
+def test_the_wait_after_a_quorum_is_measured() -> None:
+    """From the instant of the quorum; None before it."""
     waiting = patience(quorum=1)
     assert waiting.quorum_wait_s(103.0) is None
     waiting.note(104.0, usable=True, valid=True)
@@ -61,16 +61,16 @@ def test_the_wait_after_a_quorum_is_told() -> None:
 
 
 @given(st.lists(st.booleans(), max_size=10))
-def test_without_a_quorum_everybody_is_waited_for(valid: list[bool]) -> None:
-    """As long as they are at their first attempts."""
+def test_without_a_quorum_nothing_limits_first_attempts(valid: list[bool]) -> None:
+    """However many candidates there are."""
     waiting = patience()
     for each in valid:
         waiting.note(101.0, usable=each, valid=each)
         assert waiting.limit([call()]) is None
 
 
-def test_who_is_tried_again_gets_its_grace_from_when_it_is_alone() -> None:
-    """Counted from the last of: the others settled, and it began to be tried again."""
+def test_the_retry_grace_begins_when_only_retries_are_left() -> None:
+    """From the later of two instants: the others had settled, and it began to be retried."""
     waiting = patience(retry_grace_s=2.0)
     waiting.note(103.0, usable=True, valid=False)
     assert waiting.limit([call(101.0), call()]) is None
@@ -79,15 +79,15 @@ def test_who_is_tried_again_gets_its_grace_from_when_it_is_alone() -> None:
     assert waiting.limit([call(101.0), call(107.0)]) == 107 + 2
 
 
-def test_the_only_hope_is_not_given_up() -> None:
-    """Where nobody has a candidate, nobody is held up."""
+def test_without_a_candidate_retries_have_no_limit() -> None:
+    """They are the only hope."""
     waiting = patience(retry_grace_s=2.0)
     waiting.note(103.0, usable=False, valid=False)
     assert waiting.limit([call(101.0)]) is None
 
 
-def test_the_sooner_limit_counts() -> None:
-    """Quorum's grace and the retry's own."""
+def test_the_earlier_limit_counts() -> None:
+    """Of the grace after the quorum and that of retries."""
     waiting = patience(quorum=1, grace_s=10.0, retry_grace_s=2.0)
     waiting.note(103.0, usable=True, valid=True)
     assert waiting.limit([call()]) == 113
@@ -95,8 +95,8 @@ def test_the_sooner_limit_counts() -> None:
     assert waiting.limit([call(112.0)]) == 113
 
 
-def test_who_is_given_up_is_told_apart() -> None:
-    """Slow, or failing, and then with its last failure."""
+def test_the_error_of_a_cancelled_call_says_why() -> None:
+    """It was slow, or it was being retried, with its last failure."""
     assert explain_cancellation(call()).kind is Kind.STRAGGLER
     failing = explain_cancellation(call(101.0, "HTTP 500"))
     assert failing.kind is Kind.RETRYING
