@@ -72,8 +72,14 @@ def _blabbing(step_of: Callable[[str], Step]) -> Step:
     return from_request(lambda request: step_of(f"The key is {key_of(str(request['model']))}."))
 
 
-def _says(code: int, *, retry_after: int | None = None) -> Step:
-    return _blabbing(lambda message: status(code, body={"error": {"message": message}}, retry_after=retry_after))
+def _says(
+    code: int, *, retry_after: int | None = None, headers: Mapping[str, str] | None = None, more: str = ""
+) -> Step:
+    return _blabbing(
+        lambda message: status(
+            code, body={"error": {"message": f"{message}{more}"}}, retry_after=retry_after, headers=headers
+        )
+    )
 
 
 def key_of(model: str) -> str:
@@ -107,9 +113,13 @@ FAULTS = (
     Fault("429", _says(429), 2, LIMITED),
     Fault("429, Retry-After within the deadline", _says(429, retry_after=7), 2, LIMITED, retry_after="7"),
     Fault("429, Retry-After past the deadline", _says(429, retry_after=3600), 1, LIMITED, retry_after="60"),
+    Fault("429, quota used up", _says(429, more="You exceeded your current quota."), 1, LIMITED),
     Fault("500", _says(500), 2, FAILED),
+    Fault("500, x-should-retry: false", _says(500, headers={"x-should-retry": "false"}), 1, FAILED),
+    Fault("501", _says(501), 2, FAILED),
     Fault("502", _says(502), 2, FAILED),
     Fault("503", _says(503), 2, FAILED),
+    Fault("524", _says(524), 2, TIMED_OUT),
     Fault("529", _says(529), 2, FAILED),
     Fault("oversized body", oversized(_TOO_LARGE), 1, FAILED),
     Fault("gzip bomb", gzip_bomb(4 * _TOO_LARGE), 1, FAILED),

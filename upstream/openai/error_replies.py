@@ -57,6 +57,7 @@ _STATUS_OF_WORD = (
 _STATUS_OF_MINIMAX = {1001: 504, 1002: 429, 1004: 401, 1008: 402, 1039: 400, 1041: 429, 2013: 400, 2049: 401}
 """https://platform.minimaxi.com/document/ErrorCode, in `base_resp`."""
 
+_TITLE = re.compile(r"<title[^<>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 _REFUSED_KEY = re.compile(r"invalid_api_key|api_key_invalid|incorrect_api_key|^unauthenticated$", re.IGNORECASE)
 
 
@@ -157,7 +158,10 @@ def _read_text(text: str, depth: int) -> Iterator[str]:
             return
         words = list(_find_texts(value, depth + 1))
         yield from words or [text]
-    elif text[:1] != "<":  # a web page says less than the status
+    elif text[:1] == "<":  # a web page: proxies say in its title what is wrong
+        title = _TITLE.search(text)
+        yield " ".join(title[1].split()) if title else ""
+    else:
         yield " ".join(text.split())
 
 

@@ -74,11 +74,11 @@ def decode(body: bytes | str) -> Any:
 
 
 def decode_or_text(body: bytes) -> Any:
-    """Return the JSON value of an error reply, or its text if it is no JSON; "" for a web page."""
+    """Return the JSON value of an error reply, or its text if it is not JSON."""
     try:
         return decode(body)
     except CallError:
-        return "" if body.lstrip()[:1] == b"<" else body.decode(errors="replace").strip()
+        return body.decode(errors="replace").strip()
 
 
 def check_completion(body: Any) -> dict[str, Any]:

@@ -57,7 +57,8 @@ NESTED = json.dumps({"error": {"message": WORDS, "type": "invalid_request_error"
         (None, ""),
         ("", ""),
         ([], ""),
-        ("<html><title>502</title></html>", ""),
+        ("<html><head><title>\n502 Bad\nGateway</title></html>", "502 Bad Gateway"),
+        ("<!DOCTYPE html><html><body>no</body></html>", ""),
     ],
 )
 def test_the_cause_is_found_in_the_provider_s_words(body: Any, cause: str | None) -> None:
