@@ -10,6 +10,7 @@ from config.settings import ApiKey, Mixture, Model, Settings
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
 from handlers.traces.store import TraceStore
+from runtime.workers import WorkerPool
 from synth.evidence.inquiry import EvidenceFinder
 from upstream.pool import Pool
 
@@ -27,6 +28,7 @@ class Snapshot:
     """A configuration in force: settings, connection pool, models and mixtures by name.
 
     `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
+    `workers` check answers that are too large for a turn of the event loop, None: they are checked in it.
     """
 
     settings: Settings
@@ -35,6 +37,7 @@ class Snapshot:
     unix_time: Callable[[], float]
     traces: TraceStore | None = None
     evidence: EvidenceFinder | None = None
+    workers: WorkerPool | None = None
     models: Mapping[str, Model] = field(init=False)
     mixtures: Mapping[str, Mixture] = field(init=False)
 

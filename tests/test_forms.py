@@ -40,7 +40,7 @@ async def test_json_that_breaks_the_schema_is_revised_once(upstream: FakeUpstrea
         reply = await gateway.chat(ask(response_format=WANTS_SCHEMA, stream=stream))
     assert (reply.streamed() if stream else reply.text) == '{"n": 3}'
     finding = upstream.requests_for("c")[1].body["messages"][-1]["content"]
-    assert "at $.n: 'three' is not of type 'integer'" in finding
+    assert 'at $.n: "three" is not of type "integer"' in finding
 
 
 async def test_a_critic_that_cannot_give_json_leaves_the_best_valid_candidate(upstream: FakeUpstream) -> None:

@@ -113,7 +113,7 @@ def _resolve_target(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> 
         )
     name = _resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
     mixture = _find_mixture(name, snapshot, mode)
-    contract = derive_contract(chat, of_edits=mixture is not None)
+    contract = derive_contract(chat, of_edits=mixture is not None, workers=snapshot.workers)
     problem = (
         find_model_problem(chat, contract, snapshot.models[name])
         if mixture is None

@@ -1,4 +1,4 @@
-"""What outlives a configuration: embedded models, sandboxes, trace stores. Builds a `Snapshot` of each of them."""
+"""What outlives a configuration: embedded models, sandboxes, workers, traces. Builds a `Snapshot` of each of them."""
 
 import asyncio
 import sys
@@ -19,6 +19,8 @@ from handlers.terminal import progress
 from handlers.traces.folder_store import TraceFolder
 from handlers.traces.memory_store import TraceMemory
 from handlers.traces.store import TraceStore
+from runtime.workers import WorkerPool
+from synth.contract.contract import WORKER_MODULES
 from upstream.http.exchange import Exchange
 from upstream.http.exchange_choice import choose_exchange
 from upstream.openai.quirks import QuirkMemory
@@ -33,7 +35,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 
 class Resources:
-    """Owns the embedded models, the sandboxes and the trace stores, and builds a `Snapshot` for each configuration.
+    """Owns embedded models, sandboxes, workers and trace stores, and builds a `Snapshot` for each configuration.
 
     `environ` is the environment of the process, of which embedded models get a part; MOM_HTTP_EXCHANGE in it names the
     HTTP client for hosted models. `on_progress` reports how far
@@ -53,6 +55,7 @@ class Resources:
         self._models_dir = models_dir
         self._sleep = sleep
         self._quirks = QuirkMemory()  # what models refuse is true after a reload as well
+        self._workers = WorkerPool(preload=WORKER_MODULES)  # none runs before it is needed
         self._unix_time = unix_time
         self._environ = environ
         self._sandboxes = Sandboxes()
@@ -91,7 +94,7 @@ class Resources:
         )
         not_ready = partial(self._list_not_ready, used_weights(settings))
         evidence = await self._sandboxes.build_finder(settings)
-        return Snapshot(settings, pool, not_ready, self._unix_time, traces, evidence)
+        return Snapshot(settings, pool, not_ready, self._unix_time, traces, evidence, self._workers)
 
     async def keep_embedded(self, *in_use: Settings) -> None:
         """Start the embedded models that mixtures of these settings use, and end those that are not configured.
@@ -118,7 +121,8 @@ class Resources:
         return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
 
     async def close(self) -> None:
-        """End the embedded models and the sandboxes, then the trace stores; traces handed over before are kept."""
+        """End workers, embedded models and sandboxes, then the trace stores; traces handed over before are kept."""
+        await self._workers.close()
         await self.keep_embedded()
         await self._sandboxes.close()
         for store in (self._folder, self._memory):

@@ -45,7 +45,7 @@ class Assignment:
         """Read a draft under the contract. A draft that copies the candidates with their fences breaks any contract."""
         if self.nonce and self.nonce in draft.text:
             return Reading(draft, "it repeats the drafts instead of replying", None)
-        return await self.contract.read_aside(draft)
+        return await self.contract.read_async(draft)
 
 
 @frozen

@@ -1,17 +1,26 @@
 """Derive the form that the answer must keep from the request, and check answers against it."""
 
-import asyncio
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
-from runtime.budget import BudgetExceededError
+from runtime.budget import Budget, BudgetExceededError
 from runtime.frozen import frozen
+from runtime.workers import WorkerError, WorkerPool
 from synth.contract.json_schema import MAX_FINDING_CHARS, find_mismatch, parse_json, strip_fence
 from synth.contract.tool_calls import find_bad_call, list_calls, read_tool_choice
-from synth.edits import EditForm, EditStatus, Workspace, apply_edits, detect_edit_form, read_workspace
+from synth.edits import (
+    EditForm,
+    EditStatus,
+    Workspace,
+    assemble_picks,
+    detect_edit_form,
+    read_workspace,
+    try_edits,
+)
+from synth.edits.application import MAX_STEPS
 from synth.normalize import Completion
 from synth.request import ChatRequest, Message
 
@@ -26,8 +35,17 @@ class Form(StrEnum):
     CODE = "code"
 
 
+INLINE_STEPS = 40_000
+"""What an answer may cost in a turn of the event loop: at most some twenty milliseconds, mostly far less."""
+
+WORKER_MODULES = (__name__,)
+"""What a worker process for contracts should import before its first job."""
+
+_WORKER_TIMEOUT_S = 10.0  # three times what the budget of steps takes: a worker may wait for a core
 _NO_FILES = Workspace()
-_MAX_COMPARED_CHARS = 200_000  # longer texts are the same only byte for byte
+_MAX_COMPARED_CHARS = 100_000  # longer texts are the same only byte for byte
+_CHARS_PER_VALUE = 4
+_T = TypeVar("_T")
 
 
 @frozen
@@ -52,7 +70,7 @@ class Contract:
     `json`: a text must be JSON, and fit the JSON Schema `schema` (None: any object). `tools` are the tools that may be
     called, by name, each with the request's schema of its arguments (None: free text). `must_call`: a text alone
     is not enough; `one_call`: at most one call. `edits` is the form of the code or edits that the instructions
-    demand, and `workspace` the files that the conversation shows.
+    demand, and `workspace` the files that the conversation shows. `workers` check what is too large for the event loop.
     """
 
     json: bool = False
@@ -62,6 +80,7 @@ class Contract:
     one_call: bool = False
     edits: EditForm | None = None
     workspace: Workspace = field(default_factory=Workspace)
+    workers: WorkerPool | None = None
 
     @property
     def form(self) -> Form:
@@ -75,55 +94,103 @@ class Contract:
         return Form.PLAIN
 
     def read(self, completion: Completion) -> Reading:
-        """Check an answer: the text for the client, whether it keeps the contract, and its outcome."""
+        """Check an answer: the text for the client, whether it keeps the contract, and its outcome.
+
+        May take some seconds; an answer that takes longer is broken.
+        """
+        try:
+            return self.read_within(completion, Budget(MAX_STEPS))
+        except BudgetExceededError:
+            return _fail_to_check(completion)
+
+    async def read_async(self, completion: Completion) -> Reading:
+        """Check an answer without blocking the event loop. Cancelling it stops the work."""
+        try:
+            return await self._compute(Contract.read_within, completion)
+        except (BudgetExceededError, WorkerError):
+            return _fail_to_check(completion)
+
+    async def assemble(self, picks: Sequence[tuple[str, int]]) -> str | None:
+        """Return the answer made of hunks of several answers, each pick (an answer's text, the number of a hunk).
+
+        None if a hunk does not exist, if two conflict, or if finding that out takes too long. Does not block.
+        """
+        try:
+            return await self._compute(_assemble, picks)
+        except (BudgetExceededError, WorkerError):
+            return None
+
+    async def _compute(self, function: Callable[["Contract", Any, Budget], _T], argument: Any) -> _T:
+        """Return what the function computes: here if it takes few steps, otherwise in a worker process."""
+        # A budget is cheap to exceed, since it is spent before the work is done: the attempt is not worth avoiding.
+        try:
+            return function(self, argument, Budget(INLINE_STEPS))
+        except BudgetExceededError:
+            if self.workers is None:
+                return function(self, argument, Budget(MAX_STEPS))
+        plain = replace(self, workers=None)
+        return await self.workers.run(_run_within, function, plain, argument, MAX_STEPS, timeout_s=_WORKER_TIMEOUT_S)
+
+    def read_within(self, completion: Completion, budget: Budget) -> Reading:
+        """Check an answer as `read` does, but raise BudgetExceededError if that takes more steps than there are."""
+        budget.spend_chars(len(completion.text))
         calls = list_calls(completion)
         if calls or (self.tools and self.must_call):
-            return Reading(completion, self._find_call_defect(len(calls), completion), _text_outcome(completion))
+            return Reading(completion, self._find_call_defect(calls, budget), _text_outcome(completion))
         if self.json and not completion.refusal:
-            return self._check_json(completion)
+            return self._check_json(completion, budget)
         if self.edits is not None and not self.tools:
-            return self._check_edits(completion, self.edits)
+            return self._check_edits(completion, self.edits, budget)
         return Reading(completion, None, _text_outcome(completion))
 
-    async def read_aside(self, completion: Completion) -> Reading:
-        """Check an answer without blocking the event loop: applying edits to long files takes time."""
-        return self.read(completion) if self.edits is None else await asyncio.to_thread(self.read, completion)
-
-    def _find_call_defect(self, n_calls: int, completion: Completion) -> str | None:
-        if not n_calls:
+    def _find_call_defect(self, calls: Sequence[Mapping[str, Any]], budget: Budget) -> str | None:
+        if not calls:
             return "the answer calls no tool, and the request demands a call"
-        if self.one_call and n_calls > 1:
-            return f"the answer makes {n_calls} calls, and the request allows one at a time"
+        if self.one_call and len(calls) > 1:
+            return f"the answer makes {len(calls)} calls, and the request allows one at a time"
         if not self.tools:
             return "the answer calls a tool, and the request allows none"
-        return find_bad_call(self.tools, list_calls(completion))
+        return find_bad_call(self.tools, calls, budget)
 
-    def _check_json(self, completion: Completion) -> Reading:
+    def _check_json(self, completion: Completion, budget: Budget) -> Reading:
         cleaned = replace(completion, text=strip_fence(completion.text))
+        budget.spend(len(cleaned.text) // _CHARS_PER_VALUE)
         try:
             value = parse_json(cleaned.text)
         except ValueError as error:
             problem = f"the answer is not JSON: {error}"[:MAX_FINDING_CHARS]
             return Reading(cleaned, problem, _text_outcome(cleaned))
-        outcome = ("json", json.dumps(value, sort_keys=True))
+        outcome = _json_outcome(value, cleaned.text)
         if self.schema is not None:
-            missed = find_mismatch(value, self.schema)
+            missed = find_mismatch(value, self.schema, budget)
             return Reading(cleaned, missed and f"the answer does not fit the schema {missed}", outcome)
         return Reading(cleaned, None if isinstance(value, dict) else "the answer is JSON, but not an object", outcome)
 
-    def _check_edits(self, completion: Completion, form: EditForm) -> Reading:
-        made = apply_edits(form, self.workspace, completion.text)
+    def _check_edits(self, completion: Completion, form: EditForm, budget: Budget) -> Reading:
+        made = try_edits(form, self.workspace, completion.text, budget)
         finding = next(iter(made.findings), None)
         if completion.finish_reason == "length":
             finding = "truncated: the answer reached its token limit"
         return Reading(completion, finding, made.outcome, in_words=made.status is EditStatus.NONE)
 
 
+def _assemble(contract: Contract, picks: Sequence[tuple[str, int]], budget: Budget) -> str | None:
+    return None if contract.edits is None else assemble_picks(contract.edits, contract.workspace, picks, budget)
+
+
+def _run_within(function: Callable[[Contract, Any, Budget], _T], contract: Contract, argument: Any, steps: int) -> _T:
+    return function(contract, argument, Budget(steps))
+
+
+def _fail_to_check(completion: Completion) -> Reading:
+    return Reading(completion, "the answer is too complex to be checked", ("unchecked", completion.text))
+
+
 _NONE = Contract()
 _BINDING = frozenset({"response_format", "tools", "functions", "parallel_tool_calls"})
 
 
-def derive_contract(request: ChatRequest, *, of_edits: bool = True) -> Contract:
+def derive_contract(request: ChatRequest, *, of_edits: bool = True, workers: WorkerPool | None = None) -> Contract:
     """Return the contract of a request: from its parameters and, if `of_edits`, from its instructions."""
     edits, shown = _read_edits(request.messages) if of_edits else (None, _NO_FILES)
     if edits is None and _BINDING.isdisjoint(request.params):
@@ -139,6 +206,7 @@ def derive_contract(request: ChatRequest, *, of_edits: bool = True) -> Contract:
         one_call=request.params.get("parallel_tool_calls") is False,
         edits=edits,
         workspace=shown,
+        workers=workers,
     )
 
 
@@ -151,6 +219,13 @@ def _read_edits(messages: Sequence[Message]) -> tuple[EditForm | None, Workspace
         return form, read_workspace(messages)
     except BudgetExceededError:
         return None, _NO_FILES
+
+
+def _json_outcome(value: Any, text: str) -> Hashable:
+    try:
+        return ("json", json.dumps(value, sort_keys=True))
+    except RecursionError:
+        return ("json", text)
 
 
 def _text_outcome(completion: Completion) -> Hashable:

@@ -1,79 +1,97 @@
-"""Check JSON values against the JSON Schemas that requests give. Pure: no reference is fetched."""
+"""Check JSON values against the JSON Schemas that requests give. Pure: no reference is ever fetched."""
 
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from math import isfinite
 from typing import Any
 
-from jsonschema import SchemaError, validators
-from jsonschema.exceptions import best_match
-from jsonschema.protocols import Validator
-from referencing import Registry
-from referencing.exceptions import Unresolvable
+import jsonschema_rs
 
 from runtime import json_codec
+from runtime.budget import Budget
+from synth.contract.schema_cost import count_checks, count_values, find_excess
 
 MAX_FINDING_CHARS = 300
-Keyword = Callable[[Any, Any, Any, Any], Any]
 
 _FENCE = "```"
-_WITH_PATTERNS = ("pattern", "patternProperties")
-_REPEATED_GROUP = re.compile(r"\)(?:[+*]|\{\d*,)")
-_REPEATS = re.compile(r"[+*|]|\{\d*,")
-_NOTHING_REMOTE: Registry[Any] = Registry()
+_DRAFTS = ("draft-04/schema", "draft-06/schema", "draft-07/schema", "draft/2019-09/schema", "draft/2020-12/schema")
+_KNOWN = frozenset(f"{scheme}://json-schema.org/{draft}" for scheme in ("http", "https") for draft in _DRAFTS)
+_PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)  # for look-arounds; all else is linear
+_NOT_CHECKED = ("BacktrackLimitExceeded", "RegexEngineFailure", "Referencing")
+_STEPS_PER_VALUE = 6  # to compile a schema
+_MAX_ERRORS = 20
+
+
+class SchemaError(ValueError):
+    """The schema cannot be used; the message says why, in words that follow its path."""
 
 
 def find_schema_defect(schema: Any) -> str | None:
-    """Return why a value is not a usable JSON Schema, or None."""
-    if not isinstance(schema, dict):
-        return "must be an object"
+    """Return why a value is not a usable JSON Schema, or None.
+
+    It is no object, no schema of its draft, refers to something that is not in it, or is too expensive to be checked.
+    Takes at most some ten milliseconds.
+    """
     try:
-        validators.validator_for(schema).check_schema(schema)
+        _compile(schema)
     except SchemaError as error:
-        return f"is not a JSON Schema: {error.message}"[:MAX_FINDING_CHARS]
-    except RecursionError:
-        return "is nested too deeply"
-    except (TypeError, ValueError, AttributeError) as error:  # for example a $schema that is not a string
-        return f"is not a JSON Schema: {error}"[:MAX_FINDING_CHARS]
+        return str(error)
     return None
 
 
-def find_mismatch(value: Any, schema: Mapping[str, Any]) -> str | None:
-    """Return where and why a JSON value does not fit a valid schema, or None."""
-    validator = _make_careful(validators.validator_for(schema))(schema, registry=_NOTHING_REMOTE)
+def find_mismatch(value: Any, schema: Mapping[str, Any], budget: Budget) -> str | None:
+    """Return where and why a JSON value does not fit a schema, or None.
+
+    SchemaError if the schema has a defect; BudgetExceededError if checking takes too many steps.
+    """
+    budget.spend(_STEPS_PER_VALUE * count_values(schema, budget))
+    validator = _compile(schema)
+    count_checks(schema, value, budget)
     try:
-        missed = best_match(validator.iter_errors(value))
-    except Unresolvable as reference:
-        return f"the schema refers to {reference.ref}, which lies outside of it"[:MAX_FINDING_CHARS]
-    except RecursionError:
-        return "the schema refers to itself without end"
-    return None if missed is None else f"at {missed.json_path}: {missed.message}"[:MAX_FINDING_CHARS]
+        if validator.is_valid(value):
+            return None
+        errors = [error for error in islice(validator.iter_errors(value), _MAX_ERRORS) if _is_certain(error)]
+    except ValueError:  # a lone surrogate, or nested too deeply for native code: not checked
+        return None
+    if not errors:
+        return None
+    outermost = min(errors, key=lambda error: len(error.instance_path))
+    return f"at {_format_path('$', outermost.instance_path)}: {outermost.message}"[:MAX_FINDING_CHARS]
 
 
-@cache
-def _make_careful(validator: type[Validator]) -> type[Validator]:
-    """Return the validator of a draft that skips patterns which could block the event loop for minutes."""
-    keywords = {
-        name: _skip_slow_patterns(validator.VALIDATORS[name]) for name in _WITH_PATTERNS if name in validator.VALIDATORS
-    }
-    extended: type[Validator] = validators.extend(validator, keywords)  # type: ignore[no-untyped-call]  # untyped there
-    return extended
+def _is_certain(error: jsonschema_rs.ValidationError) -> bool:
+    return type(error.kind).__name__ not in _NOT_CHECKED
 
 
-def _skip_slow_patterns(keyword: Keyword) -> Keyword:
-    def checked(validator: Any, rule: Any, instance: Any, schema: Any) -> Iterator[Any]:
-        patterns = [rule] if isinstance(rule, str) else list(rule)
-        if not any(_may_explode(pattern) for pattern in patterns):
-            yield from keyword(validator, rule, instance, schema) or ()
+def _compile(schema: Any) -> jsonschema_rs.Validator:
+    if not isinstance(schema, dict):
+        raise SchemaError("must be an object")
+    excess = find_excess(schema)
+    if excess is not None:
+        raise SchemaError(excess)
+    try:
+        return jsonschema_rs.validator_for(
+            _without_unknown_draft(schema), offline=True, validate_formats=False, pattern_options=_PATTERNS
+        )
+    except jsonschema_rs.ValidationError as error:
+        path = _format_path("", error.instance_path)
+        where = f"at {path.removeprefix('.')}: " if path else ""
+        raise SchemaError(f"is not a JSON Schema: {where}{error.message}"[:MAX_FINDING_CHARS]) from None
+    except ValueError as error:
+        raise SchemaError(f"is not a JSON Schema: {error}"[:MAX_FINDING_CHARS]) from None
 
-    return checked
+
+def _without_unknown_draft(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema without the name of its draft if nobody here knows that draft: the current one is meant."""
+    draft = schema.get("$schema")
+    if not isinstance(draft, str) or draft.rstrip("#") in _KNOWN:
+        return dict(schema)
+    return {name: value for name, value in schema.items() if name != "$schema"}
 
 
-def _may_explode(pattern: str) -> bool:
-    """Whether a pattern repeats a group that itself repeats or branches: matching may take exponential time."""
-    return _REPEATED_GROUP.search(pattern) is not None and len(_REPEATS.findall(pattern)) > 1
+def _format_path(root: str, path: Iterable[str | int]) -> str:
+    return root + "".join(f"[{each}]" if isinstance(each, int) else f".{each}" for each in path)
 
 
 def strip_fence(text: str) -> str:

@@ -3,8 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from synth.contract.json_schema import MAX_FINDING_CHARS, find_mismatch, find_schema_defect, parse_json
+from runtime.budget import Budget
+from synth.contract.json_schema import MAX_FINDING_CHARS, SchemaError, find_mismatch, parse_json
 from synth.normalize import Completion
+
+_STEPS_PER_CALL = 50
+_CHARS_PER_VALUE = 4
 
 
 def list_tools(params: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -42,24 +46,26 @@ def list_calls(completion: Completion) -> list[Mapping[str, Any]]:
     return list(completion.tool_calls)
 
 
-def find_bad_call(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]]) -> str | None:
+def find_bad_call(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]], budget: Budget) -> str | None:
     """Return what is wrong with the first bad call, in words for its author; None if all may be made."""
-    return next((problem for problem in (_find_defect(tools, call) for call in calls) if problem), None)
+    return next((problem for problem in (_find_defect(tools, call, budget) for call in calls) if problem), None)
 
 
-def _find_defect(tools: Mapping[str, Any], call: Mapping[str, Any]) -> str | None:
+def _find_defect(tools: Mapping[str, Any], call: Mapping[str, Any], budget: Budget) -> str | None:
     function = call.get("function") or call.get("custom") or {}
     name = str(function.get("name"))
     if name not in tools:
         return f"the tool {name!r} is not among those that may be called: {', '.join(tools)}"[:MAX_FINDING_CHARS]
     if "function" not in call:
         return None
+    text = str(function.get("arguments"))
+    budget.spend(_STEPS_PER_CALL + len(text) // _CHARS_PER_VALUE)
     try:
-        arguments = parse_json(str(function.get("arguments")))
+        arguments = parse_json(text)
     except ValueError as error:
         return f"the arguments of {name} are not JSON: {error}"[:MAX_FINDING_CHARS]
-    schema = tools[name]
-    if find_schema_defect(schema) is not None:  # then upstreams take it in their own way, and so does the gateway
+    try:
+        missed = find_mismatch(arguments, tools[name], budget)
+    except SchemaError:  # upstreams take such schemas in their own way, and so does the gateway
         return None
-    missed = find_mismatch(arguments, schema)
     return missed and f"the arguments of {name} do not fit its schema {missed}"

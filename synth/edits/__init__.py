@@ -5,7 +5,7 @@ followed exactly, because an edit is right if the tool in front of the gateway e
 """
 
 from synth.edits.application import AppliedEdits, EditStatus, apply_edits, try_edits
-from synth.edits.assembly import assemble_hunks, find_conflict
+from synth.edits.assembly import assemble_hunks, assemble_picks, find_conflict
 from synth.edits.code import CodeBlock, find_code_block
 from synth.edits.forms import EditForm, detect_edit_form
 from synth.edits.hunks import Hunk, Region
@@ -21,6 +21,7 @@ __all__ = [
     "Workspace",
     "apply_edits",
     "assemble_hunks",
+    "assemble_picks",
     "detect_edit_form",
     "find_code_block",
     "find_conflict",

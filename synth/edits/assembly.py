@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from itertools import combinations, groupby
 
-from synth.edits.application import apply_edits
+from runtime.budget import Budget
+from synth.edits.application import try_edits
 from synth.edits.forms import EditForm
 from synth.edits.hunks import Hunk, Region
 from synth.edits.patch_syntax import BEGIN, END
@@ -24,7 +25,28 @@ def assemble_hunks(form: EditForm, hunks: Sequence[Hunk]) -> str:
     return "\n\n".join(hunk.lead + hunk.text + hunk.tail for hunk in hunks) + "\n"
 
 
-def find_conflict(form: EditForm, workspace: Workspace, chosen: Sequence[Sequence[Hunk]]) -> str | None:
+def assemble_picks(
+    form: EditForm, workspace: Workspace, picks: Sequence[tuple[str, int]], budget: Budget
+) -> str | None:
+    """Return the answer made of hunks of several answers, each pick (an answer's text, the number of a hunk from 1).
+
+    None if a hunk does not exist, or if two of them conflict.
+    """
+    hunks: dict[str, dict[int, Hunk]] = {}
+    chosen: dict[str, list[Hunk]] = {}
+    order: list[Hunk] = []
+    for text, number in picks:
+        if text not in hunks:
+            hunks[text] = {hunk.index + 1: hunk for hunk in try_edits(form, workspace, text, budget).hunks}
+        if number not in hunks[text]:
+            return None
+        order.append(hunks[text][number])
+        chosen.setdefault(text, []).append(hunks[text][number])
+    conflict = find_conflict(form, workspace, list(chosen.values()), budget)
+    return assemble_hunks(form, order) if conflict is None else None
+
+
+def find_conflict(form: EditForm, workspace: Workspace, chosen: Sequence[Sequence[Hunk]], budget: Budget) -> str | None:
     """Return why hunks cannot be assembled, or None if they can. `chosen` has one group of hunks per answer.
 
     Two conditions: hunks of different answers change different regions, and the assembled answer applies every hunk at
@@ -34,11 +56,12 @@ def find_conflict(form: EditForm, workspace: Workspace, chosen: Sequence[Sequenc
     # place once the hunk before it has been applied, and a file without a known region may be replaced as a whole.
     # So the assembled answer is applied for real, and each hunk must land where it landed alone.
     for ours, theirs in combinations(chosen, 2):
+        budget.spend(len(ours) * len(theirs))
         for one in ours:
             if any(_overlap(one, other) for other in theirs):
                 return f"two answers change the same lines of {one.path}"
     hunks = [hunk for group in chosen for hunk in group]
-    result = apply_edits(form, workspace, assemble_hunks(form, hunks))
+    result = try_edits(form, workspace, assemble_hunks(form, hunks), budget)
     if result.findings:
         return result.findings[0]
     if _list_places(result.hunks) != _list_places(hunks):

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from synth.contract.contract import Form
-from synth.edits import Hunk, apply_edits, assemble_hunks, find_conflict
 from synth.events import Answered, AuthorFailed, AuthorStarted, DecidedBy, Event, PickMade
 from synth.modes.fuse import fuse
 from synth.modes.outcomes import (
@@ -196,36 +195,29 @@ async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completio
     likeliest = pick.find_likeliest(reply.logprobs, len(ballot.shown))
     picks = pick.read_picks(reply.text, len(ballot.shown))
     if len(picks) > 1 or (picks and picks[0].hunk is not None):
-        return await asyncio.to_thread(_assemble, case, ballot, picks)
+        return await _assemble(case, ballot, picks)
     position = picks[0].position if picks and likeliest is None else likeliest
     if position is not None:
         picked = ballot.shown[position]
         return Choice(picked.completion, picked.name, find_outcome(case.run.contract, picked))
-    written = await case.run.contract.read_aside(reply)
+    written = await case.run.contract.read_async(reply)
     checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
     if not checked or written.finding is not None or is_weak(reply):
         return None
     return Choice(written.completion, author, written.outcome, written=True)
 
 
-def _assemble(case: Case, ballot: Ballot, picks: Sequence[pick.Pick]) -> Choice | None:
+async def _assemble(case: Case, ballot: Ballot, picks: Sequence[pick.Pick]) -> Choice | None:
     """Return the answer made of the picked hunks, each verbatim; None if one does not exist or two clash."""
     contract = case.run.contract
-    if contract.edits is None:
+    if any(picked.hunk is None for picked in picks):
         return None
-    groups: dict[int, list[Hunk]] = {}
-    order: list[Hunk] = []
-    for picked in picks:
-        text = ballot.shown[picked.position].completion.text
-        hunks = {hunk.index + 1: hunk for hunk in apply_edits(contract.edits, contract.workspace, text).hunks}
-        if picked.hunk not in hunks:
-            return None
-        order.append(hunks[picked.hunk])
-        groups.setdefault(picked.position, []).append(hunks[picked.hunk])
-    if find_conflict(contract.edits, contract.workspace, list(groups.values())) is not None:
+    hunks = [(ballot.shown[picked.position].completion.text, picked.hunk or 0) for picked in picks]
+    text = await contract.assemble(hunks)
+    if text is None:
         return None
-    reading = contract.read(Completion(assemble_hunks(contract.edits, order)))
+    reading = await contract.read_async(Completion(text))
     if reading.finding is not None:
         return None
-    authors = dict.fromkeys(ballot.shown[position].name for position in groups)
+    authors = dict.fromkeys(ballot.shown[picked.position].name for picked in picks)
     return Choice(reading.completion, "+".join(authors), reading.outcome)

@@ -221,7 +221,7 @@ async def _read(contract: Contract, question: Question, outcome: Outcome) -> Rea
     completion = normalize(outcome)
     if question.nonce and question.nonce in completion.text:
         raise CallError(Kind.BROKEN_CONTRACT, "it repeats the drafts instead of replying")
-    return await contract.read_aside(_describe_calls(contract, completion))
+    return await contract.read_async(_describe_calls(contract, completion))
 
 
 def _describe_calls(contract: Contract, completion: Completion) -> Completion:

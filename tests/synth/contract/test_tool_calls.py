@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from runtime.budget import Budget
 from synth.contract.tool_calls import find_bad_call, list_calls, list_tools, read_tool_choice
 from synth.normalize import Completion
 
@@ -55,7 +56,7 @@ def test_a_choice_leaves_tools_and_may_demand_one(choice: Any, names: list[str],
 )
 def test_a_bad_call_is_described(bad: dict[str, Any], says: str) -> None:
     """In words that its author can act on."""
-    finding = find_bad_call({"f": SCHEMA, "free": None}, [call("f", '{"x": 5}'), bad])
+    finding = find_bad_call({"f": SCHEMA, "free": None}, [call("f", '{"x": 5}'), bad], Budget(100_000))
     assert finding is not None
     assert any(each in finding for each in says.split("|"))
 
@@ -63,7 +64,7 @@ def test_a_bad_call_is_described(bad: dict[str, Any], says: str) -> None:
 def test_good_calls_have_no_defect() -> None:
     """A tool without a schema, or with one that is no schema, takes any JSON."""
     calls = [call("f", '{"x": 5}'), call("g", "{}"), {"custom": {"name": "free", "input": "any {"}}]
-    assert find_bad_call({"f": SCHEMA, "g": {"type": 7}, "free": None}, calls) is None
+    assert find_bad_call({"f": SCHEMA, "g": {"type": 7}, "free": None}, calls, Budget(100_000)) is None
 
 
 def test_an_older_function_call_is_listed_as_a_call() -> None:

@@ -16,6 +16,7 @@ from synth.edits import (
     assemble_hunks,
     find_conflict,
 )
+from synth.edits.application import MAX_STEPS
 from synth.edits.hunks import changed_region
 from tests.synth.edits.conversations import block
 
@@ -57,7 +58,7 @@ def test_hunks_of_several_answers_make_one(form: EditForm, numbers: list[int]) -
     """Where they touch different lines: each verbatim, all of them applied."""
     answers = [renamed(form, number, f"new_{number} = 0\n") for number in numbers]
     chosen = [hunks(form, answer) for answer in answers]
-    assert find_conflict(form, FILES, chosen) is None
+    assert find_conflict(form, FILES, chosen, Budget(MAX_STEPS)) is None
     text = assemble_hunks(form, [hunk for group in chosen for hunk in group])
     assert all(hunk.text in text and hunk.text in answer for (hunk,), answer in zip(chosen, answers, strict=True))
     new = [f"new_{number} = 0\n" if number in numbers else line for number, line in enumerate(LINES)]
@@ -68,9 +69,9 @@ def test_hunks_of_several_answers_make_one(form: EditForm, numbers: list[int]) -
 def test_hunks_for_the_same_lines_clash(form: EditForm) -> None:
     """Also where they want the same."""
     one, other = (hunks(form, renamed(form, 3, new)) for new in ("x = 1\n", "y = 1\n"))
-    assert find_conflict(form, FILES, [one, other]) == "two answers change the same lines of a.py"
-    assert find_conflict(form, FILES, [one, one]) == "two answers change the same lines of a.py"
-    assert find_conflict(form, FILES, [one]) is None
+    assert find_conflict(form, FILES, [one, other], Budget(MAX_STEPS)) == "two answers change the same lines of a.py"
+    assert find_conflict(form, FILES, [one, one], Budget(MAX_STEPS)) == "two answers change the same lines of a.py"
+    assert find_conflict(form, FILES, [one], Budget(MAX_STEPS)) is None
 
 
 def test_a_hunk_that_needs_another_clashes_alone() -> None:
@@ -78,8 +79,8 @@ def test_a_hunk_that_needs_another_clashes_alone() -> None:
     text = block("a.py", LINES[0], "one\n") + block("a.py", "one\n", "two\n")
     first, second = hunks(EditForm.EDIT_BLOCKS, text)
     assert (first.region, second.region) == (Region(0, 1), None)
-    assert find_conflict(EditForm.EDIT_BLOCKS, FILES, [[second]]) == "SEARCH text not found in a.py"
-    assert find_conflict(EditForm.EDIT_BLOCKS, FILES, [[first, second]]) is None
+    assert find_conflict(EditForm.EDIT_BLOCKS, FILES, [[second]], Budget(MAX_STEPS)) == "SEARCH text not found in a.py"
+    assert find_conflict(EditForm.EDIT_BLOCKS, FILES, [[first, second]], Budget(MAX_STEPS)) is None
 
 
 def test_a_hunk_that_would_land_elsewhere_clashes() -> None:
@@ -87,7 +88,10 @@ def test_a_hunk_that_would_land_elsewhere_clashes() -> None:
     files = Workspace({"a.txt": "x\ny\nx\n"})
     patch = "*** Begin Patch\n*** Update File: a.txt\n@@\n x\n-y\n+z\n@@\n-x\n+end\n*** End Patch"
     _, last = apply_edits(EditForm.PATCH, files, patch).hunks
-    assert find_conflict(EditForm.PATCH, files, [[last]]) == "taken together, the hunks apply at other places"
+    assert (
+        find_conflict(EditForm.PATCH, files, [[last]], Budget(MAX_STEPS))
+        == "taken together, the hunks apply at other places"
+    )
 
 
 def test_what_a_hunk_lacks_is_put_around_it() -> None:
@@ -166,7 +170,9 @@ def test_no_text_is_too_odd_to_be_applied(form: EditForm, text: str) -> None:
     if form is not EditForm.CODE:
         again = assemble_hunks(form, result.hunks)
         assert _is_fit(again, apply_edits(form, FILES, again))
-        assert find_conflict(form, FILES, [result.hunks, result.hunks]) is not None or not result.hunks
+        assert (
+            find_conflict(form, FILES, [result.hunks, result.hunks], Budget(MAX_STEPS)) is not None or not result.hunks
+        )
 
 
 @given(st.sampled_from(EditForm), st.text())
