@@ -1,6 +1,7 @@
 """What a refusal says that a request must not have, in the words of many providers."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -565,3 +566,21 @@ def test_the_cause_is_kept_in_short() -> None:
     (quirk,) = find_quirks(openai(UNSUPPORTED.format("seed") + " " + "x" * 1000, "seed"), 400, MESSAGES, FIELDS)
     assert quirk.cause.startswith("Unsupported parameter: 'seed' is not supported")
     assert len(quirk.cause) <= 200
+
+
+def _documented() -> list[tuple[str, str]]:
+    """Return what the documentation says that models say, and what the gateway does about it."""
+    page = (Path(__file__).parents[3] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    table = page.partition("## What models refuse")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return [(words.strip("` "), does.strip()) for _, words, does in rows if "`" in words]
+
+
+def test_the_documentation_is_true() -> None:
+    """Each row of its table, with the words as a message and as a text."""
+    rows = _documented()
+    assert len(rows) > 20
+    for words, does in rows:
+        for body in (openai(words), words, {"detail": words}, {"error": words}):
+            quirks = find_quirks(body, 400, Conversation(MESSAGES), FIELDS)
+            assert does in [quirk.describe() for quirk in quirks], words
