@@ -92,7 +92,7 @@ class Server:
     max_parts: int = 10_000
     max_tools: int = 1_000
     max_tool_calls: int = 10_000
-    max_json_values: int = 500_000
+    max_json_values: int = 200_000
 
 
 @dataclass(frozen=True, slots=True)

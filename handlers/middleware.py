@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from handlers import errors
 from handlers.api.apis import find_api
+from handlers.api.limits import check_values
 from handlers.api.receive import receive_body
 from handlers.context import CONTEXT, RequestContext
 from handlers.gate import access
@@ -204,6 +205,7 @@ async def _receive(request: web.Request, context: RequestContext, reservation: B
     with request.app[SHUTDOWN].bounded():
         context.body = await receive_body(request, context.snapshot.settings.server, reservation)
     context.record.bytes_in = len(context.body)
+    await check_values(context.body, context.snapshot.settings.server)
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:

@@ -12,6 +12,7 @@ from aiohttp.typedefs import Handler
 from config.settings import Mixture, Mode
 from handlers import errors
 from handlers.api.client_api import ClientApi, Envelope, ParsedRequest, Pulse
+from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
 from handlers.api.shown_work import ShownWork
 from handlers.api.usage import build_usage
@@ -50,6 +51,7 @@ def answering(api: ClientApi) -> Handler:
         if trace is not None:
             trace.request = parsed.chat
         try:
+            check_shape(parsed.chat, snapshot.settings.server)
             target = _resolve_target(snapshot, parsed.chat, request.headers.get("x-mom-mode"))
             budgets = budgets_of(snapshot.settings.server, context.key)
             _record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))

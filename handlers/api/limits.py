@@ -1,0 +1,54 @@
+"""Limits on the shape of a request: JSON values, messages, content parts, tools and tool calls.
+
+A body of 32 MB can hold a million messages. Each is cheap, but all work on them happens in a few turns of the event
+loop, and every other client waits for it. The limits bound such a turn to some tens of milliseconds; their defaults are
+far above what agents send.
+"""
+
+import asyncio
+from collections.abc import Sized
+from typing import Any
+
+from config.settings import Server
+from handlers.errors import ApiError
+from runtime.json_codec import exceeds_values
+from synth.request import ChatRequest
+
+_LARGE_BYTES = (
+    1 << 20
+)  # counting takes a millisecond per megabyte, and more in prose: beyond this it is left to a thread
+
+
+async def check_values(body: bytes, limits: Server) -> None:
+    """Refuse a body with more than `max_json_values` values before it is decoded: ApiError (400)."""
+    limit = limits.max_json_values
+    if len(body) > _LARGE_BYTES:
+        exceeds = await asyncio.to_thread(exceeds_values, body, limit)
+    else:
+        exceeds = len(body) > limit and exceeds_values(body, limit)
+    if exceeds:
+        raise _too_many("JSON values", limit, "max_json_values", None)
+
+
+def check_shape(chat: ChatRequest, limits: Server) -> None:
+    """Refuse a request with too many messages, parts, tools or tool calls: ApiError (400) that names the limit."""
+    _check(chat.messages, "messages", limits.max_messages, "max_messages", "messages")
+    n_parts = n_calls = 0
+    for message in chat.messages:
+        content, calls = message.get("content"), message.get("tool_calls")
+        n_parts += len(content) if isinstance(content, list) else 0
+        n_calls += len(calls) if isinstance(calls, list) else 0
+    _check(range(n_parts), "content parts", limits.max_parts, "max_parts", "messages")
+    _check(range(n_calls), "tool calls", limits.max_tool_calls, "max_tool_calls", "messages")
+    for name in ("tools", "functions"):
+        _check(chat.params.get(name), name, limits.max_tools, "max_tools", name)
+
+
+def _check(items: Any, what: str, limit: int, key: str, param: str) -> None:
+    if isinstance(items, Sized) and len(items) > limit:
+        raise _too_many(what, limit, key, param)
+
+
+def _too_many(what: str, limit: int, key: str, param: str | None) -> ApiError:
+    message = f"the request has more than {limit:,} {what}; send fewer, or raise server.{key}"
+    return ApiError(400, f"{param}: {message}" if param else message, param=param, code="too_many_items")
