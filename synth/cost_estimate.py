@@ -1,15 +1,16 @@
 """Estimating the most that a request may cost, before any model is asked. Pure.
 
-Each proposer reads the conversation; the critic, and the proposers of a further layer, read it with all candidates; a
-reviewer reads it with the answer. Each writes up to its token limit; without a limit its text is not in the estimate.
-Repeated calls are not in it either: retries, hedges, fallbacks, revisions.
+Each proposer reads the whole request: messages, tools, schemas, and fields that are passed on. The critic, and the
+proposers of a further layer, read it with all candidates; a reviewer reads it with the answer. Each writes up to its
+token limit, or DEFAULT_OUTPUT_TOKENS without one. Repeated calls are not in the estimate: retries, hedges, fallbacks,
+revisions.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from config.settings import Critic, Mixture, Model
-from synth.ledger import Expense, estimate_prompt_tokens, price_tokens
+from synth.ledger import DEFAULT_OUTPUT_TOKENS, Expense, estimate_request_tokens, price_tokens
 from synth.mixture import find_bypass_rule, needs_no_panel
 from synth.request import ChatRequest
 from upstream.calls import Tokens
@@ -20,13 +21,15 @@ _MOST_WRITTEN = 10**7  # tokens; no model writes more, whatever its limit says
 
 def estimate_model(request: ChatRequest, model: Model) -> Expense:
     """Return the estimate for a model that is asked by its own name."""
-    return _multiply(request.n, _estimate_call(model, estimate_prompt_tokens(request.messages), request.params))
+    return _multiply(
+        request.n, _estimate_call(model, estimate_request_tokens(request.messages, request.params), request.params)
+    )
 
 
 def estimate_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str, Model]) -> Expense:
     """Return the estimate for a mixture."""
     author = models[mixture.authors[0]]
-    prompt = estimate_prompt_tokens(request.messages)
+    prompt = estimate_request_tokens(request.messages, request.params)
     if find_bypass_rule(request, mixture) is not None:
         author = models[mixture.bypass.model] if mixture.bypass.model else author
         return _multiply(request.n, _estimate_call(author, prompt, request.params))
@@ -66,9 +69,9 @@ def _estimate_call(
 
 
 def _find_limit(model: Model, params: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> int:
-    """Return how many tokens a model may write, 0 if nothing limits it."""
-    limit = find_token_limit(params, {**model.params, **(overrides or {})}) or 0
-    return min(max(limit, 0), _MOST_WRITTEN)
+    """Return how many tokens a model may write: its limit, or the length of a usual answer if it has none."""
+    limit = find_token_limit(params, {**model.params, **(overrides or {})})
+    return DEFAULT_OUTPUT_TOKENS if limit is None or limit < 0 else min(limit, _MOST_WRITTEN)
 
 
 def _multiply(n: int, each: Expense) -> Expense:

@@ -6,13 +6,23 @@ from decimal import Decimal
 from typing import Any
 
 from config.settings import Price
+from runtime import json_codec
 from runtime.frozen import frozen
 from synth.normalize import count
-from synth.request import text_of
+from synth.request import Message, text_of
 from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
+from upstream.openai.conversation import Conversation
+from upstream.openai.wire import find_token_limit
+
+DEFAULT_OUTPUT_TOKENS = 1_000
+"""The assumed length of an answer that nothing limits."""
 
 _CHARS_PER_TOKEN = 4
+_IMAGE_TOKENS = 1_600  # the most that providers count for one image of the usual sizes
+_UNSEEN_TOKENS_PER_S = 500  # faster than nearly all hosted models write
+_MOST_UNSEEN_TOKENS = 4_096
+_MOST_UNREADABLE_TOKENS = 32_768
 _MAX_COUNT = 10**12  # no request has as many tokens; an upstream that says so is not believed
 _PRICED_TOKENS = 10**6
 _NOTHING = Decimal(0)
@@ -100,7 +110,7 @@ def count_tokens(call: Call) -> Tokens:
     """Return the tokens of one call, all its attempts together; kept once the call has ended."""
     if call.tokens is not None:
         return call.tokens
-    each = [_count_attempt(attempt, call.messages) for attempt in call.attempts]
+    each = [_count_attempt(attempt, call) for attempt in call.attempts]
     tokens = each[0] if len(each) == 1 else sum(each, _NO_TOKENS)
     if call.ended is not None:
         call.tokens = tokens
@@ -130,7 +140,17 @@ def price_tokens(tokens: Tokens, price: Price | None) -> Expense:
     return Expense(n_tokens, (read + tokens.completion * price.output) / _PRICED_TOKENS)
 
 
-def _count_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) -> Tokens:
+# What an attempt is charged if its upstream reported no usage.
+#
+# Nothing, if it was refused or never reached. Otherwise the whole prompt, and of the answer the larger of two numbers.
+# The first is what was received. But a reply in JSON shows nothing until it is complete, a stream hides reasoning, and
+# a body that is too large or broken has no text to count. The provider bills it all the same, so a client that always
+# leaves just before the end would be charged nothing. So the second is what a fast model could have written in the time
+# that the attempt took, up to the token limit of the call. Both are guesses, and marked `estimated`; they are high
+# rather than low, because they protect a budget.
+
+
+def _count_attempt(attempt: Attempt, call: Call) -> Tokens:
     usage = attempt.usage
     prompt = _read_count(usage, "prompt_tokens")
     completion = _read_count(usage, "completion_tokens")
@@ -140,11 +160,25 @@ def _count_attempt(attempt: Attempt, messages: Sequence[Mapping[str, Any]]) -> T
     if not attempt.sent or attempt.outcome in _FREE:
         return _NO_TOKENS
     return Tokens(
-        estimate_prompt_tokens(messages) if prompt is None else prompt,
-        estimate_tokens(attempt.received_chars) if completion is None else completion,
+        estimate_request_tokens(call.messages, call.params) if prompt is None else prompt,
+        _estimate_completion(attempt, call) if completion is None else completion,
         estimated=True,
         cached=cached,
     )
+
+
+def _estimate_completion(attempt: Attempt, call: Call) -> int:
+    received = estimate_tokens(attempt.received_chars)
+    if attempt.outcome == "ok":
+        return received
+    limit = find_token_limit(call.params, {**call.model.params, **call.overrides})
+    if not attempt.received_chars and attempt.received_bytes:
+        most = _MOST_UNREADABLE_TOKENS if limit is None or limit < 0 else limit
+        received = min(estimate_tokens(attempt.received_bytes), most)
+    if attempt.ended is None:
+        return received
+    unseen = int((attempt.ended - attempt.started) * _UNSEEN_TOKENS_PER_S)
+    return max(received, min(unseen, _MOST_UNSEEN_TOKENS if limit is None or limit < 0 else limit))
 
 
 def _read_count(usage: Mapping[str, Any] | None, name: str) -> int | None:
@@ -162,6 +196,23 @@ def estimate_tokens(n_chars: int) -> int:
     return -(-n_chars // _CHARS_PER_TOKEN)
 
 
+def estimate_request_tokens(messages: Sequence[Message], params: Mapping[str, Any]) -> int:
+    """Return a rough token count for a whole request: messages with tool calls and images, tools, schemas, all fields.
+
+    It is the size of the request as JSON; an image counts as much as providers count for one, whatever its size.
+    """
+    conversation = Conversation.of(messages)
+    n_bytes = conversation.n_bytes() + len(json_codec.encode(params))
+    n_images = 0
+    for message in messages:
+        content = message.get("content")
+        for part in content if isinstance(content, list) else ():
+            if isinstance(part, dict) and part.get("type") == "image_url":
+                n_images += 1
+                n_bytes -= len(json_codec.encode(part))
+    return estimate_tokens(n_bytes) + n_images * _IMAGE_TOKENS
+
+
 def estimate_prompt_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
-    """Return a rough token count for a conversation."""
+    """Return a rough token count for the text of a conversation."""
     return estimate_tokens(sum(len(text_of(message.get("content"))) for message in messages))

@@ -16,7 +16,8 @@ class Attempt:
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
     `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is as the upstream reported it, None if it did not;
-    then `received_chars`, the length of the received text, serves for an estimate. `stated_model` is the model's name
+    then `received_chars`, the length of the received text, serves for an estimate, or `received_bytes`, the size of a
+    body that could not be read. `stated_model` is the model's name
     in the reply, unchecked. `pause_s` is the pause after it, if it was retried. `hedge` marks an attempt that was
     started while another one of the same call was still running.
     """
@@ -31,6 +32,7 @@ class Attempt:
     sent: bool = False
     usage: Mapping[str, Any] | None = None
     received_chars: int = 0
+    received_bytes: int = 0
     hedge: bool = False
     stated_model: Any = None
 

@@ -1,5 +1,6 @@
 """Daily budgets: what the requests of a day have used, and the limits that they must not exceed."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -13,6 +14,15 @@ from runtime.frozen import frozen
 from synth.ledger import Expense, Ledger
 
 _DAY_S = 86_400
+_MAX_CLOCK_ERROR_S = 3_600.0
+
+# Which day it is.
+#
+# The time of day may be set: by a user, by NTP after a start with a wrong clock, by a virtual machine that was paused.
+# If budgets simply followed it, setting it forward would give a new budget each time, and a clock that once ran ahead
+# would leave the budget used up until that day really came. So the time of day is believed only while it agrees, within
+# an hour, with a clock that cannot be set and that counts from the start of the process (on Linux it counts suspended
+# time as well). Otherwise the day turns by that clock, every 24 hours. And a day never comes back.
 
 
 @frozen
@@ -25,72 +35,102 @@ class Budget:
     currency: str = "USD"
 
 
-class Spending:
-    """What the requests of this UTC day have used, by account; in memory alone, so that a restart forgets it.
+@frozen
+class Reservation:
+    """What a running request is expected to use, on the accounts of its budgets."""
 
-    A request that runs counts with what was expected of it, one that has ended with what its ledger says, on the day on
-    which it ends. `unix_time` gives seconds since the epoch; a clock that is set back does not bring a day back.
+    budgets: tuple[Budget, ...]
+    expected: Expense
+
+
+def _uptime() -> float:
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class Spending:
+    """What the requests of this UTC day have used, by account; in memory only, so a restart starts at 0.
+
+    A running request counts with its reservation; a finished one with its real use, on the day on which it ended.
+    `unix_time` gives seconds since the epoch, `uptime` the seconds of a clock that nobody can set.
     """
 
-    def __init__(self, unix_time: Callable[[], float]) -> None:
+    def __init__(self, unix_time: Callable[[], float], uptime: Callable[[], float] = _uptime) -> None:
         self._unix_time = unix_time
-        self._day = 0
+        self._uptime = uptime
+        self._offset = unix_time() - uptime()
+        self._day = self._find_day()
         self._spent: defaultdict[str, Expense] = defaultdict(Expense)
-        self._running: defaultdict[str, Expense] = defaultdict(Expense)
+        self._reserved: defaultdict[str, Expense] = defaultdict(Expense)
 
     def spent(self, account: str = "") -> Expense:
         """Return what the requests that ended today have used on one account."""
         self._turn_day()
         return self._spent[account]
 
-    def charge(self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> "_Charged":
-        """Charge a request, which the block is, to each of these accounts; ApiError (429) where one is used up."""
-        return _Charged(self, budgets, expected, ledger)
+    def charge(self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> "_Charge":
+        """Return a context manager for a request: it reserves on entering, and settles by the ledger on leaving."""
+        return _Charge(self, budgets, expected, ledger)
 
-    def begin(self, budgets: Sequence[Budget], expected: Expense) -> None:
-        """Count what is expected of a request; ApiError (429) where a budget is used up."""
+    def reserve(self, budgets: Sequence[Budget], expected: Expense) -> Reservation:
+        """Reserve what a request is expected to use; ApiError (429) if a budget has less left."""
         for budget in filter(is_limit, budgets):
-            self._check(budget)
+            self._check(budget, expected)
         if expected.tokens or expected.cost:
             for budget in budgets:
-                self._running[budget.account] += expected
+                self._reserved[budget.account] += expected
+        return Reservation(tuple(budgets), expected)
 
-    def end(self, budgets: Sequence[Budget], expected: Expense, spent: Expense) -> None:
-        """Count what a request has used in place of what was expected."""
+    def settle(self, reservation: Reservation, spent: Expense) -> None:
+        """Replace a reservation by what was really used."""
         self._turn_day()
-        for budget in budgets:
+        expected = reservation.expected
+        for budget in reservation.budgets:
             if expected.tokens or expected.cost:
-                self._running[budget.account] -= expected
+                self._reserved[budget.account] -= expected
             self._spent[budget.account] += spent
 
     def _turn_day(self) -> None:
-        today = int(self._unix_time() // _DAY_S)
+        today = self._find_day()
         if today > self._day:
             self._day = today
             self._spent.clear()
 
-    def _check(self, budget: Budget) -> None:
-        spent, running = self.spent(budget.account), self._running[budget.account]
+    def _find_day(self) -> int:
+        expected, stated = self._offset + self._uptime(), self._unix_time()
+        return int((stated if abs(stated - expected) <= _MAX_CLOCK_ERROR_S else expected) // _DAY_S)
+
+    def _check(self, budget: Budget, expected: Expense) -> None:
+        spent, reserved = self.spent(budget.account), self._reserved[budget.account]
         whose = f"the key {budget.account}" if budget.account else "the gateway"
-        if budget.cost is not None and spent.cost + running.cost >= budget.cost:
+        if budget.cost is not None:
             key = "its cost_per_day" if budget.account else "server.max_cost_per_day"
-            held = f", and requests that run may cost {money(running.cost, budget.currency)}" if running.cost else ""
-            raise exhausted(
-                f"{whose} has spent {money(spent.cost, budget.currency)} today{held}: "
-                f"{key} is {money(budget.cost, budget.currency)}. Raise it, or come back after midnight UTC"
-            )
-        if budget.tokens is not None and spent.tokens + running.tokens >= budget.tokens:
-            held = f", and requests that run may use {running.tokens}" if running.tokens else ""
-            raise exhausted(
-                f"{whose} has used {spent.tokens} tokens today{held}: "
-                f"its tokens_per_day is {budget.tokens}. Raise it, or come back after midnight UTC"
-            )
+            used, limit = spent.cost + reserved.cost, budget.cost
+            if used >= limit or used + expected.cost > limit:
+                raise exhausted(
+                    f"{whose} has spent {money(spent.cost, budget.currency)} today"
+                    + (
+                        f", and running requests may cost {money(reserved.cost, budget.currency)}"
+                        if reserved.cost
+                        else ""
+                    )
+                    + (f". This request may cost {money(expected.cost, budget.currency)}" if used < limit else "")
+                    + f": {key} is {money(limit, budget.currency)}. Raise it, or come back after midnight UTC"
+                )
+        if budget.tokens is not None:
+            n_used = spent.tokens + reserved.tokens
+            if n_used >= budget.tokens or n_used + expected.tokens > budget.tokens:
+                raise exhausted(
+                    f"{whose} has used {spent.tokens} tokens today"
+                    + (f", and running requests may use {reserved.tokens}" if reserved.tokens else "")
+                    + (f". This request may use {expected.tokens}" if n_used < budget.tokens else "")
+                    + f": its tokens_per_day is {budget.tokens}. Raise it, or come back after midnight UTC"
+                )
 
 
-class _Charged:
-    """A request that is charged, as a context. A class, because every request enters it."""
+class _Charge:
+    """One request's reservation, as a context manager. A class, because every request enters it."""
 
-    __slots__ = ("_budgets", "_expected", "_ledger", "_spending")
+    __slots__ = ("_budgets", "_expected", "_ledger", "_reservation", "_spending")
 
     def __init__(self, spending: Spending, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> None:
         self._spending = spending
@@ -99,19 +139,19 @@ class _Charged:
         self._ledger = ledger
 
     def __enter__(self) -> None:
-        self._spending.begin(self._budgets, self._expected)
+        self._reservation = self._spending.reserve(self._budgets, self._expected)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._spending.end(self._budgets, self._expected, self._ledger.used().spent)
+        self._spending.settle(self._reservation, self._ledger.used().spent)
 
 
 SPENDING = web.AppKey("spending", Spending)
 
 
 def budgets_of(server: Server, key: ApiKey | None) -> tuple[Budget, ...]:
-    """Return the budgets that a request is charged to: the gateway's, and that of the key that it shows."""
+    """Return the budgets that a request is charged to: the gateway's, and that of its key."""
     whole = Budget("", server.max_cost_per_day, currency=server.currency)
     if key is None:
         return (whole,)
@@ -124,21 +164,34 @@ def is_limit(budget: Budget) -> bool:
 
 
 def check_quote(quote: Expense, mixture: Mixture, currency: str) -> None:
-    """Let a request pass that a mixture's `max_cost` allows for; ApiError (429) for a dearer one."""
+    """Check an estimate against a mixture's `max_cost`; ApiError (429) if it is higher."""
     if mixture.max_cost is not None and quote.cost > mixture.max_cost:
         raise exhausted(
             f"this request may cost {money(quote.cost, currency)} (about {quote.tokens} tokens), and max_cost of "
             f"{mixture.name} is {money(mixture.max_cost, currency)}. Shorten the conversation, lower max_tokens, "
-            "ask for a single model, or raise max_cost"
+            "ask for a cheaper model, or raise max_cost"
         )
 
 
+def find_cost_cap(model: str, mixtures: Sequence[Mixture]) -> Mixture | None:
+    """Return the mixture whose `max_cost` binds a model that is asked by its own name.
+
+    It is the highest among the mixtures that use the model; None if none uses it or one of them has no limit. Else a
+    limit could be avoided by asking the members of the mixture.
+    """
+    using = [mixture for mixture in mixtures if model in mixture.used_models]
+    caps = [mixture for mixture in using if mixture.max_cost is not None]
+    if len(caps) < len(using):
+        return None
+    return max(caps, key=lambda mixture: mixture.max_cost or 0, default=None)
+
+
 def money(amount: Decimal, currency: str) -> str:
-    """Return an amount as people read it, to four places after the point, or more where it is less than that."""
+    """Return an amount for people: four decimal places, or nine if it is smaller, without trailing zeros."""
     places = 4 if not amount or amount >= Decimal("0.0001") else 9
     return f"{amount:.{places}f}".rstrip("0").rstrip(".") + f" {currency}"
 
 
 def exhausted(message: str) -> ApiError:
-    """Return the refusal of a request for which there is no money: no client should try it again by itself."""
+    """Return the refusal of a request for which no budget is left; clients should not repeat it by themselves."""
     return ApiError(429, message, code=INSUFFICIENT_QUOTA, headers={"x-should-retry": "false"})

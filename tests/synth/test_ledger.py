@@ -13,7 +13,7 @@ from upstream.calls import Attempt, Call
 from upstream.errors import Kind
 
 PRICE = Price(Decimal(3), Decimal(15), Decimal("0.3"))
-SAID = [{"role": "user", "content": "x" * 4000}]
+SAID = [{"role": "user", "content": "x" * 3968}]  # a thousand tokens, with the JSON around it
 
 amounts = st.decimals(0, 1000, places=6)
 prices = st.builds(lambda low, more, output: Price(low + more, output, low), amounts, amounts, amounts)
@@ -125,3 +125,45 @@ def test_a_cache_never_raises_the_cost(prompt: int, completion: int, cached: int
     """For any number that an upstream reports."""
     plain, discounted = (count_tokens(call(stated(prompt, completion, found))) for found in (None, cached))
     assert price_tokens(discounted, price).cost <= price_tokens(plain, price).cost
+
+
+def unreported(outcome: str, seconds: float = 0.0, **fields: Any) -> Attempt:
+    """Return an attempt of that many seconds that was sent, and whose upstream reported no usage."""
+    return Attempt(0.0, ended=seconds, outcome=outcome, sent=True, **fields)
+
+
+@pytest.mark.parametrize(
+    ("tried", "params", "completion"),
+    [
+        (unreported("cancelled", 1.0), {}, 500),  # the answer was still hidden
+        (unreported("cancelled", 1.0), {"max_tokens": 50}, 50),
+        (unreported("cancelled", 1.0), {"max_completion_tokens": 60, "max_tokens": 70}, 60),
+        (unreported("cancelled", 1.0), {"max_tokens": -1}, 500),
+        (unreported("cancelled", 3600.0), {}, 4096),
+        (unreported("cancelled", 1.0, received_chars=4000), {}, 1000),  # more was seen than the time explains
+        (unreported("cancelled", 1.0, received_chars=4), {}, 500),  # reasoning may have been hidden
+        (unreported(Kind.TIMEOUT, 2.0), {}, 1000),
+        (unreported(Kind.TRUNCATED, 0.0, received_bytes=8000), {}, 2000),
+        (unreported(Kind.UNPARSABLE, 0.0, received_bytes=8000), {"max_tokens": 100}, 100),
+        (unreported(Kind.OVERSIZED, 0.1, received_bytes=32 << 20), {}, 32_768),
+        (unreported(Kind.OVERSIZED, 0.1, received_bytes=32 << 20), {"max_tokens": 8192}, 8192),
+        (unreported(Kind.EMPTY, 1.0, received_bytes=20), {}, 500),
+        (unreported("ok", 60.0, received_chars=400), {}, 100),  # complete: there is no more than what came
+        (unreported(Kind.SERVER_ERROR, 60.0), {}, 0),
+        (unreported(Kind.RATE_LIMITED, 60.0), {}, 0),
+    ],
+)
+def test_unreported_usage_is_estimated_by_time_and_limit(
+    tried: Attempt, params: dict[str, Any], completion: int
+) -> None:
+    """What was received, or what a fast model writes in that time and within its limit; always marked as estimated."""
+    made = call(tried)
+    made.params = params
+    tokens = count_tokens(made)
+    assert tokens.completion == completion
+    assert tokens.estimated == (tokens.prompt > 0) == (completion > 0)
+
+
+def test_a_running_attempt_counts_what_has_come() -> None:
+    """Readers of the ledger in the middle of a request see no time that has not passed."""
+    assert count_tokens(call(Attempt(0.0, sent=True, received_chars=40))).completion == 10

@@ -125,7 +125,7 @@ class Upstream:
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
-                data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer)
+                data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer, attempt)
             body = await decode_completion(data, MAX_EVENT_BYTES, TimeSlice(self._timers.now))
         except _FAULTS as error:
             raise _translate(error) from error
@@ -174,14 +174,21 @@ class Upstream:
             raise await _read_refusal(reply, timeouts.idle_s, timer)
 
 
-async def _read(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> bytes:
+async def _read(
+    reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer, attempt: Attempt | None = None
+) -> bytes:
+    """Return the decompressed body, with its size noted in the attempt as it comes."""
     content = reply.content
     if content.is_eof() and content.total_bytes <= limit:
+        if attempt is not None:
+            attempt.received_bytes = content.total_bytes
         return content.read_nowait()  # a short reply has arrived with its headers
-    return b"".join([piece async for piece in _bounded(reply, limit, idle_s, timer)])
+    return b"".join([piece async for piece in _bounded(reply, limit, idle_s, timer, attempt)])
 
 
-async def _bounded(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> AsyncGenerator[bytes]:
+async def _bounded(
+    reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer, attempt: Attempt | None = None
+) -> AsyncGenerator[bytes]:
     """Yield the decompressed body; CallError if it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
@@ -190,6 +197,8 @@ async def _bounded(reply: Reply, limit: int, idle_s: float | None, timer: Attemp
         if not piece:
             return
         size += len(piece)
+        if attempt is not None:
+            attempt.received_bytes = size
         if size > limit:
             raise CallError(Kind.OVERSIZED, f"the reply is larger than {limit} bytes")
         yield piece

@@ -33,6 +33,10 @@ class Conversation(list[Message]):
         """Return the messages as JSON, with commas between them: an array without its brackets."""
         return b",".join(self._parts())
 
+    def n_bytes(self) -> int:
+        """Return the size of the messages as JSON."""
+        return sum(map(len, self._parts()))
+
     def _parts(self) -> list[bytes]:
         if len(self._encoded) < len(self):
             self._encoded += map(encode, self[len(self._encoded) :])
