@@ -41,7 +41,7 @@ def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lamb
     value = headers.get("Retry-After")
     if value is None:
         return None
-    seconds = _number(value)
+    seconds = _number(value.strip().removesuffix("s"))  # some write the unit
     return seconds if seconds is not None else _seconds_until(value, now)
 
 

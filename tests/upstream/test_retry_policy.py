@@ -36,6 +36,7 @@ def test_the_pause_is_never_shorter_than_retry_after(attempt: int, random: float
         ({}, None),
         ({"Retry-After": "7"}, 7.0),
         ({"Retry-After": "1.5"}, 1.5),
+        ({"Retry-After": " 3s"}, 3.0),
         ({"Retry-After": "-3"}, None),
         ({"Retry-After": "nan"}, None),
         ({"Retry-After": "soon"}, None),

@@ -27,6 +27,7 @@ _MAX_READ_CHARS = 8_000  # of one text
 _TEXT_FIELDS = (
     *("error", "errors", "fault", "base_resp", "message", "Message", "msg", "status_msg", "error_msg", "error_message"),
     *("errorMessage", "error_description", "faultstring", "reason", "detail", "details", "description", "title"),
+    *("text", "error_text", "err", "exception", "explanation", "statusText"),
     *("metadata", "raw", "innererror", "inner_error", "cause", "body", "data", "response"),
 )
 """Fields that hold the words of an error, or an object with such fields, in the order in which they are read."""
@@ -57,6 +58,8 @@ _STATUS_OF_WORD = (
 _STATUS_OF_MINIMAX = {1001: 504, 1002: 429, 1004: 401, 1008: 402, 1039: 400, 1041: 429, 2013: 400, 2049: 401}
 """https://platform.minimaxi.com/document/ErrorCode, in `base_resp`."""
 
+_CUT_OFF = re.compile(r'"(?:message|msg|detail)"\s*:\s*"((?:[^"\\]|\\.){1,400})')
+_EVENT = re.compile(r"(?:(?:event|id|retry):[^\n]*\n|:[^\n]*\n)*(?:data|error): ?([^\n]*)")
 _TITLE = re.compile(r"<title[^<>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 _REFUSED_KEY = re.compile(r"invalid_api_key|api_key_invalid|incorrect_api_key|^unauthenticated$", re.IGNORECASE)
 
@@ -147,30 +150,40 @@ def _find_texts(value: Any, depth: int) -> Iterator[str]:
 
 
 def _read_text(text: str, depth: int) -> Iterator[str]:
-    """Yield a text, or the words in it if it is JSON, complete or cut off."""
+    """Yield a text, or the words in it if it is JSON, an event or a web page, complete or cut off."""
     text = text.strip()[:_MAX_READ_CHARS]
-    if text[:1] in ("{", "["):
-        try:
-            value = json_codec.decode(text)
-        except (ValueError, RecursionError):
-            cut = re.search(r'"(?:message|msg|detail)"\s*:\s*"((?:[^"\\]|\\.){1,400})', text)
-            yield cut[1] if cut else text
-            return
-        words = list(_find_texts(value, depth + 1))
-        yield from words or [text]
-    elif text[:1] == "<":  # a web page: proxies say in its title what is wrong
+    value = _decode(text)
+    if value is not None:
+        yield from list(_find_texts(value, depth + 1)) or [text]
+    elif text[:1] in ("{", "["):
+        cut = _CUT_OFF.search(text)
+        yield cut[1] if cut else text
+    elif text[:1] == "<":  # proxies say in the title of a web page what is wrong
         title = _TITLE.search(text)
         yield " ".join(title[1].split()) if title else ""
     else:
         yield " ".join(text.split())
 
 
+def _decode(text: str) -> Any:
+    """Return the JSON value in a text, which may be the data of an event; None if it has none."""
+    text = text.strip()[:_MAX_READ_CHARS]
+    event = _EVENT.match(text)
+    text = event[1] if event else text
+    if text[:1] not in ("{", "["):
+        return None
+    try:
+        return json_codec.decode(text)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _find_codes(value: Any, depth: int = 0) -> Iterator[str | int]:
     """Yield the codes of an error, from the outside inwards; numbers as numbers."""
     if depth > _MAX_DEPTH:
         return
-    if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
-        value = _decode_or_none(value)
+    if isinstance(value, str):
+        value = _decode(value)
     if isinstance(value, list):
         for each in value[:_MAX_ITEMS]:
             yield from _find_codes(each, depth + 1)
@@ -181,13 +194,6 @@ def _find_codes(value: Any, depth: int = 0) -> Iterator[str | int]:
                 yield int(code) if isinstance(code, str) and re.fullmatch(r"[0-9]{3,6}", code) else code
         for key in _TEXT_FIELDS:
             yield from _find_codes(value.get(key), depth + 1)
-
-
-def _decode_or_none(text: str) -> Any:
-    try:
-        return json_codec.decode(text[:_MAX_READ_CHARS])
-    except (ValueError, RecursionError):
-        return None
 
 
 def _find_provider(body: Any) -> str:

@@ -5,16 +5,20 @@ from collections.abc import Collection
 from typing import Any
 
 _NO_QUOTA = re.compile(
-    r"insufficient[ _](?:quota|balance|credits?|funds)"
+    r"insufficient[ _](?:account[ _])?(?:quota|balance|credits?|funds)"
     r"|exceeded your current quota"
     r"|quota (?:is |has been )?(?:used up|exhausted)"
     r"|billing[ _](?:hard[ _]limit|not[ _]active)|payment[ _]required|spending limit"
-    r"|out of credits|credit balance is too low",
+    r"|out of credits|no credits|credit balance is too low|used all (?:of your )?(?:available )?credits"
+    r"|check your plan and billing|account is (?:suspended|in arrears)|余额不足|欠费",
     re.IGNORECASE,
 )
-_NO_QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+_NO_QUOTA_CODE = re.compile(
+    r"insufficient_(?:quota|balance|credits?|funds)|exceeded_current_quota|billing_|arrearage|credit_limit",
+    re.IGNORECASE,
+)
 
-_DELAY_FIELDS = ("retryDelay", "retry_delay", "retry_after", "retryAfter", "retry_after_seconds")
+_DELAY_FIELDS = ("retryDelay", "retry_delay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time")
 _SENTENCE = re.compile(
     r"(?:try again|retry|retrying|wait)\b[^.\d]{0,40}?"
     r"(?P<time>\d[\d.]*\s*(?:ms|h|m|s)[a-z]*(?:\s*\d[\d.]*\s*(?:ms|m|s)[a-z]*){0,2})",
@@ -31,7 +35,8 @@ def is_unpaid(cause: str, codes: Collection[str | int], *, has_delay: bool) -> b
 
     Gemini says so of a limit per minute as well, but then it also says when to retry.
     """
-    return not _NO_QUOTA_CODES.isdisjoint(codes) or (not has_delay and _NO_QUOTA.search(cause) is not None)
+    has_code = any(isinstance(code, str) and _NO_QUOTA_CODE.search(code) for code in codes)
+    return has_code or (not has_delay and _NO_QUOTA.search(cause) is not None)
 
 
 def find_delay_s(value: Any, depth: int = 0) -> float | None:
