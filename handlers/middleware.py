@@ -146,7 +146,7 @@ def _check_access(request: web.Request, context: RequestContext) -> web.Response
     server = context.snapshot.settings.server
     headers = request.headers
     access.check_host(headers, server)
-    access.check_origin(headers, server)
+    access.check_origin(headers, server, for_page=access.is_page(request.path))
     if access.is_preflight(request.method, headers):  # browsers send it without a key
         return web.Response(status=204, headers=access.preflight_headers(headers))
     if server.api_keys and request.path not in access.PROBES:

@@ -15,12 +15,12 @@ import pytest
 
 from config.settings import ApiKey, Secret, Server, Settings
 from handlers.lifecycle.resources import apply_settings
-from tests.fakes import FakeUpstream, answer, hang, status
+from tests.fakes import FakeUpstream, answer, drip, hang, status
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
 from tests.ui.scene import HOSTILE, Scene, kept, scene
 
 LAPTOP = "sk-laptop-0123456789"
-PAGES = ("/ui", "/ui/models", "/ui?part=list")
+PAGES = ("/ui", "/ui/ask", "/ui/models", "/ui?part=list", "/ui?part=running")
 
 
 def config(upstream: FakeUpstream, **server: Any) -> Settings:
@@ -109,6 +109,88 @@ async def test_a_request_is_found_by_its_answer(upstream: FakeUpstream) -> None:
         await kept(gateway, 2)
         for query, n_found in (("q=LIGHTHOUSE", 1), ("status=400", 1), ("status=200&q=where", 1), ("q=elsewhere", 0)):
             assert (await show(gateway, f"/ui?{query}")).raw.decode().count("data-id=") == n_found
+
+
+def asked(data: bytes) -> list[tuple[str, Any]]:
+    """Return the events of a question's stream."""
+    blocks = [block.split("\n") for block in data.decode("ascii").split("\n\n") if block and not block.startswith(":")]
+    return [(name.removeprefix("event: "), json.loads(value.removeprefix("data: "))) for name, value in blocks]
+
+
+async def test_a_question_from_the_page_is_an_ordinary_request(upstream: FakeUpstream) -> None:
+    """Members' texts while they are written, the critic's answer, and a trace like that of any client."""
+    upstream.script("a", drip(answer("the words of one member"), n_bytes=40, pause_s=0.02), answer("both"))
+    upstream.script("b", answer("another text"))
+    async with running(config(upstream)) as gateway:
+        origin = {"Origin": gateway.url, "Sec-Fetch-Site": "same-origin"}
+        reply = await gateway.request("POST", "/ui/ask", json=ask("Why?"), headers=origin)
+        assert (reply.status, reply.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+        events = asked(reply.raw)
+        trace_id = events[0][1]["id"]
+        await kept(gateway, 1)
+        page = (await show(gateway, f"/ui/requests/{trace_id}")).raw.decode()
+    names = [name for name, _ in events]
+    assert (names[0], names[-1]) == ("begin", "end")
+    assert {"candidate", "author", "text", "answer"} <= set(names)
+    assert {data["model"]: data["text"] for name, data in events if name == "candidate"} == {
+        "a": "the words of one member",
+        "b": "another text",
+    }
+    written = "".join(data["text"] for name, data in events if name == "writing" and data["model"] == "a")
+    assert written
+    assert "the words of one member".startswith(written)
+    assert next(data for name, data in events if name == "answer")["text"] == "both"
+    assert "the words of one member" in page
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://127.0.0.1:1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Origin": "http://evil.example", "Host": "evil.example"},
+    ],
+)
+async def test_other_sites_cannot_ask(upstream: FakeUpstream, headers: dict[str, str]) -> None:
+    """Their forms and scripts are refused before anything is asked, and so is a rebound host name."""
+    async with running(config(upstream)) as gateway:
+        refused = await gateway.request("POST", "/ui/ask", json=ask("Why?"), headers=headers)
+    assert refused.status == 403
+    assert upstream.requests == []
+
+
+async def test_a_form_of_the_browser_cannot_ask(upstream: FakeUpstream) -> None:
+    """Only JSON, which no form of another site can send."""
+    async with running(config(upstream)) as gateway:
+        for kind in ("text/plain", "application/x-www-form-urlencoded", ""):
+            refused = await gateway.request(
+                "POST", "/ui/ask", data=json.dumps(ask("Why?")), headers={"Content-Type": kind}
+            )
+            assert refused.status == 415
+    assert upstream.requests == []
+
+
+async def test_asking_is_off_while_the_pages_are(upstream: FakeUpstream) -> None:
+    """Page and endpoint; and a key is required if the gateway has keys."""
+    async with running(settings([model("a", upstream)])) as gateway:
+        assert (await gateway.request("POST", "/ui/ask", json=ask("Why?"))).status == 404
+        assert (await gateway.request("GET", "/ui/ask")).status == 404
+    keys = (ApiKey("laptop", Secret(LAPTOP, "KEY")),)
+    async with running(config(upstream, api_keys=keys)) as gateway:
+        assert (await gateway.request("POST", "/ui/ask", json=ask("Why?"))).status == 401
+        assert (await gateway.request("POST", "/ui/ask", json=ask("Why?"), headers=basic(LAPTOP))).status == 200
+
+
+async def test_a_failed_question_names_the_cause(upstream: FakeUpstream) -> None:
+    """As an error reply, or as the last event if the stream has begun."""
+    upstream.default = status(400)
+    async with running(config(upstream)) as gateway:
+        reply = await gateway.request("POST", "/ui/ask", json=ask("Why?"))
+        unknown = await gateway.request("POST", "/ui/ask", json=ask("Why?", model="nobody"))
+    assert asked(reply.raw)[-1][0] == "error"
+    assert unknown.error["code"] == "model_not_found"
 
 
 async def test_the_pages_show_the_whole_request(tmp_path: Path) -> None:

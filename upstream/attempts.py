@@ -22,7 +22,7 @@ from upstream.openai import wire
 from upstream.openai.finish_reasons import is_stated
 from upstream.openai.quirks import ModelQuirks, fit
 from upstream.openai.refusals import find_quirks
-from upstream.openai.stream_assembler import HeldChunks
+from upstream.openai.stream_assembler import HeldChunks, StreamAssembler
 from upstream.openai.unopened_thought import ThoughtOpener, restore_opening
 from upstream.redact import redact, secrets_of
 from upstream.retry_policy import RetryBudget
@@ -52,6 +52,8 @@ class Route:
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
     """Return the checked completion of one attempt; CallError for every failure."""
+    if call.on_text is not None:
+        return await _complete_by_stream(route, call, call.on_text, hedge=hedge)
     await _take_slots(route, call)
     request = _build_request(route, call)
     with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
@@ -62,6 +64,21 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
         if restore_opening(message):
             route.quirks.note_thought(call.model.name, is_unopened=True)
         return completion
+
+
+async def _complete_by_stream(
+    route: Route, call: Call, on_text: Callable[[str], None], *, hedge: bool
+) -> dict[str, Any]:
+    """Return the completion of one attempt that is asked as a stream; `on_text` receives its text as it comes."""
+    assembler = StreamAssembler()
+    chunks = stream(route, call, hedge=hedge)
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            assembler.feed(chunk)
+            for choice in chunk["choices"]:
+                if text := choice["delta"].get("content"):
+                    on_text(text)
+    return assembler.completion()
 
 
 async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGenerator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """Calls and attempts: a request to one model, and the record of its outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -65,7 +65,8 @@ class Call:
     `messages` and `params` are the client's, adapted to the model; the model's configured `params` and the `overrides`
     of this call win over them. `deadline` is an instant on the monotonic clock that no attempt outlives. `alias` names
     the model's place if it has several on a panel. `shows_reasoning`: the client sees the reasoning, so a stream begins
-    with it.
+    with it. `on_text`: even a complete answer is asked for as a stream, and this receives its text as it comes, from
+    the start again if an attempt is retried.
 
     The record is filled in while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is
     the instant of the first retry, `quirks` are what refusals have taught during the call, `tokens` is the ledger's
@@ -82,6 +83,7 @@ class Call:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     shows_reasoning: bool = True
     alias: str | None = None
+    on_text: Callable[[str], None] | None = None
 
     attempts: list[Attempt] = field(default_factory=list)
     quirks: list[Quirk] = field(default_factory=list)

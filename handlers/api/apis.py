@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from handlers.api.ask.api import AskApi
 from handlers.api.chat.api import ChatApi
 from handlers.api.client_api import ClientApi
 from handlers.api.messages.api import MessagesApi
@@ -15,6 +16,10 @@ APIS: Mapping[str, ClientApi] = {
     "/v1/messages": _MESSAGES,
     "/v1/responses": ResponsesApi(),
 }
+
+
+PAGE_APIS: Mapping[str, ClientApi] = {"/ui/ask": AskApi()}
+"""Those that only the gateway's own pages use; they exist while the pages do."""
 
 
 def find_api(path: str) -> ClientApi:

@@ -5,7 +5,7 @@ APIs. A further API is a folder with these three classes and a route.
 """
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -15,6 +15,7 @@ from handlers.errors import ApiError
 from runtime.frozen import frozen
 from synth.events import Event, Finished
 from synth.request import ChatRequest
+from upstream.calls import Call
 
 
 @frozen
@@ -47,6 +48,15 @@ class StreamWriter(Protocol):
 
     def fail(self, error: ApiError) -> bytes:
         """Return what ends a stream that cannot be completed."""
+        ...
+
+
+@runtime_checkable
+class CandidateReader(Protocol):
+    """A stream writer that shows candidates while they are written. The proposers are then asked for streams."""
+
+    def read_candidate_text(self, call: Call, text: str) -> None:
+        """Take in the next piece of a proposer's text, in the proposer's own task; must not block."""
         ...
 
 

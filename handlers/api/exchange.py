@@ -11,7 +11,7 @@ from aiohttp.typedefs import Handler
 
 from config.settings import Mixture, Mode
 from handlers import errors
-from handlers.api.client_api import ClientApi, Envelope, ParsedRequest, Pulse
+from handlers.api.client_api import CandidateReader, ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
 from handlers.api.shown_work import ShownWork
@@ -268,10 +268,10 @@ class _Exchange:
                 self.record.first_chunk_s = self.snapshot.pool.clock() - self.record.started
             await reply.write(data)
 
-        finished = await self._answer(emit)
+        finished = await self._answer(emit, writer if isinstance(writer, CandidateReader) else None)
         reply.last = writer.end(self._build_usage(finished))
 
-    async def _answer(self, emit: Emit) -> Finished:
+    async def _answer(self, emit: Emit, candidate_reader: CandidateReader | None = None) -> Finished:
         snapshot, target = self.snapshot, self.target
         started = snapshot.pool.clock()
         run = Run(
@@ -285,6 +285,7 @@ class _Exchange:
             started + self._deadline_s(),
             evidence=snapshot.evidence,
             incremental=target.chat.stream,
+            on_candidate_text=candidate_reader.read_candidate_text if candidate_reader else None,
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
         )
         return await mixtures.answer(run, target.mixture or target.name)

@@ -191,6 +191,28 @@ def _describe_page(summary: str, operation: str, *parameters: Schema) -> Schema:
     return {"get": {"summary": summary, "operationId": operation, **described, "responses": responses}}
 
 
+_LEAD_TO_PAGES: Schema = {
+    "get": {
+        "summary": "Lead a browser to the pages",
+        "operationId": "root",
+        "responses": {
+            "302": {"description": "the pages, for a client that accepts HTML"},
+            **REFUSED,
+            "404": response("the pages are off, or the client is not a browser", ref("Error")),
+        },
+    }
+}
+_ASK: Schema = {
+    "summary": "Answer a question of the page /ui/ask",
+    "operationId": "ask",
+    "requestBody": {"required": True, "content": json_content(ref("ChatRequest"))},
+    "responses": {
+        **_CHAT["responses"],
+        "200": {"description": "the run as server-sent events", "content": {"text/event-stream": {}}},
+        "404": response("the pages are off, or no mixture or model has this name", ref("Error")),
+    },
+}
+
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
     "info": {
@@ -256,7 +278,9 @@ DOCUMENT: dict[str, Any] = {
                 },
             }
         },
+        "/": _LEAD_TO_PAGES,
         "/ui": _describe_page("Show the newest requests", "ui"),
+        "/ui/ask": {**_describe_page("Show the form for a question", "ui_ask"), "post": _ASK},
         "/ui/models": _describe_page("Show how each member of a panel performs", "ui_models"),
         "/ui/requests/{id}": _describe_page("Show one request", "ui_request", IS_ID),
         "/ui/requests/{id}/download": _describe_page(

@@ -30,11 +30,17 @@ _EXPOSED_HEADERS = (
 _PREFLIGHT_AGE_S = 600
 
 
-def check_origin(headers: MultiMapping[str], server: Server) -> None:
-    """Accept programs and the pages of `allowed_origins`; ApiError (403) for every other page."""
-    origins = headers.getall("Origin", ())
+def check_origin(headers: MultiMapping[str], server: Server, *, for_page: bool = False) -> None:
+    """Accept programs and the pages of `allowed_origins`; ApiError (403) for every other page.
+
+    `for_page` accepts the gateway's own pages too: those whose origin has the host of this very request. `check_host`
+    comes first, so a name that an attacker has bound to this machine is no such host.
+    """
+    origins, host = headers.getall("Origin", ()), headers.get("Host", "").lower()
+    own = (f"http://{host}", f"https://{host}")  # https behind a proxy that ends TLS
     for origin in origins:
-        if origin.lower() not in server.allowed_origins:
+        is_own = for_page and origin.lower() in own
+        if origin.lower() not in server.allowed_origins and not is_own:
             raise ApiError(
                 403,
                 "web pages of this origin may not use the gateway; add it to server.allowed_origins if it should",

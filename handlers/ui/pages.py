@@ -10,6 +10,7 @@ from aiohttp import web
 
 from handlers.context import CONTEXT
 from handlers.traces.store import TraceStore
+from handlers.ui.ask_view import build_ask_view
 from handlers.ui.digest import RequestDigest, digest_trace
 from handlers.ui.listing import ListQuery, build_listing, build_menus, sum_day
 from handlers.ui.models_view import build_models_view
@@ -40,7 +41,7 @@ async def list_page(request: web.Request) -> web.Response:
         return {
             **context,
             "nav": "requests",
-            "live": True,
+            "script": "live",
             "tag": tag,
             "query": query,
             "menus": build_menus(summaries, query),
@@ -49,6 +50,14 @@ async def list_page(request: web.Request) -> web.Response:
         }
 
     return await respond("list_rows.html" if part == "list" else "list.html", build, headers={"ETag": tag})
+
+
+async def ask_page(request: web.Request) -> web.Response:
+    """Show the form for a question; the answer comes from `POST /ui/ask`, and its trace is kept like any other."""
+    get_traces(request)
+    settings = request[CONTEXT].snapshot.settings
+    view = build_ask_view(settings)
+    return await respond("ask.html", lambda: {"nav": "ask", "script": "ask", "ask": view})
 
 
 async def request_page(request: web.Request) -> web.Response:

@@ -32,9 +32,9 @@ _T = TypeVar("_T")
 _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
 _CONSTANTS: Context = {"max_lines": MAX_LINES}
-_DEFAULTS: Context = {"nav": "", "file": False, "live": False}
-"""`nav` is the page's entry in the navigation, `live` says whether it has the script that refreshes its list, `file`
-whether it is rendered as a file for sharing, without links."""
+_DEFAULTS: Context = {"nav": "", "file": False, "script": ""}
+"""`nav` is the page's entry in the navigation, `script` names the script that it has beside page.js, `file` says
+whether it is rendered as a file for sharing, without links and scripts."""
 
 
 def get_traces(request: web.Request) -> TraceStore:

@@ -1,18 +1,23 @@
 """The routes of the pages below /ui."""
 
 import asyncio
+from functools import wraps
 from importlib import import_module
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from handlers.api.apis import PAGE_APIS
+from handlers.api.exchange import answering
 from handlers.context import CONTEXT
+from handlers.middleware import admit
 
 _HOME = "/"
 _FIRST_PAGE = "/ui"
 
 HANDLERS = {
     "/ui": "list_page",
+    "/ui/ask": "ask_page",
     "/ui/models": "models_page",
     "/ui/requests/{id}": "request_page",
     "/ui/requests/{id}/download": "download",
@@ -23,8 +28,22 @@ HANDLERS = {
 def add_to(app: web.Application) -> None:
     """Add the routes of the pages; each replies 404 while the gateway keeps no traces."""
     app.router.add_get(_HOME, _redirect_browsers)
+    for path, api in PAGE_APIS.items():
+        app.router.add_post(path, _require_pages(admit(answering(api))))
     for path, name in HANDLERS.items():
         app.router.add_get(path, _import_page(name))
+
+
+def _require_pages(handler: Handler) -> Handler:
+    """Decorate a handler that exists while the pages do."""
+
+    @wraps(handler)
+    async def handle(request: web.Request) -> web.StreamResponse:
+        if request[CONTEXT].snapshot.traces is None:
+            raise web.HTTPNotFound
+        return await handler(request)
+
+    return handle
 
 
 async def _redirect_browsers(request: web.Request) -> web.StreamResponse:

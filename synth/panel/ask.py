@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from config.settings import Mixture, Model, Proposer
@@ -170,7 +171,7 @@ async def ask_proposers(
 
 def _new_call(run: Run, question: Question, proposer: Proposer) -> Call:
     messages, params = adapt.adapt_for_proposer(question.request, run.contract, run.models[proposer.model])
-    return run.call(
+    call = run.call(
         proposer.model,
         "proposer",
         messages,
@@ -179,6 +180,9 @@ def _new_call(run: Run, question: Question, proposer: Proposer) -> Call:
         deadline=question.deadline,
         alias=proposer.name,
     )
+    if run.on_candidate_text is not None:
+        call.on_text = partial(run.on_candidate_text, call)
+    return call
 
 
 def _vary_seed(request: ChatRequest, model: Model, proposer: Proposer) -> Mapping[str, Any]:

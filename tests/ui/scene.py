@@ -119,6 +119,14 @@ async def scene(trace_dir: Path | None = None) -> AsyncGenerator[Scene]:
         yield Scene(gateway, upstream, edit.json["id"], fuse.json["id"], failed)
 
 
+def script_slow_answer(used: Scene) -> None:
+    """Have the next question answered at the pace of models: one member fails, the critic writes slowly."""
+    for name, text in CANDIDATES.items():
+        used.upstream.script(name, drip(answer(text), n_bytes=60, pause_s=0.02))
+    used.upstream.script("broad", status(400))
+    used.upstream.script("wise", after(0.3, paced(0.004, answer(FUSED, piece_chars=24))))
+
+
 async def grown(used: Scene, n_requests: int) -> None:
     """Have more questions answered, by a panel of which one member only repeats another."""
     for name, text in (("swift", CANDIDATES["swift"]), ("deep", CANDIDATES["deep"]), ("tiny", CANDIDATES["swift"])):

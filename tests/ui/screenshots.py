@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from playwright.async_api import Page, async_playwright
 
 from tests.ui.conftest import flags, program
-from tests.ui.scene import Scene, grown, scene
+from tests.ui.scene import QUESTION, Scene, grown, scene, script_slow_answer
 
 N_MORE = 24  # requests, so that the statistics have something to tell
 
@@ -34,6 +34,7 @@ async def take(page: Page, used: Scene, folder: Path) -> list[Path]:
             Shot("ui-dark.png", f"/ui/requests/{used.fuse}", 1000, scheme="dark"),
         )
     ]
+    taken.append(await _ask(page, used, folder))
     await grown(used, N_MORE)
     return [*taken, await _taken(page, used, folder, Shot("ui-models.png", "/ui/models?mixture=mom", 870, 1320))]
 
@@ -44,6 +45,20 @@ async def _taken(page: Page, used: Scene, folder: Path, shot: Shot) -> Path:
     await page.goto(used.gateway.url + shot.path)
     await page.screenshot(path=folder / shot.name)
     return folder / shot.name
+
+
+async def _ask(page: Page, used: Scene, folder: Path) -> Path:
+    """Take the page of a question while the critic writes."""
+    await page.set_viewport_size({"width": 1200, "height": 900})
+    await page.emulate_media(color_scheme="light")
+    await page.goto(f"{used.gateway.url}/ui/ask")
+    script_slow_answer(used)
+    await page.get_by_label("Question").fill(QUESTION)
+    await page.locator("select[name=mode]").select_option("fuse")
+    await page.get_by_role("button", name="Ask").click()
+    await page.get_by_text("Implementations double").last.wait_for()
+    await page.screenshot(path=folder / "ui-ask.png")
+    return folder / "ui-ask.png"
 
 
 async def main(folder: Path) -> None:

@@ -15,7 +15,7 @@ from playwright.async_api import Page, Request, expect
 from tests.fakes import answer, hang
 from tests.running import ask
 from tests.ui.conftest import Open
-from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene
+from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene, script_slow_answer
 from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.browser
@@ -134,7 +134,7 @@ async def test_times_are_in_the_zone_of_the_reader(used: Scene, opened: Open) ->
     assert shown[1] - shown[0] == timedelta(hours=9)
 
 
-@pytest.mark.parametrize("path", ["", "/models", "/requests/{edit}", "/requests/{fuse}"])
+@pytest.mark.parametrize("path", ["", "/ask", "/models", "/requests/{edit}", "/requests/{fuse}"])
 async def test_a_phone_needs_no_sideways_scrolling(used: Scene, opened: Open, path: str) -> None:
     """Every page at 390 pixels, with every part of it unfolded; wide tables scroll by themselves."""
     page = await opened(f"{used.gateway.url}/ui{path.format(edit=used.edit, fuse=used.fuse)}", viewport=PHONE)
@@ -176,10 +176,53 @@ async def test_a_running_request_is_live(used: Scene, opened: Open) -> None:
     await expect(page.get_by_role("region", name="Running now")).to_have_count(0)
 
 
+async def test_a_question_is_answered_side_by_side(used: Scene, opened: Open) -> None:
+    """Members write at the same time, then the critic; hostile text stays text; the trace is one click away."""
+    page = await opened(f"{used.gateway.url}/ui/ask")
+    used.upstream.default = hang()
+    script_slow_answer(used)
+    await page.get_by_label("Question").fill(QUESTION)
+    await page.locator("select[name=mode]").select_option("fuse")
+    await page.get_by_role("button", name="Ask").click()
+    members = page.get_by_role("article")
+    await expect(members).to_have_count(len(PANEL))
+    await expect(page.get_by_text("✎ writing").first).to_be_visible()
+    await expect(page.get_by_role("status")).to_have_text("Done.")
+    await expect(page.get_by_role("article", name="deep").get_by_text("✓ answered")).to_be_visible()
+    await expect(page.get_by_role("article", name="broad").get_by_text("✕")).to_have_count(0)
+    await expect(page.get_by_role("article", name="broad")).to_contain_text("rejected")
+    await expect(page.get_by_role("group", name="Text of tiny")).to_contain_text(HOSTILE)
+    await expect(page.get_by_role("group", name="The answer")).to_have_text(FUSED)
+    await expect(page.get_by_text("By wise: critic.")).to_be_visible()
+    assert await page.locator("img").count() == 0
+    assert await faults(page) == []
+    await page.get_by_role("link", name="Open the request").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("mom · fuse")
+
+
+async def test_a_question_can_be_stopped(used: Scene, opened: Open) -> None:
+    """Then its calls are cancelled, and the next one can be asked."""
+    page = await opened(f"{used.gateway.url}/ui/ask")
+    used.upstream.default = hang()
+    for name in PANEL:
+        used.upstream.script(name, hang(), answer("Here."))
+    n_before = len(used.upstream.requests)
+    await page.get_by_label("Question").fill("Is anybody there?")
+    await page.keyboard.press("Tab")
+    await page.get_by_role("button", name="Ask").click()
+    await used.upstream.wait_for(n_before + len(PANEL))
+    await page.get_by_role("button", name="Stop").click()
+    await expect(page.get_by_role("status")).to_have_text("Stopped.")
+    await used.upstream.wait_idle()
+    await page.get_by_label("Mixture or model").select_option("swift")
+    await page.get_by_role("button", name="Ask").click()
+    await expect(page.get_by_role("group", name="The answer")).to_have_text("Here.")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(used: Scene, opened: Open, scheme: str) -> None:
     """On every page, with every part of it unfolded, in both colour schemes."""
-    paths = ("", "/models", f"/requests/{used.edit}", f"/requests/{used.fuse}", "?q=nothing")
+    paths = ("", "/ask", "/models", f"/requests/{used.edit}", f"/requests/{used.fuse}", "?q=nothing")
     page = await opened("about:blank", color_scheme=scheme)
     found: list[str] = []
     for path in paths:

@@ -1,5 +1,7 @@
 """The files that an answer changes."""
 
+import pytest
+
 from handlers.ui.diffs import DiffBudget
 from handlers.ui.file_changes import EditContext, FileChanges
 from synth.edits import EditForm
@@ -46,3 +48,11 @@ def test_prose_and_structured_answers_edit_no_files() -> None:
     assert EditContext.of_request([message("user", "Why?")], {}) is None
     assert EditContext.of_request(edits, {"tools": [{}]}) is None
     assert EditContext.of_request(edits, {"response_format": {"type": "json_object"}}) is None
+
+
+@pytest.mark.parametrize("path", ["deep.yaml", "deep.json", "deep.py", "deep.toml"])
+@pytest.mark.parametrize(("start", "end"), [("[", "]"), ("{a: ", "}"), ("(", ")"), ("- ", "")])
+def test_hostile_nesting_in_an_edited_file_is_shown(path: str, start: str, end: str) -> None:
+    """A file nested 30,000 deep is a file like any other: it neither crashes nor stalls the page."""
+    (file,) = changes_of(block(path, "", start * 30_000 + end * 30_000 + "\n")).files
+    assert (file.path, file.kind, file.diff.n_added) == (path, "new", 1)

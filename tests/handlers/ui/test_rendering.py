@@ -10,7 +10,7 @@ from handlers.ui.rendering import content_security_policy, render, security_head
 
 def test_the_policy_names_the_style_and_the_script_of_a_page_by_hash() -> None:
     """A change of either changes the policy; nothing else may run."""
-    page = render("missing.html", {"nav": "requests", "live": True}).decode()
+    page = render("missing.html", {"nav": "requests", "script": "live"}).decode()
     rules = {name: sources for name, *sources in map(str.split, content_security_policy().split(";"))}
     for tag, n_texts in (("style", 1), ("script", 2)):
         texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)

@@ -1,0 +1,59 @@
+"""The page's client API: `POST /ui/ask`. A Chat Completions request in, a stream of the whole run out.
+
+It is an API like the others, so a question from the browser passes the same access rules, limits, budgets and traces.
+Only the reply differs: it shows what other clients never see, each candidate while it is written, next to the answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from aiohttp import web
+
+from config.settings import Server
+from handlers.api.ask.stream import AskStream
+from handlers.api.chat.parse import parse
+from handlers.api.client_api import Envelope, Pulse
+from handlers.api.shown_work import ShownWork
+from handlers.errors import ApiError
+from runtime.frozen import frozen
+from synth.events import Finished
+from synth.request import ChatRequest
+
+_NO_TYPE = "application/octet-stream"
+_PULSE_S = 0.25  # how often the page sees what the members have written
+
+
+@frozen
+class _Question:
+    chat: ChatRequest
+
+    def stream_writer(self, envelope: Envelope, work: ShownWork) -> AskStream:  # noqa: ARG002 -- it shows all work
+        return AskStream(envelope)
+
+    def build_body(
+        self, envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork
+    ) -> dict[str, Any]:
+        raise NotImplementedError("the page always streams")
+
+
+class AskApi:
+    """`POST /ui/ask`."""
+
+    name = "ask"
+    fails_in_stream = False
+
+    def parse(self, body: bytes, content_type: str | None) -> _Question:
+        """Return the request, always as one that streams; ApiError (400, 415) if it is invalid or not labelled as JSON.
+
+        A form of another site can send neither that label nor an origin of ours: see handlers/gate/access.py.
+        """
+        return _Question(replace(parse(body, content_type or _NO_TYPE), stream=True, n=1))
+
+    def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- a page needs no configuration
+        """Return the rhythm in which the members' texts are sent."""
+        return Pulse(_PULSE_S, _PULSE_S)
+
+    def respond(self, error: ApiError, request_id: str) -> web.Response:  # noqa: ARG002 -- the id is in a header
+        """Return OpenAI's error object."""
+        return error.response()
