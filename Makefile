@@ -20,7 +20,7 @@ SECONDS ?= 600
 soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak)
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
-doctor: $(VENV)/.run  ## Check config.yaml and ask every model for one token (ARGS=--offline asks none)
+doctor: $(VENV)/.run  ## Check config.yaml and every model (ARGS=--offline asks none)
 	@$(BIN)/python gateway.py --doctor $(ARGS)
 
 check: lint types coverage  ## Lint, types, tests with coverage: what CI runs

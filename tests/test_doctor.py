@@ -148,7 +148,7 @@ async def test_an_embedded_model_that_cannot_be_loaded(
     assert "1 of 2 on the panel answer" in out
     assert err.startswith("problem: tiny: ")
     assert "bad GGUF version" in err
-    assert len(upstream.requests) == 1
+    assert len(upstream.requests) == 2
     await llama.dead(tmp_path / "refuse.gguf")
 
 
@@ -158,7 +158,7 @@ async def test_colours_on_a_terminal(config: Path, env: dict[str, str], is_colou
     shown = await on_terminal("--config", str(config), **env)
     assert (ESCAPE in shown) is is_coloured
     assert ("\033[31mproblem\033[0m: bad: " in shown) is is_coloured
-    assert "Asking every model for one token, each for at most 20 s" in shown
+    assert "Asking every model twice, each time for at most 20 s" in shown
     assert KEY not in shown
 
 

@@ -52,14 +52,14 @@ async def examine(
     wait_until_loaded: Callable[[Weights], Awaitable[str]],
     proxies: Sequence[str],
 ) -> bool:
-    """Ask every model for one token, print the results, and return whether all models work. Arguments as `Prober`."""
+    """Ask every model, print the results, and return whether all models work. Arguments as `Prober`."""
     if screen.err.isatty():
-        screen.write(screen.err, f"Asking every model for one token, each for at most {LIMIT_S:g} s ...")
+        screen.write(screen.err, f"Asking every model twice, each time for at most {LIMIT_S:g} s ...")
     prober = Prober(pool, wait_until_loaded=wait_until_loaded, proxies=proxies)
     results = await prober.probe_all(model for model in settings.models if not _is_idle(model, settings))
     by_name = {result.name: result for result in results}
     screen.write(screen.out, format_tables(settings, by_name, colours=screen.has_colours(screen.out)))
-    for remark in format_remarks(by_name, colours=screen.has_colours(screen.err)):
+    for remark in format_remarks(settings, by_name, colours=screen.has_colours(screen.err)):
         screen.write(screen.err, remark)
     screen.write(screen.out, format_summary(by_name, colours=screen.has_colours(screen.out)))
     return not any(result.problem for result in results)

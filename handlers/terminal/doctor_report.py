@@ -1,7 +1,9 @@
 """Formats the doctor's report: tables of mixtures and models, problems with their remedies, a summary. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
 
+from config.addresses import is_loopback
 from config.settings import Mixture, Model, Settings
 from handlers.terminal.tables import Cell, format_table, paint
 from upstream.doctor.diagnosis import list_sources
@@ -31,15 +33,35 @@ def format_tables(settings: Settings, results: Results | None, *, colours: bool)
     )
 
 
-def format_remarks(results: Results, *, colours: bool) -> list[str]:
-    """Return a line for each problem and each warning."""
-    lines = []
+def format_remarks(settings: Settings, results: Results, *, colours: bool) -> list[str]:
+    """Return a line for each problem, each warning, and each adaptation of requests to a model."""
+    problem, warning = paint("problem", "red", colours=colours), paint("warning", "yellow", colours=colours)
+    adapted = paint("adapted", "green", colours=colours)
+    hosts = _find_unreachable_hosts(settings, results)
+    lines = [f"{problem}: {_describe_no_network(hosts)}"] if hosts else []
     for result in results.values():
-        if result.problem:
-            lines.append(f"{paint('problem', 'red', colours=colours)}: {result.name}: {result.problem}")
+        if result.problem and not (hosts and result.is_offline):
+            lines.append(f"{problem}: {result.name}: {result.problem}")
         if result.warning:
-            lines.append(f"{paint('warning', 'yellow', colours=colours)}: {result.name}: {result.warning}")
+            lines.append(f"{warning}: {result.name}: {result.warning}")
+        lines += [f"{adapted}: {result.name}: {note}" for note in result.notes]
     return lines
+
+
+def _find_unreachable_hosts(settings: Settings, results: Results) -> list[str]:
+    """Return the hosts if several are configured and none can be reached: then the network fails, not the file."""
+    hosted = [model for model in settings.models if model.weights is None and not is_loopback(_host_of(model))]
+    hosts = list(dict.fromkeys(_host_of(model) for model in hosted))
+    is_offline = len(hosts) > 1 and all(results[model.name].is_offline for model in hosted)
+    return hosts if is_offline else []
+
+
+def _describe_no_network(hosts: Sequence[str]) -> str:
+    return f"none of {', '.join(hosts)} can be reached: is this machine online, and does its DNS work?"
+
+
+def _host_of(model: Model) -> str:
+    return urlsplit(model.base_url).hostname or ""
 
 
 def format_summary(results: Results, *, colours: bool) -> str:

@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import os
 import re
 import ssl
 from collections.abc import Sequence
@@ -10,16 +11,28 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from config.providers import PROVIDERS
 from config.settings import Model, Secret
 from upstream.errors import CallError, Kind
 
 _MEANS_UNKNOWN = re.compile(
-    r"model_not_found|(?:no|unknown|invalid|not a valid) (?:such )?model"
+    r"model_not_found|(?:no|unknown|invalid|not a valid) (?:such )?model|^(?:HTTP 404: )?model: \S+$"
     r"|model\b.{0,120}\b(?:not found|not exist|does(?:n't| not) exist|unknown|no longer|not available|unavailable)"
-    r"|unable to access model|no endpoints found",
+    r"|unable to access model|no endpoints found for",
     re.IGNORECASE | re.DOTALL,
 )
 _MEANS_UNPAID = re.compile(r"quota|billing|credit|balance|payment|prepaid|spending limit", re.IGNORECASE)
+_MEANS_NO_FREE_QUOTA = re.compile(r"\blimit: 0\b")  # Gemini: the free tier does not have this model
+_MEANS_REFUSED_KEY = re.compile(
+    r"api[ _]key[^.]{0,40}(?:not valid|invalid|expired|not found)|invalid api[ _]key", re.IGNORECASE
+)
+_MEANS_DATA_POLICY = re.compile(r"data policy", re.IGNORECASE)
+_MEANS_PATH = re.compile(
+    r"^(?:404|405)?\s*(?:page |resource )?(?:not found|method not allowed)\.?$"
+    r"|\b(?:url|route|routes|path|page|resource)\b|/chat/completions|/v1\b|cannot post",
+    re.IGNORECASE,
+)
+_OFFLINE_ERRNOS = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL})
 _MEANS_LIMITED = re.compile(r"max_(?:completion_|output_)?tokens|output limit", re.IGNORECASE)
 _MEANS_CUT_SHORT = re.compile(r"limit was reached|could not finish", re.IGNORECASE)
 _VERSIONED = re.compile(r"/v\d\w*$")
@@ -46,16 +59,33 @@ def explain(error: CallError, model: Model, circumstances: Circumstances) -> str
     if model.weights is not None:
         return error.message
     explanations = (explanation(error, model, circumstances) for explanation in _EXPLANATIONS)
-    return next(filter(None, explanations), _quote(error))
+    return next(filter(None, explanations), quote(error))
 
 
 def may_be_elsewhere(error: CallError) -> bool:
-    """Whether the failure suggests that there is no chat API at the base URL."""
+    """Whether the failure suggests that there is no chat API at the base URL.
+
+    A 404 alone does not: APIs also send it for an unknown model or for a setting of the account, and then say so.
+    """
     return (
-        error.status in _NO_PATH
+        (error.status in _NO_PATH and (_has_no_words(error) or bool(_MEANS_PATH.search(error.message))))
         or error.kind in (Kind.UNPARSABLE, Kind.DISCONNECTED)
         or (error.status is not None and 300 <= error.status < 400)  # noqa: PLR2004
     )
+
+
+def _has_no_words(error: CallError) -> bool:
+    return error.message in ("", f"HTTP {error.status}")
+
+
+def is_without_network(error: CallError) -> bool:
+    """Whether a connection failed in a way that suggests that this machine has no network, or no DNS."""
+    match error.__cause__:
+        case aiohttp.ClientConnectorDNSError():
+            return True
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=number)):
+            return number in _OFFLINE_ERRNOS
+    return False
 
 
 def is_understood(error: CallError) -> bool:
@@ -68,7 +98,7 @@ def is_understood(error: CallError) -> bool:
 
 
 def objects_to_limit(error: CallError) -> bool:
-    """Whether an error is about the token limit or the name of that parameter."""
+    """Whether an error is about the token limit."""
     return error.kind is Kind.REJECTED and error.status in (400, 422) and bool(_MEANS_LIMITED.search(error.message))
 
 
@@ -89,10 +119,13 @@ def guess_base_urls(base_url: str) -> list[str]:
 
 
 def _explain_no_credit(error: CallError, model: Model, _circumstances: Circumstances) -> str:
-    is_unpaid = error.status in (400, 403, 429) and _MEANS_UNPAID.search(error.message)
-    if error.status != 402 and not is_unpaid:  # noqa: PLR2004
+    if error.status == 429:  # noqa: PLR2004 -- "quota" is also the word for a limit per minute, then with a delay
+        is_unpaid = error.should_retry is False or bool(_MEANS_NO_FREE_QUOTA.search(error.message))
+    else:
+        is_unpaid = error.status == 402 or (error.status in (400, 403) and bool(_MEANS_UNPAID.search(error.message)))  # noqa: PLR2004
+    if not is_unpaid:
         return ""
-    return f"no quota or credit is left at {_host(model)} ({_quote(error)}): check billing there"
+    return f"no quota or credit is left at {_host(model)} ({quote(error)}): check billing there"
 
 
 def _explain_no_connection(error: CallError, model: Model, circumstances: Circumstances) -> str:
@@ -108,14 +141,23 @@ def _explain_no_connection(error: CallError, model: Model, circumstances: Circum
         case aiohttp.ClientConnectorSSLError():
             return f"TLS with {host} fails: if it speaks plain HTTP, write http:// in base_url"
         case aiohttp.ClientConnectorDNSError():
-            cause = f"the name {urlsplit(model.base_url).hostname} cannot be resolved: check base_url"
+            cause = f"the name {urlsplit(model.base_url).hostname} cannot be resolved: {_check_name(model)}"
         case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
             cause = f"nothing listens at {host}: start {model.provider or 'the upstream'}, or correct base_url"
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=number)) if number in _OFFLINE_ERRNOS:
+            cause = f"there is no network route to {host} ({os.strerror(number)}): is this machine online?"
         case aiohttp.ClientConnectorError(os_error=OSError() as wrong):
             cause = f"cannot connect to {host} ({wrong.strerror or wrong})"
         case _:
             cause = f"cannot connect to {host}"
     return f"{cause}{_mention_proxy(circumstances)}"
+
+
+def _check_name(model: Model) -> str:
+    """Return the remedy for a name that DNS does not have: the URLs of known providers are right."""
+    provider = PROVIDERS.get(model.provider or "")
+    is_known = provider is not None and provider.base_url == model.base_url
+    return "is this machine online, and does its DNS work?" if is_known else "check base_url, and that DNS works"
 
 
 def _explain_timeout(error: CallError, model: Model, circumstances: Circumstances) -> str:
@@ -125,13 +167,13 @@ def _explain_timeout(error: CallError, model: Model, circumstances: Circumstance
 
 
 def _explain_refused_key(error: CallError, model: Model, _circumstances: Circumstances) -> str:
-    if error.kind is not Kind.AUTH:
+    if error.kind is not Kind.AUTH and not (error.status == 400 and _MEANS_REFUSED_KEY.search(error.message)):  # noqa: PLR2004
         return ""
     secrets = [model.api_key] if model.api_key else [*model.headers.values()]
     if not secrets:
-        return f"{_host(model)} requires a key ({_quote(error)}), and none is configured: add api_key"
+        return f"{_host(model)} requires a key ({quote(error)}), and none is configured: add api_key"
     return (
-        f"the key from {list_sources(secrets)} is refused ({_quote(error)}): "
+        f"the key from {list_sources(secrets)} is refused ({quote(error)}): "
         f"is it a key for {_host(model)}, and still valid?"
     )
 
@@ -140,15 +182,15 @@ def _explain_rate_limit(error: CallError, _model: Model, _circumstances: Circums
     if error.kind is not Kind.RATE_LIMITED:
         return ""
     later = "later" if error.retry_after_s is None else f"in {error.retry_after_s:.0f} s"
-    return f"rate limited ({_quote(error)}): the upstream works and accepts the key; try again {later}"
+    return f"rate limited ({quote(error)}): the upstream works and accepts the key; try again {later}"
 
 
 def _explain_server_error(error: CallError, model: Model, _circumstances: Circumstances) -> str:
     if error.kind is not Kind.SERVER_ERROR:
         return ""
     if error.status == 501:  # noqa: PLR2004 -- RFC 9110: the server does not know the method
-        return f"{_host(model)} has no chat API here ({_quote(error)}): check base_url"
-    return f"{_host(model)} fails ({_quote(error)}): the fault is at the upstream; try again later"
+        return f"{_host(model)} has no chat API here ({quote(error)}): check base_url"
+    return f"{_host(model)} fails ({quote(error)}): the fault is at the upstream; try again later"
 
 
 def list_sources(secrets: Sequence[Secret]) -> str:
@@ -158,10 +200,16 @@ def list_sources(secrets: Sequence[Secret]) -> str:
 
 def _explain_unknown_model(error: CallError, model: Model, circumstances: Circumstances) -> str:
     listed = circumstances.listed or frozenset()
-    is_unlisted = bool(listed) and model.model not in listed and error.status == 404  # noqa: PLR2004
-    if error.kind is not Kind.REJECTED or not (is_unlisted or _MEANS_UNKNOWN.search(error.message)):
+    is_404 = error.status == 404  # noqa: PLR2004
+    is_unlisted = is_404 and bool(listed) and model.model not in listed and not _MEANS_DATA_POLICY.search(error.message)
+    is_named = is_404 and _names(model.model, error.message) and not _MEANS_PATH.search(error.message)
+    if error.kind is not Kind.REJECTED or not (is_unlisted or is_named or _MEANS_UNKNOWN.search(error.message)):
         return ""
     return f"{_host(model)} has no model {model.model!r}{_suggest_ids(model.model, listed)}"
+
+
+def _names(model_id: str, text: str) -> bool:
+    return bool(re.search(rf"(?<![\w.-]){re.escape(model_id)}(?![\w/-])", text, re.IGNORECASE))
 
 
 def _suggest_ids(wanted: str, listed: frozenset[str]) -> str:
@@ -176,10 +224,16 @@ def _suggest_ids(wanted: str, listed: frozenset[str]) -> str:
     return f"; it lists {', '.join(sorted(listed)[:_N_NEAR])}{' …' if len(listed) > _N_NEAR else ''}" if listed else ""
 
 
+def _explain_data_policy(error: CallError, model: Model, _circumstances: Circumstances) -> str:
+    if error.kind is not Kind.REJECTED or not _MEANS_DATA_POLICY.search(error.message):
+        return ""
+    return f"the privacy settings of the account at {_host(model)} exclude this model ({quote(error)})"
+
+
 def _explain_no_chat_api(error: CallError, model: Model, circumstances: Circumstances) -> str:
     if not may_be_elsewhere(error):
         return ""
-    what = f"there is no chat API at {model.base_url}/chat/completions ({_quote(error)})"
+    what = f"there is no chat API at {model.base_url}/chat/completions ({quote(error)})"
     if circumstances.elsewhere:
         return f"{what}; there is one at base_url: {circumstances.elsewhere}"
     if model.base_url.startswith("http://") and error.status not in _NO_PATH:
@@ -193,7 +247,7 @@ def _mention_proxy(circumstances: Circumstances) -> str:
     return f"; {circumstances.proxies[0]} is set, but the gateway connects directly, without a proxy"
 
 
-def _quote(error: CallError) -> str:
+def quote(error: CallError) -> str:
     """Return the upstream's own message in one line, without control characters that a terminal would obey."""
     words = "".join(character if character.isprintable() else " " for character in error.message).strip()
     status = f"HTTP {error.status}"
@@ -211,6 +265,7 @@ _EXPLANATIONS = (
     _explain_refused_key,
     _explain_rate_limit,
     _explain_server_error,
+    _explain_data_policy,
     _explain_unknown_model,
     _explain_no_chat_api,
 )

@@ -8,20 +8,29 @@ import aiohttp
 from upstream.http.client import Endpoint
 
 _MAX_LIST_BYTES = 16 * 2**20  # OpenRouter's is half a megabyte
+_ANTHROPIC_VERSION = "2023-06-01"
+_ANTHROPIC_PAGE = {"limit": "1000"}  # the default is 20; https://docs.anthropic.com/en/api/models-list
 
 
-async def fetch_model_ids(endpoint: Endpoint, headers: dict[str, str], *, timeout_s: float) -> frozenset[str] | None:
+async def fetch_model_ids(
+    endpoint: Endpoint, headers: dict[str, str], *, provider: str | None = None, timeout_s: float
+) -> frozenset[str] | None:
     """Return the ids that an upstream lists; None if it gives no list, for whatever reason.
 
     The list is optional: only a chat request shows whether the upstream works. `headers` are those of the model.
+    Anthropic, whose chat endpoint takes a bearer token, wants its own header for the list.
     """
+    query: dict[str, str] = {}
     if endpoint.api_key is not None:
         headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
+        if provider == "anthropic":
+            headers = {"x-api-key": endpoint.api_key.value, "anthropic-version": _ANTHROPIC_VERSION, **headers}
+            query = _ANTHROPIC_PAGE
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
-            session.get(f"{endpoint.base_url}/models", headers=headers, allow_redirects=False) as reply,
+            session.get(f"{endpoint.base_url}/models", params=query, headers=headers, allow_redirects=False) as reply,
         ):
             return parse_model_ids(await _read_body(reply)) if reply.status == 200 else None  # noqa: PLR2004
     except (aiohttp.ClientError, TimeoutError, OSError):

@@ -1,17 +1,19 @@
-"""Probes the configured models: asks all of them for one token at once, in a bounded time."""
+"""Probes the configured models: asks all of them at once, for one token and then as clients ask, in a bounded time."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 
 from config.settings import Model, Weights
 from upstream.calls import Attempt, Call
 from upstream.doctor import diagnosis, model_list
+from upstream.doctor.client_request import ClientRequest, Feature, build_request, join_labels, list_features
 from upstream.doctor.diagnosis import Circumstances
 from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Endpoint, Upstream, headers_of
 from upstream.http.timeouts import Timeouts
+from upstream.openai.quirks import Quirk
 from upstream.openai.wire import TOKEN_LIMITS
 from upstream.pool import Pool
 
@@ -19,6 +21,10 @@ LIMIT_S = 20.0
 _QUESTION = ({"role": "user", "content": "Hi"},)
 _TIMER_RESOLUTION_S = 0.01  # timers may fire early by the resolution of the loop's clock
 _FEW_TOKENS = 16  # the least that reasoning models and some others accept
+_MAX_CAUSE_CHARS = 160
+_PASSING = frozenset({Kind.RATE_LIMITED, Kind.TIMEOUT, Kind.CONNECT, Kind.DISCONNECTED, Kind.SERVER_ERROR})
+
+Limit = Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +32,26 @@ class ProbeResult:
     """The result of probing one model.
 
     `problem` is the cause and the remedy if the model does not answer, else "". `warning` is something to fix although
-    it answers. `is_reached`: the upstream replied at all. `is_listed`: its list of models has this one; None if it
-    gives no list. `seconds` is the duration of the answer.
+    it answers. `notes` are fields that it refuses, with what the gateway does about each. `is_reached`: the upstream
+    replied at all. `is_listed`: its list of models has this one; None if it gives no list. `seconds` is the duration of
+    the answer. `is_offline`: the connection failed as if this machine had no network.
     """
 
     name: str
     problem: str = ""
     warning: str = ""
+    notes: tuple[str, ...] = ()
     is_reached: bool = False
     is_listed: bool | None = None
     seconds: float | None = None
+    is_offline: bool = False
 
 
 class Prober:
-    """Probes the models of a pool.
+    """Probes the models of a pool: for one token, and if a model answers, once more as a coding tool asks.
 
     `wait_until_loaded` returns "" when an embedded model is ready, or the reason why it cannot be loaded. `proxies` are
-    the proxy variables of the environment, named if a connection fails. `limit_s` bounds each probe, without the time
+    the proxy variables of the environment, named if a connection fails. `limit_s` bounds each request, without the time
     that an embedded model takes to load.
     """
 
@@ -79,44 +88,74 @@ class Prober:
             is_listed=None if listed is None else model.model in listed,
         )
         if answer.failure is not None:
-            return replace(result, problem=await self._explain(model, answer.failure, listed, deadline))
-        warning = _explain_misnamed_limit(model) if answer.is_misnamed else ""
-        if answer.is_misnamed and "max_tokens" in model.params:
-            return replace(result, problem=warning)
-        return replace(result, seconds=answer.seconds, warning=warning)
+            problem = await self._explain(model, answer.failure, listed, deadline)
+            return replace(result, problem=problem, is_offline=diagnosis.is_without_network(answer.failure))
+        warning = await self._ask_as_clients_do(model, answer.limit, self._pool.clock() + self._limit_s)
+        notes = self._describe_quirks(model, answer.quirks)
+        return replace(result, seconds=answer.seconds, warning=warning, notes=notes)
+
+    async def _ask_as_clients_do(self, model: Model, limit: Limit, deadline: float) -> str:
+        """Send a request like a coding tool's; return a warning if the model does not answer it, else "".
+
+        What a refusal names is left out or renamed by the pool, and remembered. If that does not help, each feature is
+        tried alone, so that the warning can name the one that is refused.
+        """
+        features = list_features(model)
+        failure = (await self._ask(model, build_request(features, limit), deadline)).failure
+        if failure is None or diagnosis.is_cut_short(failure):
+            return ""
+        if failure.kind in _PASSING:
+            return f"answered once, but not a second request ({diagnosis.quote(failure)})"
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._ask(model, build_request([each], limit), deadline)) for each in features]
+        refused = [feature for feature, task in zip(features, tasks, strict=True) if _is_refusal(task.result().failure)]
+        return _warn_of_refused(refused or features, failure, is_one=bool(refused))
+
+    def _describe_quirks(self, model: Model, others: Iterable[Quirk]) -> tuple[str, ...]:
+        """Return a sentence for each refusal that the pool has learnt to avoid, and for `others`."""
+        notes = []
+        for quirk in dict.fromkeys([*self._pool.quirks()[model.name], *others]):
+            advice = f"; to avoid the refusal, write {quirk.config()}" if quirk.config() else ""
+            cause = f' ("{_shorten(quirk.cause)}")' if quirk.cause else ""
+            notes.append(f"{quirk.describe()}{cause}{advice}")
+        return tuple(notes)
 
     async def _fetch_ids(self, model: Model) -> frozenset[str] | None:
         if model.weights is not None:
             return None
         return await model_list.fetch_model_ids(
-            _endpoint_of(model), dict(headers_of(model)), timeout_s=self._limit_s / 2
+            _endpoint_of(model), dict(headers_of(model)), provider=model.provider, timeout_s=self._limit_s / 2
         )
 
     async def _ask_for_token(self, model: Model, deadline: float) -> "_Answer":
-        """Ask for one token; if the model objects to that, for a few, with the parameter name that it accepts."""
-        limit = next((name for name in reversed(TOKEN_LIMITS) if name in model.params), "max_tokens")
-        first = await self._ask(model, {limit: 1}, deadline)
+        """Ask for one token; if the model objects to so few, for some more."""
+        name = next((name for name in reversed(TOKEN_LIMITS) if name in model.params), "max_tokens")
+        first = await self._ask(model, ClientRequest(_QUESTION, {name: 1}, streams=False), deadline)
+        few = {name: _FEW_TOKENS}
         if first.failure is None or not diagnosis.objects_to_limit(first.failure):
-            return first
-        wants_other = limit == "max_tokens" and "max_completion_tokens" in first.failure.message
-        limit = "max_completion_tokens" if wants_other else limit
-        second = await self._ask(model, {limit: _FEW_TOKENS}, deadline)
+            return replace(first, limit=few)
+        second = await self._ask(model, ClientRequest(_QUESTION, few, streams=False), deadline)
         if second.failure is not None and diagnosis.is_cut_short(second.failure):
             second = replace(second, failure=None)
-        return replace(second, is_misnamed=wants_other)
+        return replace(second, limit=few)
 
-    async def _ask(self, model: Model, limit: dict[str, Any], deadline: float) -> "_Answer":
+    async def _ask(self, model: Model, request: ClientRequest, deadline: float) -> "_Answer":
         params = {name: value for name, value in model.params.items() if name not in TOKEN_LIMITS}
         once = replace(model, params=params, retries=0, hedge_after_s=None)
-        call = Call(once, "direct", _QUESTION, limit, deadline)
+        call = Call(once, "direct", request.messages, request.params, deadline)
         started = self._pool.clock()
         failure = None
         try:
-            await self._pool.complete(call)
+            await (self._read_stream(call) if request.streams else self._pool.complete(call))
         except CallError as error:
             failure = error
         is_reached = any(attempt.first_byte is not None for attempt in call.attempts)
-        return _Answer(self._pool.clock() - started, failure, is_reached)
+        return _Answer(self._pool.clock() - started, failure, is_reached, quirks=tuple(call.quirks))
+
+    async def _read_stream(self, call: Call) -> None:
+        async with aclosing(self._pool.stream(call)) as chunks:
+            async for _ in chunks:
+                pass
 
     async def _explain(self, model: Model, error: CallError, listed: frozenset[str] | None, deadline: float) -> str:
         if error.kind is Kind.TIMEOUT and self._pool.clock() > deadline - _TIMER_RESOLUTION_S:
@@ -154,21 +193,32 @@ class Prober:
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """The outcome of one request: its duration, and the error if it failed.
+    """The outcome of one request: its duration, the error if it failed, and the token limit for further requests.
 
-    `is_misnamed`: the model accepts the token limit only as `max_completion_tokens`.
+    `quirks` are the adaptations of the request, also if it failed for another reason in the end.
     """
 
     seconds: float
     failure: CallError | None
     is_reached: bool
-    is_misnamed: bool = False
+    limit: Limit = field(default_factory=dict)
+    quirks: tuple[Quirk, ...] = ()
 
 
-def _explain_misnamed_limit(model: Model) -> str:
-    if "max_tokens" in model.params:
-        return "does not accept max_tokens: write max_completion_tokens under its params instead"
-    return "does not accept max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
+def _is_refusal(failure: CallError | None) -> bool:
+    return failure is not None and failure.kind not in _PASSING and not diagnosis.is_cut_short(failure)
+
+
+def _warn_of_refused(features: Sequence[Feature], failure: CallError, *, is_one: bool) -> str:
+    """Return the warning that a model refuses each of these features, or (not `is_one`) only all of them together."""
+    what = join_labels(features) if is_one else f"{join_labels(features)} in one request"
+    remedies = "; ".join(feature.remedy for feature in features) if is_one else "requests of coding tools will fail"
+    return f"refuses {what} ({_shorten(diagnosis.quote(failure))}): {remedies}"
+
+
+def _shorten(text: str) -> str:
+    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    return line if len(line) <= _MAX_CAUSE_CHARS else f"{line[:_MAX_CAUSE_CHARS]}…"
 
 
 def _endpoint_of(model: Model) -> Endpoint:

@@ -3,16 +3,20 @@
 import errno
 import socket
 import ssl
+from typing import Any
 from unittest.mock import Mock
 
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 
+from config.providers import PROVIDERS
+from config.settings import Model, Secret
 from tests.running import model
-from upstream.doctor.diagnosis import Circumstances, explain, guess_base_urls
+from upstream.doctor.diagnosis import Circumstances, explain, guess_base_urls, is_without_network
 from upstream.doctor.model_list import parse_model_ids
 from upstream.errors import CallError, Kind
+from upstream.openai.error_replies import read_error
 
 HOSTED = model("a", "https://api.example.com/v1")
 
@@ -27,7 +31,7 @@ def test_an_unknown_host_name() -> None:
     """A DNS failure names the host and an unused proxy."""
     cause = aiohttp.ClientConnectorDNSError(Mock(spec=ConnectionKey), socket.gaierror(-2, "Name or service not known"))
     assert explain(failed_by(cause), HOSTED, Circumstances(proxies=["HTTPS_PROXY"])) == (
-        "the name api.example.com cannot be resolved: check base_url; "
+        "the name api.example.com cannot be resolved: check base_url, and that DNS works; "
         "HTTPS_PROXY is set, but the gateway connects directly, without a proxy"
     )
 
@@ -48,7 +52,7 @@ def test_an_invalid_certificate() -> None:
     [
         (
             aiohttp.ClientConnectorError(Mock(spec=ConnectionKey), OSError(errno.EHOSTUNREACH, "No route to host")),
-            "cannot connect to api.example.com (No route to host)",
+            "there is no network route to api.example.com (No route to host): is this machine online?",
         ),
         (aiohttp.ClientError(), "cannot connect to api.example.com"),
     ],
@@ -72,6 +76,155 @@ def test_the_first_listed_ids_if_none_is_similar() -> None:
     around = Circumstances(frozenset({"delta", "charlie", "bravo", "alpha"}))
     wanted = model("x", "http://h/v1", model="zzz")
     assert explain(error, wanted, around) == "h has no model 'zzz'; it lists alpha, bravo, charlie …"
+
+
+def provided(provider: str, model_id: str) -> Model:
+    """Return a model at a known provider, with its key from the usual variable."""
+    known = PROVIDERS[provider]
+    key = Secret("sk-0123456789", known.key_variable or "")
+    return model("m", known.base_url, provider=provider, model=model_id, api_key=key)
+
+
+GEMINI_KEY = [
+    {
+        "error": {
+            "code": 400,
+            "message": "API key not valid. Please pass a valid API key.",
+            "status": "INVALID_ARGUMENT",
+            "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}],
+        }
+    }
+]
+GEMINI_MINUTE = [
+    {
+        "error": {
+            "code": 429,
+            "message": "You exceeded your current quota, please check your plan and billing details. "
+            "Quota exceeded for metric: generate_content_free_tier_requests, limit: 10\nPlease retry in 33.4s.",
+            "status": "RESOURCE_EXHAUSTED",
+            "details": [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "33s"}],
+        }
+    }
+]
+OPENROUTER_WRAPPED = {
+    "error": {
+        "message": "Provider returned error",
+        "code": 429,
+        "metadata": {"raw": "google/gemma is temporarily rate-limited upstream.", "provider_name": "Google"},
+    }
+}
+OPENROUTER_JSON = {
+    "error": {
+        "message": "Provider returned error",
+        "code": 400,
+        "metadata": {"raw": '{"error": {"message": "top_p must be at most 1", "type": "invalid_request_error"}}'},
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("provider", "model_id", "status", "body", "expected"),
+    [
+        (
+            *("anthropic", "claude-sonet-4", 404),
+            {"type": "error", "error": {"type": "not_found_error", "message": "model: claude-sonet-4"}},
+            "api.anthropic.com has no model 'claude-sonet-4'",
+        ),
+        (
+            *("anthropic", "claude-3", 400),
+            {"error": {"message": "Your credit balance is too low to access the Anthropic API."}},
+            "no quota or credit is left at api.anthropic.com (HTTP 400: Your credit balance is too low",
+        ),
+        (
+            *("google", "gemini-2.5-pro", 400),
+            GEMINI_KEY,
+            "the key from GEMINI_API_KEY is refused (HTTP 400: API key not valid. Please pass a valid API key.",
+        ),
+        (
+            *("google", "gemini-2.5-pro", 400),
+            {"error": {"code": 400, "message": "API key expired. Please renew the API key."}},
+            "the key from GEMINI_API_KEY is refused (HTTP 400: API key expired.",
+        ),
+        (
+            *("google", "gemini-2.5-pro", 429),
+            GEMINI_MINUTE,
+            "rate limited (HTTP 429: You exceeded your current quota, please check your plan and billing details.",
+        ),
+        (
+            *("google", "gemini-2.5-pro", 429),
+            {"error": {"code": 429, "message": "Quota exceeded for metric: requests, limit: 0. Please retry in 5s."}},
+            "no quota or credit is left at generativelanguage.googleapis.com (HTTP 429: Quota exceeded",
+        ),
+        (
+            *("google", "gemini-9", 404),
+            {"error": {"code": 404, "message": "models/gemini-9 is not found for API version v1main"}},
+            "generativelanguage.googleapis.com has no model 'gemini-9'",
+        ),
+        (
+            *("openai", "gpt-9", 404),
+            {"error": {"message": "The model `gpt-9` does not exist or you do not have access to it."}},
+            "api.openai.com has no model 'gpt-9'",
+        ),
+        (
+            *("openai", "gpt-5", 429),
+            {"error": {"message": "You exceeded your current quota.", "code": "insufficient_quota"}},
+            "no quota or credit is left at api.openai.com (HTTP 429: You exceeded your current quota.): check billing",
+        ),
+        (
+            *("openrouter", "google/gemma", 429),
+            OPENROUTER_WRAPPED,
+            "rate limited (HTTP 429: google/gemma is temporarily rate-limited upstream.",
+        ),
+        (*("openrouter", "google/gemma", 400), OPENROUTER_JSON, "HTTP 400: top_p must be at most 1"),
+        (
+            *("openrouter", "x/y", 404),
+            {"error": {"message": "No endpoints found for x/y.", "code": 404}},
+            "openrouter.ai has no model 'x/y'",
+        ),
+        (
+            *("openrouter", "x/y", 404),
+            {"error": {"message": "No endpoints found matching your data policy (Free model training).", "code": 404}},
+            "the privacy settings of the account at openrouter.ai exclude this model (HTTP 404: No endpoints found",
+        ),
+        (
+            *("openrouter", "x/y", 404),
+            {"error": {"message": "No allowed providers are available for the selected model.", "code": 404}},
+            "HTTP 404: No allowed providers are available for the selected model.",
+        ),
+        (
+            *("groq", "llama", 404),
+            {"error": {"message": "Unknown request URL: POST /v1/chat/completions.", "code": "unknown_url"}},
+            "there is no chat API at https://api.groq.com/openai/v1/chat/completions",
+        ),
+        (*("mistral", "m", 404), {"detail": "Not Found"}, "there is no chat API at https://api.mistral.ai/v1/chat/"),
+    ],
+)
+def test_refusals_of_providers(provider: str, model_id: str, status: int, body: Any, expected: str) -> None:
+    """In the shapes in which they come; a 404 is not always a wrong URL, and "quota" not always money."""
+    sentence = explain(read_error(body, status), provided(provider, model_id), Circumstances())
+    assert sentence.startswith(expected)
+    assert "sk-0123456789" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        (
+            aiohttp.ClientConnectorDNSError(Mock(spec=ConnectionKey), socket.gaierror(-3, "Temporary failure")),
+            "the name api.openai.com cannot be resolved: is this machine online, and does its DNS work?",
+        ),
+        (
+            aiohttp.ClientConnectorError(Mock(spec=ConnectionKey), OSError(errno.ENETUNREACH, "unreachable")),
+            "there is no network route to api.openai.com (Network is unreachable): is this machine online?",
+        ),
+    ],
+)
+def test_no_network(cause: Exception, expected: str) -> None:
+    """The URL of a known provider is right, so the network is at fault."""
+    error = failed_by(cause)
+    assert explain(error, provided("openai", "gpt-5"), Circumstances()) == expected
+    assert is_without_network(error)
+    assert not is_without_network(CallError(Kind.CONNECT, "cannot connect"))
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Probing models over real sockets: results and the sentences that help."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -31,7 +31,7 @@ async def _unasked(_: Weights) -> str:
     raise AssertionError("there is no embedded model here")
 
 
-async def checked(*models: Model, limit_s: float = 20.0, proxies: Sequence[str] = ()) -> list[ProbeResult]:
+async def probe(*models: Model, limit_s: float = 20.0, proxies: Sequence[str] = ()) -> list[ProbeResult]:
     """Return the findings of a pool of these models, which is closed again."""
     pool = Pool(models)
     try:
@@ -42,10 +42,10 @@ async def checked(*models: Model, limit_s: float = 20.0, proxies: Sequence[str] 
 
 async def problem(entry: Model, **options: Any) -> str:
     """Return what is wrong with one model, with its address as HOST."""
-    (finding,) = await checked(entry, **options)
-    assert KEY not in repr(finding)
+    (result,) = await probe(entry, **options)
+    assert KEY not in repr(result)
     host = entry.base_url.split("/")[2]
-    return finding.problem.replace(host, "HOST")
+    return result.problem.replace(host, "HOST")
 
 
 def refused(code: int, message: str, **options: Any) -> Step:
@@ -53,38 +53,39 @@ def refused(code: int, message: str, **options: Any) -> Step:
 
 
 async def test_a_model_that_answers(upstream: FakeUpstream) -> None:
-    """The probe asks for one token, once, with the model's parameters, and reads the list of models."""
+    """The doctor asks for one token, then as a client does, and reads the list of models."""
     upstream.script("a", answer("Hello"))
     entry = model("a", upstream, params={"temperature": 0.5, "max_tokens": 4096}, retries=5, hedge_after_s=0.01)
-    (finding,) = await checked(entry)
-    assert finding.seconds is not None
-    assert finding == ProbeResult("a", is_reached=True, is_listed=True, seconds=finding.seconds)
-    (request,) = upstream.requests
-    assert {key: request.body[key] for key in ("model", "max_tokens", "temperature")} == {
+    (result,) = await probe(entry)
+    assert result.seconds is not None
+    assert result == ProbeResult("a", is_reached=True, is_listed=True, seconds=result.seconds)
+    first, second = upstream.requests
+    assert {key: first.body[key] for key in ("model", "max_tokens", "temperature")} == {
         "model": "a",
         "max_tokens": 1,
         "temperature": 0.5,
     }
+    assert (second.body["max_tokens"], second.body["stream"], len(second.body["messages"])) == (16, True, 2)
 
 
 async def test_an_empty_answer_counts(upstream: FakeUpstream) -> None:
     """A reasoning model has no text after one token."""
     upstream.script("a", answer("", finish_reason="length"))
-    (finding,) = await checked(model("a", upstream))
-    assert finding.problem == ""
+    (result,) = await probe(model("a", upstream))
+    assert result.problem == ""
 
 
 async def test_an_upstream_without_a_list(upstream: FakeUpstream) -> None:
     """A missing list is no problem."""
-    (finding,) = await checked(model("a", upstream))
-    assert (finding.problem, finding.is_listed) == ("", None)
+    (result,) = await probe(model("a", upstream))
+    assert (result.problem, result.is_listed) == ("", None)
 
 
 async def test_an_alias_that_is_not_listed(upstream: FakeUpstream) -> None:
     """The answer counts, not the list."""
     upstream.script("other", answer())
-    (finding,) = await checked(model("latest", upstream))
-    assert (finding.problem, finding.is_listed) == ("", False)
+    (result,) = await probe(model("latest", upstream))
+    assert (result.problem, result.is_listed) == ("", False)
 
 
 async def test_all_models_are_probed_at_once_and_reported_in_order(upstream: FakeUpstream) -> None:
@@ -92,7 +93,7 @@ async def test_all_models_are_probed_at_once_and_reported_in_order(upstream: Fak
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer()))
     upstream.script("b", from_request(lambda _: _opening(gate)))
-    assert [finding.name for finding in await checked(model("a", upstream), model("b", upstream))] == ["a", "b"]
+    assert [result.name for result in await probe(model("a", upstream), model("b", upstream))] == ["a", "b"]
 
 
 def _opening(gate: asyncio.Event) -> str:
@@ -265,36 +266,112 @@ def _wants(name: str, *, at_least: int = 1) -> Step:
 
 
 @pytest.mark.parametrize("at_least", [1, 16, 999])
-async def test_the_other_name_of_the_limit(upstream: FakeUpstream, at_least: int) -> None:
-    """The doctor finds it and warns; an answer that the limit cut off counts."""
+@pytest.mark.parametrize("params", [{}, {"max_tokens": 4096}])
+async def test_the_other_name_of_the_limit(upstream: FakeUpstream, at_least: int, params: dict[str, Any]) -> None:
+    """The report has the refusal, the adaptation and the line to write; an answer that the limit cut off counts."""
     upstream.default = _wants("max_completion_tokens", at_least=at_least)
-    (finding,) = await checked(model("a", upstream))
-    assert finding.problem == ""
-    assert finding.warning == (
-        "does not accept max_tokens: write params: {max_completion_tokens: N}, so that clients may send either"
+    (result,) = await probe(model("a", upstream, params=params))
+    assert (result.problem, result.warning) == ("", "")
+    (note,) = result.notes
+    assert note == (
+        "max_tokens is sent as max_completion_tokens (\"Unsupported parameter: 'max_tokens' is not supported. Use "
+        "'max_completion_tokens' instead.\"); to avoid the refusal, write rename: {max_tokens: max_completion_tokens}"
     )
 
 
-async def test_the_other_name_is_configured(upstream: FakeUpstream) -> None:
+@pytest.mark.parametrize(
+    "fields",
+    [{"params": {"max_completion_tokens": 4096}}, {"rename": {"max_tokens": "max_completion_tokens"}}],
+)
+async def test_the_other_name_is_configured(upstream: FakeUpstream, fields: dict[str, Any]) -> None:
     """There is nothing to fix then."""
     upstream.default = _wants("max_completion_tokens")
-    (finding,) = await checked(model("a", upstream, params={"max_completion_tokens": 4096}))
-    assert (finding.problem, finding.warning) == ("", "")
-
-
-async def test_the_wrong_name_is_configured(upstream: FakeUpstream) -> None:
-    """This is a problem, because every request would fail."""
-    upstream.default = _wants("max_completion_tokens")
-    sentence = await problem(model("a", upstream, params={"max_tokens": 4096}))
-    assert sentence == "does not accept max_tokens: write max_completion_tokens under its params instead"
+    (result,) = await probe(model("a", upstream, **fields))
+    assert (result.problem, result.warning, result.notes) == ("", "", ())
 
 
 async def test_a_limit_that_is_too_small(upstream: FakeUpstream) -> None:
-    """The probe asks for a few tokens then, with the same parameter name."""
+    """The doctor asks for a few tokens then, with the same parameter name."""
     upstream.default = _wants("max_tokens", at_least=16)
-    (finding,) = await checked(model("a", upstream))
-    assert (finding.problem, finding.warning) == ("", "")
-    assert [request.body["max_tokens"] for request in upstream.requests] == [1, 16]
+    (result,) = await probe(model("a", upstream))
+    assert (result.problem, result.warning, result.notes) == ("", "", ())
+    assert [request.body["max_tokens"] for request in upstream.requests] == [1, 16, 16]
+
+
+def _refuses(refuses: Callable[[Any], bool], message: str) -> Step:
+    return from_request(lambda body: refused(400, message) if refuses(body) else "Hello")
+
+
+async def test_a_temperature_that_is_refused(upstream: FakeUpstream) -> None:
+    """As by OpenAI's reasoning models: the gateway leaves it out, and the report says so."""
+    words = "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is supported."
+    upstream.default = _refuses(lambda body: body.get("temperature", 1) != 1, words)
+    (result,) = await probe(model("o4", upstream))
+    assert (result.problem, result.warning) == ("", "")
+    (note,) = result.notes
+    assert note.startswith("temperature is left out")
+    assert f'("{words}")' in note
+    assert note.endswith("; to avoid the refusal, write drop: [temperature]")
+
+
+async def test_several_refusals(upstream: FakeUpstream) -> None:
+    """One after the other, all in one report."""
+
+    def respond(body: Any) -> Step | str:
+        for name in ("temperature", "stream_options", "tools"):
+            if name in body:
+                return refused(400, f"Unsupported parameter: '{name}'")
+        return "Hello"
+
+    upstream.default = from_request(respond)
+    (result,) = await probe(model("a", upstream))
+    assert (result.problem, result.warning) == ("", "")
+    assert [note.split(" is left out")[0] for note in result.notes] == ["temperature", "stream_options", "tools"]
+
+
+@pytest.mark.parametrize(
+    ("refuses", "words", "warning"),
+    [
+        (
+            lambda body: "tools" in body,
+            "Something about this request is wrong.",
+            "refuses a tool (HTTP 400: Something about this request is wrong.): write capabilities without tools",
+        ),
+        (
+            lambda body: body["messages"][0]["role"] == "system" or "temperature" in body,
+            "Bad request.",
+            "refuses temperature 0 and a system message (HTTP 400: Bad request.): write drop: [temperature]; requests",
+        ),
+        (
+            lambda body: "tools" in body and body.get("stream"),
+            "No.",
+            "refuses temperature 0, a system message, a tool and a stream in one request (HTTP 400: No.): requests of",
+        ),
+    ],
+)
+async def test_a_refusal_that_says_nothing(
+    upstream: FakeUpstream, refuses: Callable[[Any], bool], words: str, warning: str
+) -> None:
+    """The features are tried one by one, so that the warning names the refused one."""
+    upstream.default = _refuses(refuses, words)
+    (result,) = await probe(model("a", upstream))
+    assert (result.problem, result.notes) == ("", ())
+    assert result.warning.startswith(warning)
+
+
+async def test_a_model_without_tools_gets_none(upstream: FakeUpstream) -> None:
+    """By its capabilities; nobody will send it tools."""
+    upstream.default = _refuses(lambda body: "tools" in body, "No tools here.")
+    (result,) = await probe(model("a", upstream, capabilities=frozenset({"vision"})))
+    assert (result.problem, result.warning, result.notes) == ("", "", ())
+
+
+async def test_a_second_request_that_is_rate_limited(upstream: FakeUpstream) -> None:
+    """The model answers, but its limit is too low for a panel."""
+    upstream.script("a", answer("Hello"), refused(429, "Slow down."))
+    (result,) = await probe(model("a", upstream))
+    assert result.problem == ""
+    assert result.warning == "answered once, but not a second request (HTTP 429: Slow down.)"
 
 
 @pytest.mark.parametrize(
@@ -304,8 +381,8 @@ async def test_a_limit_that_is_too_small(upstream: FakeUpstream) -> None:
 async def test_lists_of_other_shapes(upstream: FakeUpstream, entry: Any, is_listed: bool | None) -> None:
     """Google's prefix, Together's bare list, and replies that are no list."""
     upstream.listing = entry
-    (finding,) = await checked(model("a", upstream))
-    assert finding.is_listed is is_listed
+    (result,) = await probe(model("a", upstream))
+    assert result.is_listed is is_listed
 
 
 class _Children:
@@ -333,8 +410,8 @@ async def test_an_embedded_model(upstream: FakeUpstream, reason: str, n_asked: i
     entry = model("tiny", "", weights=Weights(name="tiny"), api_key=None)
     pool = Pool([entry], embedded=children)
     try:
-        (finding,) = await Prober(pool, wait_until_loaded=children.loaded).probe_all([entry])
+        (result,) = await Prober(pool, wait_until_loaded=children.loaded).probe_all([entry])
     finally:
         await pool.close()
-    assert (finding.problem, finding.is_reached, finding.is_listed) == (reason, not reason, None)
-    assert [request.body["max_tokens"] for request in upstream.requests] == [1] * n_asked
+    assert (result.problem, result.is_reached, result.is_listed) == (reason, not reason, None)
+    assert [request.body["max_tokens"] for request in upstream.requests] == [1, 16] * n_asked
