@@ -1,6 +1,5 @@
 """The list of models of an upstream; asking for it never fails."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import aiohttp
@@ -29,7 +28,7 @@ async def test_the_request_has_the_key_and_the_headers_of_the_model() -> None:
 
 async def test_anthropic_wants_its_own_headers() -> None:
     """Its list needs x-api-key and a version, and has pages."""
-    seen: list[Mapping[str, str]] = []
+    seen: list[dict[str, str]] = []
 
     async def list_models(request: web.Request) -> web.Response:
         seen.append({**request.headers, **request.query})
@@ -39,7 +38,9 @@ async def test_anthropic_wants_its_own_headers() -> None:
     app.router.add_get("/v1/models", list_models)
     async with TestServer(app) as server:
         endpoint = Endpoint(str(server.make_url("/v1")), Secret("k-123", "KEY"))
-        assert await fetch_model_ids(endpoint, {}, provider="anthropic", timeout_s=5) == {"claude-sonnet-4-5"}
+        assert await fetch_model_ids(endpoint, {}, provider="anthropic", timeout_s=5) == frozenset(
+            {"claude-sonnet-4-5"}
+        )
     assert (seen[0]["x-api-key"], seen[0]["anthropic-version"], seen[0]["limit"]) == ("k-123", "2023-06-01", "1000")
 
 
