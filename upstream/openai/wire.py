@@ -11,7 +11,7 @@ from typing import Any
 from runtime import json_codec
 from upstream.errors import CallError, Kind
 from upstream.openai.conversation import Conversation, Message
-from upstream.openai.error_replies import is_error, read_error
+from upstream.openai.error_replies import find_cause, is_error, read_error
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGE_CHARS = 400
@@ -94,7 +94,11 @@ def check_completion(body: Any) -> dict[str, Any]:
         if isinstance(choice.get("message"), dict):
             check_message(choice["message"])
             return checked
-    raise CallError(Kind.UNPARSABLE, "the reply is JSON, but not a chat completion: it has no choices[0].message")
+    cause = "" if "choices" in checked else find_cause(checked)
+    says = f"; it says: {cause}" if cause else ""
+    raise CallError(
+        Kind.UNPARSABLE, f"the reply is JSON, but not a chat completion: it has no choices[0].message{says}"
+    )
 
 
 def check_chunk(event: Any) -> dict[str, Any]:

@@ -99,3 +99,10 @@ def test_an_event_that_is_no_chunk_is_unparsable(event: Any) -> None:
     with pytest.raises(CallError) as caught:
         wire.check_chunk(event)
     assert caught.value.kind is Kind.UNPARSABLE
+
+
+def test_a_reply_without_choices_is_shown() -> None:
+    """An upstream may say in an unknown shape what is wrong."""
+    with pytest.raises(CallError, match="it says: the model is being moved") as caught:
+        wire.check_completion({"state": 7, "reason": "the model is being moved"})
+    assert caught.value.kind is Kind.UNPARSABLE

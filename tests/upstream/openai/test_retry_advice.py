@@ -1,0 +1,65 @@
+"""What an error reply says about a retry."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from upstream.openai.retry_advice import find_delay_s, is_unpaid, read_delay_s
+
+
+@pytest.mark.parametrize(
+    ("value", "delay_s"),
+    [
+        ({"error": {"details": [{"@type": "google.rpc.ErrorInfo"}, {"retryDelay": "33s"}]}}, 33.0),
+        ({"error": {"details": [{"retryDelay": {"seconds": 12, "nanos": 0}}]}}, 12.0),
+        ([{"error": {"details": [{"retryDelay": "0.5s"}]}}], 0.5),
+        ({"retry_after": 7}, 7.0),
+        ({"error": {"metadata": {"retry_after_seconds": "4"}}}, 4.0),
+        ({"retryAfter": "2 minutes"}, 120.0),
+        ({"estimated_time": 20.5}, 20.5),
+        ({"retry_after": -1}, None),
+        ({"retry_after": True}, None),
+        ({"retry_after": "soon"}, None),
+        ({"retry_after": "9" * 30}, None),
+        ({}, None),
+        ("retry_after: 3", None),
+    ],
+)
+def test_a_delay_is_found_in_a_field(value: Any, delay_s: float | None) -> None:
+    """A google.rpc.RetryInfo, or one of the usual names, at any depth; an invalid one is ignored."""
+    assert find_delay_s(value) == delay_s
+
+
+@given(st.integers(0, 59), st.integers(0, 59), st.sampled_from(["try again in", "retry after", "Please wait"]))
+def test_a_delay_is_read_from_a_sentence(minutes: int, seconds: int, words: str) -> None:
+    """As 1m30s, 1 min 30 sec, or with only one of the two."""
+    for text in (f"{minutes}m{seconds}s", f"{minutes} min {seconds} sec"):
+        assert read_delay_s(f"Limit reached. {words} {text}.") == minutes * 60 + seconds
+    assert read_delay_s(f"{words} {seconds} seconds") == seconds
+
+
+@pytest.mark.parametrize("words", ["Try again later.", "We try 3 s.", "retry", "wait for it. 3 s", "in 3 s", ""])
+def test_other_sentences_say_no_delay(words: str) -> None:
+    """A number in another sentence is not one."""
+    assert read_delay_s(words) is None
+
+
+@pytest.mark.parametrize(
+    ("cause", "codes", "has_delay", "expected"),
+    [
+        ("x", ["insufficient_quota"], False, True),
+        ("x", ["insufficient_quota"], True, True),
+        ("You exceeded your current quota", [429], False, True),
+        ("You exceeded your current quota", [429], True, False),
+        ("Insufficient account balance", [], False, True),
+        ("Rate limit reached for requests", ["rate_limit_exceeded", 429], False, False),
+        ("Too many requests", [], False, False),
+    ],
+)
+def test_a_used_up_quota_is_told_from_a_rate_limit(
+    cause: str, codes: list[str | int], *, has_delay: bool, expected: bool
+) -> None:
+    """A code is certain; words are not if the reply says when to retry."""
+    assert is_unpaid(cause, codes, has_delay=has_delay) == expected
