@@ -25,6 +25,7 @@ def build_model(section: Section, server: Server, folder: Path) -> Model:
     _check_keys_fit(section, provider_name)
     values: dict[str, Any] = {"name": "", "api_key": None, **section.values_for(Model)}
     values["provider"] = provider_name
+    values.setdefault("api", provider.api if provider else "chat")
     values["capabilities"] = frozenset(
         values.get("capabilities", provider.capabilities if provider else ALL_CAPABILITIES)
     )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
-from config.settings import Capability
+from config.settings import Capability, UpstreamApi
 
 EMBEDDED = "embedded"
 
@@ -17,7 +17,7 @@ ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
 class Provider:
     """The defaults of a provider.
 
-    `base_url` speaks OpenAI's chat completions; it is "" for embedded models. `key_variable` is the usual environment
+    `base_url` speaks `api`; it is "" for embedded models. `key_variable` is the usual environment
     variable of the API key, None if no key is needed. `default_model` is used if a model names only its provider.
     """
 
@@ -25,6 +25,7 @@ class Provider:
     key_variable: str | None
     capabilities: frozenset[Capability]
     default_model: str | None = None
+    api: UpstreamApi = "chat"
 
 
 def _local(base_url: str) -> Provider:
@@ -36,7 +37,9 @@ PROVIDERS: dict[str, Provider] = {
     "openrouter": Provider(
         "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ALL_CAPABILITIES, default_model="openrouter/auto"
     ),
-    "anthropic": Provider("https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", frozenset(["vision", "tools"])),
+    "anthropic": Provider(
+        "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", frozenset(["vision", "tools"]), api="messages"
+    ),
     "google": Provider(
         "https://generativelanguage.googleapis.com/v1beta/openai",
         "GEMINI_API_KEY",

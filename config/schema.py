@@ -7,7 +7,7 @@ from config.aliases import aliases
 from config.document import Scalar
 from config.providers import PROVIDERS, SYNONYMS
 from config.reader import Place, Reader, Section, Table, boolean, integer, list_of, mapping, number, one_of, text
-from config.settings import Capability, EvidenceLevel, Mode
+from config.settings import Capability, EvidenceLevel, Mode, UpstreamApi
 from config.values import (
     api_key,
     base_url,
@@ -85,6 +85,7 @@ MODEL: Table = {
     "api_key": api_key,
     "model": text,
     "params": params,
+    "api": one_of(*get_args(UpstreamApi)),
     "drop": list_of(param_name, unique=True),
     "rename": renames,
     "headers": headers,

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 Capability = Literal["vision", "tools", "json_object", "json_schema", "logprobs"]
 Mode = Literal["auto", "fuse", "select", "first", "direct"]
+UpstreamApi = Literal["chat", "messages"]
 EvidenceLevel = Literal["off", "shadow", "auto", "full"]
 
 DEFAULT_MIXTURE = "mom"
@@ -124,8 +125,8 @@ class Model:
     """One entry under `models:`: an upstream, a model id there, its parameters.
 
     `base_url` has no trailing slash; it is "" for an embedded model, whose child process chooses its port.
-    `params` override the client's parameters; `drop` names parameters that are never sent, and `rename` maps parameters
-    to the names that this upstream uses.
+    `api` is the protocol that the upstream speaks. `params` override the client's parameters; `drop` names parameters
+    that are never sent, and `rename` maps parameters to the names that this upstream uses.
     `timeout_s` bounds a whole attempt; within it `connect_timeout_s` bounds DNS, TCP and TLS, `first_byte_timeout_s`
     the time until the reply begins, and `idle_timeout_s` each pause after that; None is no bound. `retries` counts the
     attempts after the first. `hedge_after_s` starts a second attempt beside one that is still running; None is never.
@@ -139,6 +140,7 @@ class Model:
     api_key: Secret | None
     model: str
     params: Mapping[str, Any] = field(default_factory=dict)
+    api: UpstreamApi = "chat"
     drop: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, Secret] = field(default_factory=dict)

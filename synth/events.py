@@ -192,10 +192,11 @@ class TextDelta:
 
 @frozen
 class ReasoningDelta:
-    """The next part of the author's reasoning."""
+    """The next part of the author's reasoning. A `signature` ends a block: some clients must return it signed."""
 
     text: str
     choice: int = 0
+    signature: str = ""
 
 
 DELTAS = frozenset({TextDelta, ReasoningDelta})

@@ -203,6 +203,12 @@ def _plain_text(chunk: Mapping[str, Any]) -> str | None:
     return content if len(delta) == 1 and isinstance(content, str) else None
 
 
+def _signature(blocks: Any) -> str:
+    """Return the signature of the last of an Anthropic model's thinking blocks."""
+    last = blocks[-1] if isinstance(blocks, list) and blocks else None
+    return str(last.get("signature") or "") if isinstance(last, dict) else ""
+
+
 class DeltaReader:
     """Reads the chunks of one stream into pieces of text and reasoning, as they may be shown."""
 
@@ -216,13 +222,15 @@ class DeltaReader:
             return Split(text=plain)
         reasoning: list[str] = []
         text: list[str] = []
+        signature = ""
         for choice in chunk["choices"]:
             if choice.get("index") in (0, None):
+                signature = _signature(choice["delta"].get("thinking_blocks")) or signature
                 content, thought = _content(choice["delta"].get("content"))
                 split = self._splitter.feed(content) if content else Split()
                 reasoning += [read_reasoning(choice["delta"]), thought, split.reasoning]
                 text.append(split.text)
-        return Split("".join(reasoning), "".join(text))
+        return Split("".join(reasoning), "".join(text), signature)
 
     def end(self) -> Split:
         """Return what was held back, now that the stream has ended."""

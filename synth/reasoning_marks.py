@@ -14,10 +14,11 @@ _MAX_LEAD_CHARS = 1000  # white space; a model that writes more than that does n
 
 @frozen
 class Split:
-    """What a piece of text turned out to be."""
+    """What a piece of text turned out to be. `signature` is that of the reasoning block that ends with this piece."""
 
     reasoning: str = ""
     text: str = ""
+    signature: str = ""
 
 
 @frozen

@@ -15,6 +15,7 @@ from config.settings import Model
 from runtime.slots import Slots
 from upstream.breaker import Breaker
 from upstream.calls import Attempt, Call
+from upstream.dialects import dialect_of
 from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Headers, Upstream
 from upstream.http.timeouts import Timeouts
@@ -293,7 +294,7 @@ def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
     quirks = (*route.quirks.all(), *call.quirks)
     messages, fields = fit(quirks, call.messages, {"model": model.model, **params, **extra})
-    return ChatRequest(messages, fields, route.headers)
+    return ChatRequest(messages, fields, route.headers, dialect_of(model))
 
 
 class _LearningScope:

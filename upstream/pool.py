@@ -18,6 +18,7 @@ from upstream import attempts
 from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
 from upstream.calls import Call
+from upstream.dialects import dialect_of
 from upstream.errors import CallError
 from upstream.gathering import Gathering
 from upstream.http.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
@@ -127,7 +128,9 @@ class Pool:
         Nothing is sent, and failures are ignored: the call will meet and report them.
         """
         route = self._routes[model.name]
-        connecting = asyncio.create_task(route.upstream.connect(route.headers, model.connect_timeout_s))
+        connecting = asyncio.create_task(
+            route.upstream.connect(route.headers, dialect_of(model), model.connect_timeout_s)
+        )
         try:
             yield
         finally:

@@ -65,7 +65,8 @@ class ClientStream:
 
     def _take(self, split: Split) -> list[Event]:
         """Return the deltas that may go out; leading white space waits for the first word, it may be all there is."""
-        deltas: list[Event] = [ReasoningDelta(split.reasoning, self._choice)] if split.reasoning else []
+        has_reasoning = split.reasoning or split.signature
+        deltas: list[Event] = [ReasoningDelta(split.reasoning, self._choice, split.signature)] if has_reasoning else []
         text = self._lead + split.text
         if not self._out and not text.strip():
             self._lead = text

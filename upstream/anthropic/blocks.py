@@ -145,6 +145,11 @@ def join_text(parts: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(part["text"] for part in parts if part.get("type") == "text")
 
 
+def text_of_blocks(blocks: Iterable[Block]) -> str:
+    """Return the text of an answer's blocks, without anything between them."""
+    return "".join(str(block.get("text") or "") for block in blocks if block.get("type") == "text")
+
+
 def call_from_block(block: Block, path: str) -> dict[str, Any]:
     """Return the tool call of Chat Completions for a `tool_use` block; ShapeError without an id or a name."""
     arguments = block.get("input")

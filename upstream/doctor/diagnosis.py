@@ -13,6 +13,7 @@ import aiohttp
 
 from config.providers import PROVIDERS
 from config.settings import Model, Secret
+from upstream.dialects import dialect_of
 from upstream.errors import CallError, Kind
 
 _MEANS_UNKNOWN = re.compile(
@@ -233,7 +234,7 @@ def _explain_data_policy(error: CallError, model: Model, _circumstances: Circums
 def _explain_no_chat_api(error: CallError, model: Model, circumstances: Circumstances) -> str:
     if not may_be_elsewhere(error):
         return ""
-    what = f"there is no chat API at {model.base_url}/chat/completions ({quote(error)})"
+    what = f"there is no chat API at {model.base_url}{dialect_of(model).path} ({quote(error)})"
     if circumstances.elsewhere:
         return f"{what}; there is one at base_url: {circumstances.elsewhere}"
     if model.base_url.startswith("http://") and error.status not in _NO_PATH:

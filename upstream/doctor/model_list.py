@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 
+from upstream.dialects import CHAT, Dialect
 from upstream.http.client import Endpoint
 
 _MAX_LIST_BYTES = 16 * 2**20  # OpenRouter's is half a megabyte
@@ -13,7 +14,12 @@ _ANTHROPIC_PAGE = {"limit": "1000"}  # the default is 20; https://docs.anthropic
 
 
 async def fetch_model_ids(
-    endpoint: Endpoint, headers: dict[str, str], *, provider: str | None = None, timeout_s: float
+    endpoint: Endpoint,
+    headers: dict[str, str],
+    *,
+    dialect: Dialect = CHAT,
+    provider: str | None = None,
+    timeout_s: float,
 ) -> frozenset[str] | None:
     """Return the ids that an upstream lists; None if it gives no list, for whatever reason.
 
@@ -21,11 +27,11 @@ async def fetch_model_ids(
     Anthropic, whose chat endpoint takes a bearer token, wants its own header for the list.
     """
     query: dict[str, str] = {}
-    if endpoint.api_key is not None:
-        headers = {"Authorization": f"Bearer {endpoint.api_key.value}", **headers}
-        if provider == "anthropic":
-            headers = {"x-api-key": endpoint.api_key.value, "anthropic-version": _ANTHROPIC_VERSION, **headers}
-            query = _ANTHROPIC_PAGE
+    key = None if endpoint.api_key is None else endpoint.api_key.value
+    headers = {**dialect.auth_headers(key), **headers}
+    if provider == "anthropic" and key is not None:
+        headers = {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION, **headers}
+        query = _ANTHROPIC_PAGE
     timeout = aiohttp.ClientTimeout(total=timeout_s)
     try:
         async with (

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from config.settings import Model, Weights
 from upstream.calls import Attempt, Call
+from upstream.dialects import dialect_of
 from upstream.doctor import diagnosis, model_list
 from upstream.doctor.client_request import ClientRequest, Feature, build_request, join_labels, list_features
 from upstream.doctor.diagnosis import Circumstances
@@ -124,7 +125,11 @@ class Prober:
         if model.weights is not None:
             return None
         return await model_list.fetch_model_ids(
-            _endpoint_of(model), dict(headers_of(model)), provider=model.provider, timeout_s=self._limit_s / 2
+            _endpoint_of(model),
+            dict(headers_of(model)),
+            dialect=dialect_of(model),
+            provider=model.provider,
+            timeout_s=self._limit_s / 2,
         )
 
     async def _ask_for_token(self, model: Model, deadline: float) -> "_Answer":

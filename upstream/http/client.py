@@ -17,6 +17,7 @@ from config.settings import Model, Secret
 from runtime.time_slice import TimeSlice
 from runtime.timers import TimerWheel
 from upstream.calls import Attempt
+from upstream.dialects import CHAT, Dialect
 from upstream.errors import CallError, Kind
 from upstream.http.direct_exchange import DirectExchange
 from upstream.http.exchange import Exchange, Reply, Target
@@ -49,35 +50,39 @@ class Endpoint:
 
     base_url: str
     api_key: Secret | None
-    _targets: dict[Headers, Target] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _targets: dict[tuple[Headers, str], Target] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def target(self, headers: Headers, exchange: Exchange) -> Target:
-        """Return the target of chat requests with these headers, made once."""
-        target = self._targets.get(headers)
+    def target(self, headers: Headers, dialect: Dialect, exchange: Exchange) -> Target:
+        """Return the target of requests with these headers in this dialect, made once."""
+        key = headers, dialect.path
+        target = self._targets.get(key)
         if target is None:
-            url = URL(f"{self.base_url}/chat/completions")
-            target = self._targets[headers] = exchange.target(url, self._fields(headers))
+            url = URL(f"{self.base_url}{dialect.path}")
+            target = self._targets[key] = exchange.target(url, self._fields(headers, dialect))
         return target
 
-    def _fields(self, headers: Headers) -> CIMultiDict[str]:
+    def _fields(self, headers: Headers, dialect: Dialect) -> CIMultiDict[str]:
         fields = CIMultiDict({"User-Agent": "mom-gateway"})
-        if self.api_key is not None:
-            fields["Authorization"] = f"Bearer {self.api_key.value}"
+        fields.update(dialect.auth_headers(None if self.api_key is None else self.api_key.value))
         fields.update(headers)
         fields["Content-Type"] = "application/json"
         return fields
 
 
 class ChatRequest(NamedTuple):
-    """A request for a completion: the conversation, the other fields of its body, and the model's own headers."""
+    """A request for a completion: the conversation, the other fields of its body, the model's own headers, its dialect.
+
+    Messages and fields are those of Chat Completions in every dialect.
+    """
 
     messages: Sequence[Message]
     fields: Mapping[str, Any]
     headers: Headers = ()
+    dialect: Dialect = CHAT
 
     def encode(self) -> Sequence[bytes]:
         """Return the body in pieces."""
-        return wire.encode(self.messages, self.fields)
+        return self.dialect.encode(self.messages, self.fields)
 
 
 def headers_of(model: Model) -> Headers:
@@ -86,7 +91,7 @@ def headers_of(model: Model) -> Headers:
 
 
 class Upstream:
-    """An HTTP service that speaks OpenAI chat completions, behind one pool of kept-alive connections.
+    """An HTTP service that answers chat requests, behind one pool of kept-alive connections.
 
     `locate` returns the endpoint for each attempt: at once for a hosted service, and for an embedded model when its
     child process listens. `max_reply_bytes` limits a decompressed reply. `exchange` makes the HTTP client. Close with
@@ -112,13 +117,13 @@ class Upstream:
         """Close every connection."""
         await self._exchange.close()
 
-    async def connect(self, headers: Headers, connect_s: float | None) -> None:
+    async def connect(self, headers: Headers, dialect: Dialect, connect_s: float | None) -> None:
         """Have a connection ready for the next call. Failures are ignored: that call will meet and report them."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
             endpoint = await endpoint
         with suppress(*_FAULTS):
-            await self._exchange.connect(endpoint.target(headers, self._exchange), connect_s)
+            await self._exchange.connect(endpoint.target(headers, dialect, self._exchange), connect_s)
 
     async def complete(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for every failure."""
@@ -126,7 +131,9 @@ class Upstream:
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
                 data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer, attempt)
-            body = await decode_completion(data, MAX_EVENT_BYTES, TimeSlice(self._timers.now))
+            body = await decode_completion(
+                data, MAX_EVENT_BYTES, TimeSlice(self._timers.now), request.dialect.translator()
+            )
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
@@ -141,7 +148,8 @@ class Upstream:
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
-                decoder, time_slice = ReplyDecoder(MAX_EVENT_BYTES), TimeSlice(self._timers.now)
+                decoder = ReplyDecoder(MAX_EVENT_BYTES, request.dialect.translator())
+                time_slice = TimeSlice(self._timers.now)
                 async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, timer):
                     for chunk in decoder.feed(piece):
                         yield chunk
@@ -164,7 +172,7 @@ class Upstream:
                 endpoint = await endpoint
         attempt.sent = True
         with timer.waiting(timeouts.first_byte_s, _NO_BYTE):
-            target = endpoint.target(request.headers, self._exchange)
+            target = endpoint.target(request.headers, request.dialect, self._exchange)
             reply = await self._exchange.post(target, request.encode, timeouts.connect_s)
         attempt.first_byte = self._clock()
         attempt.status = reply.status

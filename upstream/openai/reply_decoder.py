@@ -5,7 +5,7 @@ clients that did not ask, and answer whole to those that did. The body itself is
 `[`, or with a field of an event.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from itertools import chain
 from typing import Any
@@ -34,15 +34,17 @@ class ReplyDecoder:
 
     Feed it until `is_done` or the end of the body, then call `end`. All of it raises CallError, and
     EventTooLargeError for an event past the bound. `usage` is the last that was stated, also by a reply that fails.
+    `translate` makes chunks or a completion of each JSON value, for an upstream of another protocol.
     """
 
-    def __init__(self, max_event_bytes: int) -> None:
+    def __init__(self, max_event_bytes: int, translate: Callable[[Any], Iterable[Any]] | None = None) -> None:
         self.is_done = False
         self.usage: Mapping[str, Any] | None = None
         self._events = EventReader(max_event_bytes)
         self._form = _Form.UNKNOWN
         self._held: list[bytes] = []  # JSON, and a beginning of unknown form
         self._shape = _Shape()
+        self._translate = translate
 
     def feed(self, data: bytes) -> Iterator[dict[str, Any]]:
         """Yield the chunks that these bytes complete."""
@@ -87,7 +89,7 @@ class ReplyDecoder:
             for line in text.split(b"\n"):
                 yield from self._read_event(line)
         elif text:  # else a heartbeat
-            yield self._read(_decode(text))
+            yield from self._read(_decode(text))
 
     def _read_lines(self, data: bytes) -> Iterator[dict[str, Any]]:
         self._held.append(data)
@@ -97,11 +99,12 @@ class ReplyDecoder:
         self._held = [rest]
         for line in lines:
             if line.strip():
-                yield self._read(_decode(line))
+                yield from self._read(_decode(line))
 
-    def _read(self, value: Any) -> dict[str, Any]:
-        self.usage = wire.read_usage(value) or self.usage
-        return self._shape.read(value)
+    def _read(self, value: Any) -> Iterator[dict[str, Any]]:
+        for each in (value,) if self._translate is None else self._translate(value):
+            self.usage = wire.read_usage(each) or self.usage
+            yield self._shape.read(each)
 
     def end(self) -> Iterator[dict[str, Any]]:
         """Yield the chunks that the end of the body completes."""
@@ -115,7 +118,9 @@ class ReplyDecoder:
             yield from self._read_lines(b"\n")
             return
         value = _decode(body)
-        yield self._read(value if wire.is_chunk(value) else as_chunk(wire.check_completion(value)))
+        for each in (value,) if self._translate is None else self._translate(value):
+            self.usage = wire.read_usage(each) or self.usage
+            yield self._shape.read(each if wire.is_chunk(each) else as_chunk(wire.check_completion(each)))
         yield from self._shape.end()
 
     def _read_rest(self) -> Iterator[dict[str, Any]]:
@@ -190,7 +195,12 @@ def _delta_of(message: Mapping[str, Any]) -> dict[str, Any]:
     return {**message, "tool_calls": calls or None}
 
 
-async def decode_completion(body: bytes, max_event_bytes: int, time_slice: TimeSlice) -> Any:
+async def decode_completion(
+    body: bytes,
+    max_event_bytes: int,
+    time_slice: TimeSlice,
+    translate: Callable[[Any], Iterable[Any]] | None = None,
+) -> Any:
     """Return the completion in a whole body, unchecked; a body of chunks, streamed unasked, is assembled first.
 
     CallError and EventTooLargeError as from ReplyDecoder, and CallError (oversized) for JSON of more than MAX_VALUES.
@@ -199,8 +209,8 @@ async def decode_completion(body: bytes, max_event_bytes: int, time_slice: TimeS
     if start.startswith(b"{"):
         value = _decode_or_none(start)
         if value is not None and not wire.is_chunk(value):
-            return value
-    decoder, assembler = ReplyDecoder(max_event_bytes), StreamAssembler()
+            return value if translate is None else next(iter(translate(value)), value)
+    decoder, assembler = ReplyDecoder(max_event_bytes, translate), StreamAssembler()
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
     for chunk in chain(chain.from_iterable(map(decoder.feed, pieces)), decoder.end()):
         assembler.feed(chunk)

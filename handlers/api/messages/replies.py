@@ -11,7 +11,7 @@ from handlers.api.messages.errors import error_body
 from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
-from synth.events import Answered, Event, TextDelta
+from synth.events import Answered, Event, ReasoningDelta, TextDelta
 from synth.normalize import Completion
 from upstream.anthropic.blocks import block_from_call, pack_opaque
 from upstream.anthropic.outcomes import stop_reason_from_finish, usage_from_chat
@@ -91,7 +91,7 @@ class MessageWriter:
         self._has_begun = False
         self._index = -1
         self._open: str | None = None
-        self._has_thinking = False
+        self._has_signature = False
         self._has_text = False
         self._answer: Answered | None = None
 
@@ -129,7 +129,9 @@ class MessageWriter:
                 self._answer = event
                 return self._finish_blocks(event.completion)
         reasoning = self._work.read(event)
-        return self._delta("thinking", {"type": "thinking_delta", "thinking": reasoning}) if reasoning else b""
+        shown = self._delta("thinking", {"type": "thinking_delta", "thinking": reasoning}) if reasoning else b""
+        signature = event.signature if isinstance(event, ReasoningDelta) else ""
+        return shown + self._close(signature) if signature and self._open == "thinking" else shown
 
     def _delta(self, kind: str, delta: Mapping[str, Any]) -> bytes:
         begin = b""
@@ -138,7 +140,6 @@ class MessageWriter:
             begin = self._close() + self._start(block)
             self._open = kind
         self._has_text = self._has_text or kind == "text"
-        self._has_thinking = self._has_thinking or kind == "thinking"
         return begin + _event("content_block_delta", index=self._index, delta=delta)
 
     def _start(self, block: Mapping[str, Any]) -> bytes:
@@ -152,6 +153,7 @@ class MessageWriter:
         if self._open == "thinking" and signature:
             delta = {"type": "signature_delta", "signature": signature}
             signed = _event("content_block_delta", index=self._index, delta=delta)
+            self._has_signature = True
         self._open = None
         return signed + _event("content_block_stop", index=self._index)
 
@@ -170,7 +172,7 @@ class MessageWriter:
         """Return thinking blocks that are complete only now: those with a signature of their own or of ours."""
         own = completion.extra.get("thinking_blocks")
         if isinstance(own, list):
-            return [dict(block) for block in own]
+            return [] if self._has_signature else [dict(block) for block in own]
         signature = _sign(completion)
         return [{"type": "thinking", "thinking": "", "signature": signature}] if signature else []
 

@@ -26,6 +26,7 @@ from tests.fakes import (
 from tests.fakes import answer as fake_answer
 from tests.fakes.steps import TEXT
 from upstream.calls import Attempt
+from upstream.dialects import CHAT
 from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Endpoint, Upstream
 from upstream.http.direct_exchange import DirectExchange
@@ -166,14 +167,14 @@ async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: Fa
 async def test_connecting_ahead_sends_nothing_and_never_fails(upstream: FakeUpstream) -> None:
     """Even if the endpoint has to be awaited first, as for an embedded model."""
     async with client_of(upstream) as real:
-        await real.connect((), 5.0)
+        await real.connect((), CHAT, 5.0)
         await upstream.wait_accepted(1)
         assert upstream.requests == []
         await complete(real)
         assert upstream.connections == 1  # whatever the headers are, it is the same address
     with refusing() as base_url:
         nobody = upstream_at(base_url)
-        await nobody.connect((), 5.0)
+        await nobody.connect((), CHAT, 5.0)
         await nobody.close()
 
 

@@ -1,0 +1,78 @@
+"""The protocols that upstreams speak. The rest of the gateway handles Chat Completions only.
+
+A dialect writes requests and translates replies; HTTP, retries, time-outs, quirks and limits are the same for all.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol
+
+from config.settings import Model
+from upstream.anthropic.wire import MessagesReply, encode_request
+from upstream.openai import wire
+from upstream.openai.conversation import Message
+
+Translate = Callable[[Any], Iterable[Any]]
+"""Turns one JSON value of a reply into chunks or a completion of Chat Completions."""
+
+
+class Dialect(Protocol):
+    """A protocol: the path below the base URL, the headers of a key, the body of a request, the reply's translation."""
+
+    path: str
+
+    def auth_headers(self, key: str | None) -> Mapping[str, str]:
+        """Return the headers that every request carries; `key` is None if none is configured."""
+        ...
+
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+        """Return the body, in pieces, for messages and further fields of Chat Completions."""
+        ...
+
+    def translator(self) -> Translate | None:
+        """Return a new translator for one reply; None if replies need no translation."""
+        ...
+
+
+class ChatDialect:
+    """OpenAI's Chat Completions."""
+
+    path = "/chat/completions"
+
+    def auth_headers(self, key: str | None) -> Mapping[str, str]:
+        """Return `Authorization: Bearer`."""
+        return {} if key is None else {"Authorization": f"Bearer {key}"}
+
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+        """Return the body; the messages are encoded once for all models that they go to."""
+        return wire.encode(messages, fields)
+
+    def translator(self) -> None:
+        """Return None: replies need no translation."""
+
+
+class MessagesDialect:
+    """Anthropic's Messages: https://docs.anthropic.com/en/api/messages."""
+
+    path = "/messages"
+
+    def auth_headers(self, key: str | None) -> Mapping[str, str]:
+        """Return `x-api-key`, and the API's version."""
+        version = {"anthropic-version": "2023-06-01"}
+        return version if key is None else {"x-api-key": key, **version}
+
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+        """Return the body, with a Messages client's own messages as it sent them."""
+        return (encode_request(messages, fields),)
+
+    def translator(self) -> Translate:
+        """Return a translator of one message or one stream of events."""
+        return MessagesReply().read
+
+
+CHAT: Dialect = ChatDialect()
+_DIALECTS: Mapping[str, Dialect] = {"chat": CHAT, "messages": MessagesDialect()}
+
+
+def dialect_of(model: Model) -> Dialect:
+    """Return the dialect in which a model is asked."""
+    return _DIALECTS[model.api]
