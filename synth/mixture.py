@@ -1,8 +1,10 @@
 """Answering a request: ask the panel, choose the mode, make the answer, and emit the events of all this."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
 
 from config.settings import BypassRule, Mixture, Proposer
 from runtime.frozen import frozen
@@ -10,6 +12,7 @@ from synth import bypass
 from synth.authoring.author import Assignment, write_answer
 from synth.authoring.side_by_side import make_side_by_side
 from synth.authoring.single_model import ask_single_model
+from synth.context_window import fits
 from synth.contract.contract import Contract, Form
 from synth.contract.tool_calls import read_tool_choice
 from synth.edits import find_code_block
@@ -19,12 +22,17 @@ from synth.modes.fuse import fuse
 from synth.modes.outcomes import Case, Mode, ask_critic_alone
 from synth.modes.select import select
 from synth.panel.ask import Panel
+from synth.panel.evidence import open_evidence
 from synth.panel.layers import ask_panel
+from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest, answers_tool_call
 from synth.run import Run
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
 """How candidates become an answer, by mode. A new mode is a function in a file of its own, and a line here."""
+
+NOTHING_TO_RANK_BY = "nothing-to-rank-by"
+"""The rule of a bypass: the first member answers, because no further one could be compared with it."""
 
 _BYTE_EXACT = (Form.JSON, Form.EDITS, Form.CODE)
 
@@ -71,11 +79,10 @@ async def _ask_and_plan(run: Run, mixture: Mixture, connections: AsyncExitStack)
     """Ask the mixture's panel if the request needs one, and choose the mode; `connections` last as long as the run."""
     rule = find_bypass_rule(run.request, mixture)
     if rule is not None:
-        return _Plan(
-            lambda each, choice: _bypass_panel(each, mixture, choice),
-            _settle_without_panel(run),
-            ModeChosen("direct", rule.name),
-        )
+        authors = list(dict.fromkeys([mixture.bypass.model or mixture.authors[0], *mixture.authors]))
+        return _plan_bypass(run, authors, rule.name)
+    if await _needs_first_member_only(run, mixture):
+        return _plan_bypass(run, mixture.panel_models, NOTHING_TO_RANK_BY, mixture.panel[0].params)
     panel, settled = Panel(), _settle_without_panel(run)
     if not needs_no_panel(run.request, mixture):
         await _connect_ahead(run, mixture, connections)
@@ -114,11 +121,34 @@ def _choose_mode(contract: Contract, panel: Panel) -> str:
     return "select" if is_code else "fuse"
 
 
-async def _bypass_panel(run: Run, mixture: Mixture, choice: int) -> Answered:
-    """Have one model answer; if it fails, the mixture's other authors are asked in its place."""
-    authors = list(dict.fromkeys([mixture.bypass.model or mixture.authors[0], *mixture.authors]))
-    assignment = Assignment(run.request.messages, "critic", run.contract, choice=choice, decided_by=DecidedBy.BYPASS)
-    return (await write_answer(run, assignment, authors)).answer
+def _plan_bypass(
+    run: Run, authors: Sequence[str], rule: str, overrides: Mapping[str, Any] = MappingProxyType({})
+) -> _Plan:
+    """Plan for one model that answers without a panel; if it fails, the other authors are asked in its place."""
+
+    async def write(each: Run, choice: int) -> Answered:
+        assignment = Assignment(
+            each.request.messages, "critic", each.contract, overrides, choice=choice, decided_by=DecidedBy.BYPASS
+        )
+        return (await write_answer(each, assignment, authors)).answer
+
+    return _Plan(write, _settle_without_panel(run), ModeChosen("direct", rule))
+
+
+async def _needs_first_member_only(run: Run, mixture: Mixture) -> bool:
+    """Whether the first stage, a single proposer, will be the answer of a client that streams."""
+    # A candidate reaches the client as a whole, because it may yet lose. In a mixture without a critic whose first
+    # stage is one proposer, it cannot lose if nothing in the request can rank candidates: no further stage is asked.
+    # Then the client may as well read its words while they are written. Forms that are checked as a whole are held
+    # anyway, so they take the usual way, which has more candidates to fall back on.
+    first = run.models[mixture.panel[0].model]
+    may_stream = run.incremental and run.contract.form is Form.PLAIN
+    if mixture.critic is not None or mixture.stages[:1] != (1,) or mixture.mode == "direct" or not may_stream:
+        return False
+    if needs_vision(run.request.messages) or not fits(first, run.request.messages):
+        return False
+    async with open_evidence(run, mixture, run.deadline) as evidence:
+        return not evidence.can_rank
 
 
 def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | None:

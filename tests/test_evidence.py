@@ -131,3 +131,15 @@ async def test_the_shown_work_reports_stages_and_evidence(upstream: FakeUpstream
     assert "0 of 1 candidates pass every example when run." in work
     assert "Not settled yet; stage 2 asks b." in work
     assert "1 of 2 candidates pass every example when run." in work
+
+
+async def test_a_stream_without_examples_is_the_first_member_s(upstream: FakeUpstream) -> None:
+    """Its words go out as they come, because no further member could be compared with it."""
+    async with running(config(upstream, "Because of that.", RIGHT, stages=(1, 1), critic=None)) as gateway:
+        reply = await gateway.chat(ask("Why?", stream=True))
+        examples = await gateway.chat(ask(QUESTION, stream=True))
+    assert (reply.streamed(), reply.headers["x-mom-bypass"]) == ("Because of that.", "nothing-to-rank-by")
+    assert (
+        len([event for event in reply.events if event != "[DONE]" and event["choices"][0]["delta"].get("content")]) > 2
+    )
+    assert examples.streamed() == RIGHT

@@ -55,6 +55,10 @@ class ScriptedPool:
     def clock(self) -> Callable[[], float]:
         return lambda: self.now
 
+    def script(self, name: str, *steps: Step) -> None:
+        """Replace the steps of one model."""
+        self._script[name] = list(steps)
+
     def asked(self, name: str) -> list[Call]:
         """Return the calls of one model."""
         return [call for call in self.calls if call.model.name == name]

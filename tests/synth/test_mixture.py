@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from config.settings import Critic
-from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled, SynthesisError
+from config.settings import Critic, Proposer
+from synth.events import Answered, DecidedBy, Finished, ModeChosen, PanelSettled, SynthesisError, TextDelta
 from synth.mixture import answer
-from tests.synth.scripted_pool import model, scene
+from tests.synth.scripted_pool import Scene, model, scene
 from upstream.errors import CallError, Kind
 
 CODE = "```python\ndef f():\n    return {}\n```"
@@ -114,3 +114,45 @@ async def test_without_a_critic_the_best_member_does_what_a_critic_does_alone(me
     stage = scene({"a": "done", "b": "y"}, critic=None, messages=messages)
     assert (await answer(stage.run, stage.mixture)).answers[0].author == "a"
     assert len(stage.pool.calls) == 1
+
+
+def staged(text: str = "Some words.", **options: Any) -> Scene:
+    """Return a streamed run of a mixture without a critic, whose first stage is one proposer."""
+    given: dict[str, Any] = {"critic": None, "stages": (1, 1), "incremental": True, "examples": {}}
+    return scene({"a": text, "b": "Other words."}, **{**given, **options})
+
+
+async def test_the_only_possible_answer_is_streamed_while_it_is_written() -> None:
+    """In the deltas of the upstream, because nothing could rank a further candidate against it."""
+    stage = staged(panel=(Proposer("a", {"temperature": 0}), "b"))
+    finished = await answer(stage.run, stage.mixture)
+    assert stage.streamed == finished.answers[0].completion.text == "Some words."
+    assert [event.text for event in stage.seen(TextDelta)] == ["Some", " wor", "ds."]
+    assert [event.bypass for event in stage.seen(ModeChosen)] == ["nothing-to-rank-by"]
+    assert stage.pool.calls[0].overrides == {"temperature": 0}
+
+
+async def test_another_member_answers_if_the_first_fails_before_its_first_word() -> None:
+    """The client sees nothing of the failure."""
+    stage = staged()
+    stage.pool.script("a", BROKEN)
+    await answer(stage.run, stage.mixture)
+    assert stage.streamed == "Other words."
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"examples": {1: 2}},
+        {"incremental": False},
+        {"critic": "b"},
+        {"stages": (2,)},
+        {"params": {"response_format": {"type": "json_object"}}, "text": '{"n": 1}'},
+        {"models": [model("a", context_tokens=100)]},
+    ],
+)
+async def test_an_answer_that_may_yet_lose_is_not_streamed_ahead(options: dict[str, Any]) -> None:
+    """The panel is asked."""
+    stage = staged(**options)
+    await answer(stage.run, stage.mixture)
+    assert stage.seen(PanelSettled)[0].n_asked > 0
