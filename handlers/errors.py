@@ -73,11 +73,18 @@ class ApiError(Exception):
         return b"data: " + json.dumps(self.body()).encode("ascii") + b"\n\n"
 
 
-def from_synthesis(error: SynthesisError) -> ApiError:
-    """Return the error reply for a request that no model could answer: one error that lists each cause."""
+def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiError:
+    """Return the error reply for a request that no model could answer: one error that lists each cause.
+
+    With `keeps_status`, for a single model that was asked by its own name, statuses that the client can act upon stay
+    what the upstream said; a panel's causes are a mixture, of which none is the client's.
+    """
     for cause in error.causes:
         _drop_tracebacks(cause.error)
     status, code = _status_and_code(error.causes)
+    if keeps_status and status == HTTPStatus.BAD_GATEWAY and len(error.causes) == 1:
+        stated = error.causes[0].error.status or status
+        status, code = (stated, _KEPT_STATUSES[stated]) if stated in _KEPT_STATUSES else (status, code)
     listed = "; ".join(dict.fromkeys(f"{cause.model}: {cause.error.message}" for cause in error.causes))
     headers = {"x-should-retry": "false"}
     if error.interrupted:
@@ -91,6 +98,14 @@ def from_synthesis(error: SynthesisError) -> ApiError:
     return ApiError(status, message, code=code, headers=headers, causes=error.causes)
 
 
+_KEPT_STATUSES: Mapping[int, str] = {
+    401: "invalid_api_key",
+    402: INSUFFICIENT_QUOTA,
+    403: "permission_denied",
+    404: "model_not_found",
+    413: "request_too_large",
+    429: "rate_limit_exceeded",
+}
 _STATUS_BY_KIND: Mapping[Kind, tuple[int, str]] = {
     Kind.RATE_LIMITED: (429, "rate_limit_exceeded"),
     Kind.TIMEOUT: (504, "upstream_timeout"),
@@ -130,7 +145,7 @@ def from_http_exception(error: web.HTTPException, request: web.Request) -> ApiEr
     """Translate aiohttp's own refusals (unknown path, wrong method, body too large) into an ApiError."""
     allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
     if isinstance(error, web.HTTPNotFound):
-        message, code = f"unknown path {request.path}; try POST /v1/chat/completions", "not_found"
+        message, code = _hint_at_path(request), "not_found"
     elif isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         message, code = f"{request.path} accepts {allowed}, not {request.method}", "method_not_allowed"
@@ -142,6 +157,16 @@ def from_http_exception(error: web.HTTPException, request: web.Request) -> ApiEr
     else:
         message, code = error.reason, None
     return ApiError(error.status, message, code=code, headers=allow)
+
+
+def _hint_at_path(request: web.Request) -> str:
+    """Return what is probably meant by an unknown path: most often the client's base URL lacks /v1, or has it twice."""
+    path = request.path.rstrip("/")
+    known = {resource.canonical for resource in request.app.router.resources()}
+    for guess in (path, f"/v1{path}", path.replace("/v1/v1/", "/v1/"), path.removeprefix("/api"), f"/v1{path[3:]}"):
+        if guess in known and guess != request.path:
+            return f"unknown path {request.path}; use {guess}: a client's base URL ends in /v1"
+    return f"unknown path {request.path}; try POST /v1/chat/completions"
 
 
 def unknown_model(name: str, known: Iterable[str]) -> ApiError:

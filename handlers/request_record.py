@@ -1,8 +1,9 @@
 """The record of one request, filled from its events: the source of its headers, log line, metrics and spans."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from statistics import median_low
 from typing import Any, Literal
 
 from synth.events import (
@@ -20,6 +21,11 @@ from synth.events import (
     Revised,
 )
 from synth.ledger import Expense, Ledger
+from upstream.calls import Call
+
+SLOW_S = 5.0
+_CAUSE_CHARS = 200
+_NOT_FAILED = frozenset({"ok", "cancelled", "running"})
 
 
 @dataclass(slots=True)
@@ -88,6 +94,8 @@ class RequestRecord:
             headers["x-mom-evidence"] = _format_evidence(self.evidence)
         if self.decided_by is not None:
             headers["x-mom-decided-by"] = self.decided_by
+        if self.author is not None:
+            headers["x-mom-author"] = self.author
         return headers
 
     def facts(self) -> dict[str, Any]:
@@ -112,6 +120,8 @@ class RequestRecord:
             "stream": self.stream or None,
             "candidates": None if self.panel_s is None else f"{self.n_candidates}/{self.n_asked}",
             "panel": self.panel or None,
+            "failed": _describe_failures(calls) or None,
+            "slow": _find_slow(calls) or None,
             "evidence": None if self.evidence is None else _format_evidence(self.evidence),
             "decided_by": self.decided_by,
             "author": self.author,
@@ -128,6 +138,28 @@ class RequestRecord:
             "panel_s": rounded(self.panel_s),
             "critic_s": rounded(self.critic_s),
         }
+
+
+def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
+    """Return of each model that failed the kind and the cause in the provider's own words, shortened."""
+    failed: dict[str, str] = {}
+    for call in calls:
+        if call.outcome not in _NOT_FAILED:
+            place = call.name if call.role in ("proposer", "direct") else f"{call.name} ({call.role})"
+            failed[place] = f"{call.outcome}: {call.cause[:_CAUSE_CHARS]}" if call.cause else str(call.outcome)
+    return failed
+
+
+def _find_slow(calls: Sequence[Call]) -> dict[str, float]:
+    """Return the seconds of the calls that took SLOW_S or longer, and twice as long as is usual in this request."""
+    took: dict[str, float] = {}
+    for call in calls:
+        if call.ended is not None and call.started is not None:
+            took[call.name] = max(call.ended - call.started, took.get(call.name, 0.0))
+    if max(took.values(), default=0.0) < SLOW_S:
+        return {}
+    usual = median_low(took.values())
+    return {name: round(seconds, 1) for name, seconds in took.items() if seconds >= max(SLOW_S, 2 * usual)}
 
 
 def _record_outcome(record: RequestRecord, event: CandidateArrived | CandidateFailed | ProposerLeftOut) -> None:

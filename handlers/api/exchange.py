@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast, get_args
 
 import structlog
@@ -30,8 +31,11 @@ from synth.events import Emit, Event, Finished, SynthesisError
 from synth.preflight import find_mixture_problem, find_model_problem
 from synth.request import ChatRequest
 from synth.run import Run
+from upstream.calls import Call
 
 _log = structlog.get_logger(__name__)
+
+REPORT_AFTER_S = 10.0
 
 _MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
 
@@ -173,6 +177,15 @@ def _parse_mode(name: str) -> Mode:
     raise ApiError(400, f"x-mom-mode: must be one of {modes}", param="x-mom-mode", code="invalid_value")
 
 
+def _describe_running(call: Call, now: float) -> str:
+    if call.started is None:
+        return "not started"
+    last = call.attempts[-1] if call.attempts else None
+    attempt = f", attempt {len(call.attempts)}" if len(call.attempts) > 1 else ""
+    state = "waits for a slot" if last is None else "answering" if last.first_byte is not None else "no reply yet"
+    return f"{now - call.started:.1f} s{attempt}, {state}"
+
+
 @frozen
 class _Exchange:
     """One request while it is answered, as a stream or as one JSON body."""
@@ -196,6 +209,8 @@ class _Exchange:
             reply = JsonReply(request)
         timers = self.snapshot.pool.timers
         expiry = timers.call_at(timers.now() + self._deadline_s(), reply.expire)
+        report = partial(self._report_running, request[CONTEXT].request_id)
+        reminder = timers.call_at(timers.now() + REPORT_AFTER_S, report)
         try:
             error = await self._run(reply)
             if error is None:
@@ -208,7 +223,21 @@ class _Exchange:
             raise asyncio.CancelledError("the client has left") from lost
         finally:
             expiry.cancel()
+            reminder.cancel()
             self.record.bytes_out = reply.n_bytes
+
+    def _report_running(self, request_id: str) -> None:
+        """Log once that the request still runs, and which models it waits for."""
+        record, now = self.record, self.snapshot.pool.clock()
+        waits = {call.name: _describe_running(call, now) for call in record.ledger.calls if call.ended is None}
+        _log.info(
+            "request still running",
+            request_id=request_id,
+            seconds=round(now - record.started, 1),
+            mixture=record.mixture,
+            panel=record.panel or None,
+            waits_for=waits,
+        )
 
     async def _run(self, reply: JsonReply | SseReply) -> ApiError | None:
         """Produce the answer, kept alive by heartbeats, and return the error to send in its place, if any.
@@ -219,7 +248,8 @@ class _Exchange:
         try:
             await self._produce(reply)
         except SynthesisError as error:
-            return errors.from_synthesis(error)
+            is_lone = self.target.mixture is None and self.api.name == "chat"
+            return errors.from_synthesis(error, keeps_status=is_lone)
         except ApiError as error:
             return error
         except ConnectionResetError:

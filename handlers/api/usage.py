@@ -18,11 +18,14 @@ def build_usage(finished: Finished, ledger: Ledger, request: ChatRequest, server
 
     At the top: the prompt tokens of the conversation as the best-ranked member of the panel counted them, and the
     completion tokens of the answer; or, with `server.usage: total`, the sums of all calls. A total has a `cost` only if
-    all of its tokens have a price.
+    all of its tokens have a price. `mom` also says how the answer was decided and who wrote it, because the headers of
+    a stream leave before that is known.
     """
     used = ledger.used()
     first = finished.answers[0]
     whole = {
+        "decided_by": first.decided_by.value,
+        "author": first.author,
         "calls": used.n_calls,
         **_token_counts(used.tokens),
         "estimated": used.tokens.estimated,

@@ -25,7 +25,8 @@ PAGES = "/ui"
 """The prefix of the pages for browsers, which cannot send `Authorization: Bearer` but ask their user to log in."""
 
 _EXPOSED_HEADERS = (
-    "x-request-id, x-mom-mode, x-mom-candidates, x-mom-evidence, x-mom-decided-by, server-timing, retry-after"
+    "x-request-id, x-mom-mode, x-mom-candidates, x-mom-evidence, "
+    "x-mom-decided-by, x-mom-author, server-timing, retry-after"
 )
 _PREFLIGHT_AGE_S = 600
 

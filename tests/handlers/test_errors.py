@@ -64,3 +64,34 @@ def test_the_type_is_openai_s(status: int, kind: str) -> None:
 def test_every_status_has_a_kind(status: HTTPStatus) -> None:
     """And server errors are never called the client's fault."""
     assert (kind_of_status(status) in (Kind.SERVER_ERROR, Kind.TIMEOUT)) == (status >= 500 or status == 408)
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [(401, 401), (402, 402), (403, 403), (404, 404), (413, 413), (429, 429), (418, 502), (500, 502), (503, 502)],
+)
+def test_a_lone_model_keeps_its_status(status: int, kept: int) -> None:
+    """Its client must learn that a key, a balance or a name is wrong; a panel's mixture of causes is 502."""
+    one = cause(kind_of_status(status), status=status)
+    assert from_synthesis(SynthesisError([one]), keeps_status=True).status == kept
+    both = [one, cause(Kind.CONNECT)]
+    assert from_synthesis(SynthesisError(both), keeps_status=True).status == 502
+    assert from_synthesis(SynthesisError([one])).status == (429 if status == 429 else 502)
+
+
+def test_a_failure_keeps_no_frames() -> None:
+    """Tracebacks of expected failures hold the request's objects; they are dropped along the whole chain."""
+
+    def fail() -> None:
+        try:
+            int("none")
+        except ValueError as first:
+            raise CallError(Kind.CONNECT, "second") from first
+
+    with pytest.raises(CallError) as caught:
+        fail()
+    error = caught.value
+    from_synthesis(SynthesisError([Cause("a", error)]))
+    assert error.__traceback__ is None
+    assert error.__cause__ is not None
+    assert error.__cause__.__traceback__ is None

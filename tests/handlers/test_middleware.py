@@ -49,3 +49,24 @@ async def test_probes_are_logged_at_debug_level(upstream: FakeUpstream) -> None:
         ("/healthz", "debug"),
         ("/v1/models", "info"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [
+        ("/chat/completions", "/v1/chat/completions"),
+        ("/v1/v1/chat/completions", "/v1/chat/completions"),
+        ("/v1/chat/completions/", "/v1/chat/completions"),
+        ("/api/v1/chat/completions", "/v1/chat/completions"),
+        ("/v2/chat/completions", "/v1/chat/completions"),
+        ("/models", "/v1/models"),
+        ("/messages", "/v1/messages"),
+        ("/responses", "/v1/responses"),
+    ],
+)
+async def test_a_path_without_its_prefix_gets_a_hint(upstream: FakeUpstream, path: str, meant: str) -> None:
+    """The commonest mistake of a first contact: the base URL lacks /v1, or has it twice."""
+    async with running(settings([model("a", upstream)])) as gateway:
+        reply = await gateway.request("POST", path, json={})
+    assert reply.status == 404
+    assert reply.error["message"] == f"unknown path {path}; use {meant}: a client's base URL ends in /v1"

@@ -1,6 +1,7 @@
 """The record of a request, filled from events."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -20,8 +21,9 @@ from synth.events import (
     TextDelta,
 )
 from synth.evidence.inquiry import Ranking, Standing
+from synth.ledger import Ledger
 from synth.normalize import Completion
-from upstream.calls import Call
+from upstream.calls import Call, Role
 from upstream.errors import CallError, Kind
 
 ANSWER = Completion("text", finish_reason="stop")
@@ -99,3 +101,55 @@ def test_durations_are_rounded(seconds: float | None, per_second: int, expected:
 def test_money_is_a_json_number() -> None:
     """An unknown amount stays unknown, and is not 0."""
     assert (as_number(None), as_number(Decimal("0.25"))) == (None, 0.25)
+
+
+def ended(name: str, seconds: float, outcome: str = "ok", cause: str = "", role: Role = "proposer") -> Call:
+    done = call(name)
+    done.role, done.started, done.ended, done.outcome, done.cause = role, 0.0, seconds, outcome, cause
+    return done
+
+
+def facts_of(*calls: Call) -> dict[str, Any]:
+    return RequestRecord("chatcmpl-1", mode="fuse", ledger=Ledger(list(calls))).facts()
+
+
+def test_the_log_says_who_failed_and_why() -> None:
+    """Of each model the kind and the provider's own words, shortened; a straggler that was cancelled has not failed."""
+    facts = facts_of(
+        ended("a", 1),
+        ended("b", 1, Kind.REJECTED, "Unsupported value: 'temperature' does not support 0"),
+        ended("c", 1, "cancelled"),
+        ended("d", 1, Kind.TIMEOUT, "x" * 1000, "critic"),
+        ended("e", 1, Kind.CONNECT),
+    )
+    assert facts["failed"] == {
+        "b": "rejected: Unsupported value: 'temperature' does not support 0",
+        "d (critic)": f"timeout: {'x' * 200}",
+        "e": "connect",
+    }
+    assert "failed" not in facts_of(ended("a", 1))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slow"),
+    [
+        ([1, 2, 3], None),
+        ([2, 3, 20], ["2"]),
+        ([2, 20], ["1"]),
+        ([30], None),  # alone there is nothing to compare it with
+        ([20, 21, 22], None),  # all are slow, so none is
+        ([0.1, 0.1, 4.9], None),
+        ([3, 6, 6], None),  # most took as long
+        ([3, 3, 6, 7], ["2", "3"]),
+    ],
+)
+def test_the_log_says_who_was_slow(seconds: list[float], slow: list[str] | None) -> None:
+    """Five seconds and more, and twice as long as the others."""
+    facts = facts_of(*(ended(str(number), each) for number, each in enumerate(seconds)))
+    assert (list(facts["slow"]) if "slow" in facts else None) == slow
+
+
+def test_the_author_is_in_the_headers() -> None:
+    """Beside the way in which the answer was decided."""
+    record = record_of(ModeChosen("fuse"), Answered(ANSWER, DecidedBy.CRITIC, "gpt"))
+    assert (record.headers()["x-mom-decided-by"], record.headers()["x-mom-author"]) == ("critic", "gpt")
