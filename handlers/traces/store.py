@@ -94,12 +94,17 @@ class TraceStore(ABC):
         """Wait until every trace is kept. Blocks: call it in a thread."""
         self._writer.shutdown(wait=True)
 
-    def load(self, trace_id: str) -> Trace | None:
-        """Return a trace; None if it is unknown, no longer kept, or unreadable."""
+    def read(self, trace_id: str) -> str | None:
+        """Return the JSON of a trace; None if it is unknown or no longer kept."""
         text = self._read(trace_id)
         if text is None and self._queue.n_bytes:
             self._catch_up()
             text = self._read(trace_id)
+        return text
+
+    def load(self, trace_id: str) -> Trace | None:
+        """Return a trace; None if it is unknown, no longer kept, or unreadable."""
+        text = self.read(trace_id)
         if text is None:
             return None
         try:

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import structlog
 from aiohttp import web
 
 from handlers.context import CONTEXT
@@ -14,8 +15,11 @@ from handlers.ui.ask_view import build_ask_view
 from handlers.ui.digest import RequestDigest, digest_trace
 from handlers.ui.listing import ListQuery, build_listing, build_menus, sum_day
 from handlers.ui.models_view import build_models_view
-from handlers.ui.rendering import Context, get_traces, respond, run_in_thread
-from handlers.ui.request_view import build_request_view
+from handlers.ui.rendering import get_traces, respond, respond_html, run_in_thread
+from handlers.ui.request_page import render_request
+from handlers.ui.templating import Context
+
+_log = structlog.get_logger(__name__)
 
 
 async def list_page(request: web.Request) -> web.Response:
@@ -72,16 +76,18 @@ async def download(request: web.Request) -> web.Response:
 
 async def _show_request(request: web.Request, *, is_file: bool) -> web.Response:
     trace_id = request.match_info["id"]
-    trace = await run_in_thread(partial(get_traces(request).load, trace_id))
-    if trace is None:
+    text = await run_in_thread(partial(get_traces(request).read, trace_id))
+    if text is None:
         return await respond("missing.html", lambda: {"nav": "requests"}, status=404)
     headers = {"Content-Disposition": f'attachment; filename="{trace_id}.html"'} if is_file else {}
     base_url = f"{request.scheme}://{request.host}"
-    return await respond(
-        "request.html",
-        lambda: {"nav": "requests", "view": build_request_view(trace, base_url), "file": is_file},
-        headers=headers,
-    )
+    workers = request[CONTEXT].snapshot.workers
+    try:
+        html = await render_request(text, base_url, is_file=is_file, workers=workers)
+    except ValueError as error:
+        _log.warning("a trace cannot be read", trace=trace_id, cause=str(error))
+        return await respond("missing.html", lambda: {"nav": "requests"}, status=404)
+    return respond_html(html, headers=headers)
 
 
 class Digests:

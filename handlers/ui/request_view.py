@@ -9,6 +9,7 @@ from markupsafe import Markup
 from msgspec import UNSET
 
 from handlers.traces import schema
+from handlers.traces.as_json import decode_trace
 from handlers.traces.schema import Trace, find_question
 from handlers.ui.curl import to_curl
 from handlers.ui.diffs import Diff, DiffBudget, compute_diff
@@ -16,6 +17,7 @@ from handlers.ui.digest import split_authors
 from handlers.ui.file_changes import EditContext, FileChanges
 from handlers.ui.markdown import RenderBudget, render_markdown
 from handlers.ui.messages import ShownMessage, show_messages, split_prompt
+from handlers.ui.templating import render
 from handlers.ui.waterfall import Waterfall, build_waterfall
 
 _MAX_DIFFS = 24
@@ -136,23 +138,36 @@ class RequestView:
     conversation: Sequence[ShownMessage]
 
 
-def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000") -> RequestView:
+def build_page(text: str, base_url: str, is_file: bool, *, is_plain: bool = False) -> bytes:  # noqa: FBT001 -- pickled
+    """Return the HTML page of the trace whose JSON is `text`; ValueError if it is not a trace.
+
+    A worker process may call it, so nothing that it needs imports aiohttp.
+    """
+    view = build_request_view(decode_trace(text), base_url, is_plain=is_plain)
+    return render("request.html", {"nav": "requests", "view": view, "file": is_file})
+
+
+def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000", *, is_plain: bool = False) -> RequestView:
     """Return what the page of a trace shows; `base_url` is the gateway's, for the curl command.
+
+    `is_plain` leaves out what may take long: applied edits, differences, Markdown.
 
     The work is bounded for the page as a whole: by _MAX_DIFFS, a `DiffBudget` and a `RenderBudget`.
     """
     request = trace.request
-    context = EditContext.of_request(request.messages, request.params)
-    budget = DiffBudget()
+    context = None if is_plain else EditContext.of_request(request.messages, request.params)
+    budget = DiffBudget(0, 0) if is_plain else DiffBudget()
     # Cached by text: an answer is often one of the candidates.
     find_changes = cache(partial(context.apply, budget=budget)) if context else _no_changes
-    render = _plain if request.params.get("response_format") else partial(render_markdown, budget=RenderBudget())
+    render = (
+        _plain if is_plain or request.params.get("response_format") else partial(render_markdown, budget=RenderBudget())
+    )
     question = find_question(request.messages) or None
     question_html = render(question) if question else None
     answers_html = [render(answer.text) for answer in trace.answers]
     candidates = _candidates(trace, find_changes, render)
     orders = _find_orders(trace)
-    n_diffs = _MAX_DIFFS
+    n_diffs = 0 if is_plain else _MAX_DIFFS
     answers: list[AnswerView] = []
     for answer, html in zip(trace.answers, answers_html, strict=True):
         compared = candidates[:n_diffs] if answer.text else []

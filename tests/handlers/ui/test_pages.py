@@ -155,10 +155,10 @@ class _Watched(TraceFolder):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.read: list[str] = []
+        self.loaded: list[str] = []
 
     def load(self, trace_id: str) -> Trace | None:
-        self.read.append(trace_id)
+        self.loaded.append(trace_id)
         return super().load(trace_id)
 
 
@@ -169,13 +169,13 @@ def test_each_trace_is_read_once(tmp_path: Path) -> None:
     store, digests = _Watched(tmp_path), Digests()
     store.open()
     assert [each.mixture for each in digests.load(store)] == ["three", "two", "one"]
-    assert len(store.read) == 4
+    assert len(store.loaded) == 4
     digests.load(store)
-    assert len(store.read) == 4
+    assert len(store.loaded) == 4
     (tmp_path / "chatcmpl-100.json").unlink()
     (tmp_path / "chatcmpl-999.json").unlink()
     (tmp_path / "chatcmpl-200.json").write_text(json.dumps({"id": "chatcmpl-200", **document(mixture="new")}))
     store = _Watched(tmp_path)
     store.open()
     assert [each.mixture for each in digests.load(store)] == ["new", "three", "two"]
-    assert store.read == ["chatcmpl-200"]
+    assert store.loaded == ["chatcmpl-200"]

@@ -1,37 +1,20 @@
-"""Templates to pages, and the content security policy."""
+"""Replies with pages."""
 
-import base64
-import hashlib
-import re
+import threading
 
-from handlers.ui.listing import sum_day
-from handlers.ui.rendering import content_security_policy, render, security_headers
+from handlers.ui.rendering import respond, respond_html, run_in_thread
 
 
-def test_the_policy_names_the_style_and_the_script_of_a_page_by_hash() -> None:
-    """A change of either changes the policy; nothing else may run."""
-    page = render("missing.html", {"nav": "requests", "script": "live"}).decode()
-    rules = {name: sources for name, *sources in map(str.split, content_security_policy().split(";"))}
-    for tag, n_texts in (("style", 1), ("script", 2)):
-        texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
-        assert len(texts) == n_texts
-        for text in texts:
-            digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-            assert f"'sha256-{digest}'" in rules[f"{tag}-src"]
+async def test_slow_work_runs_in_one_thread_of_its_own() -> None:
+    """So neither the event loop nor a second thread competes with it."""
+    names = {await run_in_thread(lambda: threading.current_thread().name) for _ in range(3)}
+    assert len(names) == 1
+    assert names != {threading.current_thread().name}
 
 
-def test_a_page_escapes_its_texts() -> None:
-    """In every context of a template: text and attributes."""
-    view = {"rows": [], "n_all": 0}
-    query = {"q": '"><script>', "narrows": True}
-    context = {"tag": '"t"', "query": query, "menus": [], "listing": view, "running": [], "day": sum_day([], "")}
-    page = render("list.html", context).decode()
-    assert "&quot;&gt;&lt;script&gt;" in page
-    assert page.count("<script") == 1
-
-
-def test_pages_are_neither_framed_nor_cached() -> None:
-    """Each reply says so."""
-    headers = security_headers()
-    assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
-    assert (headers["X-Frame-Options"], headers["Cache-Control"]) == ("DENY", "no-store")
+async def test_a_page_has_its_status_and_the_security_headers() -> None:
+    """And those of the handler."""
+    missing = await respond("missing.html", lambda: {"nav": "requests"}, status=404, headers={"ETag": '"x"'})
+    assert (missing.status, missing.content_type, missing.charset) == (404, "text/html", "utf-8")
+    assert missing.headers["ETag"] == '"x"'
+    assert "default-src 'none'" in respond_html(b"page").headers["Content-Security-Policy"]
