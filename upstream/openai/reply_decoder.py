@@ -20,7 +20,8 @@ from upstream.openai.finish_reasons import is_stated
 from upstream.openai.stream_assembler import StreamAssembler
 
 _BOM = b"\xef\xbb\xbf"
-_DONE = b"[DONE]"
+_DONE = frozenset({b"[DONE]", b'"[DONE]"', b"[done]"})
+_HEARTBEATS = frozenset({b"", b"null"})
 _OK = 200
 MAX_VALUES = 500_000
 """The largest number of values in a JSON reply, which is decoded in one turn of the event loop: about 60 ms."""
@@ -82,13 +83,13 @@ class ReplyDecoder:
         text = data.strip()
         if isinstance(data, ErrorData):
             raise read_error(wire.decode_or_text(text), _OK)
-        if text == _DONE:
+        if text in _DONE:
             self.is_done = True
             yield from self._shape.end()
         elif b"\n" in text and not _is_json(text):  # events without blank lines between them
             for line in text.split(b"\n"):
                 yield from self._read_event(line)
-        elif text:  # else a heartbeat
+        elif text not in _HEARTBEATS:
             yield from self._read(_decode(text))
 
     def _read_lines(self, data: bytes) -> Iterator[dict[str, Any]]:

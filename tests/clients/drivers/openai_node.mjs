@@ -47,6 +47,13 @@ const cases = {
     return { answer: await runner.finalContent(), messages: runner.messages };
   },
 
+  async toolsStream() {
+    const tools = [{ type: "function", function: { name: "add", parameters: { type: "object" } } }];
+    const completion = await client.chat.completions.stream({ ...question, tools }).finalChatCompletion();
+    const { finish_reason, message } = completion.choices[0];
+    return { finish_reason, calls: message.tool_calls };
+  },
+
   async parse() {
     const schema = z.object({ steps: z.array(z.string()), value: z.number() });
     const response_format = zodResponseFormat(schema, "answer");

@@ -54,6 +54,7 @@ STREAM = [chunk({"role": "assistant", "content": "Rivers "}), chunk({"content": 
 ONE_ANSWER = {
     "by the book": sse(*STREAM, "[DONE]"),
     "heartbeats without data": sse("", STREAM[0], "", STREAM[1], " ", STREAM[2], "[DONE]"),
+    "heartbeats of null": sse("null", *STREAM[:2], "null", '"[DONE]"'),
     "no [DONE]": sse(*STREAM),
     "no finish_reason": sse(*STREAM[:2], "[DONE]"),
     "an empty finish_reason": sse(*STREAM[:2], chunk(reason=""), "[DONE]"),
