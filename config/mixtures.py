@@ -28,7 +28,7 @@ def _build_mixture(section: Section, root: Section, every_model: tuple[Proposer,
     values: dict[str, Any] = {"name": "", **section.values_for(Mixture), "panel": panel, "critic": critic}
     tools: Section | None = section.values.get("tools")
     if tools and "fan_out" in tools.values:
-        values["tools_fan_out"] = tools.values["fan_out"]
+        values["tools_fan_out"], values["tools_every_n"] = tools.values["fan_out"]
     if section.values.get("bypass"):
         values["bypass"] = _build_bypass(section.values["bypass"])
     if "grace" in section.values:

@@ -126,8 +126,21 @@ def critic(place: Place) -> Section:
     return section
 
 
+EVERY_N: Table = {
+    "every_n": integer(1, 1000),
+}
+
+
+def fan_out(place: Place) -> tuple[str, int | None]:
+    """Read when a panel is asked during work with tools: a word, or `{every_n: 4}`. Returns the word and n."""
+    if isinstance(place.node, Scalar):
+        return one_of("new_turns", "every_turn", "stuck")(place), None
+    section = mapping(EVERY_N, required=["every_n"])(place)
+    return "every_n", section.values.get("every_n")
+
+
 TOOLS: Table = {
-    "fan_out": one_of("new_turns", "every_turn"),
+    "fan_out": fan_out,
 }
 
 BYPASS_RULE: Table = {
@@ -215,6 +228,7 @@ TABLES: dict[str, Table] = {
     "mixtures.bypass": BYPASS,
     "mixtures.bypass.rules": BYPASS_RULE,
     "mixtures.tools": TOOLS,
+    "mixtures.tools.fan_out": EVERY_N,
 }
 """Every table of the schema, by its path."""
 

@@ -227,6 +227,8 @@ class Mixture:
     left, these have `retry_grace_s`.
     A critic that picks a candidate is asked with `orders` orders of them, for at most `verdict_max_tokens` each time.
     A request whose estimated cost exceeds `max_cost` is refused.
+    `tools_fan_out` says on which turns of an agent's work with tools the panel is asked; with `every_n` on each
+    `tools_every_n`th.
     Without a critic the order of the panel decides what evidence leaves open.
     `evidence` says where candidates may be run, and whether that decides. `stages` are the sizes of the groups of
     proposers that are asked one after the other until a stage settles the request; () asks all at once. After a panel
@@ -254,7 +256,8 @@ class Mixture:
     max_cost: Decimal | None = None
     show_reasoning: bool = False
     show_work: bool = False
-    tools_fan_out: Literal["new_turns", "every_turn"] = "new_turns"
+    tools_fan_out: Literal["new_turns", "every_turn", "every_n", "stuck"] = "new_turns"
+    tools_every_n: int | None = None
 
     @property
     def panel_models(self) -> tuple[str, ...]:

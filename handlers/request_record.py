@@ -54,6 +54,7 @@ class RequestRecord:
     alias: str | None = None
     mode: str | None = None
     bypass: str | None = None
+    panel_reason: str | None = None
     stream: bool = False
     api: str | None = None
     ledger: Ledger = field(default_factory=Ledger)
@@ -83,7 +84,7 @@ class RequestRecord:
         headers: dict[str, str] = {}
         if self.mode is None:
             return headers
-        headers["x-mom-mode"] = self.mode
+        headers["x-mom-mode"] = self.mode if self.panel_reason is None else f"{self.mode}; {self.panel_reason}"
         if self.bypass is not None:
             headers["x-mom-bypass"] = self.bypass
         if self.panel_s is not None:
@@ -117,6 +118,7 @@ class RequestRecord:
             "alias": self.alias,
             "mode": self.mode,
             "bypass": self.bypass,
+            "panel_reason": self.panel_reason,
             "stream": self.stream or None,
             "candidates": None if self.panel_s is None else f"{self.n_candidates}/{self.n_asked}",
             "panel": self.panel or None,
@@ -188,7 +190,7 @@ def _format_evidence(event: EvidenceFound) -> str:
 
 
 def _record_mode(record: RequestRecord, event: ModeChosen) -> None:
-    record.mode, record.bypass = event.mode, event.bypass
+    record.mode, record.bypass, record.panel_reason = event.mode, event.bypass, event.why or None
 
 
 def _record_defects(record: RequestRecord, event: ReviewArrived) -> None:

@@ -111,10 +111,14 @@ class PanelSettled:
 
 @frozen
 class ModeChosen:
-    """The mode of the answer is known; `bypass` is the rule by which no panel was asked."""
+    """The mode of the answer is known; `bypass` is the rule by which no panel was asked.
+
+    `why` says why a panel was asked or not during work with tools, "" in any other request.
+    """
 
     mode: str
     bypass: str | None = None
+    why: str = ""
 
 
 @frozen

@@ -25,8 +25,9 @@ from synth.panel.ask import Panel
 from synth.panel.evidence import open_evidence
 from synth.panel.layers import ask_panel
 from synth.prompts.adapt import needs_vision
-from synth.request import ChatRequest, answers_tool_call
+from synth.request import ChatRequest
 from synth.run import Run
+from synth.tool_turns import find_panel_reason
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
 """How candidates become an answer, by mode. A new mode is a function in a file of its own, and a line here."""
@@ -84,13 +85,14 @@ async def _ask_and_plan(run: Run, mixture: Mixture, connections: AsyncExitStack)
     if await _needs_first_member_only(run, mixture):
         return _plan_bypass(run, mixture.panel_models, NOTHING_TO_RANK_BY, mixture.panel[0].params)
     panel, settled = Panel(), _settle_without_panel(run)
+    _, why = find_panel_reason(run.request, mixture)
     if not needs_no_panel(run.request, mixture):
         await _connect_ahead(run, mixture, connections)
         panel = await ask_panel(run, _settle_at_first(mixture) if mixture.mode == "first" else mixture)
         settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
     name = _choose_mode(run.contract, panel) if mixture.mode == "auto" else mixture.mode
     mode = MODES[name]
-    return _Plan(lambda each, choice: mode(Case(each, mixture, panel, choice)), settled, ModeChosen(name))
+    return _Plan(lambda each, choice: mode(Case(each, mixture, panel, choice)), settled, ModeChosen(name, why=why))
 
 
 async def _connect_ahead(run: Run, mixture: Mixture, connections: AsyncExitStack) -> None:
@@ -158,7 +160,7 @@ def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | Non
 
 def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
     """Whether the first author answers alone: by the mode, in the middle of work with tools, or as the only member."""
-    continues = mixture.tools_fan_out == "new_turns" and answers_tool_call(request)
+    continues = not find_panel_reason(request, mixture)[0]
     cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])  # no critic: nobody to call them
     is_alone = mixture.panel == (Proposer(mixture.authors[0]),) and not mixture.repair
     return mixture.mode == "direct" or continues or cannot_call or is_alone

@@ -7,7 +7,8 @@ from config.settings import Mixture, Model
 from synth.contract.contract import Contract, Form
 from synth.contract.json_schema import find_schema_defect
 from synth.prompts.adapt import needs_vision
-from synth.request import ChatRequest, answers_tool_call
+from synth.request import ChatRequest
+from synth.tool_turns import find_panel_reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ def find_mixture_problem(
         role = "critic" if mixture.critic else "model on the panel"
         message = f"no {role} of {mixture.name} can call tools; give it one whose capabilities include tools"
         return RequestProblem("tools", message)
-    asks_panel = not answers_tool_call(request) or mixture.tools_fan_out == "every_turn"
+    asks_panel, _ = find_panel_reason(request, mixture)
     if (
         asks_panel
         and needs_vision(request.messages)

@@ -85,6 +85,7 @@ class TraceCollector:
             mixture=record.mixture,
             mode=record.mode,
             bypass=record.bypass,
+            panel_reason=record.panel_reason,
             decided_by=record.decided_by,
             timings=schema.Timings(
                 total_s=self._since_start(ended),

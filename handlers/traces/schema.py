@@ -216,6 +216,7 @@ class Trace(Struct):
     mixture: str | None = None
     mode: str | None = None
     bypass: str | None = None
+    panel_reason: str | None = None
     decided_by: str | None = None
     timings: Timings = field(default_factory=Timings)
     request: Asked = field(default_factory=Asked)

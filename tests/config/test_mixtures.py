@@ -159,3 +159,13 @@ def test_what_cannot_work_together_is_reported(tmp_path: Path, text: str, path: 
         mixtures_of(tmp_path, f"mixtures: [{{name: m, {text}}}]")
     assert f"mixtures[0].{path}" in str(failed.value)
     assert message in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("fan_out", "word", "n"),
+    [("stuck", "stuck", None), ("{every_n: 4}", "every_n", 4), ("new_turns", "new_turns", None)],
+)
+def test_the_panel_s_turns_arrive(tmp_path: Path, fan_out: str, word: str, n: int | None) -> None:
+    """A word, or every so many turns."""
+    (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, tools: {{fan_out: {fan_out}}}}}]")
+    assert (mixture.tools_fan_out, mixture.tools_every_n) == (word, n)

@@ -36,7 +36,7 @@ def document() -> dict[str, Any]:
         "critic": {"model": "main"},
         "verify": {"model": "third"},
         "bypass": {"rules": [{"name": "rule", "max_prompt_chars": 99}]},
-        "tools": {},
+        "tools": {"fan_out": {"every_n": 9}},
         "quorum": 1,
     }
     keys = [{"name": "client", "key": "secret"}]

@@ -156,3 +156,14 @@ async def test_an_answer_that_may_yet_lose_is_not_streamed_ahead(options: dict[s
     stage = staged(**options)
     await answer(stage.run, stage.mixture)
     assert stage.seen(PanelSettled)[0].n_asked > 0
+
+
+@pytest.mark.parametrize(
+    ("fan_out", "n_asked", "why"), [("new_turns", 0, "tool turn"), ("every_turn", 2, "every turn")]
+)
+async def test_the_mode_says_why_a_panel_was_asked_on_a_tool_turn(fan_out: str, n_asked: int, why: str) -> None:
+    """Or why it was not."""
+    stage = scene({"a": "x", "b": "y", "c": "42"}, messages=TOOL_RESULT, tools_fan_out=fan_out)
+    await answer(stage.run, stage.mixture)
+    assert [event.why for event in stage.seen(ModeChosen)] == [why]
+    assert stage.seen(PanelSettled)[0].n_asked == n_asked
