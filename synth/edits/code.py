@@ -2,10 +2,10 @@
 
 import ast
 import re
-import textwrap
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from os.path import commonprefix
 
 from runtime.budget import Budget
 from synth.edits.syntax import parse_python, syntax_error_in
@@ -45,7 +45,10 @@ class CodeBlock:
     @property
     def unindented(self) -> str:
         """The code without the indentation that all lines share: models indent a function's body when they give it."""
-        return textwrap.dedent(self.code)
+        lines = ["" if line.isspace() else line for line in self.code.split("\n")]
+        indents = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line]
+        margin = commonprefix(indents)  # noqa: RUF071 -- of characters, as wanted
+        return "\n".join([line[len(margin) :] for line in lines])
 
 
 def find_code_block(text: str) -> CodeBlock | None:
