@@ -16,6 +16,7 @@ import pytest
 from config.settings import ApiKey, Secret, Server, Settings
 from handlers.lifecycle.resources import apply_settings
 from tests.fakes import FakeUpstream, answer, drip, hang, status
+from tests.fakes.completions import error_body
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
 from tests.ui.scene import HOSTILE, Scene, kept, scene
 
@@ -191,6 +192,18 @@ async def test_a_failed_question_names_the_cause(upstream: FakeUpstream) -> None
         unknown = await gateway.request("POST", "/ui/ask", json=ask("Why?", model="nobody"))
     assert asked(reply.raw)[-1][0] == "error"
     assert unknown.error["code"] == "model_not_found"
+
+
+async def test_what_a_model_refuses_is_on_the_page_of_models(upstream: FakeUpstream) -> None:
+    """As soon as a refusal has taught it, with the line for config.yaml; the words of the upstream are text."""
+    refusal = error_body("Unsupported parameter: 'top_k' is not supported with <b>this</b> model.", kind="x")
+    upstream.script("a", status(400, body=refusal), answer("fine"))
+    async with running(config(upstream)) as gateway:
+        assert "What models refuse" not in (await show(gateway, "/ui/models")).raw.decode()
+        assert (await gateway.chat(ask(model="a", top_k=3))).status == 200
+        page = (await show(gateway, "/ui/models")).raw.decode()
+    assert "<code>drop: [top_k]</code>" in page
+    assert "&lt;b&gt;this" in page
 
 
 async def test_the_pages_show_the_whole_request(tmp_path: Path) -> None:

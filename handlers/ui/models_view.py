@@ -20,6 +20,7 @@ from handlers.ui.statistics import (
     compute_statistics,
     select_failures,
 )
+from upstream.openai.quirks import Quirk
 
 LAST = 100
 
@@ -49,6 +50,15 @@ def build_models_view(requests: Sequence[RequestDigest], *, mixture: str, span: 
         "mixtures": [_mixture(each) for each in numbers.mixtures],
         "models": [_model(each) for each in numbers.models],
     }
+
+
+def list_quirks(quirks: Mapping[str, Sequence[Quirk]]) -> list[dict[str, str]]:
+    """Return a row for each part of a request that a model refuses: what is done about it, and why."""
+    return [
+        {"model": name, "does": quirk.describe(), "cause": quirk.cause, "config": quirk.config()}
+        for name, learnt in quirks.items()
+        for quirk in learnt
+    ]
 
 
 def describe_cost(usage: Usage) -> str:

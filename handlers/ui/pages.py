@@ -14,7 +14,7 @@ from handlers.traces.store import TraceStore
 from handlers.ui.ask_view import build_ask_view
 from handlers.ui.digest import RequestDigest, digest_trace
 from handlers.ui.listing import ListQuery, build_listing, build_menus, sum_day
-from handlers.ui.models_view import build_models_view
+from handlers.ui.models_view import build_models_view, list_quirks
 from handlers.ui.rendering import get_traces, respond, respond_html, run_in_thread
 from handlers.ui.request_page import render_request
 from handlers.ui.templating import Context
@@ -119,9 +119,11 @@ async def models_page(request: web.Request) -> web.Response:
     store = get_traces(request)
     digests = _DIGESTS.setdefault(store, Digests())
     mixture, span = request.query.get("mixture", ""), request.query.get("span", "all")
+    quirks = request[CONTEXT].snapshot.pool.quirks()
 
     def build() -> dict[str, Any]:
-        return {"nav": "models", **build_models_view(digests.load(store), mixture=mixture, span=span)}
+        view = build_models_view(digests.load(store), mixture=mixture, span=span)
+        return {"nav": "models", "quirks": list_quirks(quirks), **view}
 
     return await respond("models.html", build)
 

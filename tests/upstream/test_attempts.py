@@ -63,6 +63,32 @@ async def test_a_good_attempt_is_recorded(upstream: FakeUpstream, route: Route) 
     assert route.slots.n_taken == 0
 
 
+async def test_a_complete_answer_can_be_watched_while_it_comes(upstream: FakeUpstream, route: Route) -> None:
+    """It is asked for as a stream then; the completion is the same as without."""
+    upstream.default = answer("Because it is so.", usage=(3, 5), piece_chars=4)
+    plain, watched = call_to(route), call_to(route)
+    pieces: list[str] = []
+    expected = await attempts.complete(route, plain)
+    watched.on_text = pieces.append
+    completion = await attempts.complete(route, watched)
+    assert len(pieces) > 1
+    assert "".join(pieces) == completion["choices"][0]["message"]["content"] == "Because it is so."
+    assert completion["usage"] == expected["usage"]
+    assert completion["choices"][0]["finish_reason"] == "stop"
+    assert [request.body.get("stream") for request in upstream.requests] == [None, True]
+    assert route.slots.n_taken == 0
+
+
+async def test_a_watched_answer_that_breaks_off_is_a_failure(upstream: FakeUpstream, route: Route) -> None:
+    """Like one that nobody watches, although some of its text was handed over."""
+    upstream.default = raw_stream([ROLE, WORD])
+    call = call_to(route)
+    pieces: list[str] = []
+    call.on_text = pieces.append
+    error = await fail(route, call)
+    assert (error.kind, pieces) == (Kind.TRUNCATED, ["Rivers"])
+
+
 async def test_the_model_s_key_is_redacted_from_a_failure(upstream: FakeUpstream, route: Route) -> None:
     """In the error, in the record, and in the breaker's reason, which names the key's source."""
     upstream.default = status(401, body=error_body(f"Incorrect API key: {KEY}", kind="x"))

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from handlers.ui.digest import digest_trace
-from handlers.ui.models_view import build_models_view, describe_cost
+from handlers.ui.models_view import build_models_view, describe_cost, list_quirks
 from handlers.ui.statistics import Usage
 from tests.handlers.ui.documents import answer, as_trace, call, candidate, document, failure
+from upstream.openai.quirks import Action, Quirk
 
 
 def shown_of(*traces: dict[str, Any]) -> dict[str, Any]:
@@ -74,3 +75,10 @@ def test_a_bar_has_a_text_alternative() -> None:
     """For readers who cannot see it."""
     mixture = shown_of(document(), document(outcome="cancelled"), document(outcome="failed", error={"code": "timeout"}))
     assert 'aria-label="Outcomes of mom: ok: 1; cancelled: 1; timeout: 1"' in mixture["outcomes"]
+
+
+def test_what_a_model_refuses_is_listed() -> None:
+    """With what is done about it, the upstream's words, and the line that makes it permanent."""
+    (row,) = list_quirks({"a": (), "b": (Quirk(Action.DROP, "top_k", cause="unknown field top_k"),)})
+    assert (row["model"], row["cause"], row["config"]) == ("b", "unknown field top_k", "drop: [top_k]")
+    assert "top_k" in row["does"]
