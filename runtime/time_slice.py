@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-SLICE_S = 0.005
+SLICE_S = 0.002
 
 
 class TimeSlice:

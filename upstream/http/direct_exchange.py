@@ -36,6 +36,7 @@ from upstream.http.exchange import (
     Target,
     connect_timeout,
     ended_before_reply,
+    is_idle_timeout,
 )
 
 _SWITCHING_PROTOCOLS = 101  # RFC 9110, section 15.2.2: the one informational status that no other reply follows
@@ -118,7 +119,11 @@ class DirectExchange(Exchange):
             if isinstance(error, Exception) and is_kept and not has_begun and ended_before_reply(error):
                 raise StaleConnectionError from error
             raise
-        return DirectReply(connection, message, content, n_sent)
+        reply = DirectReply(connection, message, content, n_sent)
+        if is_kept and is_idle_timeout(reply):
+            _abort(connection)
+            raise StaleConnectionError
+        return reply
 
 
 async def _acquire(session: ClientSession, target: Target, connecting: ClientTimeout) -> Connection:

@@ -9,6 +9,7 @@ import ssl
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from http import HTTPStatus
 from types import TracebackType
 from typing import Self
 
@@ -87,7 +88,7 @@ class Reply(ABC):
 
 
 class StaleConnectionError(Exception):
-    """A kept-alive connection was closed before the first byte of a reply: the cause is why."""
+    """A kept-alive connection was closed before the request could be answered."""
 
 
 class Exchange(ABC):
@@ -139,7 +140,10 @@ class Exchange(ABC):
 
     @abstractmethod
     async def _send(self, session: ClientSession, target: Target, body: Body, connecting: ClientTimeout) -> Reply:
-        """Send a request once; StaleConnectionError if `ended_before_reply` on a kept-alive connection."""
+        """Send a request once.
+
+        StaleConnectionError if on a kept-alive connection it `ended_before_reply`, or the reply `is_idle_timeout`.
+        """
 
     def _unpooled(self) -> ClientSession:
         """Return the session whose every request has a new connection, which is closed afterwards."""
@@ -158,6 +162,15 @@ class Exchange(ABC):
 
     def _trace_configs(self) -> list[TraceConfig]:
         return []
+
+
+def is_idle_timeout(reply: Reply) -> bool:
+    """Whether a reply on a kept-alive connection is no reply to the request.
+
+    Some servers announce that they close an idle connection (RFC 9110, section 15.5.9: the request may be repeated).
+    """
+    is_closing = reply.headers.get("Connection", "").strip().lower() == "close"
+    return reply.status == HTTPStatus.REQUEST_TIMEOUT and is_closing
 
 
 def ended_before_reply(error: Exception) -> bool:

@@ -25,6 +25,7 @@ from upstream.http.exchange import (
     StaleConnectionError,
     Target,
     ended_before_reply,
+    is_idle_timeout,
 )
 
 _PIECE_BYTES = 64 * 2**10
@@ -75,7 +76,11 @@ class SessionExchange(Exchange):
             if connection.is_kept and ended_before_reply(error):
                 raise StaleConnectionError from error
             raise
-        return SessionReply(response)
+        reply = SessionReply(response)
+        if connection.is_kept and is_idle_timeout(reply):
+            response.close()
+            raise StaleConnectionError
+        return reply
 
     def _trace_configs(self) -> list[TraceConfig]:
         config = TraceConfig()

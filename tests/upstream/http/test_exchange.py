@@ -255,6 +255,20 @@ async def test_the_replacement_of_a_stale_connection_is_new(exchange: Exchange) 
         assert fake.requests[-1].port not in ports
 
 
+async def test_a_time_out_of_an_idle_connection_is_not_the_reply(exchange: Exchange) -> None:
+    """Some servers announce with 408 that they close a kept-alive connection; on a new one it is a reply."""
+    step = raw(b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+    async with FakeUpstream() as fake:
+        await warm(exchange, fake)
+        fake.script("m", step, reply(b"answer"))
+        with await send(exchange, fake) as got:
+            assert (got.status, await got.content.read()) == (200, b"answer")
+    async with FakeUpstream(step) as fake:
+        with await send(exchange, fake) as got:
+            assert got.status == 408
+        assert len(fake.requests) == 1
+
+
 async def test_a_request_is_sent_at_most_twice(exchange: Exchange) -> None:
     """An upstream that drops new connections as well has a fault."""
     async with FakeUpstream() as fake:
