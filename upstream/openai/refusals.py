@@ -41,17 +41,22 @@ _REFUSES = _any_of(
     r"\bnot (?:currently |yet |been )?(?:supported|permitted|allowed|available|enabled|accepted)",
     r"\bnot (?:currently |yet |been )?(?:recogni[sz]ed|implemented|compatible)",
     r"(?:does|do)(?: ?n[o'\u2019]t| not) (?:support|accept|allow|recogni[sz]e|permit|have)",
-    r"(?:is|are)n['\u2019]t supported|only (?:supports?|supported)|only the default|may only be set to",
+    r"(?:is|are)n['\u2019]t supported|only (?:supports?|supported|allowed)|only the default",
+    r"may only be set to|\bonly \S+ is (?:allowed|accepted|supported)",
     r"\bunknown (?:name|field|param|argument|key|variant|option|property|role)",
-    r"unexpected (?:keyword|field|param|argument|property|key|name|role)",
+    r"unexpected (?:keyword|field|param|argument|property|key|name|(?:message )?role)",
+    r"not a valid (?:field|param|argument|property|key)",
     r"\bextra (?:input|field|key|propert)|additional propert|cannot find field",
-    rf"{_CANNOT} (?:both )?be (?:used|set|specified|combined)|(?:must|should) be (?:removed|omitted|unset)",
+    rf"{_CANNOT} (?:both )?be (?:used|set|specified|combined)",
+    r"(?:must|should) be (?:removed|omitted|unset|disabled|null|false|empty)",
     r"no endpoints found that support|requires? (?:the )?`?--",
 )
 _VALUE = _any_of(
     r"(?:must|should|has to) be (?:an? |one of|less|greater|between|in |at |no |within|positive|either|[<>=\d])",
     r"out of range|\brange\b|too (?:large|small|high|low|long|big|many|short)|\bat (?:least|most)\b",
-    r"(?:less|greater) than|exceed|maximum|minimum|invalid (?:type|value)|not a valid|is not one of",
+    r"\b(?:above|below|beyond|up to|higher|lower)\b|(?<![\w-])\d+(?:\.\d+)? ?(?:-|to|\.\.) ?\d",
+    r"(?:less|greater) than|exceed|maximum|minimum|invalid (?:type|value)|is not one of",
+    r"not a valid (?!field|param|argument|property|key)",
     r"valid (?:number|integer|string|boolean)",
 )
 _LACKS = _any_of(
@@ -59,6 +64,7 @@ _LACKS = _any_of(
     r"must (?:also )?be (?:passed|provided|included|present|supplied)\b",
     r"\bmust (?:have|contain|include|start|end)\b",
 )
+_BAD_SCHEMA = _any_of(r"invalid schema")
 _ADVICE = _any_of(
     r"\buse\b|\binstead\b|\bplease\b|\btry\b|\bconsider\b|did you mean|\bexpected\b|to drop these|\bonly\b",
     r"(?:should|must) be\b|(?:supported|allowed|valid|permitted) (?:values|parameters|fields|roles|inputs)",
@@ -88,7 +94,36 @@ _CODES = frozenset(
         "unsupported_role",
     }
 )
-_HOLDERS = frozenset({"", "role", "content", "tool_calls", "function", "type", "text"})
+_HOLDERS = frozenset(
+    {
+        "",
+        "role",
+        "content",
+        "tool_calls",
+        "tool_call_id",
+        "id",
+        "function",
+        "arguments",
+        "type",
+        "text",
+        "image_url",
+        "url",
+    }
+)
+_KEPT_IN_TOOLS = frozenset(
+    {
+        "name",
+        "description",
+        "parameters",
+        "type",
+        "function",
+        "properties",
+        "schema",
+        "json_schema",
+        "items",
+        "required",
+    }
+)
 _CAMEL_KEYWORDS = frozenset({"additionalProperties", "exclusiveMinimum", "exclusiveMaximum", "minLength", "maxLength"})
 _ROLES = ("developer", "system", "tool", "function", "assistant", "user")
 _PLAIN_NAMES = frozenset(
@@ -127,7 +162,9 @@ class _Statement:
         """Whether it can mean nothing but that something is not taken."""
         if self.code.lower() in _CODES:
             return True
-        return bool(_REFUSES.search(self.words)) and not _VALUE.search(self.words) and not _LACKS.search(self.words)
+        return _REFUSES.search(self.words) is not None and not any(
+            pattern.search(self.words) for pattern in (_VALUE, _LACKS, _BAD_SCHEMA)
+        )
 
 
 @frozen
@@ -262,10 +299,19 @@ def _find_tool_history(statement: _Statement, asked: _Asked) -> list[Quirk]:
     if _says(statement, r"unexpected role '?user'? after role '?tool"):
         return [Quirk(Action.TOOLS_IN_WORDS), Quirk(Action.ALTERNATE)]
     pattern = (
-        r"tool calling without|without `?tools|toolConfig field must be defined|must define tools"
+        r"tool calling without|without `?tools|`?tools=?`? param(?:eter)? to be passed|must define tools"
+        r"|toolConfig field must be defined"
         r"|tool(?:_calls|_use)? .{0,40}require.{0,20}\btools\b"
     )
     return [Quirk(Action.TOOLS_IN_WORDS)] if _says(statement, pattern) else []
+
+
+def _find_keyword(statement: _Statement, asked: _Asked) -> list[Quirk]:
+    """Leave keywords out of schemas that a model does not know: OpenAI's strict ones, Gemini's, Groq's."""
+    if not _says(statement, "schema") or not _REFUSES.search(statement.words):
+        return []
+    names = [name for name in _QUOTED.findall(statement.words) if name not in _KEPT_IN_TOOLS]
+    return [quirk for name in names if _changes(quirk := Quirk(Action.DROP_IN_TOOLS, name), asked)]
 
 
 def _find_format(statement: _Statement, asked: _Asked) -> list[Quirk]:
@@ -296,11 +342,16 @@ def _read_allowed(words: str, pattern: str) -> list[str]:
 def _find_media(statement: _Statement, _asked: _Asked) -> list[Quirk]:
     refuses = statement.refuses or _says(
         statement,
-        r"at most 0 |is not a multimodal|invalid content type|unknown variant `(?:image|input|audio|file)"
+        r"at most 0 |is not a multimodal|missing data required for|invalid content type"
+        r"|unknown variant `(?:image|input|audio|file)"
         rf"|(?:{_CANNOT}|unable to) (?:see|read|process|accept|take)|text[- ]only|only text",
     )
     about = r"image|vision|multi-?modal|audio|input_?file|video|picture"
-    return [Quirk(Action.NO_MEDIA)] if refuses and _says(statement, about) else []
+    this_one = (
+        r"download|fetch|\burls?\b|format|mime|media type|(?:image|audio|video)/|size|dimension|base64|decode|corrupt"
+    )
+    is_general = _says(statement, about) and not _says(statement, this_one)
+    return [Quirk(Action.NO_MEDIA)] if refuses and is_general else []
 
 
 def _find_role(statement: _Statement, asked: _Asked) -> list[Quirk]:
@@ -316,9 +367,11 @@ def _find_role(statement: _Statement, asked: _Asked) -> list[Quirk]:
     )
     if not about or not refuses or _says(statement, "alternate|after role|at the beginning"):
         return []
+    present = [role for role in _ROLES[:4] if any(message.get("role") == role for message in asked.messages)]
+    if _says(statement, "instruction is not enabled"):  # Gemma's, on Gemini's endpoint, whatever the role is called
+        return [Quirk(Action.ROLE, role, "user") for role in present if role in ("system", "developer")]
     subject = re.split("is not one of", statement.words)[0]
     subject = subject if subject != statement.words else _ADVICE.split(statement.words, maxsplit=1)[0]
-    present = [role for role in _ROLES[:4] if any(message.get("role") == role for message in asked.messages)]
     refused = [role for role in present if re.search(rf"\b{role}\b", subject, _I)]
     if not refused and is_at_role and statement.path[1].isdigit():
         at = asked.messages[int(statement.path[1]) :][:1]
@@ -335,14 +388,17 @@ def _replace_role(role: str, words: str, known: Sequence[Quirk]) -> Quirk:
     return Quirk(Action.ROLE, role, other if offered and other not in refused else "user")
 
 
-def _find_content(statement: _Statement, _asked: _Asked) -> list[Quirk]:
+def _find_content(statement: _Statement, asked: _Asked) -> list[Quirk]:
     """Send strings to servers that take content as neither a list of texts nor null."""
     about = "content" in statement.path or _says(statement, r"\bcontent\b")
     wants_text = (
         r"(?:should be a valid|must be a|expected a|valid) str|invalid type: (?:sequence|null)|must be (?:a )?string"
         r"|not a string|should be a string"
     )
-    return [Quirk(Action.PLAIN_CONTENT)] if about and _says(statement, wants_text) else []
+    if not about or not _says(statement, wants_text):
+        return []
+    plain = Quirk(Action.PLAIN_CONTENT)
+    return [plain if _changes(plain, asked) else Quirk(Action.NO_MEDIA)]
 
 
 def _find_id(statement: _Statement, _asked: _Asked) -> list[Quirk]:
@@ -417,7 +473,10 @@ def _find_stream(statement: _Statement, _asked: _Asked) -> list[Quirk]:
 def _find_value(statement: _Statement, asked: _Asked) -> list[Quirk]:
     """Leave out a value that is refused of a field that is taken: `'temperature' does not support 0`."""
     pattern = r"[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
-    default = r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? )[`'\"(]*(-?\d+(?:\.\d+)?)"
+    default = (
+        r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is ))"
+        r"[`'\"(]*(-?\d+(?:\.\d+)?)"
+    )
     match, only = re.search(pattern, statement.words, _I), re.search(default, statement.words, _I)
     if not (match or only or statement.code == "unsupported_value"):
         return []
@@ -444,7 +503,7 @@ def _drop_at(path: Sequence[str], asked: _Asked) -> list[Quirk]:
     if is_message:
         return [] if last in _HOLDERS else [Quirk(Action.DROP_IN_MESSAGES, last)]
     if holders[0] in ("tools", "functions", "response_format"):
-        return [Quirk(Action.DROP_IN_TOOLS, last)]
+        return [] if last in _KEPT_IN_TOOLS else [Quirk(Action.DROP_IN_TOOLS, last)]
     return _drop_field(holders[0], asked)
 
 
@@ -460,7 +519,7 @@ def _drop_field(name: str, asked: _Asked) -> list[Quirk]:
 
 def _find_names(statement: _Statement, asked: _Asked) -> list[Quirk]:
     """Leave out the fields that the words name, before any advice on what to use instead."""
-    if not statement.refuses or statement.path:
+    if not statement.refuses:
         return []
     place = _AT_PATH.search(statement.words)
     for words in (_ADVICE.split(statement.words, maxsplit=1)[0], statement.words):
@@ -533,6 +592,7 @@ _RULES: tuple[Rule, ...] = (
         Quirk(Action.ALTERNATE),
     ),
     _find_id,
+    _find_keyword,
     _find_format,
     _find_role,
     _find_content,

@@ -236,6 +236,18 @@ FIELD_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
         },
         [("drop", "seed")],
     ),
+    ("Kimi", openai("invalid temperature: only 1 is allowed for this model"), [("keep_value", "temperature", "1")]),
+    ("Cohere", {"message": "unknown field: parameter 'logit_bias' is not a valid field"}, [("drop", "logit_bias")]),
+    (
+        "only beside",
+        openai("The 'metadata' parameter is only allowed when 'store' is enabled.", "metadata"),
+        [("drop", "metadata")],
+    ),
+    (
+        "Cerebras",
+        openai("body.messages.2.assistant.reasoning_content: property is unsupported", "validation_error"),
+        [("drop_in_messages", "reasoning_content")],
+    ),
     ("camel case", openai("Unknown parameter: frequencyPenalty"), [("drop", "frequency_penalty")]),
     # Streams
     ("stream_options", openai("stream_options is not supported"), [("drop", "stream_options")]),
@@ -312,6 +324,18 @@ MESSAGE_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
         [("role", "developer", "system")],
     ),
     ("template role", openai("Unknown role: developer"), [("role", "developer", "system")]),
+    ("Qwen's template", openai("Unexpected message role: developer at row 12"), [("role", "developer", "system")]),
+    (
+        "Gemma on Gemini",
+        openai("Developer instruction is not enabled for models/gemma-3-27b-it"),
+        [("role", "developer", "user")],
+    ),
+    ("Ollama images", openai("this model is missing data required for image input"), [("no_media",)]),
+    (
+        "litellm's Anthropic",
+        openai("Anthropic expects the `tools=` param to be passed in if tool calls are in the messages."),
+        [("tools_in_words",)],
+    ),
     ("images", openai("This model does not support image input."), [("no_media",)]),
     (
         "OpenAI images",
@@ -418,7 +442,7 @@ TOOLS = [
         },
     }
 ]
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object"}}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "minLength": 1}}}
 
 
 @pytest.mark.parametrize(
@@ -513,6 +537,15 @@ NOT_REFUSALS = [
     openai("Unsupported parameter: 'other' is not supported with this model.", "other", "unsupported_parameter"),
     openai("Invalid image: the image is too large"),
     openai("At most 1 image(s) may be provided in one prompt."),
+    openai("Failed to download the image: access to the URL is not allowed"),
+    openai("Unsupported image type: image/webp"),
+    openai("The image format is not supported, only png and jpeg"),
+    openai("This model does not support a temperature above 1"),
+    openai("temperature 5 is not supported (0 - 2)"),
+    openai("Your prompt contains text that is not allowed by our safety system."),
+    openai("This is not a chat model and thus not supported in the v1/chat/completions endpoint.", "model"),
+    openai("You are not allowed to sample from this model"),
+    openai("Unsupported parameter: 'messages[3].tool_call_id'", "messages[3].tool_call_id", "unsupported_parameter"),
     openai("Bad request"),
     {"error": {"message": "no seed"}},
     {},
