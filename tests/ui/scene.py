@@ -122,7 +122,7 @@ async def scene(trace_dir: Path | None = None) -> AsyncGenerator[Scene]:
 def script_slow_answer(used: Scene) -> None:
     """Have the next question answered at the pace of models: one member fails, the critic writes slowly."""
     for name, text in CANDIDATES.items():
-        used.upstream.script(name, drip(answer(text), n_bytes=60, pause_s=0.02))
+        used.upstream.script(name, drip(answer(text), n_bytes=300, pause_s=0.02))
     used.upstream.script("broad", status(400))
     used.upstream.script("wise", after(0.3, paced(0.004, answer(FUSED, piece_chars=24))))
 

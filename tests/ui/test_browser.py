@@ -187,7 +187,7 @@ async def test_a_question_is_answered_side_by_side(used: Scene, opened: Open) ->
     members = page.get_by_role("article")
     await expect(members).to_have_count(len(PANEL))
     await expect(page.get_by_text("✎ writing").first).to_be_visible()
-    await expect(page.get_by_role("status")).to_have_text("Done.")
+    await expect(page.get_by_role("status")).to_have_text("Done.", timeout=30_000)
     await expect(page.get_by_role("article", name="deep").get_by_text("✓ answered")).to_be_visible()
     await expect(page.get_by_role("article", name="broad").get_by_text("✕")).to_have_count(0)
     await expect(page.get_by_role("article", name="broad")).to_contain_text("rejected")

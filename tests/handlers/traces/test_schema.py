@@ -1,5 +1,6 @@
 """The schema of traces, and the rows of the list that are made from them."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from msgspec import UNSET
 from handlers.traces import schema
 from handlers.traces.as_json import decode_trace
 from handlers.traces.schema import Trace, summarize
+from handlers.ui.digest import digest_trace
+from handlers.ui.request_view import build_page
 
 # A file of the version that introduced the trace pages, with the keys that it had.
 OLD = """{
@@ -20,6 +23,18 @@ OLD = """{
   "calls": [{"role": "proposer", "model": "a", "attempts": [{"outcome": "ok", "usage": {"prompt_tokens": 3}}]}],
   "ledger": {"prompt_tokens": 3, "completion_tokens": 4, "cost": null}, "unknown": {"of": "a later version"}
 }"""
+
+
+def test_a_file_of_the_first_version_is_shown_whole() -> None:
+    """One that it wrote: with its candidates, both orders of the critic, the attempts, and as a page."""
+    text = Path(__file__).with_name("trace-0.1.json").read_text(encoding="utf-8")
+    trace = decode_trace(text)
+    assert summarize(trace).author == "swift+deep"
+    assert [sorted(author.letters.values()) for author in trace.authors] == [["deep", "swift"]] * 2
+    assert sum(len(call.attempts) for call in trace.calls) == 8
+    page = build_page(text, "http://127.0.0.1:8000", is_file=False)
+    assert b"critic, order 2" in page
+    assert digest_trace(trace).n_standing == 1
 
 
 def test_missing_keys_get_defaults_at_every_depth() -> None:
