@@ -1,4 +1,4 @@
-"""A mixed load with random faults and clients that leave, for a while: `python -m tests.soak --seconds 60`.
+"""A mixed load with random faults, slow, hostile and leaving clients, for a while: `python -m tests.soak --seconds 60`.
 
 The gateway, its scripted upstream and the clients share this process and 127.0.0.1. It ends with exit code 1, and what
 is wrong, where a reply is malformed or late, an attempt or a token is not in the ledger, or anything is left or grows.
@@ -19,21 +19,33 @@ from typing import Any
 
 import structlog
 
-from config.settings import Critic, Settings
+from config.settings import Critic, Server, Settings
+from tests import slow_clients
 from tests.fakes import FakeUpstream, Step, answer, from_request, paced
 from tests.faults import AUTHORS, EVERYONE, FAULTS, PANEL
 from tests.process_facts import n_descriptors, rss_mb
 from tests.running import Gateway, Reply, model, running, settings
+from tests.slow_clients import Client
 
-N_CLIENTS = 16
+N_CLIENTS, N_NUISANCES = 16, 4
 MOST_REQUESTS = 200_000
 FAULT_SHARE, LEAVING_SHARE = 0.12, 0.08
 DEADLINE_S, SILENCE_S = 20.0, 2.0
 MAX_GROWTH_MB = 24.0
-STATUSES = frozenset({200, 400, 429, 502, 503, 504})
+STATUSES = frozenset({200, 400, 404, 413, 429, 502, 503, 504})  # a single model keeps its 404 and 413
 # Refused keys shut a model off for long, and texts of mebibytes only heat the machine: the fault matrix has both.
 _LEFT_OUT = frozenset({"401", "403", "oversized body", "gzip bomb", "header bomb"})
 _STEPS = [(fault.name, fault.at) for fault in FAULTS if not isinstance(fault.at, str) and fault.name not in _LEFT_OUT]
+_SLOW = [slow_clients.half_headers, slow_clients.half_a_body, slow_clients.half_a_chunk, slow_clients.a_dripping_body]
+_MALFORMED = [b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/1.1\r\nHost: h\r\nX\x00: y\r\n\r\n"]
+_HOSTILE_SCHEMAS: list[Any] = [
+    {"type": "string", "pattern": "^(a+){30}$"},
+    {"$ref": "#/x", "x": 5},
+    {"$ref": "http://127.0.0.1:1/x"},
+    {"$ref": "#"},
+    {"type": "array", "uniqueItems": True},
+    {"anyOf": [{"$ref": "#/$defs/a"}] * 9, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}] * 9}, "b": True}},
+]
 _TOLD_BY = {"empty answer": (11, 7), "slow drip": (11, 7)}  # the faults that tell their usage, which is the fake's own
 
 
@@ -65,7 +77,10 @@ class Soak:
 
     def respond(self, request: Mapping[str, Any]) -> Step:
         """Return what the upstream does with a request, and take it down."""
-        account = self.accounts.setdefault(int(request["messages"][0]["content"]), Account())
+        number = str(request["messages"][0]["content"])
+        if not number.isdigit():  # a nuisance of one of the hostile clients
+            return answer("fine")
+        account = self.accounts.setdefault(int(number), Account())
         account.n_seen += 1
         self.counts["attempts seen"] += 1
         if self.rng.random() < FAULT_SHARE:
@@ -107,6 +122,27 @@ class Soak:
                 self.problems.append(f"soak-{number} got no reply within {DEADLINE_S + 10:.0f} s")
             await self._settle(number, reply)
             await asyncio.sleep(self.rng.random() * 0.05)
+
+    async def nuisance(self, gateway: Gateway) -> None:
+        """Be one slow or hostile client after the other until it is time to stop."""
+        port = int(gateway.url.rsplit(":", 1)[1])
+        while asyncio.get_running_loop().time() < self.ends:
+            kind = self.rng.randrange(3)
+            self.counts["nuisances"] += 1
+            if kind == 0:
+                async with Client(port) as client:
+                    await self.rng.choice(_SLOW)(client)
+            elif kind == 1:
+                async with Client(port) as client:
+                    await client.send(self.rng.choice(_MALFORMED))
+                    await client.read()
+            else:
+                schema = self.rng.choice(_HOSTILE_SCHEMAS)
+                body = {"messages": [{"role": "user", "content": "x"}], "response_format": _json_schema(schema)}
+                reply = await gateway.chat(body)
+                if reply.status not in {200, 400, 502, 503}:
+                    self.problems.append(f"a hostile schema got {reply.status}")
+            await asyncio.sleep(0.05)
 
     async def _asked(self, gateway: Gateway, number: int, patience_s: float) -> Reply | None:
         """Return the reply to a request, None where it takes too long for this client, which then leaves."""
@@ -166,6 +202,10 @@ class Soak:
         return "\n".join(lines) + "\n"
 
 
+def _json_schema(schema: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}
+
+
 def _problems(account: Account, line: Mapping[str, Any], reply: Reply | None) -> list[str]:
     """Return in what the three accounts of one request differ."""
     n_logged = line.get("attempts", 0)
@@ -193,7 +233,10 @@ def _settings(upstream: FakeUpstream) -> Settings:
     limits = {"retries": 1, "first_byte_timeout_s": SILENCE_S, "idle_timeout_s": SILENCE_S, "timeout_s": DEADLINE_S / 2}
     models = [model(name, upstream, **limits) for name in EVERYONE]
     critic = Critic(AUTHORS[0], fallbacks=AUTHORS[1:])
-    return settings(models, panel=PANEL, critic=critic, deadline_s=DEADLINE_S, critic_reserve_s=DEADLINE_S / 2)
+    server = Server(port=0, header_timeout_s=1, body_timeout_s=2, min_body_kb_per_s=1, keepalive_timeout_s=2)
+    return settings(
+        models, panel=PANEL, critic=critic, deadline_s=DEADLINE_S, critic_reserve_s=DEADLINE_S / 2, server=server
+    )
 
 
 async def _load(soak: Soak, traces: Path) -> None:
@@ -205,6 +248,8 @@ async def _load(soak: Soak, traces: Path) -> None:
             async with asyncio.TaskGroup() as group:
                 for _ in range(N_CLIENTS):
                     group.create_task(soak.client(gateway))
+                for _ in range(N_NUISANCES):
+                    group.create_task(soak.nuisance(gateway))
             watching.cancel()
             await upstream.wait_idle()
 

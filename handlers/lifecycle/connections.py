@@ -18,11 +18,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from config.settings import Server
 from handlers.errors import ApiError
+from handlers.telemetry.loop_errors import LoopErrors
 from handlers.telemetry.repeats import Repeats
 
 _log = structlog.get_logger("http")
 
 SWEEP_EVERY_S = 1.0
+SHED_AFTER_S = 1.0
 BACKLOG = 128
 MIN_FLUSH_RATE = 16_384  # bytes a second: the slowest reader of a complete reply that is waited for
 SEND_BUFFER_BYTES = 262_144
@@ -96,6 +98,11 @@ class ClientConnection(web.RequestHandler):
         elif self._phase is _Phase.IDLE and waited_s > limits.keepalive_timeout_s:
             self.force_close()
 
+    def shed(self) -> None:
+        """Close the connection if it has had no complete request for SHED_AFTER_S."""
+        if self._phase is not _Phase.RUNNING and self._clock() - self._since > SHED_AFTER_S:
+            self.force_close()
+
     def _enforce_reading(self, transport: asyncio.Transport, n_unsent: int, now: float, limits: Server) -> None:
         """Cut off a client that takes nothing of a reply, or takes a complete one too slowly."""
         if self._unsent_since is None or n_unsent < self._n_unsent:
@@ -166,6 +173,12 @@ class Connections:
             if isinstance(connection, ClientConnection):
                 connection.enforce(limits)
 
+    def shed(self) -> None:
+        """Close the connections that have no request, because new ones cannot be accepted any more."""
+        for connection in self._manager.connections:
+            if isinstance(connection, ClientConnection):
+                connection.shed()
+
     async def run(self) -> None:
         """Sweep until cancelled."""
         while True:
@@ -176,13 +189,18 @@ class Connections:
 
 @asynccontextmanager
 async def accept_clients(
-    runner: web.AppRunner, host: str, port: int, limits: Callable[[], Server]
+    runner: web.AppRunner, host: str, port: int, limits: Callable[[], Server], errors: LoopErrors | None = None
 ) -> AsyncGenerator[int]:
-    """Listen for the block and yield the port; OSError if that fails. The runner's clean-up ends the connections."""
+    """Listen for the block and yield the port; OSError if that fails. The runner's clean-up ends the connections.
+
+    If `errors` is given, idle connections are closed when the process runs out of descriptors.
+    """
     manager = runner.server
     if manager is None:
         raise RuntimeError("the runner must be set up before it can listen")
     connections = Connections(manager, limits, access_log=None, keepalive_timeout=_NEVER_S, auto_decompress=False)
+    if errors is not None:
+        errors.on_exhausted = connections.shed
     loop = asyncio.get_running_loop()
     server = await loop.create_server(connections, host, port, backlog=BACKLOG)
     for listener in server.sockets:  # which clients' sockets inherit: small, so that slow reading shows as progress

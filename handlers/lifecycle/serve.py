@@ -16,6 +16,7 @@ from handlers.errors import StartError
 from handlers.lifecycle.connections import accept_clients
 from handlers.lifecycle.shutdown import LAST_WORDS_S, SHUTDOWN
 from handlers.lifecycle.snapshots import SNAPSHOTS
+from handlers.telemetry.loop_errors import LoopErrors
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _REMEDIES = {
@@ -74,7 +75,9 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
     try:
         await runner.setup()
         async with AsyncExitStack() as stack:
-            accepting = accept_clients(runner, server.host, server.port, lambda: app[SNAPSHOTS].current.settings.server)
+            errors = _log_loop_errors(stack)
+            limits = lambda: app[SNAPSHOTS].current.settings.server  # noqa: E731 -- a reload changes them
+            accepting = accept_clients(runner, server.host, server.port, limits, errors)
             try:
                 port = await stack.enter_async_context(accepting)
             except OSError as error:
@@ -83,6 +86,14 @@ async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]
             await app[SHUTDOWN].stop(app[SNAPSHOTS].current.settings.server.shutdown_timeout_s)
     finally:
         await runner.cleanup()
+
+
+def _log_loop_errors(stack: AsyncExitStack) -> LoopErrors:
+    loop = asyncio.get_running_loop()
+    errors = LoopErrors(loop)
+    loop.set_exception_handler(errors)  # to the end of the process: asyncio may try to accept on a closed socket
+    stack.callback(errors.close)
+    return errors
 
 
 @asynccontextmanager
