@@ -49,4 +49,6 @@ async def aider(stage: Stage, repository: Path, *options: str) -> Ended:
         home=repository,
         LM_STUDIO_API_BASE=stage.url,
         LM_STUDIO_API_KEY="123",
+        OPENAI_API_BASE=stage.url,
+        OPENAI_API_KEY="123",
     )

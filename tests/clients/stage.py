@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.settings import Critic, Server, Settings
+from config.settings import Alias, Critic, Server, Settings
 from tests.fakes import FakeUpstream, Step, from_request, tool_call
 from tests.running import model, settings
 
@@ -29,9 +29,10 @@ class Scene:
 
 
 def configured(upstream: FakeUpstream, server: Server | None = None) -> Settings:
-    """Return settings with the mixture `mom`, whose models are asked once each."""
+    """Return settings with the mixture `mom`, whose models are asked once each, and aliases like the shipped ones."""
     models = [model(name, upstream, retries=0) for name in (*PANEL, CRITIC)]
-    return settings(models, server=server, panel=PANEL, critic=Critic(CRITIC))
+    aliases = (Alias("gpt-4.1", "mom"), Alias("gpt-4.1-mini", PANEL[1]))
+    return settings(models, server=server, aliases=aliases, panel=PANEL, critic=Critic(CRITIC))
 
 
 @dataclass(frozen=True, slots=True)

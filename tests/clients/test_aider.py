@@ -79,6 +79,16 @@ async def test_a_single_model_may_write_the_commit_message(stage: Stage, reposit
     assert [len(stage.asked(name)) for name in ("a", "b", "critic")] == [1, 2, 2]
 
 
+async def test_openai_s_names_lead_to_the_gateway(stage: Stage, repository: Repository) -> None:
+    """With OPENAI_API_BASE, aider's editor and weak model are aliases: the mixture, and a single model."""
+    stage.play(*SCENES["architect"])
+    models = ("--editor-model", "gpt-4.1", "--weak-model", "gpt-4.1-mini", "--message", ASKED, NAME)
+    ended = await aider(stage, repository.folder, "--no-stream", "--architect", *models)
+    assert repository.file.read_bytes() == AFTER.encode(), ended.stdout
+    assert await repository.subjects() == [SCENES["architect"][0].drafts[1], "start"]
+    assert [len(stage.asked(name)) for name in ("a", "b", "c")] == [2, 3, 2]
+
+
 async def test_a_stream_that_breaks_off_is_asked_for_again(stage: Stage, repository: Repository) -> None:
     """The agent takes the error event for what it is: nothing of the half answer is applied, the next one is.
 
