@@ -27,8 +27,12 @@ def aliases(place: Place) -> dict[str, Place]:
 
 
 def resolve_targets(root: Section) -> tuple[Alias, ...]:
-    """Return the aliases in file order; a target that is not a mixture or a model is reported."""
-    places: dict[str, Place] = root.values.get("aliases", {})
+    """Return the aliases in file order; a target that is not a mixture or a model is reported.
+
+    Nothing is reported if the mixtures or models are invalid as a whole: their names are unknown then.
+    """
+    is_known = all(key in root.values or not root.has(key) for key in ("models", "mixtures"))
+    places: dict[str, Place] = root.values.get("aliases", {}) if is_known else {}
     names = root.place.names
     targets = {**names.mixtures, **names.models}
     if not root.has("mixtures"):

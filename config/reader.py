@@ -187,7 +187,8 @@ def list_of(read_item: Reader[T], *, unique: bool = False, least: int = 0) -> Re
 
     def read(place: Place) -> tuple[T, ...]:
         if not isinstance(place.node, Items):
-            raise InvalidValue(f"must be a list, {describe(place)}")
+            hint = ": begin each entry with a dash" if isinstance(place.node, Entries) else ""
+            raise InvalidValue(f"must be a list, {describe(place)}{hint}")
         if len(place.node.nodes) < least:
             raise InvalidValue("must not be empty")
         values: list[T] = []
@@ -280,12 +281,14 @@ def _describe_unknown_key(key: str, table: Table, sections: Mapping[str, Table])
     before, colon, _ = key.partition(":")
     if colon and before in table:
         return f"is not a key: write a space after the colon of {before}:"
+    if key not in table and key.strip("\u00a0\u200b\ufeff ") in table:
+        return "is an unknown key: it has an invisible character or a non-breaking space; type it again"
     if not may_show_key(key):
         return "is an unknown key"
     hint = suggest(key, table)
-    homes = [path for path, keys in sections.items() if path and key in keys]
+    homes = [f"under {path}" if path else "at the top level" for path in sections if key in sections[path]]
     if homes and not hint:
-        hint = f": it belongs under {_enumerate(homes, 'or')}; check its indentation"
+        hint = f": it belongs {_enumerate(homes, 'or')}; check its indentation"
     if not hint and "params" in table:
         hint = ": a parameter of chat completions goes under params"
     return f"is an unknown key{hint}"

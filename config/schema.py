@@ -1,5 +1,6 @@
 """The schema of config.yaml: every key with its type and bounds. Defaults are those of config/settings.py."""
 
+from collections.abc import Collection
 from typing import get_args
 
 from config.addresses import host_name, origin
@@ -23,6 +24,15 @@ from config.values import (
     regular_expression,
     renames,
 )
+
+TOP_LEVEL: dict[str, Table] = {}
+"""The tables of the sections that a misplaced key may belong to, filled below."""
+
+
+def section(table: Table, *, required: Collection[str] = ()) -> Reader[Section]:
+    """Read a section of the file; a key that belongs to another one is reported as such."""
+    return mapping(table, required=required, sections=TOP_LEVEL)
+
 
 API_KEY: Table = {
     "name": text,
@@ -55,7 +65,7 @@ SERVER: Table = {
     "stream_heartbeat_s": number(least=0),
     "json_heartbeat_s": number(least=0),
     "messages_hold_s": number(least=0),
-    "api_keys": list_of(mapping(API_KEY, required=["name", "key"]), least=1),
+    "api_keys": list_of(section(API_KEY, required=["name", "key"]), least=1),
     "allowed_hosts": list_of(host_name, unique=True),
     "allowed_origins": list_of(origin, unique=True),
     "max_concurrent_requests": integer(1),
@@ -94,11 +104,11 @@ MODEL: Table = {
     "first_byte_timeout_s": number(above=0),
     "idle_timeout_s": number(above=0),
     "retries": integer(0, 10),
-    "hedge": mapping(HEDGE, required=["after_s"]),
+    "hedge": section(HEDGE, required=["after_s"]),
     "max_concurrency": integer(1, 10_000),
     "capabilities": list_of(one_of(*get_args(Capability)), unique=True),
     "context_tokens": integer(256),
-    "price": mapping(PRICE, required=["input", "output"]),
+    "price": section(PRICE, required=["input", "output"]),
     "path": text,
     "threads": integer(1),
     "slots": integer(1, 64),
@@ -120,10 +130,10 @@ def critic(place: Place) -> Section:
         if place.node.text == NO_CRITIC and NO_CRITIC not in place.names.models:
             return Section(place, {"model": None})
         return Section(place, {"model": model_reference(place)})
-    section = mapping(CRITIC)(place)
-    if "model" in section.values and section.values["model"] in section.values.get("fallbacks", ()):
-        section.place_of("fallbacks").report("must not list the critic's own model: it has failed when they are asked")
-    return section
+    found = section(CRITIC)(place)
+    if "model" in found.values and found.values["model"] in found.values.get("fallbacks", ()):
+        found.place_of("fallbacks").report("must not list the critic's own model: it has failed when they are asked")
+    return found
 
 
 EVERY_N: Table = {
@@ -154,7 +164,7 @@ BYPASS_RULE: Table = {
 BYPASS: Table = {
     "model": model_reference,
     "built_in": boolean,
-    "rules": list_of(mapping(BYPASS_RULE, required=["name"])),
+    "rules": list_of(section(BYPASS_RULE, required=["name"])),
 }
 
 PROPOSER: Table = {
@@ -176,7 +186,7 @@ def model_with(table: Table) -> Reader[Section]:
     def read(place: Place) -> Section:
         if isinstance(place.node, Scalar):
             return Section(place, {"model": model_reference(place)})
-        return mapping(table, required=["model"])(place)
+        return section(table, required=["model"])(place)
 
     return read
 
@@ -193,7 +203,7 @@ MIXTURE: Table = {
     "verify": model_with(VERIFY),
     "orders": integer(1, 2),
     "verdict_max_tokens": integer(1),
-    "bypass": mapping(BYPASS),
+    "bypass": section(BYPASS),
     "deadline_s": number(above=0),
     "critic_reserve_s": number(least=0),
     "quorum": integer(1),
@@ -203,14 +213,14 @@ MIXTURE: Table = {
     "max_cost": money(above=0),
     "show_reasoning": boolean,
     "show_work": boolean,
-    "tools": mapping(TOOLS),
+    "tools": section(TOOLS),
 }
 
 ROOT: Table = {  # in the order of reading: models before the sections that refer to them
-    "server": mapping(SERVER),
-    "models": list_of(mapping(MODEL, required=["name"]), least=1),
+    "server": section(SERVER),
+    "models": list_of(section(MODEL, required=["name"]), least=1),
     "critic": critic,
-    "mixtures": list_of(mapping(MIXTURE, required=["name"]), least=1),
+    "mixtures": list_of(section(MIXTURE, required=["name"]), least=1),
     "aliases": aliases,
 }
 
@@ -233,6 +243,9 @@ TABLES: dict[str, Table] = {
 """Every table of the schema, by its path."""
 
 
+TOP_LEVEL.update({path: table for path, table in TABLES.items() if "." not in path})
+
+
 def read_root(place: Place) -> Section:
-    """Read the whole document; an unknown top-level key that belongs into a section is reported as such."""
-    return mapping(ROOT, required=["models"], sections=TABLES)(place)
+    """Read the whole document."""
+    return section(ROOT, required=["models"])(place)

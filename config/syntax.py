@@ -11,6 +11,7 @@ import yaml
 
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _QUOTED = re.compile(r"(?P<sign>'.'|'<[a-z ]+>')|'[^']*'|\"[^\"]*\"")  # PyYAML quotes its signs, and the file
+_TYPOGRAPHIC = re.compile("[\u201c\u201d\u201e\u2018\u2019]")
 _SECOND_COLON = re.compile(r"\s*(?:-\s+)*[^\s].*:\s")
 
 
@@ -40,11 +41,20 @@ class _Spot:
         self.start_column = start.column + 1 if start else self.column
         shown = lines[mark.line] if mark.line < len(lines) else ""
         self.before, self.after = shown[: mark.column], shown[mark.column :]
-        self.has_variable = "${" in lines[self.line - 1]
+        self.start_text = lines[min(self.start_line, len(lines)) - 1]
 
     @property
     def place(self) -> str:
         return f"column {self.column}"
+
+    @property
+    def flow_hint(self) -> str:
+        """The likely mistake within {…} and […], by the line on which they open."""
+        if _TYPOGRAPHIC.search(self.start_text):
+            return "; replace the typographic quotes by plain ones"
+        if self.start_text.count('"') % 2:
+            return "; a quote is missing on this line"
+        return "; within {…} and […], ${VAR} must be in quotes" if "${" in self.start_text else ""
 
 
 def _explain_open_quote(spot: _Spot) -> _Explanation | None:
@@ -94,9 +104,10 @@ def _explain_open_bracket(spot: _Spot) -> _Explanation | None:
     if "mapping" not in spot.context and "sequence" not in spot.context:
         return spot.line, "has a { or [ that is not closed"
     opening, closing = ("{", "}") if "mapping" in spot.context else ("[", "]")
-    hint = "; within {…} and […], ${VAR} must be in quotes" if spot.has_variable else ""
-    where = f"the {opening} of line {spot.start_line}, column {spot.start_column}"
-    return spot.line, f"',' or '{closing}' is missing at {spot.place}, in {where}{hint}"
+    where = f"the {opening} at column {spot.start_column}"
+    if spot.start_line < spot.line:  # most are written in one line: the mistake is there, not where the parser noticed
+        return spot.start_line, f"',' or '{closing}' is missing in {where}, before line {spot.line}{spot.flow_hint}"
+    return spot.line, f"',' or '{closing}' is missing at {spot.place}, in {where}{spot.flow_hint}"
 
 
 def _explain_colon(spot: _Spot) -> _Explanation | None:
@@ -121,7 +132,7 @@ def _explain_indentation(spot: _Spot) -> _Explanation | None:
     if spot.context.startswith("while parsing a block") and "node" not in spot.context:
         return spot.line, (
             f"is indented wrongly: column {spot.column} does not belong to the {kind} "
-            f"that starts on line {spot.start_line}, column {spot.start_column}"
+            f"that starts on line {spot.start_line}, column {spot.start_column}; or one of the lines between is"
         )
     if "<document start>" in spot.problem:
         return spot.line, f"is indented wrongly: {spot.place} is further left than the lines above"

@@ -1,6 +1,7 @@
 """aider edits a file and commits. Its exit status says nothing: the file, the commits and their subjects do."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,12 +81,16 @@ async def test_a_single_model_may_write_the_commit_message(stage: Stage, reposit
 
 
 async def test_openai_s_names_lead_to_the_gateway(stage: Stage, repository: Repository) -> None:
-    """With OPENAI_API_BASE, aider's editor and weak model are aliases: the mixture, and a single model."""
-    stage.play(*SCENES["architect"])
+    """With OPENAI_API_BASE, aider's editor and weak model are aliases: the mixture, and a single model.
+
+    aider knows gpt-4.1, and lets it edit by search and replace.
+    """
+    commit, _, plan = SCENES["architect"]
+    stage.play(commit, replace(SCENES["diff"][1], cue="SEARCH/REPLACE"), plan)
     models = ("--editor-model", "gpt-4.1", "--weak-model", "gpt-4.1-mini", "--message", ASKED, NAME)
     ended = await aider(stage, repository.folder, "--no-stream", "--architect", *models)
     assert repository.file.read_bytes() == AFTER.encode(), ended.stdout
-    assert await repository.subjects() == [SCENES["architect"][0].drafts[1], "start"]
+    assert await repository.subjects() == [commit.drafts[1], "start"]
     assert [len(stage.asked(name)) for name in ("a", "b", "c")] == [2, 3, 2]
 
 

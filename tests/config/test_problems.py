@@ -164,7 +164,7 @@ MIXTURE = (
     ("show_work: yes", 'mixtures[0].show_work: must be true or false, is "yes"'),
     ("show_reasoning: 'true'", 'mixtures[0].show_reasoning: must be true or false, is "true": remove the quotes'),
     ("tools: every_turn", 'mixtures[0].tools: must be a mapping, is "every_turn"'),
-    ("tools: {fan_out: all}", 'mixtures[0].tools.fan_out: must be new_turns or every_turn, is "all"'),
+    ("tools: {fan_out: all}", 'mixtures[0].tools.fan_out: must be new_turns, every_turn or stuck, is "all"'),
     ("name: a", 'mixtures[0].name: is "a", which is already the name of models[0]'),
 )
 WHOLE = (
@@ -196,6 +196,19 @@ WHOLE = (
     (f"models: [{A}]\nbase_url: x", "base_url: is an unknown key: it belongs under models; check its indentation"),
     (f"models: [{A}]\nport: 1", "port: is an unknown key: it belongs under server; check its indentation"),
     (f"models: [{A}]\npanel: [a]", "panel: is an unknown key: it belongs under mixtures; check its indentation"),
+    (
+        f"models:\n- {A}\n- critic: a\n  name: b\n  base_url: http://h",
+        "models[1].critic: is an unknown key: it belongs at the top level or under mixtures; check its indentation",
+    ),
+    (
+        f"models: [{A}]\nmixtures: [{{name: m, timeout_s: 3}}]",
+        "mixtures[0].timeout_s: is an unknown key: it belongs under models; check its indentation",
+    ),
+    (f"models: [{A}]\n\u00a0critic: a", "is an unknown key: it has an invisible character or a non-breaking space"),
+    (
+        f"models: [{A}]\nmixtures: {{name: m}}\naliases: {{x: m}}",
+        "mixtures: must be a list, is a mapping: begin each entry with a dash",
+    ),
     ("models: [{name: opnai}]", "together, ollama, lmstudio, vllm, embedded): did you mean openai?"),
     ("models: [{name: smollm2-135m}]", "vllm, embedded): an embedded model has provider: embedded"),
     ("models: [{name: '${W}'}]", "lmstudio, vllm, embedded)"),
