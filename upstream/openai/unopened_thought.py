@@ -12,6 +12,7 @@ from upstream.openai.stream_assembler import Text
 
 _OPENING, _CLOSING = "<think>", "</think>"
 _FENCE = "```"
+_MAX_WATCHED_CHARS = 2**17  # of a stream whose model is not known to think
 
 
 def restore_opening(message: dict[str, Any]) -> bool:
@@ -47,7 +48,6 @@ class ThoughtOpener:
         self.is_unopened: bool | None = None
         self._state = "start" if expects else "watch"
         self._text = Text()
-        self._tail = ""
         self._is_cut = False
 
     def feed(self, chunk: dict[str, Any]) -> dict[str, Any]:
@@ -66,28 +66,21 @@ class ThoughtOpener:
         return chunk
 
     def _read(self, content: str) -> str:
-        if self._state == "start":
-            if not content.strip():
-                return content
+        opening = ""
+        if self._state == "start" and content.strip():
             self._state = "done" if content.lstrip()[:1] in ("<", "[") else "open"
             opening = _OPENING if self._state == "open" else ""
-            return opening + self._watch(content)
-        return self._watch(content)
-
-    def _watch(self, content: str) -> str:
-        window = self._tail + content
-        self._tail = window[-len(_CLOSING) :]
-        if self._state == "open":
-            self._text.append(content)
-        if _OPENING in window:
+        self._text.append(content)
+        if self._state == "watch" and len(self._text) > _MAX_WATCHED_CHARS:
             self._state = "done"
-        elif _CLOSING in window:
-            self.is_unopened = True
-            self._state = "done"
-        return content
+        return opening + content
 
     def end(self) -> Iterator[dict[str, Any]]:
         """Yield what a text needs that was expected to be reasoning, and was not closed."""
-        if self._state == "open" and not self._is_cut:
+        text = str(self._text)
+        is_closed = restore_opening({"content": text}) if self._state == "watch" else _CLOSING in text
+        if is_closed and self._state in ("watch", "open"):
+            self.is_unopened = True
+        elif self._state == "open" and not self._is_cut:
             self.is_unopened = False
-            yield {"choices": [{"index": 0, "delta": {"content": _CLOSING + str(self._text)}, "finish_reason": None}]}
+            yield {"choices": [{"index": 0, "delta": {"content": _CLOSING + text}, "finish_reason": None}]}

@@ -55,6 +55,11 @@ def test_the_first_stream_teaches() -> None:
     assert read(["So.\n</th", "ink>\n\n", "Rivers."], expects=False) == ("So.\n</think>\n\nRivers.", True)
 
 
+def test_a_stream_about_marks_teaches_nothing() -> None:
+    """The same holds as for a whole text."""
+    assert read(["Use `</think>`", "\nto close it."], expects=False) == ("Use `</think>`\nto close it.", None)
+
+
 def test_a_stream_that_is_expected_to_think_gets_the_mark() -> None:
     """Before its first word."""
     assert read(["\n", "So.\n", "</think>", "Rivers."], expects=True) == ("\n<think>So.\n</think>Rivers.", True)
