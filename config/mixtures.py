@@ -27,8 +27,8 @@ def _build_mixture(section: Section, root: Section, every_model: tuple[Proposer,
     critic = _build_critic(section.values.get("critic"), root, panel)
     values: dict[str, Any] = {"name": "", **section.values_for(Mixture), "panel": panel, "critic": critic}
     tools: Section | None = section.values.get("tools")
-    if tools and "fan_out" in tools.values:
-        values["tools_fan_out"], values["tools_every_n"] = tools.values["fan_out"]
+    if tools:
+        values |= _build_tools(tools)
     if section.values.get("bypass"):
         values["bypass"] = _build_bypass(section.values["bypass"])
     if "grace" in section.values:
@@ -63,6 +63,16 @@ def _build_samples(section: Section, model: str) -> list[Proposer]:
         return [Proposer(model, params)]
     first = Proposer(model, {**params, **section.values.get("first", {})}, 1)
     return [first, *(Proposer(model, params, number) for number in range(2, n_samples + 1))]
+
+
+def _build_tools(section: Section) -> dict[str, Any]:
+    """Return the settings of `tools`, by their names in Mixture."""
+    values = section.values_for(Mixture)
+    if "fan_out" in section.values:
+        values["tools_fan_out"], values["tools_every_n"] = section.values["fan_out"]
+    if "advice" in section.values:
+        values["tools_advice"] = section.values["advice"]
+    return values
 
 
 def _build_verify(section: Section, critic: Critic | None) -> Verify:

@@ -151,6 +151,8 @@ def fan_out(place: Place) -> tuple[str, int | None]:
 
 TOOLS: Table = {
     "fan_out": fan_out,
+    "advice": one_of("prose", "transcript"),
+    "advice_max_tokens": integer(1),
 }
 
 BYPASS_RULE: Table = {

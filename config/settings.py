@@ -228,7 +228,8 @@ class Mixture:
     A critic that picks a candidate is asked with `orders` orders of them, for at most `verdict_max_tokens` each time.
     A request whose estimated cost exceeds `max_cost` is refused.
     `tools_fan_out` says on which turns of an agent's work with tools the panel is asked; with `every_n` on each
-    `tools_every_n`th.
+    `tools_every_n`th. Its members then advise: by a summary in `prose`, with `advice_max_tokens` at most, or by the
+    whole `transcript` with the tools in words.
     Without a critic the order of the panel decides what evidence leaves open.
     `evidence` says where candidates may be run, and whether that decides. `stages` are the sizes of the groups of
     proposers that are asked one after the other until a stage settles the request; () asks all at once. After a panel
@@ -258,6 +259,8 @@ class Mixture:
     show_work: bool = False
     tools_fan_out: Literal["new_turns", "every_turn", "every_n", "stuck"] = "new_turns"
     tools_every_n: int | None = None
+    tools_advice: Literal["prose", "transcript"] = "prose"
+    advice_max_tokens: int = 600
 
     @property
     def panel_models(self) -> tuple[str, ...]:

@@ -49,8 +49,10 @@ def find_mixture_problem(
         message = f"no {role} of {mixture.name} can call tools; give it one whose capabilities include tools"
         return RequestProblem("tools", message)
     asks_panel, _ = find_panel_reason(request, mixture)
+    reads_prose = contract.form is Form.TOOLS and mixture.tools_advice == "prose"
     if (
         asks_panel
+        and not reads_prose
         and needs_vision(request.messages)
         and not any("vision" in models[name].capabilities for name in mixture.panel_models)
     ):

@@ -16,6 +16,7 @@ _FAILURES_IN_A_ROW = 3
 _SAME_FAILING_CALLS = 2
 _MAX_STEPS = 12  # looked at, the latest ones
 _MAX_MESSAGES = 64
+_MAX_FAILURE_CHARS = 160
 _MAX_RESULT_CHARS = 4000  # of a tool's result, half of them from its end
 
 _FAILURE = re.compile(
@@ -31,11 +32,15 @@ _FAILURE = re.compile(
 
 @frozen
 class Step:
-    """One tool call of the acting model, and whether its result is a failure; None if there is no result yet."""
+    """One tool call of the acting model, and whether its result is a failure; None if there is no result yet.
+
+    `failure` is the line of the result that says so.
+    """
 
     name: str
     arguments: str
     has_failed: bool | None = None
+    failure: str = ""
 
 
 def find_panel_reason(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
@@ -79,21 +84,31 @@ def find_stuck(messages: Sequence[Message]) -> str:
 def read_steps(messages: Sequence[Message]) -> list[Step]:
     """Return the latest tool calls since the user's last turn, in order, each with the outcome of its result."""
     recent = _since_last_turn(messages)[-_MAX_MESSAGES:]
-    results: dict[str, bool] = {}
+    results: dict[str, str] = {}
     for message in recent:
         if message.get("role") in ("tool", "function"):
             key = str(message.get("tool_call_id") or message.get("name"))
-            results[key] = is_failure(text_of(message.get("content")))
+            results[key] = find_failure(text_of(message.get("content")))
     return [
-        Step(name, arguments, results.get(key)) for message in recent for key, name, arguments in _list_calls(message)
+        Step(name, arguments, bool(results[key]), results[key]) if key in results else Step(name, arguments)
+        for message in recent
+        for key, name, arguments in _list_calls(message)
     ]
 
 
-def is_failure(result: str) -> bool:
-    """Whether a tool's result reads as an error or as failing tests; its beginning and its end are looked at."""
+def find_failure(result: str) -> str:
+    """Return the line by which a tool's result reads as an error or as failing tests, "" if it does not.
+
+    The beginning and the end of a long result are looked at.
+    """
     half = _MAX_RESULT_CHARS // 2
     shown = result if len(result) <= _MAX_RESULT_CHARS else f"{result[:half]}\n{result[-half:]}"
-    return _FAILURE.search(shown) is not None
+    found = _FAILURE.search(shown)
+    if found is None:
+        return ""
+    end = shown.find("\n", found.end())
+    line = shown[shown.rfind("\n", 0, found.start()) + 1 : end if end >= 0 else len(shown)]
+    return line.strip()[:_MAX_FAILURE_CHARS] or "failed"
 
 
 def _since_last_turn(messages: Sequence[Message]) -> Sequence[Message]:

@@ -25,7 +25,8 @@ def config(upstream: FakeUpstream, *critic: Any, **mixture: Any) -> Settings:
     upstream.script("b", answer("No tool needed."))
     upstream.script("c", *critic)
     models = [model(name, upstream, retries=0) for name in "abcd"]
-    return settings(models, **{"panel": ("a", "b"), "critic": Critic("c", fallbacks=("d",)), **mixture})
+    given = {"panel": ("a", "b"), "critic": Critic("c", fallbacks=("d",)), "tools_advice": "transcript"}
+    return settings(models, **{**given, **mixture})
 
 
 def calls(reply: Reply) -> Any:
@@ -55,6 +56,33 @@ async def test_the_critic_alone_gets_and_calls_the_tools(upstream: FakeUpstream,
     assert critic["tools"] == [WEATHER]
     assert critic["parallel_tool_calls"] is False
     assert "I would call weather." in critic["messages"][-1]["content"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_advisors_read_a_summary_and_the_critic_acts(upstream: FakeUpstream, stream: bool) -> None:
+    """Neither tools nor transcript go to the panel; its notes are at the end of the critic's conversation."""
+    messages = [
+        {"role": "system", "content": "You are an agent."},
+        {"role": "user", "content": "Weather in Bonn?"},
+        {"role": "assistant", "content": "Let me look.", "tool_calls": [GOOD]},
+        {"role": "tool", "tool_call_id": "call_x-1", "content": "Error: no such town\nand a long trace"},
+    ]
+    setting = config(upstream, answer(None, tool_calls=[GOOD]), tools_advice="prose", tools_fan_out="every_turn")
+    async with running(setting) as gateway:
+        reply = await gateway.chat({"messages": messages, "tools": [WEATHER], "max_tokens": 5000, "stream": stream})
+    assert calls(reply) == [GOOD]
+    for request in upstream.requests[:2]:
+        assert "tools" not in request.body
+        assert request.body["max_tokens"] == 600
+        (message,) = request.body["messages"]
+        assert "> Weather in Bonn?" in message["content"]
+        assert "failed: Error: no such town" in message["content"]
+        for absent in ("You are an agent.", "a long trace", "Tells the weather"):
+            assert absent not in message["content"]
+    critic = upstream.requests[2].body
+    assert critic["messages"][: len(messages)] == messages
+    assert "I would call weather." in critic["messages"][-1]["content"]
+    assert "You decide and act." in critic["messages"][-1]["content"]
 
 
 async def test_a_turn_that_answers_a_tool_goes_straight_to_the_critic(upstream: FakeUpstream) -> None:

@@ -16,7 +16,7 @@ from synth.events import Answered, Cause, DecidedBy, SynthesisError
 from synth.normalize import Completion
 from synth.panel.ask import Candidate, Panel, drop_weak, find_outcome
 from synth.preflight import list_authors
-from synth.prompts import critic
+from synth.prompts import advice, critic
 from synth.prompts.candidates import show_candidates
 from synth.run import Run
 from upstream.errors import CallError, Kind
@@ -147,13 +147,11 @@ def _assign_alone(case: Case) -> Assignment:
 
 def _assign(case: Case, candidates: Sequence[Candidate]) -> Assignment:
     """Return the critic's assignment: the conversation, and the candidates in random order behind it."""
-    run, settings = case.run, case.mixture.critic
-    authors = [run.models[name] for name in case.mixture.authors]
-    template = (settings and settings.prompt) or critic.choose_prompt(authors)
+    run = case.run
     (showing,) = show_candidates(
         run.request.messages,
         [candidate.completion.text for candidate in candidates],
-        template + critic.WITH_TOOLS if run.contract.form is Form.TOOLS else template,
+        _choose_template(case),
         rng=run.rng,
         draw_nonce=run.draw_nonce,
         findings=list_findings(case, candidates),
@@ -168,6 +166,16 @@ def _assign(case: Case, candidates: Sequence[Candidate]) -> Assignment:
         nonce=showing.nonce,
         choice=case.choice,
     )
+
+
+def _choose_template(case: Case) -> str:
+    """Return the prompt that shows the candidates: as drafts of the answer, or as advice to a model that acts."""
+    mixture, is_acting = case.mixture, case.run.contract.form is Form.TOOLS
+    if is_acting and mixture.tools_advice == "prose":
+        return advice.PROMPT
+    authors = [case.run.models[name] for name in mixture.authors]
+    template = (mixture.critic and mixture.critic.prompt) or critic.choose_prompt(authors)
+    return template + critic.WITH_TOOLS if is_acting else template
 
 
 def _replace_critic(case: Case, failure: SynthesisError) -> _Complete:

@@ -116,12 +116,13 @@ class Question:
     """What the proposers are asked, who is, and until when.
 
     `request` is the client's; in a further layer the candidates of the layer before are fenced at its end, and `nonce`
-    marks their fences.
+    marks their fences. With `is_advice` the request is one for advice, and is sent as it is.
     """
 
     request: ChatRequest
     deadline: float
     proposers: Sequence[Proposer]
+    is_advice: bool = False
     layer: int = 1
     nonce: str = ""
 
@@ -141,7 +142,7 @@ async def ask_proposers(
     # client that hangs up closes every connection. At the end the candidates are sorted into the operator's ranking:
     # from here on nobody can see which was the fastest, and no decision depends on it.
     calls: list[Call] = []
-    needs_vision = adapt.needs_vision(run.request.messages)
+    needs_vision = adapt.needs_vision(question.request.messages)
     for proposer in question.proposers:
         unfit = _find_unfitness(run, question, proposer, panel.hopeless, needs_vision=needs_vision)
         if unfit is not None:
@@ -170,7 +171,9 @@ async def ask_proposers(
 
 
 def _new_call(run: Run, question: Question, proposer: Proposer) -> Call:
-    messages, params = adapt.adapt_for_proposer(question.request, run.contract, run.models[proposer.model])
+    messages, params = question.request.messages, question.request.params
+    if not question.is_advice:
+        messages, params = adapt.adapt_for_proposer(question.request, run.contract, run.models[proposer.model])
     call = run.call(
         proposer.model,
         "proposer",

@@ -3,11 +3,13 @@
 from dataclasses import replace
 
 from config.settings import Mixture
+from synth.contract.contract import Form
 from synth.events import LayerStarted
 from synth.panel.ask import Candidate, Panel, Question, ask_proposers
 from synth.panel.evidence import open_evidence
 from synth.panel.repair import repair
 from synth.panel.stages import ask_in_stages
+from synth.prompts.advice import ask_for_advice
 from synth.prompts.candidates import show_candidates
 from synth.run import Run
 
@@ -33,6 +35,8 @@ async def ask_panel(run: Run, mixture: Mixture) -> Panel:
     time_s = run.deadline - run.started
     deadline = max(run.deadline - mixture.critic_reserve_s, run.started + time_s / 2)
     panel, question = Panel(), Question(run.request, deadline, mixture.panel)
+    if run.contract.form is Form.TOOLS and mixture.tools_advice == "prose":
+        question = replace(question, request=ask_for_advice(run.request, mixture.advice_max_tokens), is_advice=True)
     async with open_evidence(run, mixture, deadline) as evidence:
         if mixture.layers == 1:
             await ask_in_stages(run, mixture, panel, question, evidence)
@@ -69,12 +73,12 @@ def _ignore(_candidate: Candidate) -> None:
 def _show_drafts(run: Run, question: Question, panel: Panel) -> tuple[Question, LayerStarted]:
     """Return the question with the candidates of the layer before at its end, and the event of its start."""
     (showing,) = show_candidates(
-        run.request.messages,
+        question.request.messages,
         [candidate.completion.text for candidate in panel.candidates],
         PROMPT,
         rng=run.rng,
         draw_nonce=run.draw_nonce,
     )
-    request = replace(run.request, messages=showing.messages)
+    request = replace(question.request, messages=showing.messages)
     letters = tuple(panel.candidates[position].name for position in showing.order)
     return replace(question, request=request, nonce=showing.nonce), LayerStarted(question.layer, showing.seed, letters)

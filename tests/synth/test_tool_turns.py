@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from config.settings import Critic, Mixture, Proposer
 from synth.request import ChatRequest
-from synth.tool_turns import count_tool_turns, find_panel_reason, find_stuck, is_failure
+from synth.tool_turns import count_tool_turns, find_failure, find_panel_reason, find_stuck
 
 Messages = list[dict[str, Any]]
 USER = {"role": "user", "content": "Fix the bug."}
@@ -82,7 +82,12 @@ def test_calls_are_the_same_whatever_the_spelling_of_their_arguments() -> None:
 )
 def test_a_failure_is_read_from_a_tool_s_result(result: str, has_failed: bool) -> None:
     """By what shells, Python and test runners print; at the beginning or at the end of a long result."""
-    assert is_failure(result) is has_failed
+    assert bool(find_failure(result)) is has_failed
+
+
+def test_the_line_that_shows_a_failure_is_found() -> None:
+    """For the advisors of a panel."""
+    assert find_failure("collected 4 items\n\n1 failed, 3 passed in 0.2s\n") == "1 failed, 3 passed in 0.2s"
 
 
 def test_turns_count_since_the_user_s_last_one() -> None:
