@@ -57,7 +57,8 @@ async def gateway_for(recording: Recording, upstream: FakeUpstream) -> AsyncGene
     for name in (*PANEL, "critic", *others):
         upstream.script(name, obliging(f"{name} says so."))
     models = [model(name, upstream) for name in (*PANEL, "critic", *others)]
-    async with running(settings(models, panel=PANEL, critic=Critic("critic"))) as gateway:
+    mixture = settings(models, panel=PANEL, critic=Critic("critic"), tools_advice="transcript")
+    async with running(mixture) as gateway:
         yield gateway
 
 

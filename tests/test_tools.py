@@ -85,6 +85,16 @@ async def test_advisors_read_a_summary_and_the_critic_acts(upstream: FakeUpstrea
     assert "You decide and act." in critic["messages"][-1]["content"]
 
 
+async def test_the_usage_of_a_turn_with_advice_is_the_conversation_s(upstream: FakeUpstream) -> None:
+    """As the critic counted it, without the advice: a client decides by it when its context is full."""
+    setting = config(upstream, answer("Rain.", usage=(5000, 3)), tools_advice="prose")
+    upstream.script("a", answer("Look twice.", usage=(200, 40)))
+    upstream.script("b", answer("All is well.", usage=(210, 60)))
+    async with running(setting) as gateway:
+        usage = (await gateway.chat(ask(tools=[WEATHER]))).json["usage"]
+    assert (usage["prompt_tokens"], usage["completion_tokens"]) == (4900, 3)
+
+
 async def test_a_turn_that_answers_a_tool_goes_straight_to_the_critic(upstream: FakeUpstream) -> None:
     """No fan-out, unless the mixture wants one for every turn."""
     messages = [

@@ -9,7 +9,7 @@ from handlers.request_record import as_number
 from synth.events import Answered, DecidedBy, Finished
 from synth.ledger import Ledger, estimate_prompt_tokens, estimate_tokens
 from synth.normalize import count
-from synth.request import ChatRequest
+from synth.request import ChatRequest, Message, text_of
 from upstream.calls import Tokens
 
 
@@ -55,11 +55,27 @@ def _cost_fields(cost: Decimal | None, **beside: str) -> dict[str, Any]:
 
 
 def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
+    """Return the tokens of the client's conversation, as the best-ranked model that read just that has counted them."""
     for call in ledger.calls:
         counted = count(call.usage, "prompt_tokens")
-        if counted is not None and (call.role not in ("critic", "verifier") or call.messages is request.messages):
+        reads_more = call.role in ("critic", "verifier") and call.messages is not request.messages
+        if counted is not None and not reads_more and _begins_with(call.messages, request.messages):
             return counted
-    return estimate_prompt_tokens(request.messages)
+    return _count_without_advice(ledger, request) or estimate_prompt_tokens(request.messages)
+
+
+def _begins_with(messages: Sequence[Message], conversation: Sequence[Message]) -> bool:
+    """Whether a model has read the conversation, and not a summary of it for advisors."""
+    return text_of(messages[0].get("content")).startswith(text_of(conversation[0].get("content")))
+
+
+def _count_without_advice(ledger: Ledger, request: ChatRequest) -> int:
+    """Return the critic's prompt tokens without the advice at its end, 0 if nobody has advised or counted."""
+    advisors = [call for call in ledger.calls if call.role == "proposer"]
+    if any(_begins_with(call.messages, request.messages) for call in advisors):
+        return 0
+    read = next((n for call in ledger.calls if call.role == "critic" and (n := count(call.usage, "prompt_tokens"))), 0)
+    return max(0, read - sum(count(call.usage, "completion_tokens") or 0 for call in advisors))
 
 
 def _completion_tokens(answers: Sequence[Answered]) -> int:

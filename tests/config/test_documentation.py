@@ -44,7 +44,8 @@ def test_every_key_is_documented(path: str, key: str) -> None:
         (name, field.default)
         for settings in (Server, Model, Weights, Mixture)
         for name, field in settings.__dataclass_fields__.items()
-        if isinstance(field.default, int | float | str) and name not in {"tools_fan_out", "context_tokens"}
+        if isinstance(field.default, int | float | str)
+        and name not in {"tools_fan_out", "tools_advice", "context_tokens"}
     ],
 )
 def test_every_default_is_documented(key: str, default: float | str) -> None:

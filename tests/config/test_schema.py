@@ -15,7 +15,7 @@ from config.settings import Settings
 # `Settings`. A new key of a known type needs no line here.
 VALUES: tuple[Any, ...] = (
     *(512, 7, 3, 2, 1, 0.5, True, False, "0.5x"),
-    *("total", "default", "reject", "fuse", "every_turn", "ollama", "shadow", "messages"),
+    *("total", "default", "reject", "fuse", "every_turn", "ollama", "shadow", "transcript", "messages"),
     *("other", "third", "new-name", "127.0.0.9", "http://other.example/v1", "https://other.example", "Do {candidates}"),
     *(["other"], ["vision"], ["other.example"], ["https://other.example"], ["temperature"], [1, 2]),
     *({"temperature": 0.5}, {"X-Other": "x"}, {"max_tokens": "max_completion_tokens"}, {"other-*": "main"}),

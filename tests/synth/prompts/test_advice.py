@@ -47,6 +47,9 @@ def test_a_long_session_stays_short() -> None:
     assert "turn 1 " not in text
 
 
+LIMITS: list[tuple[dict[str, int], int]] = [({}, 600), ({"max_tokens": 50}, 50), ({"max_completion_tokens": 9000}, 600)]
+
+
 @pytest.mark.parametrize(("params", "limit"), LIMITS)
 def test_the_length_of_advice_is_limited(params: dict[str, int], limit: int) -> None:
     """By the configuration, or by a smaller limit of the client; no tool and no form is asked for."""
