@@ -176,7 +176,8 @@ def _is_broken(code: str) -> bool:
 def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
     """Read an assert statement, over several lines if it needs them; return the next line and what it shows.
 
-    It is parsed once, where its brackets are balanced: trying each line would cost its length squared.
+    It is parsed as its first line, and then once, where its brackets are balanced: trying each line would cost its
+    length squared.
     """
     text, n_open = "", 0
     for position in range(start, min(len(lines), start + _MAX_STATEMENT_LINES)):
@@ -185,9 +186,11 @@ def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
         n_open += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
         if len(text) > MAX_EXPRESSION_CHARS:
             break
-        if n_open > 0 or line.endswith("\\"):
+        if position > start and (n_open > 0 or line.endswith("\\")):
             continue
         condition = _condition(text)
+        if condition is None and (n_open > 0 or line.endswith("\\")):
+            continue  # the first line: its brackets may have been in strings
         example = None if condition is None else _asserted(condition)
         return position + 1, [] if example is None else [example]
     return start + 1, []

@@ -60,6 +60,8 @@ def test_a_doctest_s_statements_are_the_setup_of_the_next() -> None:
         ("assert f(1) != 2", ["bool(f(1) != 2) == True"]),
         ("assert (f(1) == 2)", ["f(1) == 2"]),
         ("assert f(1) ==", []),
+        ("assert f('{') == '['", ["f('{') == '['"]),
+        ("assert f([')',\n 2]) == 3", ["f([')', 2]) == 3"]),
         ("assert x == 2", []),
         ("assert", []),
         ("assert (", []),
