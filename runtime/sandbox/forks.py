@@ -164,6 +164,7 @@ def _task_of(trial: Trial, limits: Limits) -> dict[str, Any]:
     return {
         "prelude": prelude(look),
         "source": trial.source,
+        "files": dict(trial.files),
         "checks": [[check.setup, call_of(look, check)] for check in trial.checks],
         "step_s": limits.step_s,
         "trial_s": limits.trial_s,

@@ -91,6 +91,7 @@ def _run(task: dict[str, Any], writer: int) -> NoReturn:
     for name, limit in task["limits"].items():
         resource.setrlimit(getattr(resource, name), (limit, limit))
     signal.signal(signal.SIGALRM, _be_late)
+    _write_files(task["files"])
     module = ModuleType("candidate")
     sys.modules["candidate"] = module
     names = vars(module)
@@ -104,6 +105,17 @@ def _run(task: dict[str, Any], writer: int) -> NoReturn:
                 _write(writer, _check(names, setup, expression, step_s))
     finally:
         os._exit(0)
+
+
+def _write_files(files: dict[str, str]) -> None:
+    """Make the sources that the module may import; a path that cannot be made is left out."""
+    for path, text in files.items():
+        with suppress(OSError, ValueError):
+            if folder := os.path.dirname(path):  # noqa: PTH120 -- see above
+                os.makedirs(folder, exist_ok=True)  # noqa: PTH103
+            with open(path, "w", encoding="utf-8") as file:  # noqa: PTH123
+                file.write(text)
+    sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
 
 def _check(names: dict[str, Any], setup: str, expression: str, step_s: float) -> list[Any]:

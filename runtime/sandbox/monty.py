@@ -22,6 +22,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from runtime.sandbox.flatten import flatten
 from runtime.sandbox.trials import (
     LOADED,
     Check,
@@ -32,6 +33,7 @@ from runtime.sandbox.trials import (
     SandboxError,
     Trial,
     call_of,
+    call_of_all,
     failure,
     fill,
     prelude,
@@ -110,6 +112,8 @@ class MontySandbox:
 
     async def observe(self, trial: Trial, limits: Limits) -> Report:
         """Return what a trial shows; SandboxError if no worker can be started."""
+        if trial.files:
+            trial = Trial(flatten(trial.source, dict(trial.files)), trial.checks)
         if len(trial.source) > _MAX_SOURCE_CHARS:
             return Report(unknown("the module is too long"))
         pool = self._pool or await self._start()
@@ -155,6 +159,10 @@ class MontySandbox:
         return str(folder / "worker")
 
 
+class _LostError(Exception):
+    """The session is lost: no further code may be fed to it."""
+
+
 class _Run:
     """One trial: a session of a worker at a time, a new one when the last is lost or stopped in mid-operation."""
 
@@ -164,6 +172,7 @@ class _Run:
         self._limits = limits
         self._look = f"look_{secrets.token_hex(8)}"
         self._deadline = asyncio.get_running_loop().time() + limits.trial_s
+        self._is_alone = False
 
     async def report(self) -> Report:
         observations: list[Observation] = []
@@ -201,11 +210,14 @@ class _Run:
                 loaded, is_lost = await self._load(session)
                 if loaded.kind is not Kind.VALUE:
                     return loaded, seen
-                for check in checks:
+                seen += await self._check_at_once(session, checks)
+                for check in checks[len(seen) :]:
                     observation, is_lost = await self._check(session, check)
                     seen.append(observation)
                     if is_lost or asyncio.get_running_loop().time() > self._deadline:
                         break
+        except _LostError:
+            return LOADED, seen
         except (MontyError, TimeoutError, OSError, RuntimeError) as error:
             return unknown(f"no worker for it: {error}"), seen
         return loaded, seen
@@ -218,6 +230,20 @@ class _Run:
         if observation is not None and observation.error == "SyntaxError" and _parses(self._trial.source):
             observation = unknown("Monty does not read this syntax")
         return observation or LOADED, is_lost and value is None
+
+    async def _check_at_once(self, session: "AsyncMontySession", checks: tuple[Check, ...]) -> list[Observation]:
+        """Make all checks in one turn of the worker, which costs what one check does; return [] if that fails.
+
+        It fails if a limit is met, or if one check has a setup or a syntax that Monty lacks: then each is made alone.
+        """
+        if self._is_alone or len(checks) <= 1 or any(check.setup for check in checks):
+            return []
+        self._is_alone = True  # should the session be lost by this
+        value, observation, is_lost = await self._try(session, call_of_all(self._look, checks))
+        if is_lost:
+            raise _LostError
+        seen = value if observation is None and isinstance(value, list) and len(value) == len(checks) else []
+        return [_seen_or_raised(each) for each in seen]
 
     async def _check(self, session: "AsyncMontySession", check: Check) -> tuple[Observation, bool]:
         if check.setup:
@@ -271,6 +297,16 @@ def _seen(value: Any) -> Observation:
     match value:
         case (bool() | None as equal, str() as shown):
             return Observation(Kind.VALUE, equal, shown)
+        case _:
+            return unknown("the code changed the way it is looked at")
+
+
+def _seen_or_raised(value: Any) -> Observation:
+    match value:
+        case (equal, shown, "", ""):
+            return _seen((equal, shown))
+        case (None, "", str() as error, str() as message):
+            return _judged(error, message)
         case _:
             return unknown("the code changed the way it is looked at")
 

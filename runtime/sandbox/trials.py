@@ -43,10 +43,15 @@ class Check:
 
 @frozen
 class Trial:
-    """A module's source, and the checks to make on it, in order."""
+    """A module's source, and the checks to make on it, in order.
+
+    `files` are sources that it may import, as pairs of a relative path and a text. A sandbox that cannot import them
+    says that they are missing.
+    """
 
     source: str
     checks: tuple[Check, ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
 
 @frozen
@@ -162,16 +167,34 @@ def {name}(value, expected, wanted, repr=repr, bool=bool, isinstance=isinstance,
     except Exception:
         shown = "a value without a repr"
     return (equal, shown)
+def {name}_all(checks, look={name}, Exception=Exception, type=type, str=str):
+    seen = []
+    for call, expected, wanted in checks:
+        try:
+            equal, shown = look(call(), expected(), wanted)
+            seen.append((equal, shown, "", ""))
+        except Exception as error:
+            seen.append((None, "", type(error).__name__, str(error)[:{chars}]))
+    return seen
 """
-"""Source that is loaded before a module: it defines the function that looks at a value.
+"""Source that is loaded before a module: it defines the function that looks at a value, and one for several checks.
 
-Its parameters hold the built-in functions, so that a module which defines some of the same names changes nothing here.
+Their parameters hold the built-in functions, so that a module which defines some of the same names changes nothing.
 """
 
 
 def prelude(name: str) -> str:
     """Return the prelude, with `name` for its function."""
     return PRELUDE.format(name=name, chars=MAX_SHOWN_CHARS)
+
+
+def call_of_all(name: str, checks: Sequence[Check]) -> str:
+    """Return the expression that evaluates several checks without a setup, each with its own exceptions."""
+    each = [
+        f"(lambda: (\n{check.expression}\n), lambda: (\n{check.expected or 'None'}\n), {check.expected is not None})"
+        for check in checks
+    ]
+    return f"{name}_all([{', '.join(each)}])"
 
 
 def call_of(name: str, check: Check) -> str:

@@ -1,10 +1,9 @@
 """What a candidate did when it was run: its results on the examples, and its values on further inputs. Pure."""
 
-from collections.abc import Sequence
 from enum import StrEnum
 
 from runtime.frozen import frozen
-from runtime.sandbox.trials import Check, Kind, Observation, Report, Trial
+from runtime.sandbox.trials import Kind, Observation
 from synth.evidence.examples import Example
 
 
@@ -55,27 +54,6 @@ NOTHING = Behaviour(Observation(Kind.UNKNOWN))
 """The behaviour of a candidate that was not run."""
 
 
-def plan_trial(source: str, examples: Sequence[Example], inputs: Sequence[str]) -> Trial:
-    """Return what to run of a candidate: the examples first, then the other inputs."""
-    checks = [Check(each.call, None if each.raises else each.expected, each.setup) for each in examples]
-    return Trial(source, (*checks, *map(Check, inputs)))
-
-
-def read_report(report: Report, examples: Sequence[Example]) -> Behaviour:
-    """Return a candidate's behaviour from what a sandbox observed of `plan_trial`."""
-    if report.loaded.kind is Kind.ERROR:
-        return Behaviour(report.loaded, (Result.FAILED,) * len(examples), is_dead=True)
-    if report.loaded.kind is Kind.UNKNOWN:
-        return Behaviour(report.loaded, (Result.UNKNOWN,) * len(examples))
-    observed = report.checks[: len(examples)]
-    others = report.checks[len(examples) :]
-    results = tuple(judge(example, each) for example, each in zip(examples, observed, strict=True))
-    values = tuple(each.shown if each.kind is Kind.VALUE else None for each in others)
-    tried = [each for example, each in zip(examples, observed, strict=True) if not example.raises] + list(others)
-    is_dead = bool(tried) and all(each.kind is Kind.ERROR for each in tried)
-    return Behaviour(report.loaded, results, observed, values, is_dead)
-
-
 def judge(example: Example, observation: Observation) -> Result:
     """Return how an observation compares with an example."""
     if observation.kind is Kind.UNKNOWN:
@@ -84,4 +62,4 @@ def judge(example: Example, observation: Observation) -> Result:
         return Result.PASSED if observation.error == example.raises else Result.FAILED
     if observation.kind is Kind.ERROR or observation.equal is False:
         return Result.FAILED
-    return Result.PASSED if observation.equal else Result.UNKNOWN
+    return Result.PASSED if observation.equal or example.expected is None else Result.UNKNOWN

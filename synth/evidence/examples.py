@@ -48,7 +48,7 @@ _BUILT_IN = frozenset(dir(builtins))
 
 @frozen
 class Example:
-    """What a call should result in, as source: a value, or an exception's type in `raises`.
+    """What a call should result in, as source: a value, an exception's type in `raises`, or with neither no exception.
 
     `setup` are statements to run before it. `function` is the name that it calls.
     """
@@ -62,7 +62,9 @@ class Example:
     @property
     def shown(self) -> str:
         """The example as one would write it."""
-        return f"{self.call} raises {self.raises}" if self.raises else f"{self.call} == {self.expected}"
+        if self.raises:
+            return f"{self.call} raises {self.raises}"
+        return self.call if self.expected is None else f"{self.call} == {self.expected}"
 
 
 def read_examples(text: str, *, function: str = "", parameters: Sequence[str] = ()) -> tuple[Example, ...]:
@@ -186,11 +188,10 @@ def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
         n_open += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
         if len(text) > MAX_EXPRESSION_CHARS:
             break
-        if position > start and (n_open > 0 or line.endswith("\\")):
+        is_whole = n_open <= 0 and not line.endswith("\\")
+        condition = _condition(text) if is_whole or position == start else None
+        if condition is None and not is_whole:
             continue
-        condition = _condition(text)
-        if condition is None and (n_open > 0 or line.endswith("\\")):
-            continue  # the first line: its brackets may have been in strings
         example = None if condition is None else _asserted(condition)
         return position + 1, [] if example is None else [example]
     return start + 1, []

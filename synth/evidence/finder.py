@@ -5,63 +5,66 @@ import time
 from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from functools import partial
+from typing import Protocol, Self
 
 import structlog
 
-from runtime.frozen import frozen
 from runtime.sandbox.monty import NAME as MONTY
-from runtime.sandbox.trials import Kind, Limits, Sandbox, SandboxError, Session, Trial
+from runtime.sandbox.trials import Kind, Limits, Report, Sandbox, SandboxError, Session, unknown
+from runtime.workers import WorkerError, WorkerPool
 from synth.contract.contract import Contract, Form
 from synth.evidence import ranking
-from synth.evidence.behaviour import NOTHING, Behaviour, plan_trial, read_report
-from synth.evidence.examples import Example, read_examples
+from synth.evidence.behaviour import NOTHING, Behaviour
+from synth.evidence.code_task import CodeTask, read_code_task
+from synth.evidence.edit_task import read_edit_task
+from synth.evidence.examples import Example
 from synth.evidence.finding import describe, describe_failure
-from synth.evidence.inputs import vary_calls
 from synth.evidence.inquiry import Ranking, Standing, Subject
-from synth.evidence.target import (
-    Stub,
-    choose_function,
-    find_code,
-    find_common_function,
-    find_hints,
-    find_stubs,
-    read_source,
-)
+from synth.evidence.plan import Plan, read_reports
 from synth.request import ChatRequest, text_of
 
 _log = structlog.get_logger(__name__)
 
 _FULL = "full"
-_MAX_CALLS_SHOWN_TO_INPUTS = 8
 _REQUEST_S = 3.0
 _SHORT_CHARS = 4000
+_PLAN_S = 3.0
 
 
-@frozen
-class Task:
-    """What a request says about the code that it wants: the function, its stub if it gives one, examples, inputs.
+class Task(Protocol):
+    """What a request says about the code that it wants."""
 
-    `is_for_code`: the request demands code, though it may not say which function.
-    """
+    @property
+    def examples(self) -> tuple[Example, ...]:
+        """What a candidate is held against."""
+        ...
 
-    function: str = ""
-    stub: Stub | None = None
-    examples: tuple[Example, ...] = ()
-    inputs: tuple[str, ...] = ()
-    is_for_code: bool = False
+    @property
+    def can_rank(self) -> bool:
+        """Whether the request itself shows anything by which candidates can be told apart."""
+        ...
 
+    @property
+    def is_open(self) -> bool:
+        """Whether an answer could be run at all."""
+        ...
 
-def read_task(text: str) -> Task:
-    """Return what the text of a request says. Pure; linear in its length."""
-    stubs = find_stubs(text)
-    function = choose_function(stubs, read_examples(text))
-    if not function:
-        return Task()
-    stub = next((each for each in stubs if each.name == function), None)
-    parameters = stub.parameters if stub else ()
-    examples = read_examples(text, function=function, parameters=parameters)
-    calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
-    return Task(function, stub, examples, vary_calls(function, calls, stub.hints if stub else ()))
+    def count_chars(self, text: str) -> int:
+        """Return how much there is to read for the plan of an answer."""
+        ...
+
+    def plan(self, text: str) -> Plan | None:
+        """Return what to run of an answer, None if there is nothing."""
+        ...
+
+    def with_examples(self, examples: Sequence[Example]) -> Self:
+        """Return the task with these examples of the request's instead."""
+        ...
+
+    def with_answers(self, texts: Sequence[str]) -> Self:
+        """Return the task with what all answers together say about it."""
+        ...
 
 
 class Finder:
@@ -92,12 +95,12 @@ class Finder:
     ) -> AsyncGenerator["CodeInquiry"]:
         """Return the inquiry into a request's candidates; leaving it ends everything that still runs."""
         task = await _read_request(request, contract)
-        task = replace(task, examples=self._choose_examples(task.examples))
+        task = task.with_examples(self._choose_examples(task.examples))
         usable = [box for box in self._sandboxes if level == _FULL or box.name == MONTY]
         async with AsyncExitStack() as stack:
             sessions = [await stack.enter_async_context(box.session()) for box in usable]
             budget = _Budget(self._limits, self._request_s, deadline, self._clock)
-            inquiry = CodeInquiry(task, sessions, budget)
+            inquiry = CodeInquiry(task, sessions, budget, contract.workers)
             stack.push_async_callback(inquiry.close)
             yield inquiry
 
@@ -128,30 +131,30 @@ class _Budget:
 
 
 class CodeInquiry:
-    """The evidence on candidates that answer with Python code. Implements Inquiry."""
+    """The evidence on candidates that answer with Python code, or with edits of it. Implements Inquiry."""
 
-    def __init__(self, task: Task, sessions: Sequence[Session], budget: _Budget) -> None:
+    def __init__(self, task: Task, sessions: Sequence[Session], budget: _Budget, workers: WorkerPool | None) -> None:
         self._task = task
         self._sessions = sessions
         self._budget = budget
+        self._workers = workers
         self._subjects: dict[str, Subject] = {}
         self._running: dict[Hashable, asyncio.Task[Behaviour]] = {}
 
     @property
     def can_rank(self) -> bool:
-        """Whether the request shows examples."""
-        return bool(self._task.examples)
+        """Whether the request shows examples or tests."""
+        return self._task.can_rank
 
     def add(self, subject: Subject) -> None:
         """Begin to run a candidate, unless one with the same code runs already."""
         self._subjects[subject.name] = subject
-        if self._task.function and subject.outcome not in self._running:
-            self._running[subject.outcome] = asyncio.create_task(self._behaviour(subject.text), name="evidence")
+        if self._task.is_open and self._sessions and subject.outcome not in self._running:
+            self._running[subject.outcome] = asyncio.create_task(self._observe(subject.text), name="evidence")
 
     async def rank(self, order: Sequence[str]) -> Ranking:
         """Wait for all candidates added so far, and rank them."""
-        if not self._task.function and self._task.is_for_code:
-            self._take_function_of_candidates()
+        await self._learn_from_answers()
         behaviours = {
             name: await self._running[subject.outcome] if subject.outcome in self._running else NOTHING
             for name, subject in self._subjects.items()
@@ -174,46 +177,64 @@ class CodeInquiry:
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _take_function_of_candidates(self) -> None:
-        """If the request names no function, take the one that all candidates define, and run them now."""
-        sources = [read_source(subject.text) for subject in self._subjects.values()]
-        function = find_common_function(sources)
-        if function:
-            inputs = vary_calls(function, (), find_hints(sources[0], function))
-            self._task = replace(self._task, function=function, inputs=inputs)
+    async def _learn_from_answers(self) -> None:
+        """If the answers together say more than the request, run them by that."""
+        task = self._task.with_answers([subject.text for subject in self._subjects.values()])
+        if task is not self._task:
+            await self.close()
+            self._task = task
+            self._running.clear()
             for subject in tuple(self._subjects.values()):
                 self.add(subject)
 
     def _standing(self, name: str, tier: int, behaviour: Behaviour) -> Standing:
         examples = self._task.examples
         finding = describe(behaviour, examples)
-        return Standing(name, tier, finding, describe_failure(behaviour, examples), behaviour.passed_all)
+        passed_all = self.can_rank and behaviour.passed_all
+        return Standing(name, tier, finding, describe_failure(behaviour, examples), passed_all)
 
-    async def _behaviour(self, text: str) -> Behaviour:
-        task = self._task
-        source = await asyncio.to_thread(find_code, text, task.function, task.stub)
-        if source is None:
+    async def _observe(self, text: str) -> Behaviour:
+        plan = await self._plan(text)
+        if plan is None:
             return NOTHING
-        trial, best = plan_trial(source, task.examples, task.inputs), NOTHING
+        best = NOTHING
         for session in self._sessions:
-            behaviour = await self._run(session, trial)
+            behaviour = await self._run(session, plan)
             if best is NOTHING or _n_unknown(behaviour) < _n_unknown(best):
                 best = behaviour
             if not _n_unknown(best):
                 break
         return best
 
-    async def _run(self, session: Session, trial: Trial) -> Behaviour:
-        limits = self._budget.limits()
-        if limits is None:
-            return NOTHING
+    async def _plan(self, text: str) -> Plan | None:
+        """Plan: at once for short texts, otherwise in a process that can be stopped; None if that fails."""
         try:
-            with self._budget.counting():
-                report = await session.observe(trial, limits)
-        except SandboxError as error:
-            _log.warning("a sandbox does not work; its candidates count as unknown", reason=str(error))
-            return NOTHING
-        return read_report(report, self._task.examples)
+            if self._task.count_chars(text) < _SHORT_CHARS:
+                return self._task.plan(text)
+            if self._workers is None:
+                return await asyncio.to_thread(self._task.plan, text)
+            return await self._workers.run(_plan, self._task, text, timeout_s=_PLAN_S)
+        except (WorkerError, RecursionError):
+            return None
+
+    async def _run(self, session: Session, plan: Plan) -> Behaviour:
+        reports: list[Report] = []
+        for part in plan.parts:
+            limits = self._budget.limits()
+            if limits is None:
+                reports.append(Report(unknown("no time left")))
+                continue
+            try:
+                with self._budget.counting():
+                    reports.append(await session.observe(part.trial, limits))
+            except SandboxError as error:
+                _log.warning("a sandbox does not work; its candidates count as unknown", reason=str(error))
+                return NOTHING
+        return read_reports(plan, reports, len(self._task.examples))
+
+
+def _plan(task: Task, text: str) -> Plan | None:
+    return task.plan(text)
 
 
 def _n_unknown(behaviour: Behaviour) -> int:
@@ -223,14 +244,17 @@ def _n_unknown(behaviour: Behaviour) -> int:
 
 async def _read_request(request: ChatRequest, contract: Contract) -> Task:
     """Read the last message of the user, in a thread if it is long; an empty task if it does not ask for code."""
-    if contract.form not in (Form.CODE, Form.PLAIN):
-        return Task()
     asked = next((each for each in reversed(request.messages) if each.get("role") == "user"), None)
     text = "" if asked is None else text_of(asked.get("content"))
+    if contract.form is Form.EDITS and contract.edits is not None:
+        return await asyncio.to_thread(read_edit_task, contract.edits, contract.workspace, text)
+    if contract.form not in (Form.CODE, Form.PLAIN):
+        return CodeTask()
+    is_for_code = contract.form is Form.CODE
     if not _may_ask_for_code(text):
-        return Task(is_for_code=contract.form is Form.CODE)
-    task = read_task(text) if len(text) < _SHORT_CHARS else await asyncio.to_thread(read_task, text)
-    return replace(task, is_for_code=contract.form is Form.CODE)
+        return CodeTask(is_for_code=is_for_code)
+    read = partial(read_code_task, text, is_for_code=is_for_code)
+    return read() if len(text) < _SHORT_CHARS else await asyncio.to_thread(read)
 
 
 def _may_ask_for_code(text: str) -> bool:

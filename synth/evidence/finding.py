@@ -13,7 +13,7 @@ def describe(behaviour: Behaviour, examples: Sequence[Example]) -> str:
     """Return the finding on one candidate, "" if running it showed nothing."""
     if behaviour.loaded.kind is Kind.ERROR:
         return f"does not load: {_exception(behaviour.loaded)}"
-    if behaviour.loaded.kind is Kind.UNKNOWN:
+    if behaviour.loaded.kind is Kind.UNKNOWN and Result.FAILED not in behaviour.results:
         return f"could not be run: {behaviour.loaded.message}" if behaviour.loaded.message else ""
     if not examples:
         return "raises an exception on every input" if behaviour.is_dead else ""
@@ -46,4 +46,4 @@ def _instead(observation: Observation) -> str:
 
 
 def _exception(observation: Observation) -> str:
-    return cut(f"{observation.error}: {observation.message}" if observation.message else observation.error)
+    return cut(": ".join(part for part in (observation.error, observation.message) if part))

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 
 from runtime.frozen import frozen
-from synth.evidence.behaviour import Behaviour
+from synth.evidence.behaviour import Behaviour, Result
 
 ALIVE, EXAMPLES, AGREEMENT = "alive", "examples", "agreement"
 
@@ -47,7 +47,8 @@ def _best_of(indices: list[int], behaviours: Sequence[Behaviour], voters: Sequen
     alive = [index for index in indices if not behaviours[index].is_dead] or indices
     if len(alive) < len(indices):
         by = ALIVE
-    top = [index for index in alive if not any(_beats(behaviours[other], behaviours[index]) for other in alive)]
+    scores = _score_examples(behaviours)
+    top = [index for index in alive if not any(_beats(scores[other], scores[index]) for other in alive)]
     if len(top) < len(alive):
         by = EXAMPLES
     agreeing = _most_agreed(top, behaviours, voters)
@@ -56,14 +57,18 @@ def _best_of(indices: list[int], behaviours: Sequence[Behaviour], voters: Sequen
     return agreeing, by
 
 
-def _beats(one: Behaviour, other: Behaviour) -> bool:
-    """Whether one certainly passes at least as many examples as the other, and either may or does pass more.
+def _score_examples(behaviours: Sequence[Behaviour]) -> list[tuple[int, int]]:
+    """Return how many examples each candidate passes at least and at most.
 
-    An unknown result may be a pass or a failure; so each candidate has a range, and ranges that overlap are equal.
+    An unknown result may be a pass or a failure, and so may each of a candidate that was not run at all.
     """
-    at_least, at_most = one.n_passed, one.n_passed + one.n_unknown
-    other_at_least, other_at_most = other.n_passed, other.n_passed + other.n_unknown
-    return at_least >= other_at_most and (at_least > other_at_least or at_most > other_at_most)
+    n_examples = max(len(each.results) for each in behaviours)
+    return [(each.n_passed, n_examples - each.results.count(Result.FAILED)) for each in behaviours]
+
+
+def _beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether one certainly passes at least as many as the other, and does or may pass more; overlaps are equal."""
+    return one[0] >= other[1] and (one[0] > other[0] or one[1] > other[1])
 
 
 def _most_agreed(top: list[int], behaviours: Sequence[Behaviour], voters: Sequence[Hashable]) -> list[int]:

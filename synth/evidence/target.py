@@ -62,7 +62,8 @@ def find_common_function(sources: Sequence[str]) -> str:
 def find_code(text: str, function: str, stub: Stub | None) -> str | None:
     """Return the module that an answer makes: its code, below what the request gives; None if it has no code.
 
-    Of several blocks the first that defines the function counts; a block without the definition is its body.
+    Of several blocks the first that defines the function counts. If none does, the first block is the function's body,
+    provided that the request gives its head; otherwise it is taken as it is, and lacks the function.
     """
     if len(text) > MAX_CODE_CHARS:
         return None
@@ -70,8 +71,10 @@ def find_code(text: str, function: str, stub: Stub | None) -> str | None:
     defining = next((block for block in blocks if _defines(block.unindented, function)), None)
     if defining is not None:
         return _join(stub.lead if stub else "", defining.unindented)
-    if stub is None or not blocks:
+    if not blocks:
         return None
+    if stub is None:
+        return blocks[0].unindented
     body = textwrap.indent(blocks[0].unindented, "    ")
     return _join(stub.lead, f"{stub.source}\n{body}") if blocks[0].code.strip() else None
 

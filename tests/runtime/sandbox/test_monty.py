@@ -19,7 +19,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"
     [
         "def f():\n    yield 1\n",
         "class A(Exception): pass\n",
-        "from math import *\n",
+        "from os import *\n",
         "import heapq\n",
         "from collections import OrderedDict\n",
         "import sys\nsys.exit\n",
@@ -44,6 +44,41 @@ async def test_what_cpython_lacks_as_well_is_at_fault(source: str) -> None:
     """A name or attribute that exists nowhere is the code's own failure, except in a module, which may be newer."""
     report = await observe(monty.NAME, Trial(source))
     assert report.loaded.kind is (Kind.UNKNOWN if "math" in source else Kind.ERROR)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from math import *\nx = floor(pi)",
+        "from typing import *\nfrom collections import *\ndef f(a: List[int]) -> int:\n    return 3\nx = f([])",
+        "from string import *\nx = len(digits) - 7",
+        "def f():\n    import string\n    return len(string.ascii_lowercase)\nx = f() - 23",
+        "x = 3\nif __name__ == '__main__':\n    x = 4",
+    ],
+)
+async def test_what_monty_lacks_is_made_up_for(source: str) -> None:
+    """Imports of all names, constants of `string`, and a module that is not the main one."""
+    report = await observe(monty.NAME, Trial(source, (Check("x", "3"),)))
+    assert [check.equal for check in report.checks] == [True], report
+
+
+@pytest.mark.parametrize("n_checks", [1, 2, 20])
+async def test_checks_are_made_at_once_or_alone(n_checks: int) -> None:
+    """However many, each has its own outcome, also if one of them ends the session."""
+    source = "def f(x):\n    while x == 7: pass\n    return 10 // x\n"
+    checks = tuple(Check(f"f({n})", "5") for n in range(n_checks))
+    report = await observe(monty.NAME, Trial(source, checks), Limits(step_s=0.5, trial_s=30.0))
+    expected = [(Kind.ERROR, None), *((Kind.VALUE, n == 2) for n in range(1, n_checks))]
+    if n_checks > 7:
+        expected[7] = (Kind.UNKNOWN, None)
+    assert [(check.kind, check.equal) for check in report.checks] == expected
+
+
+async def test_a_check_that_monty_cannot_read_costs_only_itself() -> None:
+    """The others are made all the same."""
+    checks = (Check("1", "1"), Check("(yield 1)", "1"), Check("2", "2"))
+    report = await observe(monty.NAME, Trial("x = 1", checks))
+    assert [check.equal for check in report.checks] == [True, None, True]
 
 
 async def test_a_module_that_is_too_long_is_not_run() -> None:

@@ -9,7 +9,7 @@ import pytest
 from runtime.sandbox.monty import MontySandbox
 from runtime.sandbox.trials import LOADED, Limits, Report, Sandbox, SandboxError, Trial
 from synth.contract.contract import derive_contract
-from synth.evidence.finder import Finder, read_task
+from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
 from synth.request import ChatRequest
 from tests.runtime.sandbox.boxes import PATIENT
@@ -159,22 +159,6 @@ async def test_leaving_ends_what_runs() -> None:
         inquiry.add(Subject("a", "model", block(GOOD), 1))
         await asyncio.sleep(0)
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "evidence"] == []
-
-
-@pytest.mark.parametrize(
-    ("text", "function", "n_examples"),
-    [
-        (ASK, "largest", 2),
-        ("Write a Python function `add`, such that add(1, 2) should be 3.", "add", 1),
-        ("Write f.\n\nassert f(1) == 2\nassert f(2) == 3", "f", 2),
-        ("What does f do?", "", 0),
-        ("", "", 0),
-    ],
-)
-def test_a_request_is_read(text: str, function: str, n_examples: int) -> None:
-    """The function that is wanted, and the examples of it."""
-    task = read_task(text)
-    assert (task.function, len(task.examples)) == (function, n_examples)
 
 
 async def test_can_rank_says_whether_there_are_examples() -> None:

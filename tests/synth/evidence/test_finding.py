@@ -2,12 +2,21 @@
 
 import pytest
 
-from runtime.sandbox.trials import LOADED, Kind, Observation, Report, failure, unknown
-from synth.evidence.behaviour import NOTHING, read_report
+from runtime.sandbox.trials import LOADED, Kind, Observation, Report, Trial, failure, unknown
+from synth.evidence.behaviour import NOTHING, Behaviour
 from synth.evidence.examples import Example
 from synth.evidence.finding import cut, describe, describe_failure
+from synth.evidence.plan import Part, Plan, read_reports
 
 ONE, EMPTY = Example("f", "f([1])", "1"), Example("f", "f([])", "0")
+
+
+def read_report(report: Report, examples: list[Example]) -> Behaviour:
+    """Return the behaviour of a candidate of one part."""
+    part = Part(Trial(""), tuple(examples), tuple(range(len(examples))))
+    return read_reports(Plan((part,)), [report], len(examples))
+
+
 RIGHT = Observation(Kind.VALUE, True, "1")
 
 

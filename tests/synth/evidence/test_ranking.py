@@ -47,6 +47,8 @@ def test_an_unknown_is_no_failure() -> None:
     assert tiers(did(U, U), did(P, P)) == Tiers((1, 0), EXAMPLES)
     assert tiers(did(U, U), did(F, F)) == Tiers((0, 1), EXAMPLES)
     assert tiers(did(P, U), did(P, F)) == Tiers((0, 1), EXAMPLES)
+    assert tiers(NOTHING, did(P, F)) == Tiers((0, 0))
+    assert tiers(NOTHING, did(P, P)) == Tiers((1, 0), EXAMPLES)
 
 
 def test_agreement_separates_equals() -> None:

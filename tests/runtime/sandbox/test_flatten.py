@@ -1,0 +1,72 @@
+"""Siblings are put in the place of their import, or left to fail."""
+
+import pytest
+
+from runtime.sandbox import forks, monty
+from runtime.sandbox.flatten import flatten
+from runtime.sandbox.namespaces import Isolation, isolation
+from runtime.sandbox.trials import Check, Kind, Trial
+from tests.runtime.sandbox.boxes import each_box, observe
+
+FILES = {
+    "cart.py": "from shop.prices import price\n\ndef total(items):\n    return sum(price(item) for item in items)\n",
+    "shop/__init__.py": "VAT = 2\n",
+    "shop/prices.py": "from shop import VAT\n\ndef price(item):\n    return VAT * item\n",
+}
+
+
+@each_box
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from cart import total\n",
+        "from cart import (\n    total,\n)\n",
+        "from cart import total as sum_up\n\ndef total(items):\n    return sum_up(items)\n",
+        "from cart import total\nfrom shop.prices import price\nassert price(1) == 2\n",
+        "from __future__ import annotations\nfrom cart import total\n",
+    ],
+)
+async def test_siblings_are_imported(box: str, source: str) -> None:
+    """Directly and by each other, under their own and under other names, in every sandbox."""
+    report = await observe(box, Trial(source, (Check("total([1, 2])", "6"),), tuple(FILES.items())))
+    assert [check.equal for check in report.checks] == [True], report
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import cart",
+        "from . import cart",
+        "from nowhere import x",
+        "def f():\n    from cart import total",
+        "from cart import",
+    ],
+)
+def test_the_rest_is_left(source: str) -> None:
+    """What is not a plain import of a sibling's names stays as it is."""
+    assert flatten(source, FILES) == source
+
+
+async def test_what_cannot_be_put_in_place_is_unknown_to_monty() -> None:
+    """CPython imports it, where there is one."""
+    trial = Trial("import cart", (Check("cart.total([1])", "2"),), tuple(FILES.items()))
+    assert (await observe(monty.NAME, trial)).loaded.kind is Kind.UNKNOWN
+    if isolation() is Isolation.NAMESPACES:
+        assert [check.equal for check in (await observe(forks.NAME, trial)).checks] == [True]
+
+
+def test_circles_end() -> None:
+    """Files that import each other are each put in place once."""
+    files = {"a.py": "from b import y\nx = 1", "b.py": "from a import x\ny = 2"}
+    assert flatten("from a import x", files).count("x = 1") == 1
+
+
+def test_a_sibling_that_does_not_parse_cannot_be_imported() -> None:
+    """The candidate is not blamed for it here."""
+    assert "ImportError" in flatten("from a import x", {"a.py": "x = ("})
+
+
+def test_growth_is_bounded() -> None:
+    """A source that would become too large is left as it is."""
+    files = {"a.py": "x = 1\n" * 50_000}
+    assert flatten("from a import x", files) == "from a import x"
