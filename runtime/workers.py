@@ -45,7 +45,13 @@ class WorkerPool:
         self._idle: list[_Worker] = []
         self._workers: set[_Worker] = set()
         self._endings: set[asyncio.Task[int]] = set()
+        self._is_closed = False
         self.n_started = 0
+
+    @property
+    def n_running(self) -> int:
+        """How many processes there are now."""
+        return len(self._workers)
 
     async def run(self, function: Callable[..., _T], *args: Any, timeout_s: float) -> _T:
         """Return `function(*args)`, which a worker process computes; or raise what the function raises.
@@ -75,12 +81,15 @@ class WorkerPool:
         return value
 
     async def close(self) -> None:
-        """Kill all processes, busy ones too: their jobs end with WorkerError."""
+        """Kill all processes, busy ones too: their jobs end with WorkerError, and so do all that follow."""
+        self._is_closed = True
         for worker in tuple(self._workers):
             self._end(worker)
         await asyncio.gather(*self._endings)
 
     async def _start(self) -> "_Worker":
+        if self._is_closed:
+            raise WorkerError("the gateway is shutting down")
         self.n_started += 1
         command = [sys.executable, "-P", "-X", "utf8", str(_CHILD), *self._preload]
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={})

@@ -129,6 +129,9 @@ async def test_closing_kills_busy_processes() -> None:
     await pool.close()
     with pytest.raises(WorkerError, match="died"):
         await job
+    with pytest.raises(WorkerError, match="shutting down"):
+        await pool.run(double, 1, timeout_s=LONG_S)
+    assert pool.n_running == 0
 
 
 async def test_jobs_wait_for_a_process() -> None:
