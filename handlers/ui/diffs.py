@@ -23,6 +23,7 @@ MAX_ROWS = 400
 _SIMILAR = 0.3  # a line less similar is another line, not the same one changed
 _CONTEXT = 3
 _MAX_LINE_STEPS = 1_000_000
+_MAX_WORD_CHARS = 10_000
 _MAX_WORD_STEPS = 20_000
 _WORDS = re.compile(r"\s*\w+|\s*[^\w\s]|\s+")
 
@@ -188,6 +189,8 @@ def _pieces(before: str | None, after: str | None, budget: DiffBudget) -> tuple[
     """Return two lines in pieces that mark the differing words; in one piece if they are too long or too unlike."""
     if before is None or after is None:
         return [Piece(before or "")], [Piece(after or "")]
+    if len(before) + len(after) > _MAX_WORD_CHARS:  # the pattern would hold the interpreter for a long line
+        return [Piece(before)], [Piece(after)]
     old, new = _WORDS.findall(before), _WORDS.findall(after)
     matcher = _Matcher(old, new, min(_MAX_WORD_STEPS, budget.word_steps))
     try:

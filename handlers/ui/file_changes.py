@@ -8,6 +8,7 @@ from handlers.ui.diffs import Diff, DiffBudget, compute_diff
 from runtime.budget import BudgetExceededError
 from synth.edits import EditForm, Workspace, apply_edits, detect_edit_form, read_workspace
 
+_MAX_STEPS = 1_000_000  # a page shows several answers, and its thread shares the interpreter
 _MAX_FILES = 20
 
 
@@ -51,7 +52,7 @@ class EditContext:
 
     def apply(self, text: str, budget: DiffBudget) -> FileChanges:
         """Return the changes that an answer makes to the files."""
-        result = apply_edits(self.form, self.shown, text)
+        result = apply_edits(self.form, self.shown, text, steps=_MAX_STEPS)
         before, after = self.shown.files, result.files
         paths = [path for path in sorted({*before, *after}) if before.get(path) != after.get(path)]
         files = [_change(path, before.get(path), after.get(path), budget) for path in paths[:_MAX_FILES]]
