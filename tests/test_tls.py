@@ -43,6 +43,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) 
         assert upstream.requests == []
     assert refused.status == 502
     assert "the TLS handshake failed" in refused.error["message"]
+    assert "self-signed certificate" in refused.error["message"]
 
 
 @pytest.mark.parametrize("name", sorted(EXCHANGES))

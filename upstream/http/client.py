@@ -3,6 +3,7 @@
 The only place that translates aiohttp's exceptions into ours.
 """
 
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,8 +32,9 @@ from upstream.retry_policy import retry_after_s
 
 MAX_REPLY_BYTES = 32 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
-MAX_ERROR_BYTES = 64 * 2**10
+MAX_ERROR_BYTES = 256 * 2**10  # some repeat the whole request in their errors; the cause comes first
 
+_MAX_REASON_CHARS = 120
 _SHOULD_RETRY = {"true": True, "false": False}  # a header that the OpenAI SDKs obey
 
 _NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready in time")
@@ -212,16 +214,22 @@ async def _bounded(
         yield piece
 
 
+async def _read_start(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> bytes:
+    """Return the body up to `limit` bytes, or up to where it breaks off."""
+    pieces: list[bytes] = []
+    with suppress(CallError, aiohttp.ClientError):
+        async for piece in _bounded(reply, limit, idle_s, timer):
+            pieces.append(piece)  # noqa: PERF401 -- what came before it breaks off counts
+    return b"".join(pieces)
+
+
 async def _read_refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer) -> CallError:
     if reply.status < 400:  # noqa: PLR2004
-        return CallError(
-            Kind.REJECTED,
-            f"HTTP {reply.status}: redirects are not followed; check base_url",
-            status=reply.status,
-        )
-    body: Any = None
-    with suppress(CallError, aiohttp.ClientError):  # then the status has to do
-        body = wire.decode_or_text(await _read(reply, MAX_ERROR_BYTES, idle_s, timer))
+        target = reply.headers.get("Location", "").partition("?")[0][:_MAX_REASON_CHARS]
+        where = f", which leads to {target}" if target else ""
+        message = f"HTTP {reply.status}: redirects are not followed; check base_url{where}"
+        return CallError(Kind.REJECTED, message, status=reply.status)
+    body = wire.decode_or_text(await _read_start(reply, MAX_ERROR_BYTES, idle_s, timer)) or None
     should_retry = _SHOULD_RETRY.get(reply.headers.get("x-should-retry", "").strip().lower())
     return read_error(body, reply.status, retry_after_s(reply.headers), should_retry=should_retry)
 
@@ -244,6 +252,20 @@ _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
 def _translate(error: Exception) -> CallError:
     for types, kind, message in _TRANSLATIONS:
         if isinstance(error, types):
-            where = f" ({error.host}:{error.port})" if isinstance(error, aiohttp.ClientConnectorError) else ""
-            return CallError(kind, message + where)
+            return CallError(kind, message + _describe_address(error))
     return CallError(Kind.CONNECT, f"the request failed ({type(error).__name__})")
+
+
+def _describe_address(error: Exception) -> str:
+    """Return where a connection failed, and the system's reason: " (127.0.0.1:9: Connection refused)"."""
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(error.certificate_error, "verify_message", "")
+        return f" ({error.host}:{error.port}{_append(reason)})"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        return f" ({error.host}:{error.port}{_append(os.strerror(number) if number else '')})"
+    return ""
+
+
+def _append(reason: str) -> str:
+    return f": {reason[:_MAX_REASON_CHARS]}" if reason else ""

@@ -147,7 +147,8 @@ def _opening(gate: asyncio.Event) -> str:
             redirect("https://elsewhere.example/v1/chat/completions", code=301),
             (
                 "there is no chat API at http://HOST/v1/chat/completions (HTTP 301: redirects are not followed; check "
-                "base_url): check base_url; if the upstream uses TLS, it begins with https://"
+                "base_url, which leads to https://elsewhere.example/v1/chat/completions): check base_url; if the "
+                "upstream uses TLS, it begins with https://"
             ),
         ),
         (

@@ -1,6 +1,7 @@
 """One attempt at one upstream: what is sent, and the kind of each failure."""
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -113,12 +114,18 @@ async def test_exceptions_of_aiohttp_become_ours(upstream: FakeUpstream, excepti
 @pytest.mark.parametrize(
     ("step", "kind", "says"),
     [
-        (redirect("http://127.0.0.1:9/elsewhere"), Kind.REJECTED, "redirects are not followed"),
+        (redirect("http://127.0.0.1:9/x?key=1"), Kind.REJECTED, "check base_url, which leads to http://127.0.0.1:9/x"),
         (header_bomb(), Kind.UNPARSABLE, "not valid HTTP"),
         (oversized(200_000), Kind.OVERSIZED, "larger than"),
         (gzip_bomb(), Kind.OVERSIZED, "larger than"),
-        (status(500, body=b"x" * 200_000), Kind.SERVER_ERROR, "HTTP 500"),
+        (status(500, body=b"x" * 200_000), Kind.SERVER_ERROR, "xxx"),
         (status(503, retry_after=3), Kind.SERVER_ERROR, "says 503"),
+        (
+            status(422, body={"detail": [{"loc": ["seed"], "msg": "no", "input": "x" * 200_000}]}),
+            Kind.REJECTED,
+            "seed: no",
+        ),
+        (status(422, body={"detail": [{"msg": "too odd", "input": "x" * 2_000_000}]}), Kind.REJECTED, "too odd"),
     ],
 )
 async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, step: Any, kind: Kind, says: str) -> None:
@@ -153,6 +160,7 @@ async def test_a_refused_connection() -> None:
             await complete(upstream)
         await upstream.close()
     assert caught.value.kind is Kind.CONNECT
+    assert re.search(r"^cannot connect \(127\.0\.0\.1:\d+: .*refused", caught.value.message, re.IGNORECASE)
 
 
 async def test_an_upstream_that_ignores_stream_is_read_as_one_chunk(upstream: FakeUpstream) -> None:
