@@ -15,6 +15,8 @@ import pytest
 
 from config.settings import ApiKey, Secret, Server, Settings
 from handlers.lifecycle.resources import apply_settings
+from tests import test_evidence as evidence
+from tests import test_verify as reviewed
 from tests.fakes import FakeUpstream, answer, drip, hang, status
 from tests.fakes.completions import error_body
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
@@ -226,6 +228,31 @@ async def test_the_pages_show_the_whole_request(tmp_path: Path) -> None:
     assert "BEGIN A" in fuse
     assert "often 0.75," in fuse
     assert "no model could answer" in refused
+
+
+async def test_a_revision_is_shown_beside_its_draft(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """With the defects that led to it, and the words that changed."""
+    async with running(reviewed.config(upstream, reviewed.says(reviewed.FINDS)), trace_dir=tmp_path) as gateway:
+        reply = await gateway.chat(ask("Two and two?"))
+        page = (await show(gateway, f"/ui/requests/{reply.json['id']}")).raw.decode()
+    assert "It is four." in page
+    assert "From the draft to the revision" in page
+    assert "<del>five</del>" in page
+    assert "<ins>four</ins>" in page
+
+
+async def test_evidence_is_on_the_cards_of_the_candidates(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """Which of them passes every example, which fails one and how; and that this decided."""
+    right, wrong = evidence.RIGHT, evidence.WRONG
+    async with running(evidence.config(upstream, wrong, right), trace_dir=tmp_path) as gateway:
+        reply = await gateway.chat(ask(evidence.QUESTION))
+        page = (await show(gateway, f"/ui/requests/{reply.json['id']}")).raw.decode()
+        row = (await show(gateway, "/ui")).raw.decode()
+    assert page.count("passes every example") == 1
+    assert page.count("fails an example") == 1
+    assert "When run: " in page
+    assert "Running the candidates decided, so no critic was asked: b." in page
+    assert '<td role="cell">evidence</td>' in row
 
 
 async def test_no_text_of_a_model_is_markup(tmp_path: Path) -> None:

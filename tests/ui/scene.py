@@ -124,7 +124,7 @@ def script_slow_answer(used: Scene) -> None:
     for name, text in CANDIDATES.items():
         used.upstream.script(name, drip(answer(text), n_bytes=300, pause_s=0.02))
     used.upstream.script("broad", status(400))
-    used.upstream.script("wise", after(0.3, paced(0.004, answer(FUSED, piece_chars=24))))
+    used.upstream.script("wise", after(0.3, paced(0.06, answer(FUSED, piece_chars=24))))
 
 
 async def grown(used: Scene, n_requests: int) -> None:

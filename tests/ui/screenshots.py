@@ -49,14 +49,14 @@ async def _taken(page: Page, used: Scene, folder: Path, shot: Shot) -> Path:
 
 async def _ask(page: Page, used: Scene, folder: Path) -> Path:
     """Take the page of a question while the critic writes."""
-    await page.set_viewport_size({"width": 1200, "height": 900})
+    await page.set_viewport_size({"width": 1200, "height": 1240})
     await page.emulate_media(color_scheme="light")
     await page.goto(f"{used.gateway.url}/ui/ask")
     script_slow_answer(used)
     await page.get_by_label("Question").fill(QUESTION)
     await page.locator("select[name=mode]").select_option("fuse")
     await page.get_by_role("button", name="Ask").click()
-    await page.get_by_text("Implementations double").last.wait_for()
+    await page.locator("#answer", has_text="With chaining").wait_for()
     await page.screenshot(path=folder / "ui-ask.png")
     return folder / "ui-ask.png"
 
