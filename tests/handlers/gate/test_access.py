@@ -99,3 +99,16 @@ def test_other_ways_to_show_a_key_are_none(shown: str | None) -> None:
     headers: CIMultiDict[str] = CIMultiDict({} if shown is None else {"Authorization": shown})
     with pytest.raises(ApiError, match="Authorization: Bearer"):
         access.authenticate(headers, KEYS)
+
+
+@pytest.mark.parametrize("headers", [{"x-api-key": "sk-ci-0123456789"}, {"Authorization": "Bearer sk-ci-0123456789"}])
+def test_a_key_may_come_in_either_header(headers: dict[str, str]) -> None:
+    """Anthropic's clients send `x-api-key`, most others a bearer token."""
+    assert access.authenticate(CIMultiDict(headers), KEYS).name == "ci"
+
+
+def test_a_wrong_bearer_token_is_not_mended_by_the_other_header() -> None:
+    """`Authorization` decides if it is there."""
+    headers = CIMultiDict({"Authorization": "Bearer wrong", "x-api-key": "sk-ci-0123456789"})
+    with pytest.raises(ApiError):
+        access.authenticate(headers, KEYS)
