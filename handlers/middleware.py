@@ -33,6 +33,7 @@ RATE_LIMITS = web.AppKey("rate_limits", RateLimits)
 CLIENT_CLOSED_REQUEST = 499  # nginx's status for a client that left; appears in the log only
 _WITHOUT_SPAN = access.PROBES | {"/metrics"}  # polled by machines
 _RNG = random.Random()  # noqa: S311 -- ids must be unique, not secret
+_PLAIN_SEGMENT = re.compile(r"[A-Za-z0-9._:-]{0,20}")
 _ACCEPTED_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 
@@ -219,6 +220,12 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
         headers.update(context.record.headers())
 
 
+def _shorten(path: str) -> str:
+    """Return an unknown path for the log: a few plain segments, so that no key that stands in it is written down."""
+    segments = [segment if _PLAIN_SEGMENT.fullmatch(segment) else "…" for segment in path.split("/")[:8]]
+    return "/".join(segments)
+
+
 def new_reply_id(unix_time: float) -> str:
     """Return an id that sorts by time: milliseconds since the epoch, then random bits, both in hex."""
     return f"chatcmpl-{int(unix_time * 1000):012x}{_RNG.getrandbits(48):012x}"
@@ -228,10 +235,11 @@ def _write_line(
     _app: web.Application, request: web.Request, context: RequestContext, status: int, ended: float
 ) -> None:
     record, path = context.record, request.path
+    is_known = request.match_info.route.resource is not None
     facts = {
         "request_id": context.request_id,
-        "method": request.method,
-        "path": path,
+        "method": request.method if is_known else request.method[:8],
+        "path": path if is_known else _shorten(path),
         "status": status,
         "seconds": rounded(ended - record.started, per_second=10_000),
         **record.facts(),

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from config.settings import Server, Settings
 from tests.fakes import FakeUpstream, after, answer
+from tests.fakes import reply as raw_reply
 from tests.processes import loaded, served
 from tests.running import Gateway, ask, model, running, settings
 
@@ -177,4 +178,55 @@ async def test_memory_is_bounded_by_configuration(
             for task in asking:
                 task.cancel()
             await asyncio.gather(*asking, return_exceptions=True)
+    assert grown < most_mib
+
+
+def peak_mib(pid: int) -> float:
+    """Return the most memory that a process has held since `forget_peak`."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))) / 1024
+
+
+def forget_peak(pid: int) -> None:
+    Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="ascii")
+
+
+def in_small_messages(n_bytes: int) -> bytes:
+    message = b'{"role":"user","content":"x"},'
+    return b'{"messages":[' + message * (n_bytes // len(message)) + message[:-1] + b"]}"
+
+
+def in_tiny_reasoning(n_bytes: int) -> bytes:
+    chunk = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"a"}}]}\n\n'
+    end = b'data: {"choices":[{"index":0,"delta":{"content":"fine"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
+    return chunk * (n_bytes // len(chunk)) + end
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize(
+    ("body", "status", "reply_mib", "most_mib"),
+    [
+        (in_small_messages(16 << 20), 400, 0, 4 * 16),  # refused before it is decoded
+        (in_small_messages(250_000), 200, 0, 4 * 1 + 50),
+        (json.dumps(ask("x" * (16 << 20))).encode(), 200, 0, 4 * 16 + 16),
+        (json.dumps(ask("q", stream=True)).encode(), 200, 6, 4 * 6 + 16),
+        (json.dumps(ask("q")).encode(), 200, 6, 4 * 6 + 16),
+    ],
+    ids=["many messages", "messages within the limit", "one long text", "tiny chunks", "tiny chunks, whole"],
+)
+async def test_the_shape_of_a_request_or_reply_takes_no_more_memory(
+    upstream: FakeUpstream, tmp_path: Path, body: bytes, status: int, reply_mib: int, most_mib: int
+) -> None:
+    """The formula of docs/operations.md holds for a thousand small things as for one that is large."""
+    stream = raw_reply(in_tiny_reasoning(reply_mib << 20), content_type="text/event-stream")
+    upstream.script("a", stream if reply_mib else answer("fine"))
+    config = tmp_path / "config.yaml"
+    config.write_text(f'models: [{{name: a, base_url: "{upstream.base_url}"}}]\n')
+    async with served(config) as (child, gateway):
+        assert (await gateway.request("GET", "/v1/models")).status == 200
+        before = memory_mib(child.pid)
+        forget_peak(child.pid)
+        reply = await gateway.chat(data=BytesIO(body), headers={"Content-Type": "application/json"})
+        grown = peak_mib(child.pid) - before
+    assert reply.status == status
     assert grown < most_mib

@@ -52,6 +52,7 @@ def answering(api: ClientApi) -> Handler:
         if trace is not None:
             trace.body = body
         parsed = api.parse(body, request.headers.get("Content-Type"))
+        del body  # the models may take minutes
         if trace is not None:
             trace.request = parsed.chat
         try:

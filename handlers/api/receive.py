@@ -12,6 +12,7 @@ from handlers.gate.body_budget import BodyReservation
 from handlers.lifecycle.connections import connection_of
 
 START_S = 10.0  # the rate is only judged after this long
+PAUSE_S = 10.0  # the longest pause within a body: one that is nearly complete must not hold its bytes for minutes
 _KB = 1024
 
 
@@ -48,7 +49,7 @@ async def _receive(request: web.Request, limits: Server, reservation: BodyReserv
                     raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body) + len(piece))
                 reservation.add(len(piece))
                 body += piece
-                timeout.reschedule(deadline(len(body)))
+                timeout.reschedule(min(deadline(len(body)), clock() + PAUSE_S))
     except TimeoutError:
         raise ApiError(
             408,

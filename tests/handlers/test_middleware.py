@@ -70,3 +70,23 @@ async def test_a_path_without_its_prefix_gets_a_hint(upstream: FakeUpstream, pat
         reply = await gateway.request("POST", path, json={})
     assert reply.status == 404
     assert reply.error["message"] == f"unknown path {path}; use {meant}: a client's base URL ends in /v1"
+
+
+@pytest.mark.parametrize(
+    ("path", "logged"),
+    [
+        ("/chat/completions", "/chat/completions"),
+        ("/v1/sk-canary-0123456789abcdef/chat", "/v1/…/chat"),
+        ("/" + "x" * 8000, "/…"),
+        ("/a" * 1000, "/a/a/a/a/a/a/a"),
+        ("/what%20is%20the%20secret", "/…"),
+    ],
+)
+async def test_the_log_holds_no_more_of_an_unknown_path_than_is_useful(
+    upstream: FakeUpstream, path: str, logged: str
+) -> None:
+    """A wrong base URL is recognizable; a key or a prompt in it is not."""
+    with capture_logs() as log:
+        async with running(settings([model("a", upstream)])) as gateway:
+            await gateway.request("GET", path)
+    assert [line["path"] for line in log if line["event"] == "request"] == [logged]
