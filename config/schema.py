@@ -125,7 +125,7 @@ CRITIC: Table = {
 
 
 def critic(place: Place) -> Section:
-    """Read a critic: a mapping, just the name of a model, or `none`, which is a section with the model None."""
+    """Read a critic: a mapping, just the name of a model, or `none` (a section whose model is None)."""
     if isinstance(place.node, Scalar):
         if place.node.text == NO_CRITIC and NO_CRITIC not in place.names.models:
             return Section(place, {"model": None})

@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from handlers.traces.memory_store import TraceMemory
 from handlers.traces.store import TraceStore
 from runtime.workers import WorkerPool
 from synth.contract.contract import WORKER_MODULES
+from upstream import redact
 from upstream.http.exchange import Exchange
 from upstream.http.exchange_choice import choose_exchange
 from upstream.openai.quirks import QuirkMemory
@@ -38,8 +40,8 @@ class Resources:
     """Owns embedded models, sandboxes, workers and trace stores, and builds a `Snapshot` for each configuration.
 
     `environ` is the environment of the process, of which embedded models get a part; MOM_HTTP_EXCHANGE in it names the
-    HTTP client for hosted models. `on_progress` reports how far
-    weights are installed if stderr is not a terminal; None: the log does. Call `open` first and `close` at the end.
+    HTTP client for hosted models. `on_progress` reports the progress of installing weights if stderr is not a terminal;
+    None: it is logged. Call `open` first and `close` at the end.
     """
 
     def __init__(
@@ -54,8 +56,8 @@ class Resources:
         self._on_progress = on_progress
         self._models_dir = models_dir
         self._sleep = sleep
-        self._quirks = QuirkMemory()  # what models refuse is true after a reload as well
-        self._workers = WorkerPool(preload=WORKER_MODULES)  # none runs before it is needed
+        self._quirks = QuirkMemory()  # kept over reloads: the models still refuse it
+        self._workers = WorkerPool(preload=WORKER_MODULES)  # started on demand
         self._unix_time = unix_time
         self._environ = environ
         self._sandboxes = Sandboxes()
@@ -187,15 +189,8 @@ def used_weights(settings: Settings) -> list[Weights]:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Return every key and secret header value of a configuration, for redaction."""
-    return list(_find_secrets(settings))
-
-
-def _find_secrets(settings: Settings) -> Iterable[str]:
-    for model in settings.models:
-        if model.api_key:
-            yield model.api_key.value
-        yield from (secret.value for secret in model.headers.values())
-    yield from (client.key.value for client in settings.server.api_keys)
+    keys = [client.key.value for client in settings.server.api_keys]
+    return [*keys, *chain.from_iterable(map(redact.secrets_of, settings.models))]
 
 
 def _choose_exchange(environ: Mapping[str, str]) -> type[Exchange]:

