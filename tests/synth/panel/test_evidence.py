@@ -1,5 +1,6 @@
 """Evidence on a panel's candidates."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from synth.events import EvidenceFound
 from synth.panel.evidence import identify_voter
 from synth.panel.layers import ask_panel
 from tests.synth.scripted_pool import model, scene
-from tests.synth.small_evidence import code
+from tests.synth.small_evidence import SmallInquiry, code
 
 RIGHT, WRONG = code("2 * n"), code("n + 1")
 JSON = {"response_format": {"type": "json_object"}}
@@ -46,3 +47,21 @@ def test_configured_models_of_one_upstream_model_are_one_voter() -> None:
     assert identify_voter(model("a", model="m")) != identify_voter(model("a", model="n"))
     weights = Weights("qwen2.5-coder-0.5b")
     assert identify_voter(model("a", model="m", weights=weights)) != identify_voter(model("a", model="m"))
+
+
+async def test_a_client_that_leaves_ends_the_inquiry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While candidates are still being run."""
+    is_ranking = asyncio.Event()
+
+    async def rank(_inquiry: SmallInquiry, _order: Any) -> Any:
+        is_ranking.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(SmallInquiry, "rank", rank)
+    stage = scene({"a": WRONG, "b": RIGHT}, examples={2: 4})
+    asking = asyncio.create_task(ask_panel(stage.run, stage.mixture))
+    await is_ranking.wait()
+    assert stage.evidence.n_open == 1
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert (asking.cancelled(), stage.evidence.n_open) == (True, 0)
