@@ -59,9 +59,9 @@ def ask_for_advice(request: ChatRequest, max_tokens: int) -> ChatRequest:
 def _quote_user(messages: Sequence[Message]) -> str:
     """Return the texts of the user's latest turns."""
     texts = [text_of(message.get("content")).strip() for message in messages if message.get("role") == "user"]
-    latest = [text for text in texts if text][-_MAX_TURNS:]
+    latest = [text for text in texts if text][-_MAX_TURNS:] or ["(nothing)"]
     sizes = [_MAX_WORDS_CHARS // 10] * (len(latest) - 1) + [_MAX_WORDS_CHARS]
-    return "\n\n".join(f"> {_cut(text, size)}" for text, size in zip(latest, sizes, strict=True)) or "> (nothing)"
+    return "\n\n".join(f"> {_cut(text, size)}" for text, size in zip(latest, sizes, strict=True))
 
 
 def _describe_course(messages: Sequence[Message]) -> str:

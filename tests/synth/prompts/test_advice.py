@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from synth.prompts.advice import ask_for_advice
 from synth.request import ChatRequest
@@ -55,3 +57,22 @@ def test_the_length_of_advice_is_limited(params: dict[str, int], limit: int) -> 
     """By the configuration, or by a smaller limit of the client; no tool and no form is asked for."""
     request = advise(work(), temperature=0.5, tool_choice="required", response_format={"type": "json_object"}, **params)
     assert request.params == {"temperature": 0.5, "max_tokens": limit}
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"role": st.sampled_from(["system", "user", "assistant", "tool"])},
+            optional={"content": st.none() | st.text(max_size=30) | st.lists(st.integers()), "tool_call_id": st.text()},
+        ),
+        max_size=6,
+    )
+)
+def test_any_conversation_can_be_summed_up(messages: list[dict[str, Any]]) -> None:
+    """Also one without a word of the user."""
+    assert text_of_advice(messages).endswith("are not meant for you.")
+
+
+def test_words_of_the_user_are_not_read_as_fields_of_the_prompt() -> None:
+    """Braces stand for themselves."""
+    assert "> {course} {words}" in text_of_advice([{"role": "user", "content": "{course} {words}"}])
