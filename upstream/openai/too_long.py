@@ -28,10 +28,11 @@ _WHOLE = _any_of(
     r"context (?:window|length|size|limit) (?:is |was |limit )?(?:exceed|overflow|too)",
     r"reached (?:the )?context length",
     r"too many (?:input |prompt |total )?tokens",
-    r"exceeds? max(?:imum)? (?:context |prompt |input )?length",
+    r"exceeds? (?:the )?max(?:imum)? (?:context |prompt |input |message )?(?:length|tokens?)\b",
+    r"expected maxlength",
     r"(?:model )?token limit exceeded|exceeded model token limit",
     r"'(?:messages|input|prompt)\b[^']{0,60}': string too long",
-    r"(?:输入|提示|上下文|请求).{0,20}(?:超过|超出|过长|太长)",
+    r"(?:输入|提示|上下文|请求|prompt).{0,20}(?:超过|超出|超限|超长|过长|太长)",
     r"超(?:过|出).{0,20}(?:长度|上下文|token)",
 )
 """Expressions that mean it by themselves."""
@@ -44,7 +45,7 @@ _MEASURE = _any_of(
     r"(?:input|prompt|messages?|conversation|request|requested|context) (?:\w+ ){0,2}tokens?\b",
     r"(?:number of|total|many|max(?:imum)?(?: \w+)?|allowed) (?:input |prompt |text )?(?:tokens|characters|bytes)",
     r"\b(?:inputs?|prompts?|messages?|conversation)\b[`'\")]* (?:is|are|was|of|must|exceeds?|too|contains?|\()",
-    r"\bcontext (?:the )?overflow|request size|payload size",
+    r"\bcontext (?:the )?overflow|request (?:size|body)|payload size|max size: \d+ tokens",
 )
 """What measures a conversation."""
 
@@ -53,10 +54,10 @@ _EXCESS = _any_of(
     r"too (?:long|large|many|big)",
     r"(?:longer|larger|greater|bigger|more) than|\d tokens? > \d",
     r"(?:must|cannot|can't) (?:be|have) (?:<|less|at most|no more|more|fewer|under|within)",
-    r"at most|up to|only supports?|expected maxlength",
+    r"at most|up to|only supports?",
     r"(?:does(?:n't| not)|not) fit",
     r"reduce|shorten|truncate",
-    r"limit(?: is|:)|limit reached|is \d+ but|maximum\b.{1,40}\bhowever",
+    r"limit(?: is|:)|limit reached|is only \d|is \d+ but|maximum\b.{1,40}\bhowever",
 )
 """What says that it is too much."""
 

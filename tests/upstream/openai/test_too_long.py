@@ -51,6 +51,15 @@ TOO_LONG = [
     (400, "Conversation is too long. Start a new one."),
     (400, "n_ctx exceeded: 9000 > 4096"),
     (400, "输入长度超过模型的最大长度"),
+    (400, "Prompt 超长"),
+    (400, "You passed 9000 input tokens. However, the model's context length is only 8192 tokens."),
+    (400, "Cannot truncate prompt with n_keep (6000) >= n_ctx (4096)"),
+    (413, "Request body too large for the model. Max size: 8000 tokens."),
+    (413, "Request exceeds the maximum allowed number of bytes."),
+    (400, "Malformed input request: expected maxLength: 20000, actual: 30000, please reformat your input."),
+    (400, "Total tokens of image and text exceed max message tokens"),
+    (400, "Input length 9000 exceeds maximum allowed token size 4096"),
+    (400, "Prompt has too many tokens (9000), the limit of the model is 8192"),
 ]
 SOMETHING_ELSE = [
     (429, "Rate limit reached for tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Try again in 3s."),
