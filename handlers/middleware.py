@@ -244,8 +244,9 @@ def _write_line(
         "seconds": rounded(ended - record.started, per_second=10_000),
         **record.facts(),
     }
-    if path in access.PROBES or (access.is_page(path) and status < 400):  # noqa: PLR2004
-        # A 503 of /readyz is an answer, not a fault; an open trace page polls every two seconds.
+    is_view = access.is_page(path) and request.method == "GET" and status < 400  # noqa: PLR2004
+    if path in access.PROBES or is_view:
+        # A 503 of /readyz is an answer, not a fault; an open trace page polls every second.
         logs.log_fast("debug", "request", facts)
     else:
         logs.log_fast("error" if status >= 500 else "info", "request", facts)  # noqa: PLR2004

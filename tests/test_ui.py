@@ -120,8 +120,10 @@ def asked(data: bytes) -> list[tuple[str, Any]]:
     return [(name.removeprefix("event: "), json.loads(value.removeprefix("data: "))) for name, value in blocks]
 
 
-async def test_a_question_from_the_page_is_an_ordinary_request(upstream: FakeUpstream) -> None:
-    """Members' texts while they are written, the critic's answer, and a trace like that of any client."""
+async def test_a_question_from_the_page_is_an_ordinary_request(
+    upstream: FakeUpstream, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Members' texts while they are written, the critic's answer, a log line and a trace like that of any client."""
     upstream.script("a", drip(answer("the words of one member"), n_bytes=40, pause_s=0.02), answer("both"))
     upstream.script("b", answer("another text"))
     async with running(config(upstream)) as gateway:
@@ -143,6 +145,9 @@ async def test_a_question_from_the_page_is_an_ordinary_request(upstream: FakeUps
     assert written
     assert "the words of one member".startswith(written)
     assert next(data for name, data in events if name == "answer")["text"] == "both"
+    (line,) = [line for line in capsys.readouterr().out.split("\n") if "path=/ui/ask" in line]
+    assert "info" in line
+    assert "api=ask" in line
     assert "the words of one member" in page
 
 
