@@ -41,10 +41,10 @@ _LANGUAGES = frozenset(
 
 @dataclass(slots=True)
 class RenderBudget:
-    """The time that all texts of a page may take together, in seconds of `clock`."""
+    """The processor time that all texts of a page may take together, in seconds, so that load does not count."""
 
     seconds: float = _PAGE_SECONDS
-    clock: Callable[[], float] = time.perf_counter
+    clock: Callable[[], float] = time.thread_time
     _spent: float = field(default=0.0, init=False)
 
     def find_deadline(self) -> float:
