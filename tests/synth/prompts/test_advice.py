@@ -75,4 +75,8 @@ def test_any_conversation_can_be_summed_up(messages: list[dict[str, Any]]) -> No
 
 def test_words_of_the_user_are_not_read_as_fields_of_the_prompt() -> None:
     """Braces stand for themselves."""
-    assert "> {course} {words}" in text_of_advice([{"role": "user", "content": "{course} {words}"}])
+    messages = [*work(step(1, note="{words}")), {"role": "assistant", "content": "{words}?"}]
+    messages[0] = {"role": "user", "content": "{course} {words}"}
+    text = text_of_advice(messages)
+    assert "> {course} {words}" in text
+    assert text.count("{words}") == 3
