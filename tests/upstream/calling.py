@@ -1,4 +1,4 @@
-"""A pool of the fake upstream's models, and calls to them; without a gateway around."""
+"""A pool of the fake upstream's models and calls to them, without a gateway."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ async def text(pool: Pool, call: Call) -> str:
 
 
 async def failure(pool: Pool, model: Model, **options: Any) -> CallError:
-    """Return how a new call fails, which it must."""
+    """Make a call that must fail, and return its CallError."""
     try:
         await pool.complete(call_of(pool, model, **options))
     except CallError as error:

@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it, and a loop in which nobody waits."""
+"""A clock that a test moves, and an event loop whose clock jumps to the next timer."""
 
 import asyncio
 import selectors
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @dataclass(slots=True)
 class Clock:
-    """Gives `now`, in seconds."""
+    """Returns `now`, in seconds, which a test sets."""
 
     now: float = 1000.0
 
@@ -20,40 +20,40 @@ class Clock:
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Waits for nothing: the time that it should have waited has passed."""
+    """A selector that does not wait, but moves its clock by the time that it should have waited."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Return what is ready, and let the time pass where that is nothing."""
+        """Return what is ready; if nothing is, move the clock."""
         ready = super().select(0)
         if not ready:
-            assert timeout is not None, "nothing is left that could happen"
+            assert timeout is not None, "no timer is left: the loop would wait for ever"
             self.now += timeout
         return ready
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """A loop in which time passes only while all wait, and then at once. It begins with 0."""
+    """An event loop whose clock starts at 0 and jumps to the next timer when every task waits."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
         super().__init__(self._jumping)
 
     def time(self) -> float:
-        """Return the loop's own seconds."""
+        """Return the seconds since the start, by the jumping clock."""
         return self._jumping.now
 
 
 def in_no_time(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine to its end in a loop whose time jumps."""
+    """Run a coroutine to its end in a loop whose clock jumps."""
     with asyncio.Runner(loop_factory=JumpingLoop) as runner:
         return runner.run(main)
 
 
 async def settle() -> None:
-    """Let the other tasks go on until they wait."""
+    """Let other tasks run until they wait."""
     for _ in range(5):
         await asyncio.sleep(0)
