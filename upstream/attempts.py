@@ -32,6 +32,7 @@ _log = structlog.get_logger(__name__)
 
 _TOO_LATE = (Kind.TIMEOUT, "the deadline passed before the call could start")
 _USAGE_WAIT_S = 2.0
+_MAX_CAUSE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,8 +322,8 @@ class _LearningScope:
         call, request = self._call, self._request
         known = (*self._route.quirks.all(), *call.quirks)
         found = find_quirks(error.body, error.status, request.messages, request.fields, known)
-        secrets = secrets_of(call.model)
-        call.quirks += [replace(each, cause=redact(each.cause, secrets)) for each in found if each not in call.quirks]
+        cause = redact(error.message, secrets_of(call.model))[:_MAX_CAUSE_CHARS]
+        call.quirks += [replace(quirk, cause=cause) for quirk in found if quirk not in call.quirks]
         error.adjusted = bool(found)
 
 

@@ -27,7 +27,6 @@ _I = re.IGNORECASE
 _MAX_STATEMENTS = 40
 _MAX_DEPTH = 6
 _MAX_WORDS = 2000  # characters; an error may quote a whole prompt
-_MAX_CAUSE = 200
 
 _CANNOT = r"can ?(?:no|['\u2019])t"
 
@@ -89,8 +88,6 @@ _CODES = frozenset(
         "value_error.extra",
         "unexpected_keyword_argument",
         "unsupportedparamserror",
-        "unsupported_country_value",
-        "unsupported_content_type",
         "unsupported_role",
     }
 )
@@ -197,8 +194,7 @@ def find_quirks(
             found.update(dict.fromkeys(quirks))
             if quirks:
                 break
-    cause = _read_cause(body)
-    return [Quirk(quirk.action, quirk.name, quirk.value, cause) for quirk in found]
+    return list(found)
 
 
 def _changes(quirk: Quirk, asked: _Asked) -> bool:
@@ -231,18 +227,25 @@ def _walk(value: Any, depth: int) -> Iterator[_Statement]:
 
 
 def _walk_text(text: str, depth: int) -> Iterator[_Statement]:
+    quoted = list(_walk(_find_json(text), depth + 1))  # a relay quotes the provider's reply
+    if quoted:
+        yield from quoted
+        return
+    words = text[:_MAX_WORDS]
+    for path in _TUPLE.findall(words):  # pydantic's errors as Python shows them
+        yield _Statement(words, "", _strip_body(re.findall(r"[\w$-]+", path)))
+    yield _Statement(words)
+
+
+def _find_json(text: str) -> Any:
+    """Return the first JSON object or list of objects inside a text, None if there is none."""
     start = min((at for at in (text.find("{"), text.find("[{")) if at >= 0), default=-1)
-    if start >= 0:
-        try:
-            inner, _ = json.JSONDecoder().raw_decode(text, start)
-        except (ValueError, RecursionError):
-            inner = None
-        if inner:  # a relay quotes the provider's reply
-            yield from _walk(inner, depth + 1)
-            return
-    for path in _TUPLE.findall(text):  # pydantic's errors as Python shows them
-        yield _Statement(text[:_MAX_WORDS], "", _strip_body(re.findall(r"[\w$-]+", path)))
-    yield _Statement(text[:_MAX_WORDS])
+    if start < 0:
+        return None
+    try:
+        return json.JSONDecoder().raw_decode(text, start)[0]
+    except (ValueError, RecursionError):
+        return None
 
 
 def _walk_object(value: Mapping[str, Any], depth: int) -> Iterator[_Statement]:
@@ -276,11 +279,6 @@ def _strip_body(path: Sequence[str]) -> tuple[str, ...]:
 
 def _split_path(param: str) -> tuple[str, ...]:
     return _strip_body([each for each in re.split(r"[.\[\]/'\"]+", param) if each])
-
-
-def _read_cause(body: Any) -> str:
-    words = next((statement.words for statement in _read_statements(body) if statement.words), "")
-    return " ".join(words.split())[:_MAX_CAUSE]
 
 
 # Rules: what a statement means for the request
