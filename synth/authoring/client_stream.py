@@ -9,7 +9,10 @@ from synth.normalize import Completion, DeltaReader
 from synth.reasoning_marks import Split
 from synth.run import Run
 from upstream.calls import Call
-from upstream.openai.stream_assembler import StreamAssembler
+from upstream.openai.stream_assembler import StreamAssembler, Text
+
+MAX_DELTA_CHARS = 5000
+"""The longest text of one delta. Some clients read lines of 64 KiB at most, and a character may need 12 bytes."""
 
 _DELTA_CHARS = 48  # of a complete text, so that a client renders it smoothly
 
@@ -25,7 +28,7 @@ class ClientStream:
         self._run = run
         self._choice = choice
         self._out: list[str] = []
-        self._lead = ""
+        self._lead = Text()
 
     @property
     def has_begun(self) -> bool:
@@ -39,7 +42,7 @@ class ClientStream:
 
     async def forward(self, call: Call) -> dict[str, Any]:
         """Stream a call, emit its deltas as they arrive, and return the assembled completion; CallError as the pool."""
-        self.is_amid, self._lead = False, ""
+        self.is_amid, self._lead = False, Text()
         assembler, reader = StreamAssembler(), DeltaReader()
         async with aclosing(self._run.pool.stream(call)) as chunks:
             async for chunk in chunks:
@@ -67,15 +70,15 @@ class ClientStream:
         """Return the deltas that may go out; leading white space waits for the first word, it may be all there is."""
         has_reasoning = split.reasoning or split.signature
         deltas: list[Event] = [ReasoningDelta(split.reasoning, self._choice, split.signature)] if has_reasoning else []
-        text = self._lead + split.text
-        if not self._out and not text.strip():
-            self._lead = text
-        elif text:
-            self._lead = ""
-            self.is_amid = True
-            self._out.append(text)
-            deltas.append(TextDelta(text, self._choice))
-        return deltas
+        if not split.text:
+            return deltas
+        if not self._out and not split.text.strip():
+            self._lead.append(split.text)
+            return deltas
+        text, self._lead = str(self._lead) + split.text, Text()
+        self.is_amid = True
+        self._out.append(text)
+        return [*deltas, *(TextDelta(part, self._choice) for part in split_text(text, MAX_DELTA_CHARS))]
 
 
 def split_text(text: str, size: int = _DELTA_CHARS) -> Iterator[str]:

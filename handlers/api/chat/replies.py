@@ -8,7 +8,7 @@ from handlers.api.client_api import Envelope
 from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
-from synth.authoring.client_stream import split_text
+from synth.authoring.client_stream import MAX_DELTA_CHARS, split_text
 from synth.events import Answered, DecidedBy, Event, Finished, ReasoningDelta, TextDelta
 from synth.normalize import Completion
 from synth.request import ChatRequest
@@ -79,9 +79,6 @@ def _content(completion: Completion) -> str | list[Any] | None:
     return completion.text or (None if _has_calls(completion) or completion.refusal else "")
 
 
-_MAX_DELTA_CHARS = 5000
-"""The longest text of one chunk. Some clients read lines of 64 KiB at most, and a character may need 12 bytes."""
-
 _AFTER_TEXT = '},"logprobs":null,"finish_reason":null}]}\n\n'
 
 
@@ -113,9 +110,9 @@ class ChunkWriter:
         """Return the chunks for an event; often none."""
         match event:
             case TextDelta(text=text, choice=choice):
-                if len(text) <= _MAX_DELTA_CHARS:
+                if len(text) <= MAX_DELTA_CHARS:
                     return f"{self._before_text[choice]}{json.dumps(text)}{_AFTER_TEXT}".encode("ascii")
-                return b"".join(self._chunk(choice, {"content": part}) for part in split_text(text, _MAX_DELTA_CHARS))
+                return b"".join(self._chunk(choice, {"content": part}) for part in split_text(text, MAX_DELTA_CHARS))
             case Answered():
                 return self._finish_choice(event)
             case _:
@@ -123,7 +120,7 @@ class ChunkWriter:
                 return self._reasoning(choice, self._work.read(event))
 
     def _reasoning(self, choice: int, text: str) -> bytes:
-        parts = split_text(text, _MAX_DELTA_CHARS)
+        parts = split_text(text, MAX_DELTA_CHARS)
         return b"".join(self._chunk(choice, {"reasoning_content": part}) for part in parts)
 
     def _finish_choice(self, answer: Answered) -> bytes:
@@ -186,7 +183,7 @@ def _split_calls(delta: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _split_arguments(function: Any) -> list[Any]:
     arguments = function.get("arguments") if isinstance(function, dict) else None
-    if not isinstance(arguments, str) or len(arguments) <= _MAX_DELTA_CHARS:
+    if not isinstance(arguments, str) or len(arguments) <= MAX_DELTA_CHARS:
         return [function]
-    first, *others = split_text(arguments, _MAX_DELTA_CHARS)
+    first, *others = split_text(arguments, MAX_DELTA_CHARS)
     return [{**function, "arguments": first}, *({"arguments": other} for other in others)]

@@ -11,6 +11,7 @@ from handlers.api.messages.errors import error_body
 from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
+from synth.authoring.client_stream import MAX_DELTA_CHARS, split_text
 from synth.events import Answered, Event, ReasoningDelta, TextDelta
 from synth.normalize import Completion
 from upstream.anthropic.blocks import block_from_call, pack_opaque
@@ -180,11 +181,10 @@ class MessageWriter:
         match block["type"]:
             case "tool_use":
                 begin = self._start({**block, "input": {}})
-                delta: dict[str, Any] = {
-                    "type": "input_json_delta",
-                    "partial_json": encode_ascii(block["input"]),
-                }
-                middle = _event("content_block_delta", index=self._index, delta=delta)
+                middle = b"".join(
+                    _event("content_block_delta", index=self._index, delta=_input_delta(part))
+                    for part in split_text(encode_ascii(block["input"]), MAX_DELTA_CHARS)
+                )
             case "thinking":
                 begin = self._start(_EMPTY_THINKING)
                 thought = {"type": "thinking_delta", "thinking": block.get("thinking", "")}
@@ -204,6 +204,10 @@ class MessageWriter:
 
 
 _EMPTY_THINKING: Mapping[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
+
+
+def _input_delta(part: str) -> dict[str, Any]:
+    return {"type": "input_json_delta", "partial_json": part}
 
 
 def _event(kind: str, **fields: Any) -> bytes:
