@@ -54,7 +54,6 @@ def odd(refuse: Refusal, text: str = "the odd one", code: int = 400) -> Any:
     return from_request(respond)
 
 
-TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 TURNS = [
     {"role": "user", "content": "Weather?"},
     {
@@ -72,7 +71,7 @@ CASES: dict[str, tuple[Refusal, dict[str, Any]]] = {
     "max_completion_tokens": (refuse_fields("max_completion_tokens"), {"max_completion_tokens": 50}),
     "several": (refuse_fields("seed", "user", "top_p", "stop"), {"seed": 1, "user": "u", "top_p": 0.5, "stop": ["x"]}),
     "developer": (refuse_developer, {"messages": [{"role": "developer", "content": "Be brief."}, *TURNS[:1]]}),
-    "tool turns": (refuse_tool_turns, {"messages": TURNS, "tools": [TOOL]}),
+    "tool turns": (refuse_tool_turns, {"messages": TURNS}),
 }
 
 
