@@ -283,6 +283,8 @@ async def test_usage_describes_the_answer_and_mom_the_whole(upstream: FakeUpstre
         usage = (await gateway.chat()).json["usage"]
     assert (usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]) == (100, 30, 130)
     assert usage["mom"] == {
+        "decided_by": "critic",
+        "author": "a",
         "calls": 3,
         "prompt_tokens": 340,
         "completion_tokens": 60,
