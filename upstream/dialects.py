@@ -69,7 +69,22 @@ class MessagesDialect:
         return MessagesReply().read
 
 
+class TokenCountDialect(MessagesDialect):
+    """Anthropic's token counter: https://docs.anthropic.com/en/api/messages-count-tokens."""
+
+    path = "/messages/count_tokens"
+
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+        """Return the body of a request to count, which has no limits."""
+        return (encode_request(messages, fields, counts=True),)
+
+    def translator(self) -> Translate:
+        """Return a translator that changes nothing."""
+        return lambda value: (value,)
+
+
 CHAT: Dialect = ChatDialect()
+TOKEN_COUNT: Dialect = TokenCountDialect()
 _DIALECTS: Mapping[str, Dialect] = {"chat": CHAT, "messages": MessagesDialect()}
 
 

@@ -17,13 +17,15 @@ from runtime.timers import TimerWheel
 from upstream import attempts
 from upstream.attempts import Route
 from upstream.breaker import Breaker, State, Status
-from upstream.calls import Call
-from upstream.dialects import dialect_of
+from upstream.calls import Attempt, Call
+from upstream.dialects import TOKEN_COUNT, dialect_of
 from upstream.errors import CallError
 from upstream.gathering import Gathering
-from upstream.http.client import MAX_REPLY_BYTES, Endpoint, Upstream, headers_of
+from upstream.http.client import MAX_REPLY_BYTES, ChatRequest, Endpoint, Upstream, headers_of
 from upstream.http.exchange import Exchange
 from upstream.http.exchange_choice import choose_exchange
+from upstream.http.timeouts import Timeouts
+from upstream.openai.conversation import Message
 from upstream.openai.quirks import Quirk, QuirkMemory
 from upstream.openai.stream_assembler import StreamAssembler
 from upstream.retry_policy import RetryBudget
@@ -32,6 +34,7 @@ from upstream.retrying import Retrying
 _log = structlog.get_logger(__name__)
 
 MAX_UPSTREAM_CONCURRENCY = 256
+_COUNT_S = 10.0  # a count is worth no longer wait, as there is an estimate
 _Chunk = dict[str, Any]
 _Key = tuple[str, str] | Weights
 
@@ -79,7 +82,8 @@ class Pool:
         self._quirks = quirks or QuirkMemory()
         self._upstreams: dict[_Key, tuple[Upstream, Slots, RetryBudget]] = {}
         self._breakers: dict[tuple[_Key, str], Breaker] = {}
-        self._routes = {model.name: self._route(model, embedded) for model in models}
+        self._models = {model.name: model for model in models}
+        self._routes = {name: self._route(model, embedded) for name, model in self._models.items()}
 
     def _route(self, model: Model, embedded: EmbeddedEndpoints | None) -> Route:
         key: _Key = model.weights or (model.base_url, model.api_key.value if model.api_key else "")
@@ -136,6 +140,21 @@ class Pool:
         finally:
             connecting.cancel()
             await asyncio.gather(connecting, return_exceptions=True)
+
+    async def count_tokens(self, name: str, messages: Sequence[Message], tools: Sequence[Any]) -> int | None:
+        """Return the prompt tokens as the model's upstream counts them; None if it cannot, or fails to."""
+        route, model = self._routes[name], self._models[name]
+        if model.api != "messages":
+            return None
+        fields = {"model": model.model, **({"tools": tools} if tools else {})}
+        request = ChatRequest(messages, fields, route.headers, TOKEN_COUNT)
+        timeouts = Timeouts(_COUNT_S, model.connect_timeout_s, None, None)
+        try:
+            reply = await route.upstream.ask(request, timeouts=timeouts, attempt=Attempt(started=self.clock()))
+        except CallError:
+            return None
+        counted = reply.get("input_tokens") if isinstance(reply, dict) else None
+        return counted if type(counted) is int else None
 
     def gather(self, calls: Sequence[Call]) -> Gathering:
         """Return the context in which all these calls run concurrently."""

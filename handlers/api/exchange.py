@@ -118,7 +118,7 @@ def _resolve_target(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> 
             param="stream",
             code="unsupported_value",
         )
-    name = _resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
+    name = resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
     mixture = _find_mixture(name, snapshot, mode)
     contract = derive_contract(chat, of_edits=mixture is not None, workers=snapshot.workers)
     problem = (
@@ -152,7 +152,7 @@ def _record_target(record: RequestRecord, target: _Target, snapshot: Snapshot, *
         check_quote(record.expected, mixture, record.currency)
 
 
-def _resolve_name(name: str, snapshot: Snapshot) -> str:
+def resolve_name(name: str, snapshot: Snapshot) -> str:
     """Return the mixture or model that a name or an alias stands for; ApiError (404) with the known names."""
     if name in snapshot.mixtures or name in snapshot.models:
         return name

@@ -44,6 +44,11 @@ class FakeAnthropic:
             await reply.write(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode())
         return reply
 
+    async def count(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        self.bodies.append(body)
+        return web.json_response({"input_tokens": 1234}, status=self.status)
+
     def events(self, message: dict[str, Any]) -> list[dict[str, Any]]:
         begun = {**message, "content": [], "stop_reason": None, "usage": {**USAGE, "output_tokens": 1}}
         found: list[dict[str, Any]] = [{"type": "message_start", "message": begun}, {"type": "ping"}]
@@ -74,6 +79,7 @@ def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
 async def gateway_over(fake: FakeAnthropic) -> AsyncGenerator[Gateway]:
     app = web.Application()
     app.router.add_post("/v1/messages", fake.handle)
+    app.router.add_post("/v1/messages/count_tokens", fake.count)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -191,3 +197,14 @@ async def test_an_overloaded_upstream_is_named_in_its_own_words() -> None:
         reply = await post(gateway, "/v1/chat/completions", messages=[{"role": "user", "content": "Why?"}])
     assert reply.status == 502
     assert "Overloaded" in reply.error["message"]
+
+
+@pytest.mark.parametrize(("status", "counted"), [(200, {"input_tokens": 1234}), (500, None)])
+async def test_tokens_are_counted_by_the_upstream_that_can(status: int, counted: dict[str, Any] | None) -> None:
+    """Else the count is an estimate, and says so."""
+    fake = FakeAnthropic(status=status)
+    question = [{"role": "user", "content": "Why?"}]
+    async with gateway_over(fake) as gateway:
+        reply = await post(gateway, "/v1/messages/count_tokens", messages=question, tools=[TOOL])
+    assert fake.bodies == [{"model": "claude", "messages": question, "tools": [TOOL]}]
+    assert reply.json == (counted or {"input_tokens": reply.json["input_tokens"], "mom": {"estimated": True}})

@@ -45,13 +45,14 @@ _FROM_CLIENT = ("thinking", "service_tier")
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 
-def encode_request(messages: Sequence[Message], fields: Mapping[str, Any]) -> bytes:
-    """Return the JSON body for messages and further fields of Chat Completions."""
+def encode_request(messages: Sequence[Message], fields: Mapping[str, Any], *, counts: bool = False) -> bytes:
+    """Return the JSON body for messages and further fields of Chat Completions; `counts` leaves out the limit."""
     system, conversation = write_conversation(messages)
     client = _client_body(messages)
     body: dict[str, Any] = {name: client[name] for name in _FROM_CLIENT if client.get(name) is not None}
     body |= {name: value for name, value in fields.items() if name not in _CHAT_ONLY}
-    body["max_tokens"] = min((fields[name] for name in _LIMITS if fields.get(name)), default=DEFAULT_MAX_TOKENS)
+    if not counts:
+        body["max_tokens"] = _limit(fields)
     body["messages"] = conversation
     if system:
         body["system"] = system
@@ -60,6 +61,10 @@ def encode_request(messages: Sequence[Message], fields: Mapping[str, Any]) -> by
         body["stop_sequences"] = [stops] if isinstance(stops, str) else stops
     body |= _write_tools(fields, client) | _write_output(fields)
     return json_codec.encode(body)
+
+
+def _limit(fields: Mapping[str, Any]) -> int:
+    return min((fields[name] for name in _LIMITS if fields.get(name)), default=DEFAULT_MAX_TOKENS)
 
 
 def _client_body(messages: Sequence[Message]) -> Mapping[str, Any]:

@@ -129,19 +129,23 @@ class Upstream:
 
     async def complete(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt; CallError for every failure."""
+        body = await self.ask(request, timeouts=timeouts, attempt=attempt)
+        attempt.usage = wire.read_usage(body)  # paid for, even if the rest is unusable
+        return wire.check_completion(body)
+
+    async def ask(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> Any:
+        """Return the JSON value that an upstream replies with, unchecked; CallError for every failure."""
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
                 data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer, attempt)
-            body = await decode_completion(
+            return await decode_completion(
                 data, MAX_EVENT_BYTES, TimeSlice(self._timers.now), request.dialect.translator()
             )
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
             timer.end()
-        attempt.usage = wire.read_usage(body)  # paid for, even if the rest is unusable
-        return wire.check_completion(body)
 
     async def stream(
         self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt

@@ -5,19 +5,27 @@ import json
 from aiohttp import web
 
 from handlers.api.body import decode_body
+from handlers.api.exchange import resolve_name
 from handlers.api.messages.parse import parse_messages
 from handlers.context import CONTEXT
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
 
 
 async def count_tokens(request: web.Request) -> web.Response:
-    """Return an estimate of a request's input tokens, marked as one in `mom.estimated`."""
+    """Return a request's input tokens, as the best-ranked member's upstream counts them.
+
+    If that has no counter it is an estimate, marked in `mom.estimated`.
+    """
     context = request[CONTEXT]
     context.record.api = "messages"
     chat = parse_messages(decode_body(context.body, request.headers.get("Content-Type")))
-    n_tokens = estimate_prompt_tokens(chat.messages)
-    if chat.params.get("tools"):
-        n_tokens += estimate_tokens(len(json.dumps(chat.params["tools"])))
+    snapshot, tools = context.snapshot, chat.params.get("tools") or ()
+    name = resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
+    mixture = snapshot.mixtures.get(name)
+    counted = await snapshot.pool.count_tokens(mixture.panel_models[0] if mixture else name, chat.messages, tools)
+    if counted is not None:
+        return web.json_response({"input_tokens": counted})
+    n_tokens = estimate_prompt_tokens(chat.messages) + (estimate_tokens(len(json.dumps(tools))) if tools else 0)
     return web.json_response({"input_tokens": n_tokens, "mom": {"estimated": True}})
 
 
