@@ -38,6 +38,6 @@ def load(path: Path, environ: Mapping[str, str], *, host: str | None = None, por
 def _build_settings(root: Section, path: Path, host: str | None, port: int | None) -> Settings:
     server = build_server(root, host, port)
     models = tuple(build_model(section, server, path.parent) for section in root.values.get("models", ()))
-    mixtures = build_mixtures(root, root.place.names)
+    mixtures = build_mixtures(root, root.place.names, path.parent)
     check_limits(root, models, mixtures)
     return Settings(path, server, models, mixtures, resolve_targets(root))

@@ -1,15 +1,19 @@
 """Builds `Mixture`s from the `critic` and `mixtures` sections, each with its complete critic."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from config.document import Items
 from config.reader import Names, Section, describe
-from config.settings import DEFAULT_MIXTURE, Bypass, BypassRule, Critic, Mixture, Proposer, Verify
+from config.settings import DEFAULT_MIXTURE, Bypass, BypassRule, Checker, Critic, Mixture, Proposer, Verify
 
 
-def build_mixtures(root: Section, names: Names) -> tuple[Mixture, ...]:
-    """Return the mixtures of the file, or else a default `mom` with every model on its panel."""
+def build_mixtures(root: Section, names: Names, folder: Path) -> tuple[Mixture, ...]:
+    """Return the mixtures of the file, or else a default `mom` with every model on its panel.
+
+    Relative paths start from `folder`.
+    """
     panel = tuple(Proposer(name) for name in names.models)
     if not root.has("mixtures"):
         if DEFAULT_MIXTURE in names.models:
@@ -17,10 +21,10 @@ def build_mixtures(root: Section, names: Names) -> tuple[Mixture, ...]:
                 f"must not be {DEFAULT_MIXTURE}, the name of the default mixture: choose another, or write `mixtures`",
             )
         return (Mixture(name=DEFAULT_MIXTURE, panel=panel, critic=_build_critic(None, root, panel)),)
-    return tuple(_build_mixture(section, root, panel) for section in root.values.get("mixtures", ()))
+    return tuple(_build_mixture(section, root, panel, folder) for section in root.values.get("mixtures", ()))
 
 
-def _build_mixture(section: Section, root: Section, every_model: tuple[Proposer, ...]) -> Mixture:
+def _build_mixture(section: Section, root: Section, every_model: tuple[Proposer, ...], folder: Path) -> Mixture:
     """Return one mixture. Keys that need no conversion come from `values_for`; the others are built here."""
     panel = _build_panel(section.values["panel"]) if "panel" in section.values else every_model
     _check_quorum_and_grace(section, panel)
@@ -35,6 +39,8 @@ def _build_mixture(section: Section, root: Section, every_model: tuple[Proposer,
         values["grace_ratio"] = section.values["grace"]
     if section.values.get("verify"):
         values["verify"] = _build_verify(section.values["verify"], critic)
+    if section.values.get("checker"):
+        values["checker"] = _build_checker(section.values["checker"], folder)
     values["stages"] = tuple(values.get("stages", ()))
     mixture = Mixture(**values)
     _check_stages_and_critic(section, mixture)
@@ -73,6 +79,22 @@ def _build_tools(section: Section) -> dict[str, Any]:
     if "advice" in section.values:
         values["tools_advice"] = section.values["advice"]
     return values
+
+
+def _build_checker(section: Section, folder: Path) -> Checker | None:
+    """Return the checker; None if its work tree is not a folder, which is reported."""
+    values = section.values_for(Checker)
+    place = section.place_of("workdir")
+    try:
+        workdir = (folder / Path(values.get("workdir", ".")).expanduser()).resolve()
+        is_folder = workdir.is_dir()
+    except (OSError, RuntimeError, ValueError):  # an unknown home, an unreadable folder, a NUL
+        place.report("cannot be looked up")
+        return None
+    if not is_folder:
+        place.report("is not a folder; a relative path starts from the folder of the configuration file")
+        return None
+    return Checker(**{**values, "workdir": workdir, "command": tuple(values.get("command", ()))})
 
 
 def _build_verify(section: Section, critic: Critic | None) -> Verify:
@@ -115,6 +137,8 @@ def _check_stages_and_critic(section: Section, mixture: Mixture) -> None:
         section.place_of("stages").report(f"must add up to the {n_panel} proposers of the panel, not to {n_stages}")
     if mixture.stages and mixture.layers > 1:
         section.place_of("stages").report("cannot be combined with layers: a further layer asks the whole panel")
+    if mixture.checker and mixture.evidence == "off":
+        section.place_of("checker").report("has no effect with evidence: off")
     if mixture.repair and mixture.evidence in ("off", "shadow"):
         section.place_of("repair").report(f"has no effect with evidence: {mixture.evidence}")
     if mixture.critic is None and mixture.mode == "fuse":

@@ -13,6 +13,7 @@ from config.values import (
     api_key,
     base_url,
     critic_prompt,
+    environment,
     headers,
     model_reference,
     money,
@@ -193,6 +194,15 @@ def model_with(table: Table) -> Reader[Section]:
     return read
 
 
+CHECKER: Table = {
+    "workdir": text,
+    "command": list_of(text, least=1),
+    "timeout_s": number(above=0),
+    "env": environment,
+    "isolate": boolean,
+    "limit": integer(1, 64),
+}
+
 MIXTURE: Table = {
     "name": new_mixture_name,
     "panel": list_of(model_with(PROPOSER), least=1),
@@ -201,6 +211,7 @@ MIXTURE: Table = {
     "layers": integer(1, 3),
     "stages": list_of(integer(1), least=1),
     "evidence": one_of(*get_args(EvidenceLevel)),
+    "checker": section(CHECKER, required=["workdir", "command"]),
     "repair": integer(0, 1),
     "verify": model_with(VERIFY),
     "orders": integer(1, 2),
@@ -237,6 +248,7 @@ TABLES: dict[str, Table] = {
     "mixtures": MIXTURE,
     "mixtures.panel": PROPOSER,
     "mixtures.verify": VERIFY,
+    "mixtures.checker": CHECKER,
     "mixtures.bypass": BYPASS,
     "mixtures.bypass.rules": BYPASS_RULE,
     "mixtures.tools": TOOLS,

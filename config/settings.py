@@ -217,6 +217,23 @@ class Verify:
 
 
 @dataclass(frozen=True, slots=True)
+class Checker:
+    """A command that tests a candidate's edits in a throw-away copy of the work tree `workdir`.
+
+    Its environment is `env`, and a PATH of the system's programs if that has none. At most `limit` of them run at the
+    same time, each for `timeout_s`. With `isolate` it runs in namespaces: without network, and without anything to
+    write to but the copy.
+    """
+
+    workdir: Path
+    command: tuple[str, ...]
+    timeout_s: float = 60.0
+    env: Mapping[str, Secret] = field(default_factory=dict)
+    isolate: bool = True
+    limit: int = 2
+
+
+@dataclass(frozen=True, slots=True)
 class Mixture:
     """A panel, a critic and a mode that clients ask for by name.
 
@@ -231,9 +248,10 @@ class Mixture:
     `tools_every_n`th. Its members then advise: by a summary in `prose`, with `advice_max_tokens` at most, or by the
     whole `transcript` with the tools in words.
     Without a critic the order of the panel decides what evidence leaves open.
-    `evidence` says where candidates may be run, and whether that decides. `stages` are the sizes of the groups of
-    proposers that are asked one after the other until a stage settles the request; () asks all at once. After a panel
-    whose candidates all fail the same example, the best-ranked author has `repair` more tries.
+    `evidence` says where candidates may be run, and whether that decides; `checker` tests edits as well. `stages` are
+    the sizes of the groups of proposers that are asked one after the other until a stage settles the request; () asks
+    all at once. After a panel whose candidates all fail the same example, the best-ranked author has `repair` more
+    tries.
     """
 
     name: str
@@ -243,6 +261,7 @@ class Mixture:
     layers: int = 1
     stages: tuple[int, ...] = ()
     evidence: EvidenceLevel = "auto"
+    checker: Checker | None = None
     repair: int = 0
     verify: Verify | None = None
     orders: int = 2

@@ -14,6 +14,7 @@ from config.reader import InvalidValue, Place, Reader, describe, is_finite, numb
 from config.settings import Secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
+_VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ALIAS = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._:/@+*-]{0,127}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _MULTIPLE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x")
@@ -111,6 +112,29 @@ def api_key(place: Place) -> Secret:
         which = describe(place) if is_from_environment(place) else "its value is not shown"
         raise InvalidValue(f"must be printable ASCII without blanks and line ends ({which})")
     return secret
+
+
+def environment(place: Place) -> dict[str, Secret]:
+    """Read the environment variables of a command. Every value is a `Secret`, because many are keys."""
+    if not isinstance(place.node, Entries):
+        raise InvalidValue("must be a mapping of variable names to texts")
+    variables: dict[str, Secret] = {}
+    for name, node in place.node.nodes.items():
+        variable = place.child(name, node)
+        try:
+            variables[name] = _read_variable(variable, name)
+        except InvalidValue as error:
+            variable.report(str(error))
+    return variables
+
+
+def _read_variable(variable: Place, name: str) -> Secret:
+    if not _VARIABLE_NAME.fullmatch(name):
+        raise InvalidValue("is not a name of an environment variable")
+    value = text(variable)
+    if "\0" in value:
+        raise InvalidValue("must not have a NUL character")
+    return Secret(value, variable.path)
 
 
 def headers(place: Place) -> dict[str, Secret]:

@@ -16,11 +16,24 @@ class Result(StrEnum):
 
 
 @frozen
+class Checked:
+    """What the operator's checker said of one candidate.
+
+    `passed` is None if that is not known: its time was over. `n_failed` is how many tests failed, None if the output
+    does not say. `output` is the end of its output.
+    """
+
+    passed: bool | None = None
+    n_failed: int | None = None
+    output: str = ""
+
+
+@frozen
 class Behaviour:
     """One candidate's results on the examples, each with what was observed, and its values on the other inputs.
 
     A value is None if it is unknown or an exception. `is_dead` says that it cannot be right: it does not load, or
-    raises an exception on all inputs. `loaded` is how it loaded.
+    raises an exception on all inputs. `loaded` is how it loaded. `checked` is None if there is no checker.
     """
 
     loaded: Observation
@@ -28,6 +41,7 @@ class Behaviour:
     observed: tuple[Observation, ...] = ()
     values: tuple[str | None, ...] = ()
     is_dead: bool = False
+    checked: Checked | None = None
 
     @property
     def n_passed(self) -> int:
@@ -41,12 +55,16 @@ class Behaviour:
 
     @property
     def passed_all(self) -> bool:
-        """Whether there are examples, and it passes them all."""
-        return bool(self.results) and self.n_passed == len(self.results)
+        """Whether there are examples or a checker, and it passes them all."""
+        if self.checked is not None and not self.checked.passed:
+            return False
+        return bool(self.results or self.checked) and self.n_passed == len(self.results)
 
     @property
     def is_known(self) -> bool:
         """Whether running it showed anything at all."""
+        if self.checked is not None and self.checked.passed is not None:
+            return True
         return self.is_dead or any(result is not Result.UNKNOWN for result in self.results) or any(self.values)
 
 

@@ -10,12 +10,14 @@ from typing import Protocol, Self
 
 import structlog
 
+from config.settings import Checker
 from runtime.sandbox.monty import NAME as MONTY
 from runtime.sandbox.trials import Kind, Limits, Report, Sandbox, SandboxError, Session, unknown
 from runtime.workers import WorkerError, WorkerPool
 from synth.contract.contract import Contract, Form
 from synth.evidence import ranking
 from synth.evidence.behaviour import NOTHING, Behaviour
+from synth.evidence.checker import Checks, EditCheck
 from synth.evidence.code_task import CodeTask, read_code_task
 from synth.evidence.edit_task import read_edit_task
 from synth.evidence.examples import Example
@@ -84,6 +86,7 @@ class Finder:
         choose_examples: Callable[[tuple[Example, ...]], tuple[Example, ...]] = lambda examples: examples,
     ) -> None:
         self._choose_examples = choose_examples
+        self._checks = Checks(clock)
         self._sandboxes = sandboxes
         self._limits = limits or Limits()
         self._request_s = request_s
@@ -91,7 +94,7 @@ class Finder:
 
     @asynccontextmanager
     async def inquire(
-        self, request: ChatRequest, contract: Contract, level: str, deadline: float
+        self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
     ) -> AsyncGenerator["CodeInquiry"]:
         """Return the inquiry into a request's candidates; leaving it ends everything that still runs."""
         task = await _read_request(request, contract)
@@ -100,7 +103,8 @@ class Finder:
         async with AsyncExitStack() as stack:
             sessions = [await stack.enter_async_context(box.session()) for box in usable]
             budget = _Budget(self._limits, self._request_s, deadline, self._clock)
-            inquiry = CodeInquiry(task, sessions, budget, contract.workers)
+            check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
+            inquiry = CodeInquiry(task, sessions, budget, contract.workers, check)
             stack.push_async_callback(inquiry.close)
             yield inquiry
 
@@ -133,7 +137,15 @@ class _Budget:
 class CodeInquiry:
     """The evidence on candidates that answer with Python code, or with edits of it. Implements Inquiry."""
 
-    def __init__(self, task: Task, sessions: Sequence[Session], budget: _Budget, workers: WorkerPool | None) -> None:
+    def __init__(
+        self,
+        task: Task,
+        sessions: Sequence[Session],
+        budget: _Budget,
+        workers: WorkerPool | None = None,
+        check: EditCheck | None = None,
+    ) -> None:
+        self._check = check
         self._task = task
         self._sessions = sessions
         self._budget = budget
@@ -143,13 +155,14 @@ class CodeInquiry:
 
     @property
     def can_rank(self) -> bool:
-        """Whether the request shows examples or tests."""
-        return self._task.can_rank
+        """Whether the request shows examples or tests, or there is a checker for it."""
+        return self._task.can_rank or self._check is not None
 
     def add(self, subject: Subject) -> None:
         """Begin to run a candidate, unless one with the same code runs already."""
         self._subjects[subject.name] = subject
-        if self._task.is_open and self._sessions and subject.outcome not in self._running:
+        is_open = (self._task.is_open and self._sessions) or self._check is not None
+        if is_open and subject.outcome not in self._running:
             self._running[subject.outcome] = asyncio.create_task(self._observe(subject.text), name="evidence")
 
     async def rank(self, order: Sequence[str]) -> Ranking:
@@ -191,10 +204,17 @@ class CodeInquiry:
         examples = self._task.examples
         finding = describe(behaviour, examples)
         passed_all = self.can_rank and behaviour.passed_all
-        return Standing(name, tier, finding, describe_failure(behaviour, examples), passed_all)
+        output = "" if behaviour.checked is None else behaviour.checked.output
+        return Standing(name, tier, finding, describe_failure(behaviour, examples), passed_all, output)
 
     async def _observe(self, text: str) -> Behaviour:
-        plan = await self._plan(text)
+        if self._check is None:
+            return await self._run_code(text)
+        behaviour, checked = await asyncio.gather(self._run_code(text), self._check.run(text))
+        return behaviour if checked is None else replace(behaviour, checked=checked)
+
+    async def _run_code(self, text: str) -> Behaviour:
+        plan = await self._plan(text) if self._sessions else None
         if plan is None:
             return NOTHING
         best = NOTHING

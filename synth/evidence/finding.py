@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from runtime.sandbox.trials import Kind, Observation
-from synth.evidence.behaviour import Behaviour, Result
+from synth.evidence.behaviour import Behaviour, Checked, Result
 from synth.evidence.examples import Example
 
 _MAX_SHOWN_CHARS = 120
@@ -11,6 +11,11 @@ _MAX_SHOWN_CHARS = 120
 
 def describe(behaviour: Behaviour, examples: Sequence[Example]) -> str:
     """Return the finding on one candidate, "" if running it showed nothing."""
+    parts = [_describe_run(behaviour, examples), _describe_checked(behaviour.checked)]
+    return "; ".join(part for part in parts if part)
+
+
+def _describe_run(behaviour: Behaviour, examples: Sequence[Example]) -> str:
     if behaviour.loaded.kind is Kind.ERROR:
         return f"does not load: {_exception(behaviour.loaded)}"
     if behaviour.loaded.kind is Kind.UNKNOWN and Result.FAILED not in behaviour.results:
@@ -23,6 +28,18 @@ def describe(behaviour: Behaviour, examples: Sequence[Example]) -> str:
     if behaviour.n_unknown:
         words.append(f"{behaviour.n_unknown} could not be run")
     return "; ".join(words)
+
+
+def _describe_checked(checked: Checked | None) -> str:
+    if checked is None:
+        return ""
+    if checked.passed is None:
+        return "the checker did not end in time"
+    if checked.passed:
+        return "passes the checker"
+    failed = "" if checked.n_failed is None else f", {checked.n_failed} failing"
+    lines = [line for line in checked.output.splitlines() if line.strip()]
+    return f"fails the checker{failed}" + (f": {cut(lines[-1])}" if lines else "")
 
 
 def describe_failure(behaviour: Behaviour, examples: Sequence[Example]) -> str | None:

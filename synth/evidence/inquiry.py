@@ -4,6 +4,7 @@ from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
+from config.settings import Checker
 from runtime.frozen import frozen
 from synth.contract.contract import Contract
 from synth.request import ChatRequest
@@ -29,7 +30,8 @@ class Standing:
 
     `tier` is 0 for the best; candidates in one tier are equal as far as evidence goes. `finding` says in words what was
     seen ("passes 2 of 3 examples; fails `f([]) == 0`: IndexError"), "" if nothing was. `failed` is the first example
-    that it fails, and `passed_all` whether there were examples and it passes them all. An unknown is never a failure.
+    that it fails, and `passed_all` whether there were examples, or a checker, and it passes them all. An unknown is
+    never a failure. `output` is the end of what the checker wrote.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Standing:
     finding: str = ""
     failed: str | None = None
     passed_all: bool = False
+    output: str = ""
 
 
 @frozen
@@ -85,9 +88,11 @@ class EvidenceFinder(Protocol):
     """Finds evidence, with the sandboxes that this machine and the configuration offer."""
 
     def inquire(
-        self, request: ChatRequest, contract: Contract, level: str, deadline: float
+        self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
     ) -> AbstractAsyncContextManager[Inquiry]:
         """Return the inquiry into a request's candidates; leaving it ends everything that still runs.
+
+        `checker` is the mixture's; it is used if the files that the conversation shows are those of its work tree.
 
         `level` is the mixture's: `shadow` and `auto` run only in what isolates by construction, `full` in any sandbox.
         `deadline` is an instant on the clock of the run.

@@ -1,4 +1,4 @@
-"""Order candidates by their behaviour: alive, then examples, then agreement, then the operator's ranking. Pure.
+"""Order candidates by their behaviour: alive, checker, examples, agreement, then the operator's ranking. Pure.
 
 Measured on HumanEval (docs/evaluation.md): examples and being alive lost no item to the best member's own answer.
 Examples are sometimes wrong, so they rank and never veto: if every candidate fails them, nothing follows. Agreement
@@ -7,11 +7,12 @@ counts models, not samples: otherwise the shared errors of a weak model outvote 
 
 from collections import Counter
 from collections.abc import Hashable, Sequence
+from math import inf
 
 from runtime.frozen import frozen
 from synth.evidence.behaviour import Behaviour, Result
 
-ALIVE, EXAMPLES, AGREEMENT = "alive", "examples", "agreement"
+ALIVE, CHECKER, EXAMPLES, AGREEMENT = "alive", "checker", "examples", "agreement"
 
 _OTHER_MODELS_VOTE = 0.6  # of the best-ranked model's
 
@@ -47,17 +48,33 @@ def _best_of(indices: list[int], behaviours: Sequence[Behaviour], voters: Sequen
     alive = [index for index in indices if not behaviours[index].is_dead] or indices
     if len(alive) < len(indices):
         by = ALIVE
-    scores = _score_examples(behaviours)
-    top = [index for index in alive if not any(_beats(scores[other], scores[index]) for other in alive)]
-    if len(top) < len(alive):
-        by = EXAMPLES
+    checked = _leave_unbeaten(alive, [_score_checker(each) for each in behaviours])
+    if len(checked) < len(alive):
+        by = CHECKER
+    top = _leave_unbeaten(checked, _score_examples(behaviours))
+    if len(top) < len(checked):
+        by = EXAMPLES if by in ("", ALIVE) else by
     agreeing = _most_agreed(top, behaviours, voters)
     if len(agreeing) < len(top):
         by = by or AGREEMENT
     return agreeing, by
 
 
-def _score_examples(behaviours: Sequence[Behaviour]) -> list[tuple[int, int]]:
+def _leave_unbeaten(indices: list[int], scores: Sequence[tuple[float, float]]) -> list[int]:
+    return [index for index in indices if not any(_beats(scores[other], scores[index]) for other in indices)]
+
+
+def _score_checker(behaviour: Behaviour) -> tuple[float, float]:
+    """Return a range for what the checker says: 1 if it passes, below 0 by the number of tests that fail."""
+    checked = behaviour.checked
+    if checked is None or checked.passed is None:
+        return (-inf, 1)
+    if checked.passed:
+        return (1, 1)
+    return (-inf, -1) if checked.n_failed is None else (-checked.n_failed, -checked.n_failed)
+
+
+def _score_examples(behaviours: Sequence[Behaviour]) -> list[tuple[float, float]]:
     """Return how many examples each candidate passes at least and at most.
 
     An unknown result may be a pass or a failure, and so may each of a candidate that was not run at all.
@@ -66,7 +83,7 @@ def _score_examples(behaviours: Sequence[Behaviour]) -> list[tuple[int, int]]:
     return [(each.n_passed, n_examples - each.results.count(Result.FAILED)) for each in behaviours]
 
 
-def _beats(one: tuple[int, int], other: tuple[int, int]) -> bool:
+def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
     """Whether one certainly passes at least as many as the other, and does or may pass more; overlaps are equal."""
     return one[0] >= other[1] and (one[0] > other[0] or one[1] > other[1])
 

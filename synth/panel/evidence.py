@@ -51,7 +51,8 @@ async def open_evidence(run: Run, mixture: Mixture, deadline: float) -> AsyncGen
     if run.evidence is None or mixture.evidence == "off" or run.contract.form in (Form.TOOLS, Form.JSON):
         yield PanelEvidence(run, mixture, None)
         return
-    async with run.evidence.inquire(run.request, run.contract, mixture.evidence, deadline) as inquiry:
+    level, checker = mixture.evidence, mixture.checker
+    async with run.evidence.inquire(run.request, run.contract, level, deadline, checker) as inquiry:
         yield PanelEvidence(run, mixture, inquiry)
 
 

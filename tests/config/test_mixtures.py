@@ -169,3 +169,37 @@ def test_the_panel_s_turns_arrive(tmp_path: Path, fan_out: str, word: str, n: in
     """A word, or every so many turns."""
     (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, tools: {{fan_out: {fan_out}}}}}]")
     assert (mixture.tools_fan_out, mixture.tools_every_n) == (word, n)
+
+
+def test_a_checker_arrives(tmp_path: Path) -> None:
+    """Its work tree is resolved from the file's folder; by default it has a minute, no environment, and isolation."""
+    (tmp_path / "src").mkdir()
+    text = "mixtures: [{name: m, checker: {workdir: src, command: [make, test], env: {A: '1'}}}]"
+    (mixture,) = mixtures_of(tmp_path, text)
+    assert mixture.checker is not None
+    assert mixture.checker.workdir == (tmp_path / "src").resolve()
+    assert (mixture.checker.command, mixture.checker.timeout_s, mixture.checker.isolate) == (("make", "test"), 60, True)
+    assert {name: secret.value for name, secret in mixture.checker.env.items()} == {"A": "1"}
+
+
+@pytest.mark.parametrize(
+    ("checker", "problem"),
+    [
+        ("{command: [a]}", "checker.workdir: is missing"),
+        ("{workdir: nowhere, command: [a]}", "is not a folder"),
+        ("{workdir: ., command: []}", "checker.command"),
+        ("{workdir: ., command: [a], env: {1A: x}}", "is not a name of an environment variable"),
+        ("{workdir: ., command: [a], env: [x]}", "must be a mapping of variable names to texts"),
+        ("{workdir: ., command: [a], limit: 0}", "checker.limit"),
+    ],
+)
+def test_a_wrong_checker_is_reported(tmp_path: Path, checker: str, problem: str) -> None:
+    """With its place and what to write instead."""
+    with pytest.raises(ConfigError) as error:
+        mixtures_of(tmp_path, f"mixtures: [{{name: m, checker: {checker}}}]")
+    assert problem in str(error.value)
+
+
+def test_a_checker_without_evidence_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="has no effect with evidence: off"):
+        mixtures_of(tmp_path, "mixtures: [{name: m, evidence: off, checker: {workdir: ., command: [a]}}]")

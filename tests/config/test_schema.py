@@ -15,11 +15,17 @@ from config.settings import Settings
 # `Settings`. A new key of a known type needs no line here.
 VALUES: tuple[Any, ...] = (
     *(512, 7, 3, 2, 1, 0.5, True, False, "0.5x"),
-    *("total", "default", "reject", "fuse", "every_turn", "ollama", "shadow", "transcript", "messages"),
+    *("/", "total", "default", "reject", "fuse", "every_turn", "ollama", "shadow", "transcript", "messages"),
     *("other", "third", "new-name", "127.0.0.9", "http://other.example/v1", "https://other.example", "Do {candidates}"),
     *(["other"], ["vision"], ["other.example"], ["https://other.example"], ["temperature"], [1, 2]),
     *({"temperature": 0.5}, {"X-Other": "x"}, {"max_tokens": "max_completion_tokens"}, {"other-*": "main"}),
-    *({"model": "other"}, {"after_s": 3}, {"input": 3, "output": 4}, {"fan_out": "every_turn"}),
+    *(
+        {"workdir": "/", "command": ["other"]},
+        {"model": "other"},
+        {"after_s": 3},
+        {"input": 3, "output": 4},
+        {"fan_out": "every_turn"},
+    ),
     *([{"name": "other", "key": "k"}], [{"name": "other", "system": "^other"}], [{"model": "other", "samples": 2}]),
 )
 
@@ -35,6 +41,7 @@ def document() -> dict[str, Any]:
         "panel": [{"model": "main", "samples": 2}, {"model": "other"}],
         "critic": {"model": "main"},
         "verify": {"model": "third"},
+        "checker": {"workdir": ".", "command": ["make", "test"]},
         "bypass": {"rules": [{"name": "rule", "max_prompt_chars": 99}]},
         "tools": {"fan_out": {"every_n": 9}},
         "quorum": 1,

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+from config.settings import Checker
 from synth.contract.contract import Contract
 from synth.evidence.inquiry import Ranking, Standing, Subject
 from synth.request import ChatRequest
@@ -71,12 +72,13 @@ class SmallEvidence:
 
     @asynccontextmanager
     async def inquire(
-        self, request: ChatRequest, contract: Contract, level: str, deadline: float
+        self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
     ) -> AsyncGenerator[SmallInquiry]:
         assert request.messages
         assert level != "off"
         assert deadline > 0
         assert contract.form is not None
+        assert checker is None
         self.inquiries.append(SmallInquiry(self._examples))
         self.n_open += 1
         try:

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.sandbox.trials import LOADED
-from synth.evidence.behaviour import NOTHING, Behaviour, Result
-from synth.evidence.ranking import AGREEMENT, ALIVE, EXAMPLES, Tiers, rank
+from synth.evidence.behaviour import NOTHING, Behaviour, Checked, Result
+from synth.evidence.ranking import AGREEMENT, ALIVE, CHECKER, EXAMPLES, Tiers, rank
 
 P, F, U = Result.PASSED, Result.FAILED, Result.UNKNOWN
 
@@ -72,6 +72,20 @@ def test_a_model_has_one_vote() -> None:
 def test_what_has_no_values_is_not_outvoted() -> None:
     """Agreement is not asked if one of the best could not be compared."""
     assert tiers(NOTHING, did(values="x"), did(values="x")) == Tiers((0, 0, 0))
+
+
+def checked(passed: bool | None, n_failed: int | None = None, *results: Result) -> Behaviour:
+    return Behaviour(LOADED, results, checked=Checked(passed, n_failed))
+
+
+def test_the_checker_comes_before_examples() -> None:
+    """It passes or not, then fewer failing tests, then the examples; what is not known is not behind."""
+    assert tiers(checked(False, 1, P), checked(True, None, F)) == Tiers((1, 0), CHECKER)
+    assert tiers(checked(False, 3), checked(False, 1), checked(False)) == Tiers((1, 0, 1), CHECKER)
+    assert tiers(checked(None), checked(False, 1)) == Tiers((0, 0))
+    assert tiers(checked(None), checked(True)) == Tiers((1, 0), CHECKER)
+    assert tiers(checked(True, None, F), checked(True, None, P)) == Tiers((1, 0), EXAMPLES)
+    assert tiers(NOTHING, checked(True)) == Tiers((1, 0), CHECKER)
 
 
 BEHAVIOURS = st.lists(

@@ -1,0 +1,107 @@
+"""The operator's own check of an edit: a command that runs on a copy of their work tree with the edit in it."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+
+from config.settings import Checker
+from runtime.sandbox import commands
+from runtime.sandbox.commands import Command, Finished
+from runtime.sandbox.trials import SandboxError
+from synth.contract.contract import Contract, Form
+from synth.edits import EditForm, EditStatus, Workspace, apply_edits
+from synth.evidence.behaviour import Checked
+
+_log = structlog.get_logger(__name__)
+
+# Summaries of test runners: pytest and Jest ("2 failed"), unittest ("failures=1, errors=2"), Rust ("3 failed;"), RSpec
+# ("2 failures"), TAP ("# fail 2"), Go ("--- FAIL:"). Each pattern is bounded, and reads the last lines alone.
+_COUNTS = (
+    re.compile(r"\b(\d{1,6}) (?:failed|failures?|errors?)\b"),
+    re.compile(r"\b(?:failures|errors)=(\d{1,6})\b"),
+    re.compile(r"^# fail (\d{1,6})$", re.MULTILINE),
+)
+_GO_FAILURE = re.compile(r"^[ \t]{0,8}--- FAIL: ", re.MULTILINE)
+_SUMMARY_LINES = 15
+
+
+class Checks:
+    """Makes the check of each request. Commands for one work tree run side by side up to the checker's limit."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._slots: dict[tuple[str, int], asyncio.Semaphore] = {}
+
+    async def prepare(self, checker: Checker, contract: Contract, deadline: float) -> "EditCheck | None":
+        """Return the check of a request's edits; None if it wants none, or of other files than the work tree's."""
+        if contract.form is not Form.EDITS or contract.edits is None:
+            return None
+        if not await asyncio.to_thread(commands.matches, checker.workdir, contract.workspace.files):
+            _log.debug("the files that are shown are not those of the checker's work tree; it is not used")
+            return None
+        slots = self._slots.setdefault((str(checker.workdir), checker.limit), asyncio.Semaphore(checker.limit))
+        return EditCheck(
+            make_command(checker), contract.edits, contract.workspace, slots, lambda: deadline - self._clock()
+        )
+
+
+class EditCheck:
+    """Checks the candidates of one request. `left_s` returns the seconds until its deadline."""
+
+    def __init__(
+        self,
+        command: Command,
+        form: EditForm,
+        workspace: Workspace,
+        slots: asyncio.Semaphore,
+        left_s: Callable[[], float],
+    ) -> None:
+        self._command = command
+        self._form = form
+        self._workspace = workspace
+        self._slots = slots
+        self._left_s = left_s
+
+    async def run(self, text: str) -> Checked | None:
+        """Return what the checker says of an answer; None if the answer has no edits, or the checker cannot run."""
+        applied = await asyncio.to_thread(apply_edits, self._form, self._workspace, text)
+        before = self._workspace.files
+        changed = {path: source for path, source in applied.files.items() if before.get(path) != source}
+        if applied.status is not EditStatus.SOUND or not changed:
+            return None
+        async with self._slots:
+            timeout_s = min(self._command.timeout_s, self._left_s())
+            if timeout_s <= 0:
+                return Checked()
+            try:
+                finished = await commands.run_in_copy(replace(self._command, timeout_s=timeout_s), changed)
+            except SandboxError as error:
+                _log.warning("the checker does not run; its candidates count as unknown", reason=str(error))
+                return None
+        return read_outcome(finished)
+
+
+def make_command(checker: Checker) -> Command:
+    """Return the command that a checker runs."""
+    env = tuple((name, secret.value) for name, secret in checker.env.items())
+    return Command(checker.workdir, checker.command, checker.timeout_s, env, isolate=checker.isolate)
+
+
+def read_outcome(finished: Finished) -> Checked:
+    """Return what a finished command says of a candidate."""
+    if finished.exit_code is None:
+        return Checked(None, None, finished.output)
+    passed = finished.exit_code == 0
+    return Checked(passed, None if passed else count_failures(finished.output), finished.output)
+
+
+def count_failures(output: str) -> int | None:
+    """Return how many tests failed by the summary at the end of an output, None if there is none."""
+    summary = "\n".join(output.splitlines()[-_SUMMARY_LINES:])
+    counted = [int(number) for pattern in _COUNTS for number in pattern.findall(summary)]
+    if counted:
+        return sum(counted)
+    return len(_GO_FAILURE.findall(output)) or None

@@ -1,0 +1,211 @@
+"""A command runs in a copy of a work tree, and nothing of it stays or gets out."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runtime.sandbox import commands
+from runtime.sandbox.commands import MAX_OUTPUT_CHARS, Command, Finished, matches, run_in_copy
+from runtime.sandbox.namespaces import Isolation, isolation
+from runtime.sandbox.trials import SandboxError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX process groups")
+
+ISOLATED = isolation() is Isolation.NAMESPACES
+each_way = pytest.mark.parametrize(
+    "isolate", [False, pytest.param(True, marks=pytest.mark.skipif(not ISOLATED, reason="needs Linux's namespaces"))]
+)
+isolated = pytest.mark.skipif(not ISOLATED, reason="needs Linux's namespaces")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """Make a work tree with two files and a folder."""
+    folder = tmp_path / "tree"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "a.txt").write_text("old a\n")
+    (folder / "sub" / "b.txt").write_text("old b\n")
+    return folder
+
+
+def shell(tree: Path, script: str, *, isolate: bool, timeout_s: float = 60.0, **env: str) -> Command:
+    return Command(tree, ("/bin/sh", "-c", script), timeout_s, tuple(env.items()), isolate=isolate)
+
+
+def contents(tree: Path) -> dict[str, str]:
+    return {str(path.relative_to(tree)): path.read_text() for path in tree.rglob("*") if path.is_file()}
+
+
+@each_way
+async def test_it_runs_in_a_copy_with_the_edits(tree: Path, *, isolate: bool) -> None:
+    """It sees the edited files among the others, and what it writes does not come back."""
+    before = contents(tree)
+    script = "cat a.txt sub/b.txt new/c.txt; echo changed > a.txt; rm sub/b.txt; touch made; exit 3"
+    finished = await run_in_copy(shell(tree, script, isolate=isolate), {"sub/b.txt": "new b\n", "new/c.txt": "new c\n"})
+    assert finished == Finished(3, "old a\nnew b\nnew c\n")
+    assert contents(tree) == before
+
+
+@each_way
+async def test_its_environment_is_what_it_is_given(
+    tree: Path, monkeypatch: pytest.MonkeyPatch, *, isolate: bool
+) -> None:
+    """No variable of the gateway's is passed on."""
+    monkeypatch.setenv("MOM_TEST_SECRET", "treasure")
+    finished = await run_in_copy(shell(tree, "env", isolate=isolate, GIVEN="1"), {})
+    names = {line.partition("=")[0] for line in finished.output.splitlines()}
+    assert "GIVEN" in names
+    assert names <= {"GIVEN", "PATH", "PWD", "OLDPWD", "SHLVL", "_"}
+
+
+@each_way
+async def test_it_is_killed_with_all_it_has_started(tree: Path, *, isolate: bool) -> None:
+    """At the end of its time, whatever it does about signals; what it has said until then is kept."""
+    script = "trap '' TERM INT; echo started; sleep 600 & sleep 600"
+    finished = await run_in_copy(shell(tree, script, isolate=isolate, timeout_s=1.0), {})
+    assert finished == Finished(None, "started\n")
+    assert not list(_children())
+
+
+@each_way
+async def test_leaving_kills_it(tree: Path, *, isolate: bool) -> None:
+    """A client that hangs up ends it as well."""
+    task = asyncio.create_task(run_in_copy(shell(tree, "sleep 600", isolate=isolate), {}))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    await asyncio.wait([task])
+    assert not list(_children())
+
+
+def _children() -> Iterator[str]:
+    for path in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        for pid in path.read_text().split():
+            cmdline = Path(f"/proc/{pid}/cmdline")
+            if cmdline.exists() and b"sleep" in cmdline.read_bytes():
+                yield pid
+
+
+@each_way
+async def test_a_flood_of_output_is_cut(tree: Path, *, isolate: bool) -> None:
+    """Its end is what counts."""
+    script = "i=0; while [ $i -lt 20000 ]; do echo line; i=$((i+1)); done; echo the end"
+    finished = await run_in_copy(shell(tree, script, isolate=isolate), {})
+    assert len(finished.output) == MAX_OUTPUT_CHARS
+    assert finished.output.endswith("the end\n")
+
+
+@isolated
+async def test_there_is_no_network(tree: Path) -> None:
+    """Not even this machine's own services."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        program = f"import socket; socket.create_connection(('127.0.0.1', {listening.getsockname()[1]}), 1)"
+        finished = await run_in_copy(Command(tree, (sys.executable, "-c", program), 60.0), {})
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    assert finished.exit_code == 1
+
+
+@isolated
+async def test_nothing_else_can_be_written(tree: Path, tmp_path: Path) -> None:
+    """Neither the work tree, nor what is beside it, nor the system; /tmp is its own."""
+    outside = tmp_path / "outside"
+    outside.write_text("untouched")
+    outside.chmod(0o666)
+    script = (
+        f"for f in {outside} {tmp_path}/new {tree}/a.txt /usr/new /etc/new /root/new /var/tmp/new; do "
+        "( echo x > $f ) 2>/dev/null && echo wrote $f; done; echo x > /tmp/own && echo own; echo x > here && echo here"
+    )
+    finished = await run_in_copy(shell(tree, script, isolate=True), {})
+    assert finished.output.split() == ["own", "here"]
+    assert outside.read_text() == "untouched"
+    assert contents(tree)["a.txt"] == "old a\n"
+    assert "own" not in os.listdir("/tmp")  # noqa: PTH208 -- pathlib's is not for async functions
+
+
+@isolated
+async def test_it_sees_no_other_process(tree: Path) -> None:
+    finished = await run_in_copy(
+        shell(tree, f"kill -0 {os.getpid()} 2>/dev/null && echo seen; echo done", isolate=True), {}
+    )
+    assert finished.output == "done\n"
+
+
+async def test_a_system_that_cannot_isolate_runs_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless the operator says so."""
+    monkeypatch.setattr(commands, "isolation", lambda: Isolation.LIMITS)
+    with pytest.raises(SandboxError, match="isolate: false"):
+        await run_in_copy(shell(tree, "true", isolate=True), {})
+    assert (await run_in_copy(shell(tree, "true", isolate=False), {})).exit_code == 0
+
+
+async def test_a_command_that_is_not_there(tree: Path) -> None:
+    with pytest.raises(SandboxError, match="cannot be started"):
+        await run_in_copy(Command(tree, ("/nowhere/to/be/found",), 10.0, isolate=False), {})
+
+
+@pytest.mark.parametrize("name", ["../escaped", "/tmp/escaped", "", "sub/../../escaped"])
+async def test_edits_stay_in_the_copy(tree: Path, name: str) -> None:
+    """A path that leads elsewhere is refused."""
+    with pytest.raises(SandboxError, match="cannot be written"):
+        await run_in_copy(shell(tree, "true", isolate=False), {name: "x"})
+
+
+async def test_links_lead_nowhere(tree: Path, tmp_path: Path) -> None:
+    """What a link of the work tree points to is copied, and not written through the link."""
+    outside = tmp_path / "outside"
+    outside.write_text("untouched")
+    (tree / "link").symlink_to(outside)
+    (tree / "folder").symlink_to(tmp_path)
+    finished = await run_in_copy(shell(tree, "cat link; echo x > link", isolate=False), {"folder/outside": "edited\n"})
+    assert finished.output == "untouched"
+    assert outside.read_text() == "untouched"
+
+
+@pytest.mark.skipif(
+    subprocess.run(["which", "git"], capture_output=True, check=False).returncode != 0, reason="needs git"
+)
+async def test_what_git_ignores_is_not_copied(tree: Path) -> None:
+    """Changes that are not committed, and new files, are."""
+    (tree / ".gitignore").write_text("ignored\n")
+    await asyncio.to_thread(_commit, tree)
+    (tree / "ignored").write_text("x")
+    (tree / "untracked").write_text("x")
+    (tree / "a.txt").write_text("changed\n")
+    (tree / "sub" / "b.txt").unlink()
+    finished = await run_in_copy(shell(tree, "cat a.txt; find . -type f | sort", isolate=False), {})
+    assert finished.output.split() == ["changed", "./.gitignore", "./a.txt", "./untracked"]
+
+
+def _commit(tree: Path) -> None:
+    git = ["git", "-C", str(tree), "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    for arguments in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *arguments], check=True)
+
+
+async def test_a_tree_that_is_too_large_is_not_copied(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "_MAX_FILES", 1)
+    with pytest.raises(SandboxError, match="too large"):
+        await run_in_copy(shell(tree, "true", isolate=False), {})
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, True),
+        ({"a.txt": "old a\n", "sub/b.txt": "old b"}, True),
+        ({"a.txt": "other\n"}, False),
+        ({"missing.txt": "x"}, False),
+        ({"../tree/a.txt": "old a\n"}, False),
+        ({"sub": "x"}, False),
+    ],
+)
+def test_a_work_tree_matches_or_not(tree: Path, files: dict[str, str], *, expected: bool) -> None:
+    """Every file is there with the same text, spaces at its end aside."""
+    assert matches(tree, files) is expected
