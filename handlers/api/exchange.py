@@ -20,6 +20,7 @@ from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError, unknown_model
 from handlers.gate.spending import SPENDING, budgets_of, check_quote, find_cost_cap, is_limit
+from handlers.lifecycle.connections import connection_of
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
@@ -209,6 +210,9 @@ class _Exchange:
         else:
             reply = JsonReply(request)
         timers = self.snapshot.pool.timers
+        connection = connection_of(request)
+        if connection is not None:
+            connection.set_deadline(timers.now() + self._deadline_s())
         expiry = timers.call_at(timers.now() + self._deadline_s(), reply.expire)
         report = partial(self._report_running, request[CONTEXT].request_id)
         reminder = timers.call_at(timers.now() + REPORT_AFTER_S, report)

@@ -25,6 +25,7 @@ _log = structlog.get_logger("http")
 
 SWEEP_EVERY_S = 1.0
 SHED_AFTER_S = 1.0
+OVERDUE_S = 3.0  # the patience with a client that reads nothing after its request's deadline
 BACKLOG = 128
 MIN_FLUSH_RATE = 16_384  # bytes a second: the slowest reader of a complete reply that is waited for
 SEND_BUFFER_BYTES = 262_144
@@ -62,6 +63,7 @@ class ClientConnection(web.RequestHandler):
         self._since = clock()
         self._n_unsent = 0
         self._unsent_since: float | None = None
+        self._deadline: float | None = None
 
     def data_received(self, data: bytes) -> None:
         """Note when the headers of a request begin."""
@@ -75,7 +77,11 @@ class ClientConnection(web.RequestHandler):
 
     def begin_request(self) -> None:
         """Note that the headers are complete and a handler has the request."""
-        self._phase = _Phase.RUNNING
+        self._phase, self._deadline = _Phase.RUNNING, None
+
+    def set_deadline(self, deadline: float) -> None:
+        """Set the instant after which a reply to this request is worth little patience; on the connection's clock."""
+        self._deadline = deadline
 
     def end_request(self) -> None:
         """Note that the handler has returned. Its reply may still have to be sent."""
@@ -108,7 +114,9 @@ class ClientConnection(web.RequestHandler):
         if self._unsent_since is None or n_unsent < self._n_unsent:
             self._unsent_since = now
         self._n_unsent = n_unsent
-        stalled = now - self._unsent_since > limits.write_timeout_s
+        is_overdue = self._deadline is not None and now > self._deadline
+        patience_s = min(limits.write_timeout_s, OVERDUE_S) if is_overdue else limits.write_timeout_s
+        stalled = now - self._unsent_since > patience_s
         crawls = self._phase is _Phase.IDLE and now - self._since > limits.write_timeout_s + n_unsent / MIN_FLUSH_RATE
         if stalled or crawls:
             transport.abort()

@@ -153,6 +153,26 @@ async def test_a_reply_that_nobody_reads_is_cut_off() -> None:
         await on.until(lambda: not on.ours())
 
 
+async def test_after_the_deadline_an_unread_reply_is_cut_off_soon() -> None:
+    """A request that nobody waits for any more holds its connection no longer than a moment."""
+
+    async def answer(request: web.BaseRequest) -> web.StreamResponse:
+        connection = connection_of(request)
+        assert connection is not None
+        connection.set_deadline(connection._clock() + 5)
+        return web.Response(body=LARGE)
+
+    async with stage(answer) as on:  # type: ignore[arg-type]  # as above
+        await on.connect(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        await on.until(lambda: bool(on.ours()) and bool(on.ours()[0].writing_paused))
+        await asyncio.sleep(0.05)
+        on.pass_time(1)
+        on.pass_time(3.5)
+        assert len(on.ours()) == 1
+        on.pass_time(1)
+        await on.until(lambda: not on.ours())
+
+
 async def test_a_slow_reader_of_a_whole_reply_has_time_by_its_size() -> None:
     """A client that takes a little each time is served, but not for hours."""
 
