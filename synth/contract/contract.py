@@ -41,10 +41,11 @@ INLINE_STEPS = 40_000
 WORKER_MODULES = (__name__,)
 """What a worker process for contracts should import before its first job."""
 
-_WORKER_TIMEOUT_S = 10.0  # three times what the budget of steps takes: a worker may wait for a core
+_WORKER_TIMEOUT_S = 5.0  # twice what the budget of steps takes: a worker may wait for a core
 _NO_FILES = Workspace()
 _MAX_COMPARED_CHARS = 100_000  # longer texts are the same only byte for byte
 _CHARS_PER_VALUE = 4
+_MAX_CALLS = 1_000  # agents make some ten at once
 _T = TypeVar("_T")
 
 
@@ -135,6 +136,9 @@ class Contract:
         """Check an answer as `read` does, but raise BudgetExceededError if that takes more steps than there are."""
         budget.spend_chars(len(completion.text))
         calls = list_calls(completion)
+        if len(calls) > _MAX_CALLS:
+            finding = f"the answer makes {len(calls)} calls, more than {_MAX_CALLS}"
+            return Reading(completion, finding, ("calls", len(calls), completion.text))
         if calls or (self.tools and self.must_call):
             return Reading(completion, self._find_call_defect(calls, budget), _text_outcome(completion))
         if self.json and not completion.refusal:

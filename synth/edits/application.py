@@ -16,7 +16,7 @@ from synth.edits.udiff import apply_udiff
 from synth.edits.whole import apply_file_listings
 from synth.edits.workspace import Workspace
 
-MAX_STEPS = 10_000_000
+MAX_STEPS = 8_000_000
 """The default budget for one answer: about two seconds; real edits of large files stay far below."""
 
 _NAME_PUNCTUATION = "<>|?*`\0"

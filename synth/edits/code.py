@@ -4,6 +4,8 @@ import ast
 import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from itertools import islice
 from os.path import commonprefix
 
@@ -16,7 +18,7 @@ _PYTHON = {"python", "py", "python3"}
 _MIN_SHARE = 0.5
 _MAX_BLOCK_ANSWER_CHARS = 100_000
 _MAX_FENCES = 500
-_MAX_TREE_CHARS = 8_000
+_MAX_TREE_CHARS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,13 @@ class CodeBlock:
     def outcome(self) -> Hashable:
         """Equal for two blocks whose Python differs only in layout and comments, or whose text is the same.
 
-        Python of more than 8,000 characters is compared as text: a syntax tree takes too long in a turn of the loop.
+        Python of more than 6,000 characters is compared as text: a syntax tree takes too long in a turn of the loop.
         """
-        as_text = ("text", "\n".join(line.rstrip() for line in self.code.strip().splitlines()))
-        if self.language not in _PYTHON or len(self.code) > _MAX_TREE_CHARS:
-            return as_text
-        try:
-            tree = parse_python(self.unindented)
-            return as_text if tree is None else ("python", ast.dump(tree))
-        except (SyntaxError, RecursionError):
-            return as_text
+        if self.language in _PYTHON and len(self.code) <= _MAX_TREE_CHARS:
+            digest = _digest_tree(self.unindented)
+            if digest is not None:
+                return ("python", digest)
+        return ("text", "\n".join(line.rstrip() for line in self.code.strip().splitlines()))
 
     @property
     def unindented(self) -> str:
@@ -49,6 +48,16 @@ class CodeBlock:
         indents = [line[: len(line) - len(line.lstrip(" \t"))] for line in lines if line]
         margin = commonprefix(indents)  # noqa: RUF071 -- of characters, as wanted
         return "\n".join([line[len(margin) :] for line in lines])
+
+
+@lru_cache(maxsize=64)
+def _digest_tree(code: str) -> bytes | None:
+    """Return a digest of the syntax tree of Python, None if it has none. Each candidate is compared several times."""
+    try:
+        tree = parse_python(code)
+        return None if tree is None else sha256(ast.dump(tree).encode("utf-8", "surrogatepass")).digest()
+    except (SyntaxError, RecursionError):
+        return None
 
 
 def find_code_block(text: str) -> CodeBlock | None:

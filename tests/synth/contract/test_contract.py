@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.contract.contract import Contract, Form, derive_contract
+from runtime.workers import WorkerPool
+from synth.contract.contract import WORKER_MODULES, Contract, Form, derive_contract
+from synth.edits import EditForm, Workspace
 from synth.normalize import Completion
 from synth.request import ChatRequest
 
@@ -175,3 +177,44 @@ def test_only_a_fence_around_the_whole_goes(text: str, inside: str | None) -> No
 def test_a_call_that_nobody_may_make_is_a_finding() -> None:
     """Without tools, and where tool_choice forbids them."""
     assert "the request allows none" in str(finding(Contract(), Completion("", tool_calls=(call("f"),))))
+
+
+def test_an_answer_of_thousands_of_calls_is_broken() -> None:
+    """A model that is stuck; none of the calls is looked at."""
+    calls = tuple(call("f") for _ in range(5_000))
+    assert "makes 5000 calls" in str(finding(contract_of_tool(), Completion("", tool_calls=calls)))
+
+
+def contract_of_tool() -> Contract:
+    return derive_contract(request(tools=[TOOL]))
+
+
+async def test_an_answer_is_checked_alike_at_once_and_in_a_worker() -> None:
+    """Small ones here, large ones in another process."""
+    workers = WorkerPool(preload=WORKER_MODULES)
+    contract = Contract(json=True, schema={"type": "array", "items": {"type": "integer"}}, workers=workers)
+    small, large = Completion("[1, 2]"), Completion(json.dumps(list(range(100_000))))
+    wrong = Completion(json.dumps([*range(100_000), "x"]))
+    try:
+        assert await contract.read_async(small) == contract.read(small)
+        assert workers.n_started == 0
+        assert await contract.read_async(large) == contract.read(large)
+        assert await contract.read_async(wrong) == contract.read(wrong)
+        assert workers.n_started == 1
+        assert "at $[100000]" in str(contract.read(wrong).finding)
+    finally:
+        await workers.close()
+
+
+async def test_without_workers_a_large_answer_is_checked_here() -> None:
+    """As in an evaluation, where nobody else waits."""
+    contract = Contract(json=True, schema={"type": "array", "items": {"type": "integer"}})
+    assert (await contract.read_async(Completion(json.dumps(list(range(50_000)))))).finding is None
+
+
+async def test_an_answer_that_exceeds_every_budget_is_broken() -> None:
+    """It is said that it was not checked."""
+    contract = Contract(edits=EditForm.EDIT_BLOCKS, workspace=Workspace({"x.py": "a\n" * 60_000}))
+    block = "x.py\n<<<<<<< SEARCH\nq\n=======\ny\n>>>>>>> REPLACE\n"
+    assert "too complex" in str((await contract.read_async(Completion(block * 5_000))).finding)
+    assert await contract.assemble([(block * 5_000, 1)]) is None
