@@ -21,8 +21,10 @@ def read_text(path: Path, *, missing: str) -> str:
         raise ConfigError(f"{path}: file not found: {missing}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder, not a file") from None
-    except OSError as error:
+    except PermissionError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror}): check its permissions") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     if len(content) > MAX_BYTES:
         raise ConfigError(f"{path}: is larger than {MAX_BYTES >> 10} KiB: is it a configuration file?")
     if content.startswith(_UTF16):

@@ -45,4 +45,4 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     """The cause and the remedy."""
     assert refused(tmp_path / "none") == ": file not found: make one"
     assert refused(tmp_path) == ": is a folder, not a file"
-    assert refused(tmp_path / ("x" * 300)) == ": cannot be read (File name too long): check its permissions"
+    assert refused(tmp_path / ("x" * 300)) == ": cannot be read (File name too long)"
