@@ -1,6 +1,7 @@
 """The providers that config.yaml may name instead of a base URL, with the facts known about each."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import get_args
 
 from config.settings import Capability, UpstreamApi
@@ -19,6 +20,8 @@ class Provider:
 
     `base_url` speaks `api`; it is "" for embedded models. `key_variable` is the usual environment
     variable of the API key, None if no key is needed. `default_model` is used if a model names only its provider.
+    `rename` are parameters that all of its models know by another name, `roles` roles that they do not know, with the
+    roles that are sent instead.
     """
 
     base_url: str
@@ -26,6 +29,8 @@ class Provider:
     capabilities: frozenset[Capability]
     default_model: str | None = None
     api: UpstreamApi = "chat"
+    rename: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, str] = field(default_factory=dict)
 
 
 def _local(base_url: str) -> Provider:
@@ -33,7 +38,12 @@ def _local(base_url: str) -> Provider:
 
 
 PROVIDERS: dict[str, Provider] = {
-    "openai": Provider("https://api.openai.com/v1", "OPENAI_API_KEY", ALL_CAPABILITIES),
+    "openai": Provider(
+        "https://api.openai.com/v1",
+        "OPENAI_API_KEY",
+        ALL_CAPABILITIES,
+        rename={"max_tokens": "max_completion_tokens"},
+    ),
     "openrouter": Provider(
         "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ALL_CAPABILITIES, default_model="openrouter/auto"
     ),
@@ -46,9 +56,18 @@ PROVIDERS: dict[str, Provider] = {
         ALL_CAPABILITIES - {"logprobs"},
     ),
     "groq": Provider("https://api.groq.com/openai/v1", "GROQ_API_KEY", ALL_CAPABILITIES - {"logprobs"}),
-    "mistral": Provider("https://api.mistral.ai/v1", "MISTRAL_API_KEY", ALL_CAPABILITIES - {"logprobs"}),
+    "mistral": Provider(
+        "https://api.mistral.ai/v1",
+        "MISTRAL_API_KEY",
+        ALL_CAPABILITIES - {"logprobs"},
+        rename={"max_completion_tokens": "max_tokens"},
+        roles={"developer": "system"},
+    ),
     "deepseek": Provider(
-        "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY", frozenset(["tools", "json_object", "logprobs"])
+        "https://api.deepseek.com/v1",
+        "DEEPSEEK_API_KEY",
+        frozenset(["tools", "json_object", "logprobs"]),
+        roles={"developer": "system"},
     ),
     "together": Provider("https://api.together.xyz/v1", "TOGETHER_API_KEY", ALL_CAPABILITIES),
     "ollama": _local("http://127.0.0.1:11434/v1"),

@@ -1,10 +1,9 @@
 """What a model does not take, and how a request is fitted to it.
 
 OpenAI-compatible upstreams differ in what they refuse: a parameter, a value, a role, a field of the history. A `Quirk`
-says how a request must differ for one model. Quirks come from two places, and are applied in this order: `drop` and
-`rename` of the model in config.yaml (docs/configuration.md), and what the upstream itself has said in a refusal
-(refusals.py), remembered for the life of the process. What is known of a provider beforehand are its `capabilities` in
-config/providers.py, which decide how a request is put before it comes here.
+says how a request must differ for one model. Quirks come from three places, and are applied in this order: the
+provider's row in config/providers.py, `drop` and `rename` of the model in config.yaml (docs/configuration.md), and what
+the upstream itself has said in a refusal (refusals.py), remembered for the life of the process.
 
 To add a kind of quirk: a name in `Action`, a function in `_APPLY`, words in `_WORDS`, and a rule in refusals.py.
 """
@@ -18,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from config.providers import PROVIDERS
 from config.settings import Model
 from runtime.frozen import frozen
 from upstream.openai import in_words
@@ -392,8 +392,16 @@ class QuirkMemory:
 
 
 def configured_quirks(model: Model) -> tuple[Quirk, ...]:
-    """Return the quirks that config.yaml states: `drop`, and `rename`."""
+    """Return what is known without asking: of the provider, and by `drop` and `rename` in config.yaml, which win."""
+    stated = {*model.drop, *model.rename, *model.rename.values()}
+    provider = PROVIDERS.get(model.provider or "")
+    known: list[Quirk] = []
+    if provider is not None and provider.base_url == model.base_url:
+        renamed = [pair for pair in provider.rename.items() if stated.isdisjoint(pair)]
+        known += [Quirk(Action.RENAME, name, other) for name, other in renamed]
+        known += [Quirk(Action.ROLE, role, other) for role, other in provider.roles.items()]
     return (
+        *known,
         *(Quirk(Action.DROP, name) for name in sorted(model.drop)),
         *(Quirk(Action.RENAME, name, other) for name, other in model.rename.items()),
     )

@@ -6,7 +6,7 @@ import pytest
 
 from config.settings import Model
 from upstream.openai.conversation import Conversation
-from upstream.openai.quirks import Action, ModelQuirks, Quirk, QuirkMemory, fit
+from upstream.openai.quirks import Action, ModelQuirks, Quirk, QuirkMemory, configured_quirks, fit
 
 USER = {"role": "user", "content": "?"}
 CALL = {"id": "call_abcdef123", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Rome"}'}}
@@ -193,6 +193,23 @@ def test_names_of_one_model_share_what_is_learnt() -> None:
     assert memory.of(_model("b")).learnt() == (quirk,)
     assert memory.of(_model("c", model="other")).learnt() == ()
     assert memory.of(_model("d", "http://elsewhere/v1")).learnt() == ()
+
+
+OPENAI = "https://api.openai.com/v1"
+
+
+def test_a_provider_s_row_comes_first_and_config_wins() -> None:
+    """A row holds at the provider's own base URL, unless `drop` or `rename` say otherwise."""
+    row = Quirk(Action.RENAME, "max_tokens", "max_completion_tokens")
+    assert configured_quirks(Model("a", OPENAI, "openai", None, "m")) == (row,)
+    assert configured_quirks(Model("a", "http://elsewhere/v1", "openai", None, "m")) == ()
+    back = {"max_completion_tokens": "max_tokens"}
+    renamed = configured_quirks(Model("a", OPENAI, "openai", None, "m", rename=back))
+    assert renamed == (Quirk(Action.RENAME, "max_completion_tokens", "max_tokens"),)
+    dropped = configured_quirks(Model("a", OPENAI, "openai", None, "m", drop=frozenset({"seed", "max_tokens"})))
+    assert dropped == (Quirk(Action.DROP, "max_tokens"), Quirk(Action.DROP, "seed"))
+    roles = configured_quirks(Model("a", "https://api.deepseek.com/v1", "deepseek", None, "m"))
+    assert roles == (Quirk(Action.ROLE, "developer", "system"),)
 
 
 def test_what_is_learnt_is_bounded() -> None:
