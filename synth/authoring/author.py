@@ -1,7 +1,7 @@
 """Writing an answer: ask one author after the other until one delivers an answer that keeps the contract."""
 
 import json
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from typing import Any
 
@@ -112,7 +112,7 @@ class _Author:
         run, assignment, stream = self._run, self._assignment, self._stream
         await self._announce()
         streams = self._may_stream()
-        first = await self._read(stream.forward(self.call) if streams else run.pool.complete(self.call))
+        first = await self._read(await (stream.forward(self.call) if streams else run.pool.complete(self.call)))
         stream.is_amid = False
         draft = first if first.finding is None else await self._revise(first)
         streamed = streams and draft.completion is first.completion
@@ -122,9 +122,8 @@ class _Author:
         completion = replace(draft.completion, text=stream.text) if stream.has_begun else draft.completion
         return Answered(completion, assignment.decided_by, self._name, assignment.choice)
 
-    async def _read(self, reply: Awaitable[Mapping[str, Any]]) -> Reading:
-        """Read a draft; CallError if none came, or if it broke off, or is empty and must not be."""
-        raw = await reply
+    async def _read(self, raw: Mapping[str, Any]) -> Reading:
+        """Read a draft; CallError if it broke off, or is empty and must not be."""
         try:
             strict = not self._stream.has_begun
             completion = normalize(raw, strict=strict, may_be_silent=answers_tool_call(self._run.request))
@@ -181,7 +180,7 @@ class _Author:
         await self._emit_failure(CallError(Kind.BROKEN_CONTRACT, str(draft.finding)))
         self.call = self._new_call(_show_finding(self.call.messages, draft.completion, str(draft.finding)))
         await self._announce()
-        return await self._read(self._run.pool.complete(self.call))
+        return await self._read(await self._run.pool.complete(self.call))
 
     async def _emit_failure(self, error: CallError) -> None:
         self.call.outcome = error.kind

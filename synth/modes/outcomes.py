@@ -115,7 +115,7 @@ def find_evident(case: Case) -> Candidate | None:
 
 
 def list_findings(case: Case, candidates: Sequence[Candidate]) -> list[str]:
-    """Return what evidence says of each candidate in words, "" if it says nothing."""
+    """Return the finding of evidence on each candidate, "" if there is none."""
     ranking = case.panel.ranking
     return ["" if ranking is None else ranking.standing(candidate.name).finding for candidate in candidates]
 

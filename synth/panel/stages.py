@@ -11,12 +11,12 @@ from synth.run import Run
 
 
 async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, question: Question, evidence: PanelEvidence) -> None:
-    """Ask the panel in the mixture's stages, and rank what has arrived after each; without stages, all at once.
+    """Ask the panel in the mixture's stages, and rank the candidates after each; without stages, all at once.
 
     The stages share the time until the question's deadline equally.
     """
-    # What is sure is settled without a model's opinion: a candidate that passes every example which the request itself
-    # shows, or two different models with the same outcome. No model's word about itself or others counts. Samples and
+    # Only facts settle a request, never a model's opinion: a candidate that passes every example in the request, or two
+    # different models with the same outcome. No model's word about itself or others counts. Samples and
     # aliases of one upstream model are one model here: they share their errors, and would outvote a better one.
     # A stage without any valid candidate never settles a request, so a failing first model costs time and no answer.
     # With tools nothing can settle early, so stages would only add latency, and the panel is asked at once.

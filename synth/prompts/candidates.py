@@ -46,15 +46,15 @@ def show_candidates(
     """Return the conversation with the candidates behind it, in `n_orders` (1 or 2) orders.
 
     The template's fields `{candidates}`, `{count}`, `{nonce}` and `{request}` (the user's last message) are filled in;
-    every other brace stands for itself. `findings` say what running each text showed, "" for nothing.
+    every other brace stands for itself. `findings` are the results of running the texts in words, "" for none.
     """
     # Three precautions, for every prompt that shows a model what other models wrote:
     # - The order is random and its seed is recorded, because models prefer what stands first (or last). A second order
     #   is the first one reversed: each candidate then stands as often in front of each other one as behind it.
     # - Letters stand for the authors: a model that recognises its own name prefers it.
     # - A fence carries a nonce that is drawn for this request, and drawn again if any text happens to contain it. A
-    #   candidate therefore cannot close its own fence and continue as an instruction. What running it showed has the
-    #   nonce as well, so a candidate cannot claim a result; it is one line, because error messages are its own words.
+    #   candidate therefore cannot close its own fence and continue as an instruction. The result of running it has
+    #   the nonce as well, so a candidate cannot claim one; it is one line, because error messages are its own words.
     seed = rng.getrandbits(32)
     order = shuffle_positions(len(texts), seed)
     lines = [" ".join(finding.split())[:_MAX_FINDING_CHARS] for finding in findings]
