@@ -208,7 +208,7 @@ class _Exchange:
             writer = self.parsed.stream_writer(self.envelope, ShownWork(self.target.mixture))
             reply = SseReply(request, writer, fails_in_stream=self.api.fails_in_stream)
         else:
-            reply = JsonReply(request)
+            reply = JsonReply(request, partial(self._write_error, request[CONTEXT].request_id))
         timers = self.snapshot.pool.timers
         connection = connection_of(request)
         if connection is not None:
@@ -243,6 +243,10 @@ class _Exchange:
             panel=record.panel or None,
             waits_for=waits,
         )
+
+    def _write_error(self, request_id: str, error: ApiError) -> bytes:
+        body = self.api.respond(error, request_id).body
+        return body if isinstance(body, bytes) else b""
 
     async def _run(self, reply: JsonReply | SseReply) -> ApiError | None:
         """Produce the answer, kept alive by heartbeats, and return the error to send in its place, if any.

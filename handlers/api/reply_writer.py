@@ -1,7 +1,7 @@
 """Write a reply: JSON or server-sent events, committed as late as possible and kept alive until then."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from aiohttp import web
@@ -97,14 +97,15 @@ class _Reply:
 class JsonReply(_Reply):
     """A JSON reply: set `body`, then call `end`.
 
-    Once a heartbeat has been sent the status is 200 and an error goes into the body.
+    Once a heartbeat has been sent the status is 200 and an error goes into the body, as `error_body` writes it.
     """
 
     _headers: ClassVar = {"Content-Type": "application/json; charset=utf-8"}
 
-    def __init__(self, request: web.Request) -> None:
+    def __init__(self, request: web.Request, error_body: Callable[[ApiError], bytes]) -> None:
         super().__init__(request)
         self.body: dict[str, Any] = {}
+        self._error_body = error_body
 
     def silent_s(self) -> float | None:
         """Return the seconds since the last write, or None because a JSON reply does not measure them."""
@@ -128,9 +129,9 @@ class JsonReply(_Reply):
         return self.committed
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
-        """Send an error as the body."""
-        self.body = error.body()
-        return await self.end()
+        """Send an error as the body, in the shape of the client API."""
+        await self._write(self._error_body(error))
+        return await self._finish(b"")
 
 
 class SseReply(_Reply):

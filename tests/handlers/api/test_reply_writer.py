@@ -22,7 +22,11 @@ async def test_no_headers_go_out_alone(begin: object) -> None:
     """They share a packet with the first bytes: the system takes longer over sending one than we over what is in it."""
     writer = AsyncMock(AbstractStreamWriter)
     request = make_mocked_request("POST", "/v1/chat/completions", writer=writer)
-    reply = JsonReply(request) if begin is JsonReply.send_heartbeat else SseReply(request, CHUNKS)
+    reply = (
+        JsonReply(request, lambda error: error.message.encode())
+        if begin is JsonReply.send_heartbeat
+        else SseReply(request, CHUNKS)
+    )
     await begin(reply)  # type: ignore[operator]  # one of the three above
     writer.write_headers.assert_awaited_once()
     writer.send_headers.assert_not_called()
