@@ -4,8 +4,13 @@ import signal
 from collections.abc import AsyncGenerator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.fakes import FakeUpstream
+
+# Hypothesis measures time in two ways, for each example and for making one: on a busy machine both fail by chance.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 
 def pytest_configure() -> None:
