@@ -102,8 +102,11 @@ class DirectExchange(Exchange):
             self._kept.add(connection.protocol)
         connection.release()
 
-    async def _send(self, session: ClientSession, target: Target, body: Body, connecting: ClientTimeout) -> Reply:
-        connection = await _acquire(session, target, connecting)
+    async def _send(self, target: Target, body: Body, connecting: ClientTimeout, *, on_new: bool) -> Reply:
+        connection = await _acquire(self._pooled, target, connecting)
+        while on_new and connection.protocol in self._kept:  # the idle ones are probably just as stale
+            _abort(connection)
+            connection = await _acquire(self._pooled, target, connecting)
         is_kept = connection.protocol in self._kept
         has_begun = False
         try:

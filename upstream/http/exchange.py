@@ -100,15 +100,11 @@ class Exchange(ABC):
     name: str
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self._tls = tls
         self._pooled = self._session(TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ssl=tls or True))
-        self._fresh: ClientSession | None = None
 
     async def close(self) -> None:
         """Close every connection. Later calls raise ClientConnectionError."""
         await self._pooled.close()
-        if self._fresh is not None:
-            await self._fresh.close()
 
     @abstractmethod
     def target(self, url: URL, headers: Mapping[str, str]) -> Target:
@@ -130,26 +126,20 @@ class Exchange(ABC):
             raise ClientConnectionError("the session is closed")
         connecting = connect_timeout(connect_s)
         try:
-            return await self._send(self._pooled, target, body, connecting)
+            return await self._send(target, body, connecting, on_new=False)
         except StaleConnectionError:
-            return await self._send(self._unpooled(), target, body, connecting)
+            return await self._send(target, body, connecting, on_new=True)
 
     @abstractmethod
     async def connect(self, target: Target, connect_s: float | None) -> None:
         """Have an idle connection in the pool for the next request, if the implementation can; raises as `post`."""
 
     @abstractmethod
-    async def _send(self, session: ClientSession, target: Target, body: Body, connecting: ClientTimeout) -> Reply:
-        """Send a request once.
+    async def _send(self, target: Target, body: Body, connecting: ClientTimeout, *, on_new: bool) -> Reply:
+        """Send a request once, if `on_new` on a new connection.
 
         StaleConnectionError if on a kept-alive connection it `ended_before_reply`, or the reply `is_idle_timeout`.
         """
-
-    def _unpooled(self) -> ClientSession:
-        """Return the session whose every request has a new connection, which is closed afterwards."""
-        if self._fresh is None:
-            self._fresh = self._session(TCPConnector(limit=0, force_close=True, ssl=self._tls or True))
-        return self._fresh
 
     def _session(self, connector: TCPConnector) -> ClientSession:
         return ClientSession(
