@@ -100,6 +100,8 @@ def _candidates(trace: Trace) -> list[str]:
         standing = trace.evidence and trace.evidence.find(candidate.model)
         if standing and standing.finding:
             parts.append(f"When run: {standing.finding}")
+        if standing and standing.output:
+            parts += ["The checker's output:", fence(standing.output)]
     parts += [f"### {_place(each.model, each.layer)}: {each.kind}\n\n{each.message}" for each in trace.failures]
     parts += [f"Shown to layer {layer.layer} in this order {_order(layer)}" for layer in trace.layers]
     return parts

@@ -191,7 +191,9 @@ class _EventReader:
             n_unknown=ranking.n_unknown,
             run_s=ranking.run_s,
             standings=[
-                schema.Standing(each.name, each.tier, each.finding, each.failed, each.passed_all)
+                schema.Standing(
+                    each.name, each.tier, each.finding, each.failed, each.passed_all, "" if each.tier else each.output
+                )
                 for each in ranking.standings
             ],
         )

@@ -86,6 +86,7 @@ class Standing(Struct):
     """The evidence on one candidate: `tier` 0 is the best, `finding` says in words what running it showed.
 
     `failed` is the first example that it fails, None if it fails none; `passed_all` if it passes all that there are.
+    `output` is the end of what the checker wrote, kept for the best tier alone.
     """
 
     model: str = ""
@@ -93,6 +94,7 @@ class Standing(Struct):
     finding: str = ""
     failed: str | None = None
     passed_all: bool = False
+    output: str = ""
 
 
 class Evidence(Struct):

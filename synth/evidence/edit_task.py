@@ -102,7 +102,7 @@ def read_edit_task(form: EditForm, workspace: Workspace, instruction: str) -> Ed
     for path, source in {**_python_files(workspace.read_only), **_python_files(workspace.files)}.items():
         if _is_test(path):
             tests += [(path, call) for call in _list_tests(source)]
-    given = read_examples(instruction)
+    given = read_examples(instruction, of_changes=True)
     return EditTask(form, workspace, given, tuple(tests[: MAX_EXAMPLES - len(given)]))
 
 

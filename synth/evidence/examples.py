@@ -28,13 +28,18 @@ _MAX_STATEMENT_LINES = 12
 _MAX_SETUP_CHARS = 4000
 _PROMPT, _CONTINUATION = ">>>", "..."
 
-# What may stand between a call and its value; longest first, for each is tried in order.
+# What may stand between a call and its value; longest first, for each is tried in order. A report of a fault says what
+# a call does now, and what it should do: "f(2) gives 3". There only words that demand something count.
 _CONNECTORS = (
     "should be equal to", "should evaluate to", "must be equal to", "would be equal to", "should return",
     "would return", "will return", "must return", "is equal to", "evaluates to", "should equal", "should give",
     "should be", "would be", "must be", "will be", "returns", "return", "equals", "yields", "outputs", "output:",
     "gives", "is", "===", "==", "=>", "->", "➞", "→", "⇒", "➜", "=",
 )  # fmt: skip
+_DEMANDS = ("should", "must", "==", "=>", "->", "➞", "→", "⇒", "➜")
+_DEMAND = re.compile(r"\b(?:should|must) (?:return|be|give|equal)\b")
+_MAX_REPORT_CHARS = 120
+_CONTRADICTIONS = ("but", "instead", "although", "though", "which is wrong")
 _FILLERS = ("# ", "`", ":", "should be", "returns", "return", "the value ", "exactly ")
 _CONJUNCTIONS = frozenset(
     {"and", "as", "because", "but", "for", "not", "or", "since", "so", "when", "while", "whereas"}
@@ -67,14 +72,17 @@ class Example:
         return self.call if self.expected is None else f"{self.call} == {self.expected}"
 
 
-def read_examples(text: str, *, function: str = "", parameters: Sequence[str] = ()) -> tuple[Example, ...]:
+def read_examples(
+    text: str, *, function: str = "", parameters: Sequence[str] = (), of_changes: bool = False
+) -> tuple[Example, ...]:
     """Return the examples in a text, each once, in order; at most MAX_EXAMPLES.
 
-    With `function`, only those that call it; `parameters` are its names, for pairs of "Input" and "Output".
+    With `function`, only those that call it; `parameters` are its names, for pairs of "Input" and "Output". A text
+    `of_changes` also describes what there is: of its sentences only those count that demand a result.
     """
     lines = [line[:_MAX_LINE_CHARS] for line in text[:MAX_TEXT_CHARS].split("\n")]
     found: dict[tuple[str, str], Example] = {}
-    for example in _read(lines, function, parameters):
+    for example in _read(lines, function, parameters, of_changes=of_changes):
         if function and example.function != function:
             continue
         found.setdefault((example.setup, example.call), example)
@@ -83,7 +91,7 @@ def read_examples(text: str, *, function: str = "", parameters: Sequence[str] = 
     return tuple(found.values())
 
 
-def _read(lines: Sequence[str], function: str, parameters: Sequence[str]) -> Iterator[Example]:
+def _read(lines: Sequence[str], function: str, parameters: Sequence[str], *, of_changes: bool) -> Iterator[Example]:
     position, setup = 0, ""
     while position < len(lines):
         line = lines[position].strip()
@@ -102,7 +110,7 @@ def _read(lines: Sequence[str], function: str, parameters: Sequence[str]) -> Ite
             example = _read_pair(lines, position, label.end(), function, parameters)
             if example is not None:
                 yield example
-        yield from _read_sentence(line)
+        yield from _read_sentence(line, of_changes=of_changes)
         position += 1
 
 
@@ -238,12 +246,16 @@ def _called(node: ast.expr) -> str:
 # Sentences: `f([1, 2]) should be 3`
 
 
-def _read_sentence(line: str) -> Iterator[Example]:
+def _read_sentence(line: str, *, of_changes: bool) -> Iterator[Example]:
     taken = 0
-    for name, start, end in find_calls(line):
+    calls = list(find_calls(line))
+    ends = [*(start for _, start, _ in calls[1:]), len(line)]
+    for (name, start, end), next_start in zip(calls, ends[: len(calls)], strict=True):
         if start < taken or name in _BUILT_IN:
             continue
-        value = _value_after(line, end)
+        value = _value_after(line, end, of_changes=of_changes)
+        if value is None and of_changes:
+            value = _value_demanded(line, end, next_start)
         call = parse_expression(line[start:end])
         if value is None or call is None or not _has_constant_arguments(call):
             continue
@@ -251,7 +263,17 @@ def _read_sentence(line: str) -> Iterator[Example]:
         yield Example(name, line[start:end], expected)
 
 
-def _value_after(line: str, position: int) -> tuple[str, int] | None:
+def _value_demanded(line: str, start: int, end: int) -> tuple[str, int] | None:
+    """Return the value that is demanded of a call after what it does now: "f([]) raises IndexError. It should be 0"."""
+    words = line[start : min(end, start + _MAX_REPORT_CHARS)]
+    found = _DEMAND.search(words)
+    if found is None:
+        return None
+    value = read_value(line, _skip(line, start + found.end(), " \t`:"))
+    return value if value is not None and _ends_clause(line, value[1]) else None
+
+
+def _value_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int] | None:
     """Return the value that a sentence gives to what ends at `position`, and where it ends."""
     position = _skip(line, position, " \t`,")
     if line.startswith("# ", position) or line.startswith("// ", position):
@@ -259,12 +281,21 @@ def _value_after(line: str, position: int) -> tuple[str, int] | None:
     connector = next((word for word in _CONNECTORS if line[position : position + len(word)].lower() == word), None)
     if connector is None or (connector.isalpha() and line[position + len(connector) :][:1].isalnum()):
         return None
+    if of_changes and not connector.startswith(_DEMANDS):
+        return None
     position = _skip(line, position + len(connector), " \t`:")
     for filler in _FILLERS:
         if line.startswith(filler, position):
             position = _skip(line, position + len(filler), " \t`:")
     value = read_value(line, position)
-    return value if value is None or not connector.isalpha() or _ends_clause(line, value[1]) else None
+    if value is None or _is_contradicted(line, value[1]):
+        return None
+    return value if not connector.isalpha() or _ends_clause(line, value[1]) else None
+
+
+def _is_contradicted(line: str, position: int) -> bool:
+    """Whether a sentence goes on to say that this is not what is wanted: "gives 3, but"."""
+    return line[position : position + 30].lstrip(" \t`'\",;.").lower().startswith(_CONTRADICTIONS)
 
 
 def _ends_clause(line: str, position: int) -> bool:

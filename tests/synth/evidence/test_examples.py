@@ -117,6 +117,33 @@ def test_sentences(text: str, examples: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "examples"),
+    [
+        ("f(10) gives 3, but two would be right. f(0) should be 0.", ["f(0) == 0"]),
+        ("f([-1, -2, 3]) returns [-2, 3].", []),
+        ("f([]) raises IndexError. It should return 0 for an empty list.", ["f([]) == 0"]),
+        ("f([]) raises IndexError, f([1]) should be 1.", ["f([1]) == 1"]),
+        ("f([]) should not be 0. It should be faster.", []),
+        ("f(1) is 2", []),
+        ("f(1) must be 2", ["f(1) == 2"]),
+        ("f(1) == 2", ["f(1) == 2"]),
+        ("assert f(1) == 2", ["f(1) == 2"]),
+        (">>> f(1)\n2", ["f(1) == 2"]),
+    ],
+)
+def test_a_report_says_what_is_and_what_should_be(text: str, examples: list[str]) -> None:
+    """In a request for changes, only what is demanded is an example."""
+    assert shown(text, of_changes=True) == examples
+
+
+@pytest.mark.parametrize(
+    "text", ["f(1) gives 3, but should not.", "f(1) is 3; instead it must grow", "f(1) -> 3 (but why?)"]
+)
+def test_what_is_contradicted_is_no_example(text: str) -> None:
+    assert shown(text) == (["f(1) == 3"] if "(but" in text else [])
+
+
+@pytest.mark.parametrize(
     ("text", "parameters", "examples"),
     [
         (
