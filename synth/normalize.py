@@ -1,4 +1,4 @@
-"""One shape for every completion, whatever an upstream sent. Pure, but for the ids of tool calls that have none.
+"""Normalizes completions to one shape, whatever the upstream. Pure, except for the random ids of tool calls.
 
 The answer's text is never tidied: splitting off reasoning is all that happens to it.
 """
@@ -28,7 +28,7 @@ _ID_BYTES = 12
 class Completion:
     """A usable answer.
 
-    `text` is what a person reads, `reasoning` what the model thought before, `media` are the parts of the content that
+    `text` is the answer, `reasoning` the thoughts before it, `media` are the parts of the content that
     are no text. `extra` holds message fields that the gateway does not read, `beside` those of the completion itself,
     `usage_details` those of its usage. `completion_tokens` are the upstream's count, None if it gave none.
     """
@@ -48,7 +48,7 @@ class Completion:
 
 
 class EmptyAnswerError(CallError):
-    """A whole reply without an answer in it. `completion` is what there is: reasoning, a finish reason."""
+    """A whole reply without an answer in it. `completion` has the rest: reasoning, a finish reason."""
 
     def __init__(self, completion: Completion) -> None:
         why = "only reasoning" if completion.reasoning else "an empty answer"
@@ -152,7 +152,7 @@ def _complete_call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
-    """Return a token count out of an upstream's `usage`, None where it is missing or no count."""
+    """Return a token count out of an upstream's `usage`, None if it is missing or no count."""
     value = usage.get(name) if usage else None
     return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 

@@ -1,4 +1,4 @@
-"""Splitting what a model thinks off what it answers, by the marks that models put around it. Pure.
+"""Splits reasoning off an answer, by the marks that models put around it. Pure.
 
 Reasoning belongs into a field of its own, but servers without the right parser leave it at the beginning of the text,
 between the marks of the model's template.
@@ -26,7 +26,7 @@ class _Mark:
     """A pair of marks around reasoning.
 
     One that is `doubtful` could be the answer's own: prompts ask for `<reasoning>…</reasoning><answer>…</answer>`. It
-    marks reasoning only if it is closed, and if what follows does not begin with another tag.
+    marks reasoning only if it is closed, and if the text behind it does not begin with another tag.
     """
 
     opening: str
@@ -73,7 +73,7 @@ class ReasoningSplitter:
         return self._state == "text"
 
     def feed(self, piece: str) -> Split:
-        """Return what is certain now of all that was fed."""
+        """Return the part of the text so far that is certain now."""
         if self._state == "text":
             return Split(text=piece)
         if self._state == "doubt":
@@ -98,7 +98,7 @@ class ReasoningSplitter:
         return Split(reasoning, text)
 
     def _recognise(self) -> Split | None:
-        """Find the mark at the start, if any; return what a reader of another kind makes of the beginning."""
+        """Find the mark at the start, if any; return the split of a doubtful or harmony beginning."""
         start = self._held.lstrip()
         mark = next((mark for mark in _MARKS if start.startswith(mark.opening)), None)
         if mark is not None:
@@ -146,7 +146,7 @@ class ReasoningSplitter:
         return Split(thought.lstrip()[len(self._mark.opening) :], answer)
 
     def end(self) -> Split:
-        """Return what was held back, now that nothing follows. An unclosed block is reasoning, if it is no doubtful."""
+        """Return the text held back, at the end. An unclosed block is reasoning, unless its mark is doubtful."""
         held, self._held = self._held, ""
         if self._state == "doubt":
             return Split(text="".join(self._doubtful))
@@ -171,7 +171,7 @@ class _HarmonyReader:
         self._is_final = False
 
     def feed(self, piece: str) -> Split:
-        """Return what a piece brings."""
+        """Return the reasoning and text that a piece completes."""
         data = self._held + piece
         cut = data.rfind("<", max(0, len(data) - self._LONGEST + 1))
         whole = data if cut < 0 or self._TOKEN.match(data, cut) else data[:cut]
@@ -201,7 +201,7 @@ class _HarmonyReader:
             self._header = []
 
     def end(self) -> Split:
-        """Return what was held back."""
+        """Return the text held back, at the end."""
         held, self._held = self._held, ""
         return self._read(held)
 

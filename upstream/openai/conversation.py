@@ -1,4 +1,4 @@
-"""Messages that become JSON once, however many models read them. Pure."""
+"""Encodes the messages of a request once for all models that read them. Pure."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,10 +9,10 @@ Message = Mapping[str, Any]
 
 
 class Conversation(list[Message]):
-    """The messages of one request, or what was made of them by adding to their end. Not to be changed in place.
+    """The messages of one request, or an extension of them. Never changed in place.
 
-    Each message is encoded when it is first sent, and what was extended shares what it begins with: so the bytes that
-    all members of a panel read, and the critic after them, are the same bytes.
+    Each message is encoded when it is first sent. An extension shares the encoded messages that it begins with, so all
+    members of a panel, and the critic after them, receive the same bytes.
     """
 
     def __init__(self, messages: Iterable[Message], encoded: Iterable[bytes] = ()) -> None:
@@ -21,11 +21,11 @@ class Conversation(list[Message]):
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> "Conversation":
-        """Return the messages as they are, where they know their bytes already."""
+        """Return the messages as a Conversation; the same object if they are one."""
         return messages if isinstance(messages, Conversation) else cls(messages)
 
     def continue_with(self, *messages: Message, keep: int | None = None) -> "Conversation":
-        """Return the first `keep` messages (None: all of them), and these behind."""
+        """Return a conversation of the first `keep` messages (None: all) and these."""
         begin = self[:keep]
         return Conversation([*begin, *messages], self._parts()[: len(begin)])
 

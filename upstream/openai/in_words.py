@@ -1,4 +1,4 @@
-"""Putting in words what a model cannot take: pictures, tool calls and their results, a demand for JSON. Pure."""
+"""Replaces pictures, tool turns and a demand for JSON by words, for models that cannot take them. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -108,7 +108,7 @@ def flatten(content: Any) -> str:
 
 
 def demand_json(messages: Sequence[Message], schema: Any = None) -> Conversation:
-    """Return the messages with a demand for JSON at their end: an object, or what fits a JSON Schema."""
+    """Return the messages with a demand for JSON at their end: an object, or a value that fits a JSON Schema."""
     fits = "" if schema is None else f" It must fit this JSON Schema:\n{json.dumps(schema)}"
     kind = "object" if schema is None else "value"
     return append_block(messages, _JSON.replace("{kind}", kind).replace("{schema}", fits))

@@ -1,9 +1,9 @@
 """What a model does not take, and how a request is fitted to it.
 
-OpenAI-compatible upstreams differ in what they refuse: a parameter, a value, a role, a field of the history. A `Quirk`
+OpenAI-compatible upstreams refuse different things: a parameter, a value, a role, a field of the history. A `Quirk`
 says how a request must differ for one model. Quirks come from three places, and are applied in this order: the
-provider's row in config/providers.py, `drop` and `rename` of the model in config.yaml (docs/configuration.md), and what
-the upstream itself has said in a refusal (refusals.py), remembered for the life of the process.
+provider's row in config/providers.py, `drop` and `rename` of the model in config.yaml (docs/configuration.md), and the
+refusals of the upstream itself (refusals.py), remembered for the life of the process.
 
 To add a kind of quirk: a name in `Action`, a function in `_APPLY`, words in `_WORDS`, and a rule in refusals.py.
 """
@@ -65,7 +65,7 @@ class Action(StrEnum):
 
 @frozen
 class Quirk:
-    """One way in which a request must differ for a model. `cause` is what the upstream said."""
+    """One way in which a request must differ for a model. `cause` are the upstream's words."""
 
     action: Action
     name: str = ""
@@ -77,7 +77,7 @@ class Quirk:
         return _APPLY[self.action](self, messages, fields)
 
     def describe(self) -> str:
-        """Return what the gateway does about it, in words."""
+        """Return the gateway's remedy, in words."""
         return _WORDS[self.action].format(name=self.name, value=self.value)
 
     def config(self) -> str:
@@ -165,7 +165,7 @@ def _mentions_json(messages: Messages) -> bool:
 
 
 def _each(change: Callable[[Quirk, Message], Message]) -> Callable[[Quirk, Messages, Fields], Fitted]:
-    """Return what applies a change to each message, and returns the same messages if none has changed."""
+    """Return a function that changes each message; it returns the same messages if none has changed."""
 
     def apply(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
         changed = [change(quirk, message) for message in messages]
@@ -350,7 +350,7 @@ class ModelQuirks:
         return (*self._configured, *self._learnt)
 
     def learnt(self) -> tuple[Quirk, ...]:
-        """Return what refusals have taught since the process began."""
+        """Return the quirks learnt from refusals since the process began."""
         return tuple(self._learnt)
 
     @property
@@ -386,13 +386,13 @@ class QuirkMemory:
         self._learnt: dict[tuple[str, str], dict[Quirk, None]] = {}
 
     def of(self, model: Model) -> ModelQuirks:
-        """Return the quirks of a configured model. Names for one model at one base URL share what is learnt."""
+        """Return the quirks of a configured model. Names for one model at one base URL learn together."""
         learnt = self._learnt.setdefault((model.base_url, model.model), {})
         return ModelQuirks(learnt, configured_quirks(model))
 
 
 def configured_quirks(model: Model) -> tuple[Quirk, ...]:
-    """Return what is known without asking: of the provider, and by `drop` and `rename` in config.yaml, which win."""
+    """Return the quirks known beforehand: the provider's, and `drop` and `rename` of config.yaml, which win."""
     stated = {*model.drop, *model.rename, *model.rename.values()}
     provider = PROVIDERS.get(model.provider or "")
     known: list[Quirk] = []

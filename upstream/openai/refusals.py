@@ -1,4 +1,4 @@
-"""Reading a refusal: which part of a request a model does not take, by what its upstream says. Pure.
+"""Finds in an error reply the part of a request that a model does not take. Pure.
 
 A 400 may mean three things, and only the first one is ours to put right:
 
@@ -6,8 +6,7 @@ A 400 may mean three things, and only the first one is ours to put right:
 - the client's request is malformed (`temperature must be at most 2`): that is the client's to know;
 - the request lacks something (`reasoning_content must be passed back`): leaving more out would not help.
 
-So only words and codes that can mean nothing but the first count, and only if what they name is in the request that was
-sent. Everything else stays an error. Rules for one kind of thing (roles, pictures, response_format, …) are tried first,
+So only words and codes that can mean nothing but the first count, and only if the field they name was in the request. Everything else stays an error. Rules for one kind of thing (roles, pictures, response_format, …) are tried first,
 in the order of `_RULES`; then names of fields are looked for, in structure (`param`, `loc`) before words.
 """
 
@@ -148,7 +147,7 @@ _NEVER = frozenset({"model", "messages"})
 
 @frozen
 class _Statement:
-    """One thing that a refusal says: its words, and what it points at."""
+    """One statement of a refusal: its words, its code, and the path of the field that it points at."""
 
     words: str = ""
     code: str = ""
@@ -179,7 +178,7 @@ Rule = Callable[[_Statement, _Asked], list[Quirk]]
 def find_quirks(
     body: Any, status: int | None, messages: Messages, fields: Fields, known: Sequence[Quirk] = ()
 ) -> list[Quirk]:
-    """Return what a refusal says that a request must not have; nothing if that is not certain.
+    """Return the quirks that a refusal shows; none if its meaning is not certain.
 
     `body` is the error reply, a JSON value or a text. `messages` and `fields` are the request as it was sent, `known`
     the quirks that it was fitted to. Every quirk that is returned changes that request.
@@ -202,7 +201,7 @@ def _changes(quirk: Quirk, asked: _Asked) -> bool:
     return messages is not asked.messages or fields is not asked.fields
 
 
-# Statements: what an error reply says, whatever its shape
+# Statements of an error reply of any shape
 
 
 def _read_statements(body: Any) -> list[_Statement]:
@@ -281,7 +280,7 @@ def _split_path(param: str) -> tuple[str, ...]:
     return _strip_body([each for each in re.split(r"[.\[\]/'\"]+", param) if each])
 
 
-# Rules: what a statement means for the request
+# Rules: the meaning of a statement for the request
 
 
 def _when(pattern: str, *quirks: Quirk) -> Rule:
@@ -332,7 +331,7 @@ def _find_format(statement: _Statement, asked: _Asked) -> list[Quirk]:
 
 
 def _read_allowed(words: str, pattern: str) -> list[str]:
-    """Return the words of a pattern that stand in a list of what is taken."""
+    """Return the matches of a pattern in the list of accepted values that an error gives."""
     allowed = re.search(r"(?:(?:must|should) be|expected|supported (?:values|types)|only)\b(.*)", words, _I | re.DOTALL)
     return re.findall(pattern, allowed[1]) if allowed else []
 
@@ -492,7 +491,7 @@ def _find_path(statement: _Statement, asked: _Asked) -> list[Quirk]:
 
 
 def _drop_at(path: Sequence[str], asked: _Asked) -> list[Quirk]:
-    """Return what leaves out the field at a path: of messages and of tools its last name, else all of its first."""
+    """Return the quirk that drops the field at a path: in messages and tools the last name, else the first."""
     is_message = path[0] == "messages"
     names = [each for each in path if not each.isdigit() and not (is_message and each in _ROLES)]
     *holders, last = names or [""]
@@ -516,7 +515,7 @@ def _drop_field(name: str, asked: _Asked) -> list[Quirk]:
 
 
 def _find_names(statement: _Statement, asked: _Asked) -> list[Quirk]:
-    """Leave out the fields that the words name, before any advice on what to use instead."""
+    """Leave out the fields that the words name, before any advice such as `use x instead`."""
     if not statement.refuses:
         return []
     place = _AT_PATH.search(statement.words)
@@ -560,7 +559,7 @@ def _drop_named(name: str, asked: _Asked) -> list[Quirk]:
 
 
 def _read_names(words: str) -> list[str]:
-    """Return what may be names of fields, in order: quoted, behind a word such as `parameter`, or unmistakable."""
+    """Return possible names of fields, in order: quoted, behind a word such as `parameter`, or unmistakable."""
     names = _QUOTED.findall(words) + _PATH.findall(words)
     names += [each for pair in _NAMED.findall(words) for each in pair if each]
     names += [each for each in re.findall(r"\b[A-Za-z]\w+\b", words) if _is_unmistakable(each)]

@@ -125,7 +125,7 @@ class ReplyDecoder:
         yield from self._shape.end()
 
     def _read_rest(self) -> Iterator[dict[str, Any]]:
-        """Yield what is left without a blank line behind it; JSON that the end has cut is left out."""
+        """Yield the chunks of an event without a blank line behind it; JSON that is cut off is dropped."""
         for event in self._events.end():
             try:
                 yield from self._read_event(event)
@@ -135,7 +135,7 @@ class ReplyDecoder:
 
 
 class _Form(Enum):
-    """What a body is made of."""
+    """The form of a body."""
 
     UNKNOWN = auto()
     EVENTS = auto()
@@ -177,7 +177,7 @@ class _Shape:
             choice["delta"] = {"content": choice["text"]}
 
     def end(self) -> Iterator[dict[str, Any]]:
-        """Yield what a stream lacks that ended with `[DONE]`: an end so marked is one, with or without its reason."""
+        """Yield the missing finish_reason of a stream that ended with `[DONE]`, which marks a complete answer."""
         if self._has_content and not self._is_finished:
             self._is_finished = True
             reason = "tool_calls" if self._has_calls else "stop"

@@ -1,4 +1,4 @@
-"""Putting the chunks of one stream together. Pure, and linear in what is fed."""
+"""Assembles the chunks of one stream into a completion. Pure; work and memory are linear in the chunks."""
 
 import json
 from collections.abc import Iterator, Mapping

@@ -36,12 +36,12 @@ def restore_opening(message: dict[str, Any]) -> bool:
 class ThoughtOpener:
     """Puts the opening mark back into a stream, if its model is known to leave it out.
 
-    `is_unopened` is what this stream has shown: True for a closing mark alone, False if there was none although it was
-    expected, None if it has shown nothing.
+    `is_unopened`, at the end: True if the stream had a closing mark alone, False if it had none although one was
+    expected, else None.
     """
 
-    # A stream cannot be asked whether a closing mark will come: by then its reasoning has gone out as text. What can be
-    # known is what the model did before. If it does otherwise for once, and never closes, its whole text has gone out
+    # A stream cannot be asked whether a closing mark will come: by then its reasoning has gone out as text. Only the
+    # model's earlier replies are known. If it does otherwise for once, and never closes, its whole text has gone out
     # as reasoning: then it is said again as text, which is odd to see, and loses nothing.
 
     def __init__(self, *, expects: bool) -> None:
@@ -76,7 +76,7 @@ class ThoughtOpener:
         return opening + content
 
     def end(self) -> Iterator[dict[str, Any]]:
-        """Yield what a text needs that was expected to be reasoning, and was not closed."""
+        """Yield the text once more if it was expected to be reasoning, and was not closed."""
         text = str(self._text)
         is_closed = restore_opening({"content": text}) if self._state == "watch" else _CLOSING in text
         if is_closed and self._state in ("watch", "open"):

@@ -66,7 +66,7 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
 
 
 def decode(body: bytes | str) -> Any:
-    """Return the JSON value of an upstream's bytes; CallError (unparsable) where they are none."""
+    """Return the JSON value of an upstream's bytes; CallError (unparsable) if they are not JSON."""
     try:
         return json_codec.decode(body)
     except (ValueError, RecursionError):
