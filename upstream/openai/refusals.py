@@ -6,8 +6,9 @@ A 400 may mean three things, and only the first one is ours to put right:
 - the client's request is malformed (`temperature must be at most 2`): that is the client's to know;
 - the request lacks something (`reasoning_content must be passed back`): leaving more out would not help.
 
-So only words and codes that can mean nothing but the first count, and only if the field they name was in the request. Everything else stays an error. Rules for one kind of thing (roles, pictures, response_format, …) are tried first,
-in the order of `_RULES`; then names of fields are looked for, in structure (`param`, `loc`) before words.
+So only words and codes that can mean nothing but the first count, and only if the field they name was in the request.
+Everything else stays an error. Rules for one kind of thing (roles, pictures, response_format, …) are tried first, in
+the order of `_RULES`; then names of fields are looked for, in structure (`param`, `loc`) before words.
 """
 
 import json
