@@ -287,6 +287,14 @@ class Mixture:
         return tuple(dict.fromkeys(proposer.model for proposer in self.panel))
 
     @property
+    def panel_summary(self) -> str:
+        """The panel for people: each model, with the number of its samples if there are several: `qwen x4, sonnet`."""
+        counts: dict[str, int] = {}
+        for proposer in self.panel:
+            counts[proposer.model] = counts.get(proposer.model, 0) + 1
+        return ", ".join(f"{name} x{n}" if n > 1 else name for name, n in counts.items())
+
+    @property
     def critics(self) -> tuple[str, ...]:
         """The names of the critic and its fallbacks, in the order in which they are asked; () without a critic."""
         return () if self.critic is None else (self.critic.model, *self.critic.fallbacks)

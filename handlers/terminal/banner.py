@@ -19,9 +19,8 @@ def format_banner(settings: Settings, port: int, *, has_pages: bool = False) -> 
     keys = settings.server.api_keys
     lines = [f"Mixture-of-Models Gateway on http://{_join_host_port(settings.server.host, port)}/v1"]
     for each in settings.mixtures:
-        panel = ", ".join(proposer.name for proposer in each.panel)
         critic = each.critic.model if each.critic else "none"
-        lines.append(f"  {each.name}: panel {panel}; critic {critic}; mode {each.mode}")
+        lines.append(f"  {each.name}: panel {each.panel_summary}; critic {critic}; mode {each.mode}")
     if any(settings.model(name).weights is not None for name in settings.mixtures[0].used_models):
         lines.append("  The embedded models are tiny, for a first try; add hosted models to config.yaml for real work.")
     if has_pages:

@@ -74,8 +74,7 @@ def format_summary(results: Results, *, colours: bool) -> str:
 
 def _format_mixture(mixture: Mixture, results: Results | None) -> list[Cell]:
     critics = " > ".join(mixture.critics) or "none"
-    panel = ", ".join(proposer.name for proposer in mixture.panel)
-    row = [Cell(mixture.name), Cell(panel), Cell(critics), Cell(mixture.mode)]
+    row = [Cell(mixture.name), Cell(mixture.panel_summary), Cell(critics), Cell(mixture.mode)]
     return row if results is None else [*row, _format_mixture_state(mixture, results)]
 
 

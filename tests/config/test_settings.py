@@ -56,3 +56,9 @@ def test_an_exact_alias_precedes_a_pattern() -> None:
 def test_prices_are_exact() -> None:
     """Money is decimal."""
     assert Price(Decimal("0.1"), Decimal("0.2")).cached_input is None
+
+
+def test_a_panel_is_summed_up_with_the_number_of_samples() -> None:
+    """In the panel's order; a model that is asked once has no number."""
+    samples = [Proposer("qwen", sample=number) for number in (1, 2)]
+    assert Mixture("mom", (*samples, Proposer("gpt")), Critic("gpt")).panel_summary == "qwen x2, gpt"
