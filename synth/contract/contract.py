@@ -35,8 +35,8 @@ class Form(StrEnum):
     CODE = "code"
 
 
-INLINE_STEPS = 40_000
-"""What an answer may cost in a turn of the event loop: at most some twenty milliseconds, mostly far less."""
+INLINE_STEPS = 60_000
+"""What an answer may cost in a turn of the event loop: at most some thirty milliseconds, mostly far less."""
 
 WORKER_MODULES = (__name__,)
 """What a worker process for contracts should import before its first job."""
