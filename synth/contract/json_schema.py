@@ -19,7 +19,7 @@ _DRAFTS = ("draft-04/schema", "draft-06/schema", "draft-07/schema", "draft/2019-
 _KNOWN = frozenset(f"{scheme}://json-schema.org/{draft}" for scheme in ("http", "https") for draft in _DRAFTS)
 _PATTERNS = jsonschema_rs.FancyRegexOptions(backtrack_limit=10_000)  # for look-arounds; all else is linear
 _NOT_CHECKED = ("BacktrackLimitExceeded", "RegexEngineFailure", "Referencing")
-_STEPS_PER_VALUE = 6  # to compile a schema
+_STEPS_PER_VALUE = 10  # to look at a schema, and to compile it
 _MAX_ERRORS = 20
 
 
