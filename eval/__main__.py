@@ -33,6 +33,7 @@ SUITES: Mapping[str, Callable[[], list[Item]]] = {
     humaneval.SUITE: humaneval.items,
     humaneval.HIDDEN_SUITE: humaneval.hidden_items,
     edit_suite.SUITE: edit_suite.items,
+    edit_suite.WHOLE_SUITE: edit_suite.whole_items,
 }
 _LOOK_EVERY_S = 0.5
 

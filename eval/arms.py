@@ -19,13 +19,15 @@ Examples = Literal["all", "half", "none"]
 class Arm:
     """One way of getting an answer: of a mixture, or of the one model that `model` names for an item.
 
-    Evidence may use all `examples` that a request shows, every other one, or none.
+    Evidence may use all `examples` that a request shows, every other one, or none. With `checks` the mixture has a
+    checker that runs the item's own command on its work tree.
     """
 
     name: str
     mixture: Mixture | None = None
     model: Callable[[Item], str] | None = None
     examples: Examples = "all"
+    checks: bool = False
 
 
 def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
@@ -78,5 +80,6 @@ def _evidence_arms(mixture: Mixture) -> list[Arm]:
         Arm("evidence-half", whole, examples="half"),
         Arm("evidence-none", whole, examples="none"),
         *([Arm("evidence+stages", replace(whole, stages=stages))] if stages else []),
+        Arm("checker", whole, examples="none", checks=True),
         Arm("evidence+repair", replace(whole, stages=stages, repair=1)),
     ]

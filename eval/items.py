@@ -1,7 +1,7 @@
 """What is asked in a measurement, and how an answer to it is graded."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from runtime.sandbox.programs import Program
 from synth.request import Message
@@ -9,9 +9,14 @@ from synth.request import Message
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question of a suite. `program` gives what grades an answer's text, None where nothing in it can be run."""
+    """One question of a suite. `program` gives what grades an answer's text, None if nothing in it can be run.
+
+    `files` are the work tree that it is about, and `check` the command that tests it, for an arm with a checker.
+    """
 
     suite: str
     name: str
     messages: Sequence[Message]
     program: Callable[[str], Program | None]
+    files: Mapping[str, str] = field(default_factory=dict)
+    check: tuple[str, ...] = ()

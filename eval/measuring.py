@@ -1,18 +1,21 @@
 """Putting every item to every arm, and grading what comes back."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from config.settings import Mixture, Settings
+from config.settings import Checker, Mixture, Settings
 from eval.arms import Arm, Examples, choose_examples
 from eval.asking import Answer, Conditions, Setting, ask, ask_panel
 from eval.items import Item
 from eval.record import NotRecordedError, Record, Recorder, ReplayPool, digest
 from eval.virtual_time import VirtualTimeLoop, run_in_virtual_time
 from runtime.sandbox import programs
+from runtime.sandbox.commands import Command, Finished, run_in_copy
 from runtime.sandbox.forks import ForkSandbox
 from runtime.sandbox.monty import MontySandbox
 from runtime.sandbox.namespaces import Isolation, isolation
@@ -29,6 +32,7 @@ ANY_CANDIDATE = "any candidate"
 
 _LIMITS = Limits(step_s=3.0, trial_s=60.0)  # a busy machine must not make a time-out of slow code
 _REQUEST_S = 600.0
+_CHECK_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,7 @@ class Measuring:
         pool = ReplayPool(self._settings.models, self._record, self._failed)
         async with _open_sandboxes(loop, arms) as sandboxes:
             candidates = await self._try_panel(pool, item)
-            answers = [await self._try_arm(pool, sandboxes, arm, item) for arm in arms]
+            answers = [await self._try_arm(loop, pool, sandboxes, arm, item) for arm in arms]
         known = [answer for answer in answers if answer is not None]
         return pool.missing or _Answers(known, candidates)
 
@@ -112,10 +116,13 @@ class Measuring:
         except NotRecordedError:
             return []
 
-    async def _try_arm(self, pool: ReplayPool, sandboxes: Sequence[Sandbox], arm: Arm, item: Item) -> Answer | None:
-        finder = _make_finder(sandboxes, arm.examples)
+    async def _try_arm(
+        self, loop: VirtualTimeLoop, pool: ReplayPool, sandboxes: Sequence[Sandbox], arm: Arm, item: Item
+    ) -> Answer | None:
+        finder = _make_finder(loop, sandboxes, arm.examples)
         try:
-            return await ask(Setting(pool, self._settings, self._conditions, finder), arm, item)
+            with _with_checker(arm, item) as checked:
+                return await ask(Setting(pool, self._settings, self._conditions, finder), checked, item)
         except NotRecordedError:
             return None
 
@@ -150,14 +157,34 @@ async def _ask_missing(recorder: Recorder, missing: Mapping[str, Call]) -> dict[
     return {key: error for key, error in zip(missing, errors, strict=True) if error is not None}
 
 
-def _make_finder(sandboxes: Sequence[Sandbox], which: Examples) -> Finder:
-    clock = asyncio.get_running_loop().time
+@contextmanager
+def _with_checker(arm: Arm, item: Item) -> Generator[Arm]:
+    """Yield the arm, with the item's work tree in a folder and a checker on it if it has one."""
+    if not arm.checks or arm.mixture is None or not item.check:
+        yield arm
+        return
+    with TemporaryDirectory() as folder:
+        for path, text in item.files.items():
+            target = Path(folder, path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(text, encoding="utf-8")
+        isolate = isolation() is Isolation.NAMESPACES
+        checker = Checker(Path(folder), item.check, timeout_s=_CHECK_S, isolate=isolate)
+        yield replace(arm, mixture=replace(arm.mixture, checker=checker))
+
+
+def _make_finder(loop: VirtualTimeLoop, sandboxes: Sequence[Sandbox], which: Examples) -> Finder:
+    async def run_command(command: Command, files: Mapping[str, str]) -> Finished:
+        with loop.real_work():
+            return await run_in_copy(command, files)
+
     return Finder(
         sandboxes,
         limits=_LIMITS,
         request_s=_REQUEST_S,
-        clock=clock,
+        clock=loop.time,
         choose_examples=lambda examples: choose_examples(examples, which),
+        run_command=run_command,
     )
 
 

@@ -2,14 +2,13 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 
 import structlog
 
 from config.settings import Checker
-from runtime.sandbox import commands
-from runtime.sandbox.commands import Command, Finished
+from runtime.sandbox.commands import Command, Finished, matches
 from runtime.sandbox.trials import SandboxError
 from synth.contract.contract import Contract, Form
 from synth.edits import EditForm, EditStatus, Workspace, apply_edits
@@ -28,60 +27,66 @@ _GO_FAILURE = re.compile(r"^[ \t]{0,8}--- FAIL: ", re.MULTILINE)
 _SUMMARY_LINES = 15
 
 
+RunCommand = Callable[[Command, Mapping[str, str]], Awaitable[Finished]]
+"""Runs a command in a copy of its work tree with these files in it; SandboxError if it cannot run."""
+
+
 class Checks:
     """Makes the check of each request. Commands for one work tree run side by side up to the checker's limit."""
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], run_command: RunCommand) -> None:
         self._clock = clock
+        self._run_command = run_command
         self._slots: dict[tuple[str, int], asyncio.Semaphore] = {}
 
     async def prepare(self, checker: Checker, contract: Contract, deadline: float) -> "EditCheck | None":
         """Return the check of a request's edits; None if it wants none, or of other files than the work tree's."""
         if contract.form is not Form.EDITS or contract.edits is None:
             return None
-        if not await asyncio.to_thread(commands.matches, checker.workdir, contract.workspace.files):
+        if not await asyncio.to_thread(matches, checker.workdir, contract.workspace.files):
             _log.debug("the files that are shown are not those of the checker's work tree; it is not used")
             return None
+        command = make_command(checker)
+
+        async def run(changed: Mapping[str, str]) -> Checked | None:
+            return await self._run(checker, command, changed, deadline)
+
+        return EditCheck(contract.edits, contract.workspace, run)
+
+    async def _run(
+        self, checker: Checker, command: Command, changed: Mapping[str, str], deadline: float
+    ) -> Checked | None:
         slots = self._slots.setdefault((str(checker.workdir), checker.limit), asyncio.Semaphore(checker.limit))
-        return EditCheck(
-            make_command(checker), contract.edits, contract.workspace, slots, lambda: deadline - self._clock()
-        )
+        async with slots:
+            timeout_s = min(command.timeout_s, deadline - self._clock())
+            if timeout_s <= 0:
+                return Checked()
+            try:
+                finished = await self._run_command(replace(command, timeout_s=timeout_s), changed)
+            except SandboxError as error:
+                _log.warning("the checker does not run; its candidates count as unknown", reason=str(error))
+                return None
+        return read_outcome(finished)
 
 
 class EditCheck:
-    """Checks the candidates of one request. `left_s` returns the seconds until its deadline."""
+    """Checks the candidates of one request; `run` runs the command on the files that a candidate changes."""
 
     def __init__(
-        self,
-        command: Command,
-        form: EditForm,
-        workspace: Workspace,
-        slots: asyncio.Semaphore,
-        left_s: Callable[[], float],
+        self, form: EditForm, workspace: Workspace, run: Callable[[Mapping[str, str]], Awaitable[Checked | None]]
     ) -> None:
-        self._command = command
         self._form = form
         self._workspace = workspace
-        self._slots = slots
-        self._left_s = left_s
+        self._run = run
 
-    async def run(self, text: str) -> Checked | None:
+    async def check(self, text: str) -> Checked | None:
         """Return what the checker says of an answer; None if the answer has no edits, or the checker cannot run."""
         applied = await asyncio.to_thread(apply_edits, self._form, self._workspace, text)
         before = self._workspace.files
         changed = {path: source for path, source in applied.files.items() if before.get(path) != source}
         if applied.status is not EditStatus.SOUND or not changed:
             return None
-        async with self._slots:
-            timeout_s = min(self._command.timeout_s, self._left_s())
-            if timeout_s <= 0:
-                return Checked()
-            try:
-                finished = await commands.run_in_copy(replace(self._command, timeout_s=timeout_s), changed)
-            except SandboxError as error:
-                _log.warning("the checker does not run; its candidates count as unknown", reason=str(error))
-                return None
-        return read_outcome(finished)
+        return await self._run(changed)
 
 
 def make_command(checker: Checker) -> Command:

@@ -11,13 +11,14 @@ from typing import Protocol, Self
 import structlog
 
 from config.settings import Checker
+from runtime.sandbox.commands import run_in_copy
 from runtime.sandbox.monty import NAME as MONTY
 from runtime.sandbox.trials import Kind, Limits, Report, Sandbox, SandboxError, Session, unknown
 from runtime.workers import WorkerError, WorkerPool
 from synth.contract.contract import Contract, Form
 from synth.evidence import ranking
 from synth.evidence.behaviour import NOTHING, Behaviour
-from synth.evidence.checker import Checks, EditCheck
+from synth.evidence.checker import Checks, EditCheck, RunCommand
 from synth.evidence.code_task import CodeTask, read_code_task
 from synth.evidence.edit_task import read_edit_task
 from synth.evidence.examples import Example
@@ -73,7 +74,8 @@ class Finder:
     """Implements EvidenceFinder with these sandboxes, the one that isolates by construction first.
 
     `limits` bound one candidate in one sandbox, `request_s` the seconds that all candidates of a request run together.
-    `choose_examples` may leave some of a request's examples out, for a measurement of what they are worth.
+    `choose_examples` may leave some of a request's examples out, for a measurement of what they are worth;
+    `run_command` runs a checker's command.
     """
 
     def __init__(
@@ -84,9 +86,10 @@ class Finder:
         request_s: float = _REQUEST_S,
         clock: Callable[[], float] = time.monotonic,
         choose_examples: Callable[[tuple[Example, ...]], tuple[Example, ...]] = lambda examples: examples,
+        run_command: RunCommand = run_in_copy,
     ) -> None:
         self._choose_examples = choose_examples
-        self._checks = Checks(clock)
+        self._checks = Checks(clock, run_command)
         self._sandboxes = sandboxes
         self._limits = limits or Limits()
         self._request_s = request_s
@@ -210,7 +213,7 @@ class CodeInquiry:
     async def _observe(self, text: str) -> Behaviour:
         if self._check is None:
             return await self._run_code(text)
-        behaviour, checked = await asyncio.gather(self._run_code(text), self._check.run(text))
+        behaviour, checked = await asyncio.gather(self._run_code(text), self._check.check(text))
         return behaviour if checked is None else replace(behaviour, checked=checked)
 
     async def _run_code(self, text: str) -> Behaviour:

@@ -1,5 +1,6 @@
 """Every arm answers the same recorded panel through the real pipeline, and is graded and counted."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 from config.settings import Critic, Proposer, Settings, Verify
 from eval.arms import make_arms
 from eval.asking import Conditions
+from eval.edit_suite import Edit, messages
 from eval.items import Item
 from eval.measuring import ANY_CANDIDATE, Measuring, Result
 from eval.record import Record, Recorder
 from runtime.sandbox.programs import Program, Verdict
+from synth.edits import EditForm
 from tests.fakes import FakeUpstream, answer, from_request, status
 from tests.running import model, settings
 from upstream.pool import Pool
@@ -118,6 +121,7 @@ async def test_the_dearer_arms_answer_too(config: Settings, upstream: FakeUpstre
     assert "fuse+verify" not in make_arms(config.mixtures[0], CONDITIONS.seed)
 
 
+CHECK = (sys.executable, "-B", "check.py")
 ASK = "Reply with only one code block: a function `f`, such that f(1) should be 2, and f(2) should be 4."
 ADDS, DOUBLES = "```python\ndef f(x):\n    return x + 1\n```", "```python\ndef f(x):\n    return 2 * x\n```"
 
@@ -200,3 +204,32 @@ async def test_a_member_that_fails_is_a_failure_in_every_arm(
     assert found["a"].answer.decided_by == "nobody"
     assert found["select"].passed
     assert len(upstream.requests_for("a")) == 1
+
+
+FILES = {"limit.py": "LIMIT = 1\n", "check.py": "from limit import LIMIT\nassert LIMIT == 3\n"}
+
+
+async def test_a_checker_runs_the_item_s_command(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """On a work tree with the item's files; without it the panel's order decides."""
+    by_seed = {seed: f"limit.py\n```\nLIMIT = {seed}\n```" for seed in (1, 2, 3)}
+    upstream.script("a", from_request(lambda body: by_seed[body["seed"]]))
+    config = settings([model("a", upstream)], panel=["a"])
+    panel = tuple(Proposer("a", {"temperature": 0.5}, number) for number in (1, 2, 3))
+    mixture = replace(config.mixtures[0], panel=panel, critic=None)
+    asked = messages(Edit("limit", "Raise the limit.", {"limit.py": FILES["limit.py"]}, "", ()), EditForm.WHOLE_FILE)
+    raising = Item("toys", "limit", asked, lambda text: Program({"main.py": text}, "main.py"), FILES, CHECK)
+    record, pool = Record(tmp_path / "record.jsonl"), Pool(config.models)
+
+    def grade_limit(program: Program) -> Verdict:
+        return Verdict.PASSED if "LIMIT = 3" in program.files["main.py"] else Verdict.FAILED
+
+    try:
+        recorder = Recorder(pool, record, {"runtime": "fake"})
+        measuring = Measuring(record, config, mixture, CONDITIONS, recorder=recorder, grade=grade_limit)
+        arms = make_arms(mixture, CONDITIONS.seed)
+        wanted = [arms["evidence-none"], arms["checker"]]
+        [results] = [found async for found in measuring.results(wanted, [raising])]
+    finally:
+        await pool.close()
+    assert [(result.arm, result.passed) for result in results[:2]] == [("evidence-none", False), ("checker", True)]
+    assert results[1].answer.signal == "checker"
