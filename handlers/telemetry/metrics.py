@@ -42,7 +42,7 @@ class Metrics:
     """The metrics of one application; call `count_request` with each finished request."""
 
     def __init__(self) -> None:
-        self._requests = Counter("mom_requests", "Chat requests", "mixture", "mode", "outcome")
+        self._requests = Counter("mom_requests", "Chat requests", "api", "mixture", "mode", "outcome")
         self._request_s = Histogram("mom_request_seconds", "Time of chat requests", _SECONDS, "mixture", "mode")
         self._first_chunk_s = Histogram(
             "mom_first_chunk_seconds", "Time to a stream's first chunk", _SECONDS, "mixture"
@@ -85,7 +85,7 @@ class Metrics:
 
     def _count_run(self, record: RequestRecord, mode: str, seconds: float) -> None:
         mixture = record.mixture or ""
-        self._requests[mixture, mode, record.outcome] += 1
+        self._requests[record.api or "", mixture, mode, record.outcome] += 1
         self._request_s.observe(seconds, mixture, mode)
         if record.first_chunk_s is not None:
             self._first_chunk_s.observe(record.first_chunk_s, mixture)

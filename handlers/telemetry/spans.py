@@ -121,6 +121,7 @@ def _run_attributes(record: RequestRecord) -> _Attributes:
         "gen_ai.request.stream": record.stream,
         "gen_ai.response.id": record.reply_id,
         "gen_ai.response.time_to_first_chunk": record.first_chunk_s,
+        "mom.api": record.api,
         "mom.mixture": record.mixture,
         "mom.mode": record.mode,
         "mom.bypass": record.bypass,
