@@ -87,7 +87,9 @@ def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiE
         status, code = (stated, _KEPT_STATUSES[stated]) if stated in _KEPT_STATUSES else (status, code)
     listed = "; ".join(dict.fromkeys(f"{cause.model}: {cause.error.message}" for cause in error.causes))
     headers = {"x-should-retry": "false"}
-    if error.interrupted:
+    if error.interrupted and error.causes[-1].error.kind is Kind.BROKEN_CONTRACT:
+        message = f"the answer was sent, but does not keep the requested form: {listed}"
+    elif error.interrupted:
         message = f"the answer broke off: {listed}"
     elif code == "context_length_exceeded":
         message = listed if _CONTEXT_PHRASE in listed else f"{_CONTEXT_PHRASE} exceeded by this conversation. {listed}"

@@ -102,6 +102,36 @@ async def test_a_stream_of_copied_drafts_ends_with_an_error(upstream: FakeUpstre
     assert "repeats the drafts" in reply.events[-1]["error"]["message"]
 
 
+@pytest.mark.parametrize(("finish_reason", "code"), [("length", "def f(x):"), ("stop", "def f(x: return x")])
+@pytest.mark.parametrize(
+    ("path", "extra", "ends"),
+    [
+        ("chat/completions", {}, {"length": '"finish_reason":"length"', "stop": '"finish_reason":"stop"'}),
+        ("messages", {"max_tokens": 99}, {"length": '"stop_reason":"max_tokens"', "stop": '"stop_reason":"end_turn"'}),
+        ("responses", {}, {"length": "response.incomplete", "stop": "response.completed"}),
+    ],
+)
+async def test_code_that_breaks_its_form_ends_as_it_would_without_the_gateway(
+    upstream: FakeUpstream, path: str, extra: dict[str, Any], ends: dict[str, str], finish_reason: str, code: str
+) -> None:
+    """What has been sent stays, and the stream ends with the model's own finish reason; the model is asked once."""
+    text = f"```python\n{code}\n" + ("```" if finish_reason == "stop" else "")
+    upstream.default = answer(text, finish_reason=finish_reason)
+    ask_for_code = {"role": "user", "content": "Write f. Reply with only one code block."}
+    body = {"model": "mom", "stream": True, "input" if path == "responses" else "messages": [ask_for_code], **extra}
+    config = settings([model("a", upstream)], mode="direct")
+    async with running(config) as gateway:
+        reply = await gateway.request("POST", f"/v1/{path}", json=body)
+        assert len(upstream.requests) == 1
+        whole = await gateway.request("POST", f"/v1/{path}", json={**body, "stream": False})
+    sent = reply.raw.decode().replace('": ', '":')
+    assert (reply.status, whole.status) == (200, 200)
+    assert ends[finish_reason] in sent
+    assert "error" not in sent.replace('"error":null', "")
+    if path == "chat/completions":
+        assert (reply.streamed(), reply.events[-1]) == (text, "[DONE]")
+
+
 async def test_an_error_before_the_first_byte_is_a_json_reply(upstream: FakeUpstream) -> None:
     """The reply is committed with the first content."""
     upstream.default = status(500)

@@ -43,9 +43,13 @@ class Assignment:
 
     async def read(self, draft: Completion) -> Reading:
         """Read a draft under the contract. A draft that copies the candidates with their fences breaks any contract."""
-        if self.nonce and self.nonce in draft.text:
+        if self.is_copied(draft):
             return Reading(draft, "it repeats the drafts instead of replying", None)
         return await self.contract.read_async(draft)
+
+    def is_copied(self, draft: Completion) -> bool:
+        """Whether a draft copies the candidates with their fences."""
+        return bool(self.nonce) and self.nonce in draft.text
 
 
 @frozen
@@ -63,8 +67,9 @@ async def write_answer(run: Run, assignment: Assignment, authors: Sequence[str],
     if all authors fail, `interrupted` if text has gone out by then.
     """
     # Text that a client has received cannot be taken back, and clients want it early. So:
-    # - Plain text goes out while it is written. If its author then fails, the request fails: a second author would
-    #   begin a second text in the middle of the first.
+    # - Plain text and code go out while they are written. If the author then fails, the request fails: a second author
+    #   would begin a second text in the middle of the first. A complete answer that merely breaks the contract, as code
+    #   does that reached its token limit, is the answer all the same: a single model would have ended no better.
     # - JSON and edits are held until they were read as a whole, because only then it is known whether they are valid.
     #   A draft that breaks the contract goes back to its author once, with the finding; then the next author is asked.
     # - With tools, text goes out and calls are held: they follow the text, so they can be written again.
@@ -82,7 +87,7 @@ async def write_answer(run: Run, assignment: Assignment, authors: Sequence[str],
             causes.append(Cause(name, error))
             await run.emit(AuthorFailed(author.call, error, assignment.choice))
             broken = (author.broken, name) if author.broken else broken
-            if stream.is_amid:
+            if stream.is_open:
                 break
     raise SynthesisError(causes, interrupted=stream.has_begun, draft=broken)
 
@@ -113,8 +118,8 @@ class _Author:
         await self._announce()
         streams = self._may_stream()
         first = await self._read(await (stream.forward(self.call) if streams else run.pool.complete(self.call)))
-        stream.is_amid = False
         draft = first if first.finding is None else await self._revise(first)
+        stream.close()
         streamed = streams and draft.completion is first.completion
         self._check(draft, streamed=streamed)
         if not stream.has_begun:
@@ -138,12 +143,20 @@ class _Author:
         await self._run.emit(AuthorStarted(call, call.messages, assignment.seed, assignment.letters, assignment.choice))
 
     async def _revise(self, draft: Reading) -> Reading:
-        """Return the revision of a draft that breaks the contract; CallError if its text has gone out already."""
-        calls_tools = self._assignment.contract.form is Form.TOOLS
-        if self._stream.has_begun and not calls_tools:
-            self._stream.is_amid = True  # no other author may continue this text
-            raise CallError(Kind.BROKEN_CONTRACT, str(draft.finding))
-        return await (self._revise_calls(draft) if calls_tools else self._ask_again(draft))
+        """Return the revision of a draft that breaks the contract, or the draft if its text has gone out already.
+
+        CallError if the text that has gone out is a copy of the candidates.
+        """
+        if self._assignment.contract.form is Form.TOOLS:
+            self._stream.close()  # calls may follow this text, whoever writes them
+            return await self._revise_calls(draft)
+        if not self._stream.has_begun:
+            return await self._ask_again(draft)
+        error = CallError(Kind.BROKEN_CONTRACT, str(draft.finding))
+        if self._assignment.is_copied(draft.completion):
+            raise error
+        await self._emit_failure(error)
+        return replace(draft, finding=None)
 
     async def _revise_calls(self, draft: Reading) -> Reading:
         """Return the revision of tool calls, or the calls as they are if that is no better."""

@@ -20,11 +20,12 @@ _DELTA_CHARS = 48  # of a complete text, so that a client renders it smoothly
 class ClientStream:
     """The text of one choice as the client has received it; none of it can be taken back.
 
-    `is_amid` is whether an author has begun to write into it and has not finished.
+    It `is_open` while an author writes into it: from the author's first text until `close`. If the author fails before
+    that, no other author may continue.
     """
 
     def __init__(self, run: Run, choice: int) -> None:
-        self.is_amid = False
+        self.is_open = False
         self._run = run
         self._choice = choice
         self._out: list[str] = []
@@ -40,9 +41,13 @@ class ClientStream:
         """All text that has gone out."""
         return "".join(self._out)
 
+    def close(self) -> None:
+        """Note that the text of an author is complete."""
+        self.is_open = False
+
     async def forward(self, call: Call) -> dict[str, Any]:
         """Stream a call, emit its deltas as they arrive, and return the assembled completion; CallError as the pool."""
-        self.is_amid, self._lead = False, Text()
+        self._lead = Text()
         assembler, reader = StreamAssembler(), DeltaReader()
         async with aclosing(self._run.pool.stream(call)) as chunks:
             async for chunk in chunks:
@@ -76,7 +81,7 @@ class ClientStream:
             self._lead.append(split.text)
             return deltas
         text, self._lead = str(self._lead) + split.text, Text()
-        self.is_amid = True
+        self.is_open = True
         self._out.append(text)
         return [*deltas, *(TextDelta(part, self._choice) for part in split_text(text, MAX_DELTA_CHARS))]
 

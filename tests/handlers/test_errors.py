@@ -44,6 +44,14 @@ def test_the_smallest_retry_after_counts() -> None:
     assert "Retry-After" not in from_synthesis(SynthesisError([cause(Kind.RATE_LIMITED)])).headers
 
 
+def test_an_answer_that_was_sent_is_not_said_to_break_off() -> None:
+    """Whether it is complete depends on how its author failed."""
+    broken, cut = cause(Kind.BROKEN_CONTRACT, "no block"), cause(Kind.TRUNCATED, "gone")
+    sent = from_synthesis(SynthesisError([broken], interrupted=True)).message
+    assert sent == "the answer was sent, but does not keep the requested form: broken_contract: no block"
+    assert from_synthesis(SynthesisError([broken, cut], interrupted=True)).message.startswith("the answer broke off: ")
+
+
 def test_a_context_overflow_always_has_the_known_words() -> None:
     """Also where the upstream found other ones."""
     error = from_synthesis(SynthesisError([cause(Kind.CONTEXT_LENGTH, "prompt is too long", 400)]))

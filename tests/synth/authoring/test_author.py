@@ -72,6 +72,25 @@ async def test_no_other_author_continues_a_text_that_has_begun() -> None:
     assert stage.pool.asked("b") == []
 
 
+async def test_code_that_was_sent_is_the_answer_though_it_breaks_its_form() -> None:
+    """It cannot be revised any more; the finding is an event, and nobody else is asked."""
+    messages = [{"role": "user", "content": "Write f. Reply with only one code block."}]
+    stage = scene({"a": "```python\ndef f(:\n```", "b": "fine"}, messages=messages, incremental=True)
+    written = await write(stage, "a", "b")
+    assert stage.streamed == written.answer.completion.text == "```python\ndef f(:\n```"
+    assert [event.error.kind for event in stage.seen(AuthorFailed)] == [Kind.BROKEN_CONTRACT]
+    assert len(stage.pool.calls) == 1
+
+
+async def test_a_copy_of_the_candidates_that_was_sent_is_no_answer() -> None:
+    """The stream ends with an error, because it shows the client what no model was asked to show."""
+    stage = scene({"a": "BEGIN A n0nce", "b": "fine"}, incremental=True)
+    with pytest.raises(SynthesisError, match="repeats the drafts") as failed:
+        await write(stage, "a", "b", nonce="n0nce")
+    assert failed.value.interrupted
+    assert len(stage.pool.calls) == 1
+
+
 async def test_json_is_held_until_it_is_valid() -> None:
     """Nothing of a broken draft goes out."""
     stage = scene({"a": ["{broken", '{"n": 1}']}, params=JSON, incremental=True)

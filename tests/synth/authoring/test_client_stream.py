@@ -36,13 +36,13 @@ async def test_leading_white_space_waits_for_the_first_word() -> None:
     assert (await forward(stage)).text == "\n\n  word"
 
 
-async def test_a_stream_that_breaks_off_is_amid() -> None:
+async def test_a_stream_that_breaks_off_stays_open() -> None:
     """The text that has gone out belongs to an author who has not finished."""
     stage = scene({"a": CallError(Kind.CONNECT, "gone")}, incremental=True, cut=8)
     stream = ClientStream(stage.run, 0)
     with pytest.raises(CallError):
         await stream.forward(stage.run.call("a", "critic", (), params={}))
-    assert (stream.is_amid, stream.text) == (True, "x" * 8)
+    assert (stream.is_open, stream.text) == (True, "x" * 8)
 
 
 @pytest.mark.parametrize("with_reasoning", [True, False])
