@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 KB = 1024
+OTHER_APIS = ("/messages", "/responses")
 _TURN_CHARS = 8 * KB
 _LINE = '    for row in rows[{n}:]:  # "{n}" is where the reader stands\n        total += row["price"] * {n}\n'
 
@@ -26,3 +27,14 @@ def build_body(model: str, n_bytes: int, *, mark: str = "", stream: bool = False
 def _listing(n_chars: int) -> str:
     lines = "".join(_LINE.format(n=number) for number in range(n_chars // len(_LINE) + 1))
     return lines[:n_chars]
+
+
+def translate(body: bytes, path: str) -> bytes:
+    """Return a chat request as a request of Anthropic's Messages or OpenAI's Responses, by the end of the path."""
+    request = json.loads(body)
+    system, *messages = request.pop("messages")
+    if path.endswith("/messages"):
+        request |= {"system": system["content"], "messages": messages, "max_tokens": 4096}
+    else:
+        request |= {"instructions": system["content"], "input": messages}
+    return json.dumps(request).encode()

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from bench.conversations import OTHER_APIS, translate
 from bench.processes import BrokenError
 
 T = TypeVar("T")
 
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
-_DONE = b"data: [DONE]"
+_ENDS = (b"data: [DONE]", b"event: message_stop", b"event: response.completed")
 _MAX_SHOWN = 300
 
 
@@ -89,7 +90,7 @@ class Connection(asyncio.Protocol):
         reply = Reply(asked_ns, time.monotonic_ns(), self._pieces)
         if not reply.bytes.startswith(b"HTTP/1.1 200 "):
             raise BrokenError(reply.bytes[:_MAX_SHOWN].decode(errors="replace"))
-        if self._n_left is None and _DONE not in reply.bytes:
+        if self._n_left is None and not any(end in reply.bytes for end in _ENDS):
             raise BrokenError(f"a stream broke off: …{reply.bytes[-_MAX_SHOWN:].decode(errors='replace')}")
         return reply
 
@@ -107,9 +108,14 @@ async def connect(url: str) -> Connection:
 
 
 def encode_request(url: str, body: bytes) -> bytes:
-    """Return the bytes of a chat request to a base URL."""
+    """Return the bytes of a chat request to a base URL, or to the endpoint of another API with the same question."""
     address = urlsplit(url)
-    head = f"POST {address.path}/chat/completions HTTP/1.1\r\nHost: {address.netloc}\r\n"
+    path = address.path
+    if path.endswith(OTHER_APIS):
+        body = translate(body, path)
+    else:
+        path = f"{path}/chat/completions"
+    head = f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 

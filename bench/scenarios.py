@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bench.conversations import KB
 from bench.measures import Measure, added_latency, burst, instructions, memory, start_up, streams, throughput
 from bench.scripts import TIMES_FASTER
-from bench.stand import ALONE, DIRECT, FLOOR, GATEWAY, ON_UVLOOP, PUBLIC_API, TRACING
+from bench.stand import ALONE, DIRECT, FLOOR, GATEWAY, MESSAGES, ON_UVLOOP, PUBLIC_API, RESPONSES, TRACING
 from bench.waiting import crowd, experience
 
 
@@ -120,6 +120,29 @@ SCENARIOS = (
         short=False,
     ),
     Scenario("stream-burst", "8 streams at once, a critic that writes as fast as it is read", burst("burst", 8, 32)),
+    *(
+        Scenario(
+            f"{name}-2k",
+            f"as cpu-2k, asked by {name.title()} instead of Chat Completions",
+            throughput("instant", 2 * KB, 32, 400),
+            subject=subject,
+            baseline=GATEWAY,
+            targets={_CPU: Target(ratio=1.3)},
+        )
+        for name, subject in (("messages", MESSAGES), ("responses", RESPONSES))
+    ),
+    *(
+        Scenario(
+            f"{name}-stream",
+            f"as stream, asked by {name.title()} instead of Chat Completions",
+            streams("calm", 12),
+            subject=subject,
+            baseline=GATEWAY,
+            short=False,
+            targets={"first content p50, ms": Target(over=1.0)},
+        )
+        for name, subject in (("messages", MESSAGES), ("responses", RESPONSES))
+    ),
     Scenario("start", "from the start of the process to its first answer", start_up("instant")),
     Scenario(
         "memory",

@@ -13,8 +13,10 @@ from bench.processes import Server, running
 
 FLOOR, DIRECT, GATEWAY = "floor", "1:1 floor", "gateway"
 ALONE, TRACING, ON_UVLOOP = "gateway, alone", "gateway, traced", "gateway on uvloop"
+MESSAGES, RESPONSES = "gateway by Messages", "gateway by Responses"
 PUBLIC_API = "gateway on aiohttp's public API"
 
+_PATHS = {DIRECT: "/direct", MESSAGES: "/v1/messages", RESPONSES: "/v1/responses"}
 _QUIET_S = 0.05
 _QUIET_CPU_S = 0.002
 _MAX_LOOKS = 100
@@ -66,7 +68,7 @@ class Stand:
         arguments = self._arguments(name, upstream, self._folder / f"traces-{number}")
         env = {"BENCH_UPSTREAM": upstream, "MOM_HTTP_EXCHANGE": "session" if name == PUBLIC_API else "direct"}
         async with running(arguments, log, core=self._core, env=env, counted=counted) as server:
-            yield Subject(server, server.url + ("/direct" if name == DIRECT else "/v1"))
+            yield Subject(server, server.url + _PATHS.get(name, "/v1"))
 
     def _arguments(self, name: str, upstream: str, traces: Path) -> list[str]:
         launcher = ["-m", "bench.under_uvloop"] if self._loop == "uvloop" or name == ON_UVLOOP else []
