@@ -161,7 +161,7 @@ def _make_copy(workdir: Path, folder: Path, files: Mapping[str, str]) -> Path:
 
 
 def _list_files(workdir: Path) -> Iterator[PurePosixPath]:
-    """Yield the files of a work tree: what git knows or does not ignore, or everything where there is no git."""
+    """Yield the files of a work tree: tracked or not ignored by git; without git, all files."""
     listed = _list_by_git(workdir)
     if listed is not None:
         yield from listed

@@ -40,7 +40,7 @@ class Checks:
         self._slots: dict[tuple[str, int], asyncio.Semaphore] = {}
 
     async def prepare(self, checker: Checker, contract: Contract, deadline: float) -> "EditCheck | None":
-        """Return the check of a request's edits; None if it wants none, or of other files than the work tree's."""
+        """Return the check for a request; None unless it asks for edits of files that equal those of the work tree."""
         if contract.form is not Form.EDITS or contract.edits is None:
             return None
         if not await asyncio.to_thread(matches, checker.workdir, contract.workspace.files):
@@ -80,7 +80,7 @@ class EditCheck:
         self._run = run
 
     async def check(self, text: str) -> Checked | None:
-        """Return what the checker says of an answer; None if the answer has no edits, or the checker cannot run."""
+        """Run the checker on an answer's edits; None if there are no edits or the checker cannot run."""
         applied = await asyncio.to_thread(apply_edits, self._form, self._workspace, text)
         before = self._workspace.files
         changed = {path: source for path, source in applied.files.items() if before.get(path) != source}
@@ -104,7 +104,7 @@ def read_outcome(finished: Finished) -> Checked:
 
 
 def count_failures(output: str) -> int | None:
-    """Return how many tests failed by the summary at the end of an output, None if there is none."""
+    """Return the number of failed tests in the summary at the end of an output, None without a summary."""
     summary = "\n".join(output.splitlines()[-_SUMMARY_LINES:])
     counted = [int(number) for pattern in _COUNTS for number in pattern.findall(summary)]
     if counted:

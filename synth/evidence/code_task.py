@@ -1,4 +1,4 @@
-"""A request for one block of Python: what it says about the code, and what to run of an answer. Pure."""
+"""Requests for one block of Python: read the task, and plan what to run for an answer. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,7 +49,7 @@ class CodeTask:
         return len(text) + (len(self.stub.lead) if self.stub else 0)
 
     def plan(self, text: str) -> Plan | None:
-        """Return what to run of an answer; None if it has no code, or the function is not known."""
+        """Return the plan for an answer; None if the answer has no code or the function is unknown."""
         source = find_code(text, self.function, self.stub) if self.function else None
         if source is None:
             return None

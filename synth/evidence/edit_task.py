@@ -1,4 +1,4 @@
-"""A request for edits of Python files: what it says about them, and what to run of the files after an edit. Pure.
+"""Requests for edits of Python files: read the task, and plan what to run after an edit. Pure.
 
 The files after the edit are known (synth/edits). Run are the examples of the instruction, the tests that the
 conversation shows, and the doctests of the functions that the edit changes. Tests and doctests are taken as the edit
@@ -60,7 +60,7 @@ class EditTask:
         return len(text) + sum(map(len, shown))
 
     def plan(self, text: str) -> Plan | None:
-        """Return what to run of an answer; None if it has no sound edits, or there is no Python.
+        """Return the plan for an answer; None if it has no sound edits or no file is Python.
 
         An edit of other files alone is held against the same as the others, and so is not behind for being unknown.
         """

@@ -206,7 +206,7 @@ def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
 
 
 def _condition(text: str) -> ast.expr | None:
-    """Return the condition of an assert statement, None if the text is none."""
+    """Return the condition of an assert statement, None if the text is no assert statement."""
     try:
         (statement,) = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -31,7 +31,7 @@ _OF_VALUES = (
 
 
 def parse_expression(text: str) -> ast.expr | None:
-    """Return the tree of one expression; None if the text is none, or too long, or too deep."""
+    """Parse one expression; None if the text is no expression, too long, or nested too deeply."""
     text = text.strip()
     if not text or len(text) > MAX_EXPRESSION_CHARS:
         return None
@@ -54,7 +54,7 @@ def depth(node: ast.AST) -> int:
 
 
 def is_value(node: ast.expr) -> bool:
-    """Whether an expression needs nothing but constants and constructors: what an example may expect."""
+    """Whether an expression consists of constants and constructors only, as the expected value of an example must."""
     return all(
         isinstance(part, _OF_VALUES)
         or (isinstance(part, ast.Name) and part.id in _CONSTRUCTORS)
@@ -64,7 +64,7 @@ def is_value(node: ast.expr) -> bool:
 
 
 def read_value(text: str, start: int) -> tuple[str, int] | None:
-    """Return the value that begins at `start`, and where it ends; None if none does.
+    """Read a value at `start`; return its text and its end, or None if there is no value.
 
     A number, a string, brackets, True, False, None, or a constructor's call such as `set()`.
     """
@@ -106,7 +106,7 @@ def find_calls(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def end_of_item(text: str, start: int) -> int | None:
-    """Return where the string or the brackets that open at `start` end; None if they do not within the bound."""
+    """Return the end of the string or brackets that open at `start`, None if they do not close within the bound."""
     limit = min(len(text), start + MAX_EXPRESSION_CHARS)
     expected: list[str] = []
     position = start

@@ -40,7 +40,7 @@ class Task(Protocol):
 
     @property
     def examples(self) -> tuple[Example, ...]:
-        """What a candidate is held against."""
+        """The examples that every candidate is tested with."""
         ...
 
     @property
@@ -58,7 +58,7 @@ class Task(Protocol):
         ...
 
     def plan(self, text: str) -> Plan | None:
-        """Return what to run of an answer, None if there is nothing."""
+        """Return the plan for an answer, None if there is nothing to run."""
         ...
 
     def with_examples(self, examples: Sequence[Example]) -> Self:
@@ -188,7 +188,7 @@ class CodeInquiry:
         )
 
     async def close(self) -> None:
-        """End what still runs."""
+        """Cancel all running trials."""
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)

@@ -1,4 +1,4 @@
-"""What to run of one candidate, and its behaviour from what was observed. Pure."""
+"""The plan of what to run for one candidate, and the behaviour read from its reports. Pure."""
 
 from collections.abc import Sequence
 
