@@ -40,7 +40,7 @@ class Run:
     evidence: EvidenceFinder | None = None
     incremental: bool = False
     shows_reasoning: bool = False
-    on_candidate_text: Callable[[Call, str], None] | None = None
+    on_candidate_text: Callable[[Call, int, str], None] | None = None
     rng: random.Random = _RNG
     draw_nonce: Callable[[], str] = lambda: os.urandom(8).hex()
 

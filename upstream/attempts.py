@@ -58,7 +58,7 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
         return await _complete_by_stream(route, call, call.on_text, hedge=hedge)
     await _take_slots(route, call)
     request = _build_request(route, call)
-    with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
+    with _AttemptScope(route, call, Attempt(started=0.0, hedge=hedge)) as attempt, _LearningScope(route, call, request):
         completion = await route.upstream.complete(request, timeouts=_timeouts(route, call), attempt=attempt)
         message = completion["choices"][0]["message"]
         attempt.received_chars = wire.count_chars(message)
@@ -69,22 +69,26 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
 
 
 async def _complete_by_stream(
-    route: Route, call: Call, on_text: Callable[[str], None], *, hedge: bool
+    route: Route, call: Call, on_text: Callable[[int, str], None], *, hedge: bool
 ) -> dict[str, Any]:
     """Return the completion of one attempt that is asked as a stream; `on_text` receives its text as it comes."""
-    assembler = StreamAssembler()
-    chunks = stream(route, call, hedge=hedge)
+    assembler, attempt = StreamAssembler(), Attempt(started=0.0, hedge=hedge)
+    chunks = _stream(route, call, attempt)
     async with aclosing(chunks):
         async for chunk in chunks:
             assembler.feed(chunk)
             for choice in chunk["choices"]:
                 if text := choice["delta"].get("content"):
-                    on_text(text)
+                    on_text(attempt.number, text)
     return assembler.completion()
 
 
-async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGenerator[dict[str, Any]]:
+def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGenerator[dict[str, Any]]:
     """Yield the checked chunks of one attempt, none before the first with content; CallError as from `complete`."""
+    return _stream(route, call, Attempt(started=0.0, hedge=hedge))
+
+
+async def _stream(route: Route, call: Call, attempt: Attempt) -> AsyncGenerator[dict[str, Any]]:
     extra: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     if call.model.weights is not None:
         extra["return_progress"] = True  # without it llama.cpp notices a cancelled call only after the whole prompt
@@ -98,7 +102,7 @@ async def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGener
     opener = ThoughtOpener(expects=route.quirks.opens_thought)
     await _take_slots(route, call)
     request = _build_request(route, call, **extra)
-    with _AttemptScope(route, call, hedge=hedge) as attempt, _LearningScope(route, call, request):
+    with _AttemptScope(route, call, attempt), _LearningScope(route, call, request):
         chunks = route.upstream.stream(request, timeouts=_timeouts(route, call, streamed=True), attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next_chunk(chunks, is_finished=ending.is_near)) is not None:
@@ -150,10 +154,10 @@ class _AttemptScope:
 
     __slots__ = ("_attempt", "_call", "_route", "_ticket")
 
-    def __init__(self, route: Route, call: Call, *, hedge: bool) -> None:
+    def __init__(self, route: Route, call: Call, attempt: Attempt) -> None:
         self._route = route
         self._call = call
-        self._attempt = Attempt(started=0.0, hedge=hedge)
+        self._attempt = attempt
 
     def __enter__(self) -> Attempt:
         route, call, attempt = self._route, self._call, self._attempt
@@ -166,6 +170,7 @@ class _AttemptScope:
             route.budget.count_call()
         attempt.started = route.clock()
         call.attempts.append(attempt)
+        attempt.number = len(call.attempts)
         return attempt
 
     def __exit__(
@@ -212,7 +217,7 @@ class _AttemptScope:
             "attempt",
             model=model.name,
             role=self._call.role,
-            number=len(self._call.attempts),
+            number=attempt.number,
             hedge=attempt.hedge or None,
             outcome=str(attempt.outcome),
             status=attempt.status,

@@ -15,11 +15,11 @@ Role = Literal["proposer", "critic", "verifier", "direct"]
 class Attempt:
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
-    `outcome` is `ok`, a `Kind`, `cancelled`, or `running`. `usage` is as the upstream reported it, None if it did not;
-    then `received_chars`, the length of the received text, serves for an estimate, or `received_bytes`, the size of a
-    body that could not be read. `stated_model` is the model's name
-    in the reply, unchecked. `pause_s` is the pause after it, if it was retried. `hedge` marks an attempt that was
-    started while another one of the same call was still running.
+    `number` counts the attempts of a call from 1, in the order of their start; it is 0 before that. `outcome` is `ok`,
+    a `Kind`, `cancelled`, or `running`. `usage` is as the upstream reported it, None if it did not; then
+    `received_chars`, the length of the received text, serves for an estimate, or `received_bytes`, the size of a body
+    that could not be read. `stated_model` is the model's name in the reply, unchecked. `pause_s` is the pause after it,
+    if it was retried. `hedge` marks an attempt that was started while another one of the same call was still running.
     """
 
     started: float
@@ -35,6 +35,7 @@ class Attempt:
     received_bytes: int = 0
     hedge: bool = False
     stated_model: Any = None
+    number: int = 0
 
 
 @frozen
@@ -65,8 +66,8 @@ class Call:
     `messages` and `params` are the client's, adapted to the model; the model's configured `params` and the `overrides`
     of this call win over them. `deadline` is an instant on the monotonic clock that no attempt outlives. `alias` names
     the model's place if it has several on a panel. `shows_reasoning`: the client sees the reasoning, so a stream begins
-    with it. `on_text`: even a complete answer is asked for as a stream, and this receives its text as it comes, from
-    the start again if an attempt is retried.
+    with it. If `on_text` is set, the upstream is asked for a stream even when the caller wants a complete answer, and
+    `on_text` receives each piece of text with the number of its attempt; every attempt begins the text anew.
 
     The record is filled in while the call runs, so that a cancelled call is accounted for as well. `retrying_since` is
     the instant of the first retry, `quirks` are what refusals have taught during the call, `tokens` is the ledger's
@@ -83,7 +84,7 @@ class Call:
     overrides: Mapping[str, Any] = field(default_factory=dict)
     shows_reasoning: bool = True
     alias: str | None = None
-    on_text: Callable[[str], None] | None = None
+    on_text: Callable[[int, str], None] | None = None
 
     attempts: list[Attempt] = field(default_factory=list)
     quirks: list[Quirk] = field(default_factory=list)

@@ -55,8 +55,11 @@ class StreamWriter(Protocol):
 class CandidateReader(Protocol):
     """A stream writer that shows candidates while they are written. The proposers are then asked for streams."""
 
-    def read_candidate_text(self, call: Call, text: str) -> None:
-        """Take in the next piece of a proposer's text, in the proposer's own task; must not block."""
+    def read_candidate_text(self, call: Call, attempt: int, text: str) -> None:
+        """Take in the next piece of a proposer's text, in the proposer's own task; must not block.
+
+        `attempt` is the number of the attempt that brings it: a retry or a hedge begins the text anew.
+        """
         ...
 
 

@@ -67,12 +67,13 @@ async def test_a_complete_answer_can_be_watched_while_it_comes(upstream: FakeUps
     """It is asked for as a stream then; the completion is the same as without."""
     upstream.default = answer("Because it is so.", usage=(3, 5), piece_chars=4)
     plain, watched = call_to(route), call_to(route)
-    pieces: list[str] = []
+    pieces: list[tuple[int, str]] = []
     expected = await attempts.complete(route, plain)
-    watched.on_text = pieces.append
+    watched.on_text = lambda attempt, text: pieces.append((attempt, text))
     completion = await attempts.complete(route, watched)
     assert len(pieces) > 1
-    assert "".join(pieces) == completion["choices"][0]["message"]["content"] == "Because it is so."
+    assert {attempt for attempt, _ in pieces} == {1}
+    assert "".join(text for _, text in pieces) == completion["choices"][0]["message"]["content"] == "Because it is so."
     assert completion["usage"] == expected["usage"]
     assert completion["choices"][0]["finish_reason"] == "stop"
     assert [request.body.get("stream") for request in upstream.requests] == [None, True]
@@ -83,10 +84,10 @@ async def test_a_watched_answer_that_breaks_off_is_a_failure(upstream: FakeUpstr
     """Like one that nobody watches, although some of its text was handed over."""
     upstream.default = raw_stream([ROLE, WORD])
     call = call_to(route)
-    pieces: list[str] = []
-    call.on_text = pieces.append
+    pieces: list[tuple[int, str]] = []
+    call.on_text = lambda attempt, text: pieces.append((attempt, text))
     error = await fail(route, call)
-    assert (error.kind, pieces) == (Kind.TRUNCATED, ["Rivers"])
+    assert (error.kind, pieces) == (Kind.TRUNCATED, [(1, "Rivers")])
 
 
 async def test_the_model_s_key_is_redacted_from_a_failure(upstream: FakeUpstream, route: Route) -> None:

@@ -108,6 +108,27 @@ async def test_a_stream_is_hedged_before_its_first_content(upstream: FakeUpstrea
     assert outcomes(call) == [("cancelled", False), ("ok", True)]
 
 
+async def test_the_texts_of_an_attempt_and_its_hedge_are_told_apart(upstream: FakeUpstream) -> None:
+    """Each piece comes with the number of its attempt, though both write at the same time."""
+    gate = asyncio.Event()
+    upstream.script("a", after(gate, answer("first, whole")), stall_mid_stream(2, step=answer("second, never whole")))
+    slow = model("a", upstream, hedge_after_s=SOON_S)
+    texts = {1: "", 2: ""}
+
+    def add(attempt: int, text: str) -> None:
+        texts[attempt] += text
+        gate.set()
+
+    async with pooled(slow) as pool:
+        call = call_of(pool, slow)
+        call.on_text = add
+        assert await text(pool, call) == "first, whole"
+    assert texts[1] == "first, whole"
+    assert texts[2]
+    assert "second, never whole".startswith(texts[2])
+    assert outcomes(call) == [("ok", False), ("cancelled", True)]
+
+
 @pytest.mark.parametrize("stream", [False, True])
 async def test_a_caller_that_leaves_cancels_both(upstream: FakeUpstream, *, stream: bool) -> None:
     """No attempt outlives its call."""

@@ -2,8 +2,9 @@
 
 The members of a panel write at the same time, in tasks of their own, while the stream is written by the run's task
 alone. So a member's text is only collected here, and sent with the next heartbeat: a few times a second, in one piece
-for each member, whatever the number of tokens. The final text comes with `candidate`, so a retry or a hedge that
-starts anew needs no care beyond the number of its attempt.
+for each member and attempt, whatever the number of tokens. A retry or a hedge begins the text anew, and a hedge writes
+at the same time as the attempt before it, so each piece carries the number of its attempt, and the page shows the
+latest. The final text comes with `candidate`, whichever attempt it is from.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,12 +43,12 @@ class AskStream:
         self._has_begun = True
         return _event("begin", {"id": self._id})
 
-    def read_candidate_text(self, call: Call, text: str) -> None:
+    def read_candidate_text(self, call: Call, attempt: int, text: str) -> None:
         """Collect a piece of a member's text, for the next heartbeat."""
-        self._new_texts.setdefault((call.name, len(call.attempts)), []).append(text)
+        self._new_texts.setdefault((call.name, attempt), []).append(text)
 
     def heartbeat(self) -> bytes:
-        """Return `writing` for each member with new text, or a comment, which keeps the connection alive."""
+        """Return `writing` for each attempt with new text, or a comment, which keeps the connection alive."""
         texts, self._new_texts = self._new_texts, {}
         events = [
             _event("writing", {"model": name, "attempt": attempt, "text": "".join(pieces)})

@@ -23,7 +23,6 @@ from synth.events import (
 )
 from synth.normalize import Completion
 from tests.handlers.traces.test_collector import call
-from upstream.calls import Attempt
 from upstream.errors import CallError, Kind
 
 
@@ -84,13 +83,14 @@ def test_other_events_are_not_sent() -> None:
 
 def test_texts_of_members_are_collected_for_the_next_heartbeat() -> None:
     """In one piece for each member and attempt; without any, a comment keeps the connection alive."""
-    writer, one, two = stream(), call("a", attempts=[Attempt(0.0)]), call("b", attempts=[Attempt(0.0), Attempt(1.0)])
-    for member, text in ((one, "He"), (two, "Hi"), (one, "llo")):
-        writer.read_candidate_text(member, text)
+    writer, one, two = stream(), call("a"), call("b")
+    for member, attempt, text in ((one, 1, "He"), (two, 1, "Hi"), (one, 2, "Bye"), (one, 1, "llo")):
+        writer.read_candidate_text(member, attempt, text)
     assert events(writer.heartbeat()) == [
         ("begin", {"id": "chatcmpl-1"}),
         ("writing", {"model": "a", "attempt": 1, "text": "Hello"}),
-        ("writing", {"model": "b", "attempt": 2, "text": "Hi"}),
+        ("writing", {"model": "b", "attempt": 1, "text": "Hi"}),
+        ("writing", {"model": "a", "attempt": 2, "text": "Bye"}),
     ]
     assert writer.heartbeat() == b": keep-alive\n\n"
 
@@ -98,10 +98,10 @@ def test_texts_of_members_are_collected_for_the_next_heartbeat() -> None:
 def test_pieces_do_not_follow_the_whole_text() -> None:
     """What a member wrote since the last heartbeat is part of its candidate."""
     writer, one, two = stream(), call("a"), call("b")
-    writer.read_candidate_text(one, "Hel")
-    writer.read_candidate_text(two, "Hi")
+    writer.read_candidate_text(one, 1, "Hel")
+    writer.read_candidate_text(two, 1, "Hi")
     writer.read(CandidateArrived(one, Completion("Hello")))
-    assert events(writer.heartbeat()) == [("writing", {"model": "b", "attempt": 0, "text": "Hi"})]
+    assert events(writer.heartbeat()) == [("writing", {"model": "b", "attempt": 1, "text": "Hi"})]
 
 
 def test_a_stream_ends_with_its_usage_or_its_error() -> None:
