@@ -1,4 +1,4 @@
-"""The events of one run. Replies, traces, logs, headers and metrics are all made from them, and only from them."""
+"""The events of one run. Replies, traces, logs, headers and metrics are made from them and the ledger of its calls."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import StrEnum

@@ -1,7 +1,8 @@
 """What a client API provides: a parser of requests, and a writer of replies from a run's events.
 
 Everything else (finding the model, budgets, traces, heartbeats, shutdown) is handlers/api/exchange.py, once for all
-APIs. A further API is a folder with these three classes and a route.
+APIs. A further API is a folder with parse.py (body to `ChatRequest`), replies.py (a `StreamWriter` and the JSON body),
+api.py (the `ClientApi`) and openapi.py (its paths in the OpenAPI document), and a line in handlers/api/apis.py.
 """
 
 from collections.abc import Mapping
