@@ -237,21 +237,33 @@ class Checker:
 class Mixture:
     """A panel, a critic and a mode that clients ask for by name.
 
-    `panel` is the operator's ranking, best first; it is asked in at most `layers` rounds. The panel's deadline is
-    `critic_reserve_s` before that of the request, but not before half of `deadline_s`.
-    After `quorum` valid candidates (None: all of the panel) the others have `grace_s` more, or `grace_ratio` times the
-    duration until the quorum if that is set. When there is a candidate and only proposers that are being retried are
-    left, these have `retry_grace_s`.
-    A critic that picks a candidate is asked with `orders` orders of them, for at most `verdict_max_tokens` each time.
-    A request whose estimated cost exceeds `max_cost` is refused.
-    `tools_fan_out` says on which turns of an agent's work with tools the panel is asked; with `every_n` on each
-    `tools_every_n`th. Its members then advise: by a summary in `prose`, with `advice_max_tokens` at most, or by the
-    whole `transcript` with the tools in words.
-    Without a critic the order of the panel decides what evidence leaves open.
-    `evidence` says where candidates may be run, and whether that decides; `checker` tests edits as well. `stages` are
-    the sizes of the groups of proposers that are asked one after the other until a stage settles the request; () asks
-    all at once. After a panel whose candidates all fail the same example, the best-ranked author has `repair` more
-    tries.
+    - `name`: what clients ask for.
+    - `panel`: the proposers, in the operator's ranking, best first.
+    - `critic`: who picks or writes the answer; None: the order of the panel decides what evidence leaves open.
+    - `mode`: how candidates become the answer.
+    - `layers`: how often the panel is asked, each time with the candidates of the layer before.
+    - `stages`: sizes of the groups of proposers that are asked one after the other until a stage settles the request;
+      (): all at once.
+    - `evidence`: where candidates may be run, and whether that decides.
+    - `checker`: a command that tests candidates of edits.
+    - `repair`: how many more tries the best-ranked author has if all candidates fail the same example.
+    - `verify`: the model that reviews an answer that a critic has written.
+    - `orders`: in how many orders of the candidates a critic that picks is asked.
+    - `verdict_max_tokens`: token limit of each pick.
+    - `bypass`: which requests need no panel.
+    - `deadline_s`: of the request.
+    - `critic_reserve_s`: how long before that the panel's deadline is, but not before half of `deadline_s`.
+    - `quorum`: after how many valid candidates the others have a grace period; None: all are awaited.
+    - `grace_s`: that period.
+    - `grace_ratio`: if set, the period is this multiple of the time until the quorum.
+    - `retry_grace_s`: how long proposers that are being retried may delay the rest if there is a candidate.
+    - `max_cost`: a request whose estimated cost exceeds it is refused; None: no limit.
+    - `show_reasoning`: pass on the author's reasoning.
+    - `show_work`: report the panel's progress as reasoning.
+    - `tools_fan_out`: on which turns of an agent's work with tools the panel is asked.
+    - `tools_every_n`: the n of `every_n`.
+    - `tools_advice`: what it reads there: a summary of the work in `prose`, or the `transcript` with tools in words.
+    - `advice_max_tokens`: token limit of each member's advice.
     """
 
     name: str

@@ -241,7 +241,7 @@ def _write_line(
         "method": request.method if is_known else request.method[:8],
         "path": path if is_known else _shorten(path),
         "status": status,
-        "seconds": rounded(ended - record.started, per_second=10_000),
+        "seconds": rounded(ended - record.started, steps_per_second=10_000),
         **record.facts(),
     }
     is_view = access.is_page(path) and request.method == "GET" and status < 400  # noqa: PLR2004

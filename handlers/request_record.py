@@ -234,6 +234,6 @@ def as_number(cost: Decimal | None) -> float | None:
     return None if cost is None else float(cost)
 
 
-def rounded(seconds: float | None, per_second: int = 1000) -> float | None:
-    """Return a duration rounded to the millisecond or to another fraction; ten times as fast as `round`."""
-    return None if seconds is None else int(seconds * per_second + 0.5) / per_second
+def rounded(seconds: float | None, steps_per_second: int = 1000) -> float | None:
+    """Return a duration rounded to a step, by default a millisecond; ten times as fast as `round`."""
+    return None if seconds is None else int(seconds * steps_per_second + 0.5) / steps_per_second

@@ -98,9 +98,9 @@ class ProposerLeftOut:
 
 @frozen
 class PanelSettled:
-    """No more candidates will come: of `n_asked` proposers, `n_candidates` gave a usable answer, in the last layer.
+    """No more candidates will come: in the last layer `n_candidates` of `n_asked` proposers gave a usable answer.
 
-    `quorum_wait_s` is how long the others had after the quorum was reached, None if it never was.
+    `quorum_wait_s` is how long the panel waited for more candidates after it had its quorum; None without a quorum.
     """
 
     n_candidates: int

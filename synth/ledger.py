@@ -91,7 +91,7 @@ class Ledger:
         return (self._kept or self._sum())[0]
 
     def _sum(self) -> tuple[Used, Mapping[str, Used]]:
-        """Return the usage of all calls, and by model; kept once all calls have ended, for several readers ask."""
+        """Return the usage of all calls, and by model; cached once all have ended, because several readers ask."""
         whole = _UNUSED
         by_model: dict[str, Used] = {}
         is_over = True

@@ -30,10 +30,10 @@ from synth.run import Run
 from synth.tool_turns import find_panel_reason
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
-"""How candidates become an answer, by mode. A new mode is a function in a file of its own, and a line here."""
+"""How candidates become an answer, by mode. A new mode is a module, a line here and a word in config.settings.Mode."""
 
 NOTHING_TO_RANK_BY = "nothing-to-rank-by"
-"""The rule of a bypass: the first member answers, because no further one could be compared with it."""
+"""The bypass rule of a panel without critic and evidence: its first member answers, since nothing can rank others."""
 
 _BYTE_EXACT = (Form.JSON, Form.EDITS, Form.CODE)
 

@@ -57,12 +57,12 @@ class EmptyAnswerError(CallError):
 
 
 def normalize(raw: Mapping[str, Any], *, strict: bool = True, may_be_silent: bool = False) -> Completion:
-    """Return the one shape of a checked completion; CallError (truncated, empty) if it is no whole answer.
+    """Return the one shape of a checked completion; CallError (truncated, empty) if it is not a complete answer.
 
-    `strict` is for those whose answers are compared: a finish reason that nobody knows is a broken-off answer, and
-    reasoning alone is none. A single model's reply passes as it is: an unknown reason with its word, and reasoning, or
-    a token limit that was reached before the first word, as an answer. `may_be_silent`: no word is needed, because a
-    model may end its turn silently after the result of a tool.
+    `strict`, for answers that are compared: an unknown finish reason means that the answer broke off, and reasoning
+    without text is no answer. If it is off, as for a single model, an unknown finish reason is passed on, and reasoning
+    alone, or a token limit reached before the first word, is an answer. `may_be_silent`: an answer without a word is
+    complete, because a model may end its turn silently after a tool's result.
     """
     choice = raw["choices"][0]
     message = choice["message"]

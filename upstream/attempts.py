@@ -105,7 +105,7 @@ async def _stream(route: Route, call: Call, attempt: Attempt) -> AsyncGenerator[
     with _AttemptScope(route, call, attempt), _LearningScope(route, call, request):
         chunks = route.upstream.stream(request, timeouts=_timeouts(route, call, streamed=True), attempt=attempt)
         async with aclosing(chunks):
-            while (chunk := await _next_chunk(chunks, is_finished=ending.is_near)) is not None:
+            while (chunk := await _next_chunk(chunks, is_finished=ending.only_usage_follows)) is not None:
                 ending.note(attempt, chunk)
                 chunk = opener.feed(chunk)
                 if held is not None:
@@ -118,7 +118,7 @@ async def _stream(route: Route, call: Call, attempt: Attempt) -> AsyncGenerator[
                     held = None
                 else:
                     yield chunk
-        if not ending.is_stated:
+        if not ending.has_reason:
             raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
         for late in chain(held.release() if held is not None else (), opener.end()):
             yield late
@@ -258,16 +258,16 @@ def _free_slots(route: Route) -> None:
 
 
 class _Ending:
-    """What a stream has said of its end. It `is_stated` by any finish_reason.
+    """What a stream has said about its end: whether it has given a finish reason, and what may still follow.
 
-    It `is_near` if only the usage can still follow. Some upstreams state a reason early, or in every chunk: once
-    content has followed a reason, no reason of that stream means that the end is near.
+    Some upstreams give a reason early, or in every chunk. Once content has followed a reason, no reason of that stream
+    means any more that `only_usage_follows`.
     """
 
-    __slots__ = ("_is_early", "is_near", "is_stated")
+    __slots__ = ("_reason_came_early", "has_reason", "only_usage_follows")
 
     def __init__(self) -> None:
-        self.is_stated = self.is_near = self._is_early = False
+        self.has_reason = self.only_usage_follows = self._reason_came_early = False
 
     def note(self, attempt: Attempt, chunk: dict[str, Any]) -> None:
         """Record what a chunk says of the end, and in the attempt what it says of usage and length."""
@@ -275,10 +275,10 @@ class _Ending:
         for choice in chunk["choices"]:
             n_chars = wire.count_chars(choice["delta"])
             attempt.received_chars += n_chars
-            if n_chars and self.is_near:
-                self._is_early, self.is_near = True, False
+            if n_chars and self.only_usage_follows:
+                self._reason_came_early, self.only_usage_follows = True, False
             if is_stated(choice.get("finish_reason")):
-                self.is_stated, self.is_near = True, not self._is_early
+                self.has_reason, self.only_usage_follows = True, not self._reason_came_early
 
 
 def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
@@ -306,7 +306,7 @@ def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
 class _LearningScope:
     """A request under way, as a context: if a part of it is refused, the call learns which.
 
-    The error is then `adjusted`: the same question is worth asking once more, without that part.
+    The error then `has_remedy`: asking once more without that part may succeed.
     """
 
     __slots__ = ("_call", "_request", "_route")
@@ -329,7 +329,7 @@ class _LearningScope:
         found = find_quirks(error.body, error.status, request.messages, request.fields, known)
         cause = redact(error.message, secrets_of(call.model))[:_MAX_CAUSE_CHARS]
         call.quirks += [replace(quirk, cause=cause) for quirk in found if quirk not in call.quirks]
-        error.adjusted = bool(found)
+        error.has_remedy = bool(found)
 
 
 def _breaker_reason(error: CallError, model: Model) -> str:

@@ -39,8 +39,8 @@ class CallError(Exception):
     `status` is the upstream's HTTP status, or the one in the error object of a reply with status 200; None if there was
     no reply. `retry_after_s` is the pause that the upstream asked for, in seconds from the reply. `body` is the error
     reply itself (a JSON value or a text), for finding out what it refuses; it is never shown. `should_retry` is what
-    the upstream said about a retry (x-should-retry, or a quota that is used up), None if it said nothing. An error that
-    is `adjusted` has taught how the request must differ for this model: it is worth asking once more at once.
+    the upstream said about a retry (x-should-retry, or a quota that is used up), None if it said nothing. It
+    `has_remedy` if it has taught how the request must differ for this model: then asking again at once may succeed.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class CallError(Exception):
         self.retry_after_s = retry_after_s
         self.should_retry = should_retry
         self.body = body
-        self.adjusted = False
+        self.has_remedy = False
 
     @property
     def retryable(self) -> bool:

@@ -15,7 +15,7 @@ from upstream.errors import CallError, Kind
 
 _log = structlog.get_logger(__name__)
 
-_MAX_ADJUSTED = 8  # fields that a model refuses one after the other in one call
+_MAX_REMEDIES = 8  # fields that a model refuses one after the other in one call
 
 BUDGET_SPENT = " (not retried: the gateway's own limit of retries for this model is reached)"
 
@@ -51,10 +51,11 @@ class Retrying:
     async def first_good(self, make_attempt: AttemptFunction[T], discard: Discard[T]) -> T:
         """Return the first result; the last attempt's CallError if all have failed and no more are allowed.
 
+        An attempt whose error has a remedy is repeated at once, up to eight times, and does not count as a retry.
         Cancelling this cancels the running attempts. `discard` disposes of a hedge's result that is not used.
         """
         failure: CallError | None = None
-        n_retries = n_adjusted = 0
+        n_retries = n_remedies = 0
         while True:
             try:
                 result = await self._make_one(make_attempt, discard)
@@ -62,8 +63,8 @@ class Retrying:
                 if error.kind is Kind.BREAKER_OPEN and failure is not None:
                     raise failure from None  # the failure that opened it says more
                 failure = error
-                if error.adjusted and n_adjusted < _MAX_ADJUSTED:
-                    n_adjusted += 1  # asked at once, and at nobody's expense: the next request is another one
+                if error.has_remedy and n_remedies < _MAX_REMEDIES:
+                    n_remedies += 1  # no pause and no budget: the request is a different one
                     continue
             else:
                 self.route.quirks.remember(self.call.quirks, self.call.model.name)

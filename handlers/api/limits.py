@@ -14,9 +14,7 @@ from handlers.errors import ApiError
 from runtime.json_codec import exceeds_values
 from synth.request import ChatRequest
 
-_LARGE_BYTES = (
-    1 << 20
-)  # counting takes a millisecond per megabyte, and more in prose: beyond this it is left to a thread
+_LARGE_BYTES = 1 << 20  # larger bodies are counted in a thread: it takes a millisecond per megabyte, or more
 
 
 async def check_values(body: bytes, limits: Server) -> None:

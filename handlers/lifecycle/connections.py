@@ -199,7 +199,7 @@ class Connections:
 async def accept_clients(
     runner: web.AppRunner, host: str, port: int, limits: Callable[[], Server], errors: LoopErrors | None = None
 ) -> AsyncGenerator[int]:
-    """Listen for the block and yield the port; OSError if that fails. The runner's clean-up ends the connections.
+    """Accept clients for the block, and yield the port; OSError if it is taken. The runner's clean-up closes them.
 
     If `errors` is given, idle connections are closed when the process runs out of descriptors.
     """

@@ -63,8 +63,9 @@ class Written:
 async def write_answer(run: Run, assignment: Assignment, authors: Sequence[str], *, held: bool = False) -> Written:
     """Ask the authors in turn, and return the first answer that keeps the contract.
 
-    The text of the answer is what a client that streams has received; with `held` nothing goes out yet. SynthesisError
-    if all authors fail, `interrupted` if text has gone out by then.
+    The text of the answer is what a client that streams has received; with `held` nothing goes out yet. A complete
+    answer whose text went out is returned even if it breaks the contract. SynthesisError if all authors fail,
+    `interrupted` if text has gone out by then.
     """
     # Text that a client has received cannot be taken back, and clients want it early. So:
     # - Plain text and code go out while they are written. If the author then fails, the request fails: a second author

@@ -89,29 +89,26 @@ def _beats(one: tuple[float, float], other: tuple[float, float]) -> bool:
 
 
 def _most_agreed(top: list[int], behaviours: Sequence[Behaviour], voters: Sequence[Hashable]) -> list[int]:
-    """Return those whose values most votes share; all if nothing can be told by that.
+    """Return those whose values most votes share; all if there is only one, or if no value of one of them is known.
 
     A model's vote is divided among its candidates, so three samples of one have the weight of one answer. Each value
     counts by the share of the votes that gave it; exceptions and unknown values agree with nothing.
     """
-    known = [index for index in top if any(value is not None for value in behaviours[index].values)]
-    if len(known) < 2:  # noqa: PLR2004 -- it takes two to agree
+    if len(top) < 2:  # noqa: PLR2004 -- it takes two to agree
         return top
-    first = voters[min(range(len(voters)))]
-    members = Counter(voters[index] for index in known)
-    weight = {
-        index: (1.0 if voters[index] == first else _OTHER_MODELS_VOTE) / members[voters[index]] for index in known
-    }
-    scores = {index: _score(index, known, weight, behaviours) for index in known}
-    best = max(scores.values())
-    agreed = [index for index in top if index in scores and scores[index] > best - 1e-9]
-    unknown = [index for index in top if index not in scores]
-    return sorted([*agreed, *unknown]) if len(known) == len(top) else top
+    if not all(any(value is not None for value in behaviours[index].values) for index in top):
+        return top
+    first = voters[0]
+    members = Counter(voters[index] for index in top)
+    weight = {index: (1.0 if voters[index] == first else _OTHER_MODELS_VOTE) / members[voters[index]] for index in top}
+    scores = [_score(index, top, weight, behaviours) for index in top]
+    best = max(scores)
+    return [index for index, score in zip(top, scores, strict=True) if score > best - 1e-9]
 
 
-def _score(index: int, known: Sequence[int], weight: dict[int, float], behaviours: Sequence[Behaviour]) -> float:
+def _score(index: int, top: Sequence[int], weight: dict[int, float], behaviours: Sequence[Behaviour]) -> float:
     values = behaviours[index].values
-    return sum(weight[other] * _share_equal(values, behaviours[other].values) for other in known)
+    return sum(weight[other] * _share_equal(values, behaviours[other].values) for other in top)
 
 
 def _share_equal(one: Sequence[str | None], other: Sequence[str | None]) -> float:

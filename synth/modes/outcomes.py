@@ -53,7 +53,9 @@ async def ask_critic_alone(case: Case) -> Answered:
     Without a critic the panel's own models are asked, unless all of them have just failed.
     """
     run, verify = case.run, case.mixture.verify
-    authors = [name for name in list_authors(case.mixture, run.models, run.contract) if name not in case.panel.hopeless]
+    authors = [
+        name for name in list_authors(case.mixture, run.models, run.contract) if name not in case.panel.unfit_models
+    ]
     if case.mixture.critic is None and case.panel.failures and not case.panel.candidates:
         authors = []
     assignment = _assign_alone(case)

@@ -49,7 +49,7 @@ class Candidate:
 class Panel:
     """The result of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
 
-    `n_asked` proposers were asked for these candidates. Models that are `hopeless` would fail again. `quorum_wait_s`
+    `n_asked` proposers were asked for these candidates. `unfit_models` have failed in a way that lasts. `quorum_wait_s`
     is how long others had after the quorum was reached, summed over all layers; None if it never was. `ranking` is the
     evidence that decides, None without any; with it `is_settled` is set if a candidate passes every visible example, so
     that no further stage was asked.
@@ -57,7 +57,7 @@ class Panel:
 
     candidates: list[Candidate] = field(default_factory=list)
     failures: list[Cause] = field(default_factory=list)
-    hopeless: frozenset[str] = frozenset()
+    unfit_models: frozenset[str] = frozenset()
     n_asked: int = 0
     quorum_wait_s: float | None = None
     ranking: Ranking | None = None
@@ -66,7 +66,7 @@ class Panel:
     def merge(self, later: "Panel") -> None:
         """Take over the result of a later layer, unless that gives up valid candidates."""
         self.failures += later.failures
-        self.hopeless |= later.hopeless
+        self.unfit_models |= later.unfit_models
         if later.quorum_wait_s is not None:
             self.quorum_wait_s = later.quorum_wait_s + (self.quorum_wait_s or 0.0)
         stays = not later.candidates or (later.best() is None and self.best() is not None)
@@ -144,7 +144,7 @@ async def ask_proposers(
     calls: list[Call] = []
     needs_vision = adapt.needs_vision(question.request.messages)
     for proposer in question.proposers:
-        unfit = _find_unfitness(run, question, proposer, panel.hopeless, needs_vision=needs_vision)
+        unfit = _find_unfitness(run, question, proposer, panel.unfit_models, needs_vision=needs_vision)
         if unfit is not None:
             await run.emit(ProposerLeftOut(proposer.name, unfit, question.layer))
         else:
@@ -197,11 +197,11 @@ def _vary_seed(request: ChatRequest, model: Model, proposer: Proposer) -> Mappin
 
 
 def _find_unfitness(
-    run: Run, question: Question, proposer: Proposer, hopeless: frozenset[str], *, needs_vision: bool
+    run: Run, question: Question, proposer: Proposer, unfit_models: frozenset[str], *, needs_vision: bool
 ) -> str | None:
     """Return why a proposer cannot take the request, None if it can."""
     model = run.models[proposer.model]
-    if proposer.model in hopeless:
+    if proposer.model in unfit_models:
         return "it has failed in a way that lasts"
     if needs_vision and "vision" not in model.capabilities:
         return "it lacks the capability vision"
@@ -242,5 +242,5 @@ def _describe_calls(contract: Contract, completion: Completion) -> Completion:
 def _fail(panel: Panel, question: Question, call: Call, error: CallError) -> CandidateFailed:
     panel.failures.append(Cause(call.name, error))
     if error.kind in _LASTING:
-        panel.hopeless |= {call.model.name}
+        panel.unfit_models |= {call.model.name}
     return CandidateFailed(call, error, question.layer)

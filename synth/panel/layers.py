@@ -59,7 +59,7 @@ async def _ask_in_layers(run: Run, mixture: Mixture, panel: Panel, whole: Questi
         if layer > 1:
             question, started = _show_drafts(run, question, panel)
             await run.emit(started)
-        reached = Panel(hopeless=panel.hopeless)
+        reached = Panel(unfit_models=panel.unfit_models)
         await ask_proposers(run, mixture, reached, question, _ignore)
         panel.merge(reached)
         if len({candidate.outcome for candidate in panel.candidates}) < 2:  # noqa: PLR2004 -- they do not differ

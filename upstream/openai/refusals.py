@@ -91,7 +91,8 @@ _CODES = frozenset(
         "unsupported_role",
     }
 )
-_HOLDERS = frozenset(
+# Fields that hold a message or a tool together. A refusal that names one means what is inside, so it is never dropped.
+_KEPT_IN_MESSAGES = frozenset(
     {
         "",
         "role",
@@ -499,7 +500,7 @@ def _drop_at(path: Sequence[str], asked: _Asked) -> list[Quirk]:
     if not holders:
         return _drop_field(last, asked)
     if is_message:
-        return [] if last in _HOLDERS else [Quirk(Action.DROP_IN_MESSAGES, last)]
+        return [] if last in _KEPT_IN_MESSAGES else [Quirk(Action.DROP_IN_MESSAGES, last)]
     if holders[0] in ("tools", "functions", "response_format"):
         return [] if last in _KEPT_IN_TOOLS else [Quirk(Action.DROP_IN_TOOLS, last)]
     return _drop_field(holders[0], asked)
@@ -546,7 +547,7 @@ def _is_in(name: str, asked: _Asked) -> bool:
 
 
 def _is_in_messages(name: str, messages: Messages) -> bool:
-    return name not in _HOLDERS and any(name in message for message in messages)
+    return name not in _KEPT_IN_MESSAGES and any(name in message for message in messages)
 
 
 def _drop_named(name: str, asked: _Asked) -> list[Quirk]:

@@ -1,7 +1,7 @@
 """OpenAI's chat-completions wire format, as upstreams speak it: payloads out, completions and chunks in. Pure.
 
 Shapes: https://platform.openai.com/docs/api-reference/chat (object, streaming). A completion or chunk stays the
-`dict` that JSON made of it; the checks here promise only the shape that the rest of the house relies on.
+`dict` that JSON made of it; the checks here promise only the shape that the rest of the gateway relies on.
 """
 
 import re

@@ -44,7 +44,7 @@ async def test_a_failure_is_recorded_with_its_cause() -> None:
     panel = await ask(stage)
     assert [(cause.model, cause.error.kind) for cause in panel.failures] == [("a", Kind.RATE_LIMITED)]
     assert [event.call.outcome for event in stage.seen(CandidateFailed)] == [Kind.RATE_LIMITED]
-    assert panel.hopeless == frozenset()
+    assert panel.unfit_models == frozenset()
 
 
 async def test_a_model_that_failed_for_good_is_left_out_of_the_next_question() -> None:
