@@ -50,23 +50,44 @@ _REFUSES = _any_of(
     r"(?:must|should) be (?:removed|omitted|unset|disabled|null|false|empty)",
     r"no endpoints found that support|requires? (?:the )?`?--",
 )
+# Words about a value: another one might be taken, so the field is not refused. A refusal with each stands beside it.
 _VALUE = _any_of(
+    # max_tokens must be at least 1, got -186. / Input should be less than or equal to 2
     r"(?:must|should|has to) be (?:an? |one of|less|greater|between|in |at |no |within|positive|either|[<>=\d])",
-    r"out of range|\brange\b|too (?:large|small|high|low|long|big|many|short)|\bat (?:least|most)\b",
-    r"\b(?:above|below|beyond|up to|higher|lower)\b|(?<![\w-])\d+(?:\.\d+)? ?(?:-|to|\.\.) ?\d",
-    r"(?:less|greater) than|exceed|maximum|minimum|invalid (?:type|value)|is not one of",
-    r"not a valid (?!field|param|argument|property|key)",
-    r"valid (?:number|integer|string|boolean)",
+    r"out of range|\brange\b",  # seed is out of range
+    r"too (?:large|small|high|low|long|big|many|short)",  # Invalid 'stop': array too long.
+    r"\bat (?:least|most)\b",  # Too many stop sequences: at most 4
+    r"\b(?:above|below|beyond|up to|higher|lower)\b",  # decimal above maximum value. Expected a value <= 2
+    r"(?<![\w-])\d+(?:\.\d+)? ?(?:-|to|\.\.) ?\d",  # temperature 5 is not supported (0 - 2)
+    r"(?:less|greater) than|exceed",  # Input should be greater than 0 / Prompt token count of 4662 exceeds …
+    r"maximum|minimum",  # integer below minimum value. Expected a value >= 1
+    r"invalid (?:type|value)",  # Invalid value: 'foo'. Supported values are: 'low', 'medium', and 'high'.
+    r"is not one of",  # 'foo' is not one of ['auto', 'none'] - 'tool_choice'
+    r"not a valid (?!field|param|argument|property|key)",  # m is not a valid model ID
+    r"valid (?:number|integer|string|boolean)",  # Input should be a valid integer
 )
+# Words about something missing: the request needs more, not less.
 _LACKS = _any_of(
-    r"\b(?:missing|field required|is required|are required)\b",
+    r"\bmissing\b",  # Missing required parameter: 'messages[0].content'.
+    r"\bfield required\b",  # Field required
+    r"\b(?:is|are) required\b",  # 'additionalProperties' is required to be supplied and to be false.
+    # The `reasoning_content` in the thinking mode must be passed back to the API.
     r"must (?:also )?be (?:passed|provided|included|present|supplied)\b",
-    r"\bmust (?:have|contain|include|start|end)\b",
+    r"\bmust (?:have|contain|include|start|end)\b",  # 'messages' must contain the word 'json' in some form
 )
 _BAD_SCHEMA = _any_of(r"invalid schema")
+# Words with which advice begins: names before them are refused, names behind them are taken.
 _ADVICE = _any_of(
-    r"\buse\b|\binstead\b|\bplease\b|\btry\b|\bconsider\b|did you mean|\bexpected\b|to drop these|\bonly\b",
-    r"(?:should|must) be\b|(?:supported|allowed|valid|permitted) (?:values|parameters|fields|roles|inputs)",
+    r"\buse\b|\binstead\b",  # 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.
+    r"\bplease\b|\bconsider\b",  # cannot both be specified for this model. Please use only one.
+    r"\btry\b",  # this parameter has moved to 'reasoning.effort'. Try again with the new parameter.
+    r"did you mean",  # got an unexpected keyword argument 'max_token'. Did you mean 'max_tokens'?
+    r"\bexpected\b",  # unknown variant `developer`, expected one of `system`, `user`
+    r"to drop these",  # To drop these, set `litellm.drop_params=True`
+    r"\bonly\b",  # Only the default (1) value is supported.
+    r"(?:should|must) be\b",  # 'response_format.type' must be 'json_schema' or 'text'
+    # Invalid value: 'developer'. Supported values are: 'system', 'assistant', 'user'
+    r"(?:supported|allowed|valid|permitted) (?:values|parameters|fields|roles|inputs)",
 )
 _CONDITION = re.compile(r"\b(?:when|with|if|unless|without|together|while|alongside|beside|and|for)\b", _I)
 _QUOTED = re.compile(r"[`'\"\u201c\u2018]([A-Za-z_$][\w.$\[\]-]{0,80})[`'\"\u201d\u2019]")
