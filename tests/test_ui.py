@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from config.settings import ApiKey, Secret, Server, Settings
+from config.settings import ApiKey, Critic, Secret, Server, Settings
 from handlers.lifecycle.resources import apply_settings
 from tests import test_evidence as evidence
 from tests import test_verify as reviewed
-from tests.fakes import FakeUpstream, answer, drip, hang, status
+from tests.fakes import FakeUpstream, after, answer, drip, hang, stall_mid_stream, status
 from tests.fakes.completions import error_body
 from tests.running import KEY, Gateway, Reply, ask, model, running, settings
 from tests.ui.scene import HOSTILE, Scene, kept, scene
@@ -149,6 +149,27 @@ async def test_a_question_from_the_page_is_an_ordinary_request(
     assert "info" in line
     assert "api=ask" in line
     assert "the words of one member" in page
+
+
+async def test_the_page_tells_an_attempt_from_its_hedge(upstream: FakeUpstream) -> None:
+    """Both write at the same time, and neither text has a piece of the other."""
+    gate = asyncio.Event()
+    whole = {1: "the words of the first attempt", 2: "what its hedge would have said"}
+    first = drip(answer(whole[1]), n_bytes=40, pause_s=0.02)
+    upstream.script("a", after(gate, first), stall_mid_stream(3, step=answer(whole[2])))
+    hedged = [model("a", upstream, hedge_after_s=0.01), model("b", upstream)]
+    async with running(settings(hedged, server=Server(port=0, ui=True), critic=Critic("b"))) as gateway:
+        asking = asyncio.create_task(gateway.request("POST", "/ui/ask", json=ask("Why?")))
+        await upstream.wait_for(3)
+        gate.set()
+        events = asked((await asking).raw)
+    written = {1: "", 2: ""}
+    for name, data in events:
+        if name == "writing":
+            written[data["attempt"]] += data["text"]
+    assert all(written.values())
+    assert all(whole[attempt].startswith(text) for attempt, text in written.items())
+    assert whole[1] in [data["text"] for name, data in events if name == "candidate"]
 
 
 @pytest.mark.parametrize(
