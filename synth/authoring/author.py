@@ -114,7 +114,7 @@ class _Author:
         )
 
     async def write(self) -> Answered:
-        """Return the author's answer; CallError if none comes that keeps the contract."""
+        """Return the author's answer; CallError if there is none, or if it breaks the contract and can be replaced."""
         run, assignment, stream = self._run, self._assignment, self._stream
         await self._announce()
         streams = self._may_stream()
