@@ -85,7 +85,8 @@ class ToolTable:
             name = self.function_name(expect(str, choice.get("name"), f"{path}.name"), choice.get("namespace"))
             return {"type": "function", "function": {"name": name}}
         if kind == "allowed_tools":
-            names = [each.get("name") for each in expect_list(choice.get("tools"), f"{path}.tools")]
+            allowed = expect_list(choice.get("tools"), f"{path}.tools")
+            names = [self.function_name(each.get("name", ""), each.get("namespace")) for each in allowed]
             self.functions = [each for each in self.functions if each["function"]["name"] in names]
             return choice.get("mode", "auto")
         return "auto"  # a tool that OpenAI's servers run
