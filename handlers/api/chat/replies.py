@@ -101,9 +101,13 @@ class ChunkWriter:
         self._n_choices = request.n
         self._includes_usage = request.include_usage
         self._work = work
+        self._has_begun = False
 
     def opening(self) -> bytes:
-        """Return the chunk that gives each choice its role."""
+        """Return the chunk that gives each choice its role; once."""
+        if self._has_begun:
+            return b""
+        self._has_begun = True
         return b"".join(self._chunk(n, {"role": "assistant", "content": ""}) for n in range(self._n_choices))
 
     def read(self, event: Event) -> bytes:
