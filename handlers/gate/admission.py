@@ -63,6 +63,8 @@ class Admission:
 
         ApiError (503) if the queue is full, after `max_queue_wait_s`, and after `close`.
         """
+        if self._closed is not None:
+            raise self._closed()
         if self._slots.n_waiting >= limits.max_queued_requests:
             raise _queue_is_full()
         try:

@@ -81,3 +81,13 @@ def test_never_more_than_the_limit_and_nobody_is_forgotten(leaving: list[int], m
         assert (admission.running, admission.waiting) == (0, 0)
 
     asyncio.run(play())
+
+
+async def test_nobody_waits_after_the_end() -> None:
+    """A request that came too late for the queue is refused as those in it were, and not after its whole time."""
+    admission = Admission()
+    limits = Server(max_concurrent_requests=1)
+    assert admission.try_enter(limits)
+    admission.close(lambda: ApiError(503, "the end"))
+    with pytest.raises(ApiError, match="the end"):
+        await admission.enter(limits)
