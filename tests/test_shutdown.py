@@ -13,9 +13,6 @@ import pytest
 from aiohttp import ClientConnectionError, ClientError, ClientSession
 
 from config.settings import Server
-from handlers.errors import ApiError
-from handlers.gate.admission import Admission
-from handlers.lifecycle.shutdown import Shutdown
 from tests.fakes import FakeUpstream, after, answer, hang, stall_mid_stream
 from tests.processes import loaded, logged, served
 from tests.running import Gateway, ask, model, running, settings
@@ -38,16 +35,6 @@ async def stopping(gateway: Gateway) -> Any:
 
 async def code(child: Process) -> int:
     return await asyncio.wait_for(child.wait(), 60)
-
-
-async def test_a_late_request_is_refused_at_once() -> None:
-    """Without a cancellation that would affect later code."""
-    overdue = Shutdown(Admission())
-    overdue.cancel_running()
-    with pytest.raises(ApiError) as refused, overdue.bounded():
-        raise AssertionError("it must not begin")
-    assert refused.value.code == "shutting_down"
-    await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
