@@ -21,6 +21,23 @@ def sources(root: Path) -> dict[PurePath, str]:
     return {path.relative_to(root): path.read_text(encoding="utf-8") for path in files if path.is_file()}
 
 
+def untested(root: Path) -> list[str]:
+    """Return the modules below `root` without tests of their own: `a/b.py` needs a test in `tests/a/test_b.py`.
+
+    A package's `__init__.py` is left out: it has a docstring, or names of its modules, and nothing to test.
+    """
+    modules = [path for path in sources(root) if path.name != "__init__.py"]
+    return sorted(str(path) for path in modules if not _has_tests(root / "tests" / path.parent / f"test_{path.name}"))
+
+
+def _has_tests(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+    functions = (node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return any(function.name.startswith("test_") for function in functions)
+
+
 def violations(path: PurePath, source: str) -> list[str]:
     """Return every breach of the order in one file, as `path:line: what is wrong`."""
     module = _module(path)

@@ -4,7 +4,7 @@ from pathlib import Path, PurePath
 
 import pytest
 
-from tests.layering import LAYERS, sources, violations
+from tests.layering import LAYERS, sources, untested, violations
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +28,27 @@ def test_only_the_house_is_read(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     assert set(sources(tmp_path)) == {PurePath("gateway.py"), PurePath("config/deep/a.py")}
+
+
+def test_every_module_has_tests_of_its_own() -> None:
+    """tests/ mirrors the tree: who changes a module knows which file to run and to extend."""
+    assert untested(ROOT) == []
+
+
+def test_a_module_without_tests_is_found(tmp_path: Path) -> None:
+    """Also if the file is there but empty, or in another folder; a package needs none for its `__init__.py`."""
+    names = ("gateway", "config/__init__", "config/a", "synth/deep/b", "synth/deep/c", "upstream/d")
+    tests = {
+        "test_gateway": "async def test_x(): ...",
+        "config/test_a": "x = 1",
+        "synth/deep/test_b": "def test_x(): ...",
+    }
+    for name, text in {**dict.fromkeys(names, ""), **{f"tests/{name}": text for name, text in tests.items()}}.items():
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "tests/test_d.py").write_text("def test_x(): ...")
+    assert untested(tmp_path) == ["config/a.py", "synth/deep/c.py", "upstream/d.py"]
 
 
 @pytest.mark.parametrize(
