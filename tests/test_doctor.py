@@ -64,7 +64,7 @@ async def test_a_model_that_does_not_answer(upstream: FakeUpstream, config: Path
     assert [row[0] for row in mixtures] == ["mom", "lone", "fine"]
     assert "1 of 2 on the panel answer; good is the critic" in out
     assert mixtures[1][-3:] == ["no", "model", "answers"]
-    assert mixtures[2] == ["fine", "plain,", "good#1,", "good#2", "good", "auto", "ready"]
+    assert mixtures[2] == ["fine", "plain,", "good", "x2", "good", "auto", "ready"]
     assert model_heads == ["MODEL", "UPSTREAM", "ID", "KEY", "FROM", "REACHED", "LISTED", "ANSWERED", "IN"]
     assert good[:-1] == ["good", upstream.base_url, "good", "FAKE_API_KEY", "yes", "yes"]
     assert bad == ["bad", upstream.base_url, "big-1", "FAKE_API_KEY", "yes", "no", "no", "answer"]

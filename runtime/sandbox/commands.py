@@ -85,6 +85,7 @@ async def _run(command: Command, copy: Path) -> Finished:
             *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
         ]
         shell = ["/bin/sh", "-c", _SCRIPT.read_text(encoding="utf-8"), "checker", str(copy)]
+        shell += [*map(str, _programs_below_tmp(command.argv)), "--"]
         argv = ["unshare", *spaces, "--fork", "--kill-child", *shell, *command.argv]
     try:
         process = await asyncio.create_subprocess_exec(
@@ -110,6 +111,21 @@ async def _run(command: Command, copy: Path) -> Finished:
     if command.isolate and code == _CANNOT_ISOLATE:
         raise SandboxError(f"the checker cannot be isolated: {_decode(tail)[-200:]}")
     return Finished(code, _decode(tail))
+
+
+def _programs_below_tmp(argv: Sequence[str]) -> list[Path]:
+    """Return the folders below /tmp of the programs that a command names, whole virtual environments among them.
+
+    /tmp is new for the command, but a command that lives there must still be found.
+    """
+    found: dict[Path, None] = {}
+    for word in argv:
+        path = Path(word)
+        if path.is_absolute() and path.is_relative_to("/tmp") and path.exists():  # noqa: S108 -- what is covered
+            folder = path if path.is_dir() else path.parent
+            found[folder.parent if (folder.parent / "pyvenv.cfg").exists() else folder] = None
+    outer = [folder for folder in found if not any(other in folder.parents for other in found)]
+    return [folder for folder in outer if folder != Path("/tmp")]  # noqa: S108
 
 
 async def _read_tail(process: asyncio.subprocess.Process, tail: bytearray) -> None:

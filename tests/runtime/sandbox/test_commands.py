@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -209,3 +210,18 @@ async def test_a_tree_that_is_too_large_is_not_copied(tree: Path, monkeypatch: p
 def test_a_work_tree_matches_or_not(tree: Path, files: dict[str, str], *, expected: bool) -> None:
     """Every file is there with the same text, spaces at its end aside."""
     assert matches(tree, files) is expected
+
+
+@isolated
+async def test_a_program_below_tmp_is_found(tree: Path) -> None:
+    """The command's own /tmp hides what is there, but not the programs that it names; they cannot be changed."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        program, other = Path(folder) / "bin" / "check", Path(folder) / "other"
+        program.parent.mkdir()
+        program.write_text(
+            f"#!/bin/sh\n( echo x > {folder}/bin/new ) 2>/dev/null || ls {other} 2>/dev/null || echo hidden\n"
+        )
+        program.chmod(0o755)
+        other.write_text("x")
+        done = await run_in_copy(Command(tree, (str(program),), 20.0), {})
+    assert (done.exit_code, done.output) == (0, "hidden\n")
