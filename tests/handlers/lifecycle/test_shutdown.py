@@ -65,11 +65,22 @@ async def test_a_client_that_leaves_is_no_shutdown() -> None:
 
 
 async def test_running_requests_are_waited_for() -> None:
-    """New ones are refused meanwhile; it ends with the last, long before its time."""
-    admission = Admission()
+    """They end as they would have; new ones are refused meanwhile. It ends with the last, long before its time."""
+    admission, gate = Admission(), asyncio.Event()
     shutdown = Shutdown(admission)
     limits = Server(max_concurrent_requests=2)
-    assert admission.try_enter(limits)
+
+    async def handle() -> str:
+        assert admission.try_enter(limits)
+        try:
+            with shutdown.bounded():
+                await gate.wait()
+            return "answered"
+        finally:
+            admission.leave()
+
+    running = asyncio.create_task(handle())
+    await asyncio.sleep(0)
     stopping = asyncio.create_task(shutdown.stop(3600.0))
     await asyncio.sleep(0)
     assert shutdown.has_begun
@@ -77,7 +88,8 @@ async def test_running_requests_are_waited_for() -> None:
         await admission.enter(limits)
     assert refused.value.code == "shutting_down"
     assert not stopping.done()
-    admission.leave()
+    gate.set()
+    assert await running == "answered"
     await stopping
 
 
