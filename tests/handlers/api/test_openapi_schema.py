@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from handlers.api.openapi_schema import (
     API_ERRORS,
@@ -32,7 +32,6 @@ from handlers.api.openapi_schema import (
 )
 def test_a_schema_accepts_what_it_describes(schema: Schema, valid: list[Any], invalid: list[Any]) -> None:
     """And nothing else."""
-    Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
     assert all(validator.is_valid(value) for value in valid)
     assert not any(validator.is_valid(value) for value in invalid)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from handlers.api.messages.api import MessagesApi
 from handlers.api.messages.errors import error_body

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
+from jsonschema_rs import Draft202012Validator
 
 from handlers.api.responses.api import ResponsesApi
 from handlers.api.responses.openapi import PATHS, SCHEMAS
