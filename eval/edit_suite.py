@@ -138,7 +138,7 @@ def _item(suite: str, edit: Edit, form: EditForm, *, shows_test: bool) -> Item:
     test = make_shown_test(edit) if shows_test else None
     asked = messages(edit, form, test)
     files = {**edit.files, **({} if test is None else {_SHOWN_TEST: test})}
-    check = () if test is None else (sys.executable, "-B", _SHOWN_TEST)
+    check = () if test is None else (str(Path(sys.executable).resolve()), "-B", _SHOWN_TEST)
     return Item(suite, edit.name, asked, partial(_program, edit, form, asked), files, check)
 
 

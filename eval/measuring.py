@@ -131,10 +131,8 @@ class Measuring:
             Result(arm.name, item.name, self._passes(item, answer.text), answer)
             for arm, answer in zip(arms, answers.of_arms, strict=True)
         ]
-        if answers.candidates:
-            is_solved = any(self._passes(item, text) for text in answers.candidates)
-            results.append(Result(ANY_CANDIDATE, item.name, is_solved, _NOBODY))
-        return results
+        is_solved = any(self._passes(item, text) for text in answers.candidates)
+        return [*results, Result(ANY_CANDIDATE, item.name, is_solved, _NOBODY)]
 
     def _passes(self, item: Item, text: str | None) -> bool:
         program = None if text is None else item.program(text)

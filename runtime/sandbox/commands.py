@@ -23,6 +23,7 @@ MAX_OUTPUT_CHARS = 4000
 
 _SCRIPT = Path(__file__).with_name("commands.sh")
 _CANNOT_ISOLATE = 125
+_CANNOT_START = (126, 127)  # by setpriv: the command is not there, or cannot be executed
 _MAX_FILES = 20_000
 _MAX_TREE_BYTES = 512 * 2**20
 _GIT_S = 20.0
@@ -108,8 +109,8 @@ async def _run(command: Command, copy: Path) -> Finished:
         return Finished(None, _decode(tail))
     finally:
         await _end(process)
-    if command.isolate and code == _CANNOT_ISOLATE:
-        raise SandboxError(f"the checker cannot be isolated: {_decode(tail)[-200:]}")
+    if command.isolate and code in (_CANNOT_ISOLATE, *_CANNOT_START):
+        raise SandboxError(f"the checker's command does not start in isolation: {_decode(tail)[-200:]}")
     return Finished(code, _decode(tail))
 
 

@@ -202,6 +202,7 @@ async def test_a_member_that_fails_is_a_failure_in_every_arm(
     upstream.script("a", status(400))
     found = await measured(config, ["a", "select"], tmp_path / "record.jsonl")
     assert found["a"].answer.decided_by == "nobody"
+    assert found[ANY_CANDIDATE].passed
     assert found["select"].passed
     assert len(upstream.requests_for("a")) == 1
 
@@ -233,3 +234,15 @@ async def test_a_checker_runs_the_item_s_command(upstream: FakeUpstream, tmp_pat
         await pool.close()
     assert [(result.arm, result.passed) for result in results[:2]] == [("evidence-none", False), ("checker", True)]
     assert results[1].answer.signal == "checker"
+
+
+async def test_an_item_without_any_candidate_counts(config: Settings, upstream: FakeUpstream, tmp_path: Path) -> None:
+    """All arms answer the same items, also those on which the whole panel fails."""
+    upstream.script("a", status(400))
+    upstream.script("b", status(400))
+    found = await measured(config, ["a", "evidence"], tmp_path / "record.jsonl")
+    assert {arm: result.passed for arm, result in found.items()} == {
+        "a": False,
+        "evidence": False,
+        ANY_CANDIDATE: False,
+    }
