@@ -23,7 +23,7 @@ soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak
 doctor: $(VENV)/.run  ## Check config.yaml and every model (ARGS=--offline asks none)
 	@$(BIN)/python gateway.py --doctor $(ARGS)
 
-check: lint types coverage  ## Lint, types, tests with coverage: what CI runs
+check: lint types test  ## Lint, types, tests: what CI runs first
 
 LARGE_CLIENTS ?= opencode cline claude-code codex
 CLIENTS = aider openai-python anthropic-python agents-sdk httpie llm langchain openai-node continue $(LARGE_CLIENTS)
@@ -65,7 +65,7 @@ format: $(VENV)/.dev  ## Format the code
 types: $(VENV)/.dev  ## Check types
 	$(BIN)/mypy
 
-coverage: $(VENV)/.dev
+coverage: $(VENV)/.dev  ## Run the tests with branch coverage
 	$(BIN)/pytest -n auto --cov --cov-report=term $(ARGS)
 
 clean:  ## Remove build products; cached models stay
