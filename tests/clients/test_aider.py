@@ -9,8 +9,8 @@ import pytest
 from tests.clients.aider_scenes import AFTER, ASKED, BEFORE, NAME, SCENES, SUBJECT
 from tests.clients.driving import aider
 from tests.clients.processes import Ended, program, run
-from tests.clients.stage import CRITIC, Stage
-from tests.fakes import answer, drop_mid_stream, status
+from tests.clients.stage import CRITIC, PANEL, Stage
+from tests.fakes import answer, drop_mid_stream, from_request, status
 
 pytestmark = pytest.mark.clients
 
@@ -125,3 +125,21 @@ async def test_an_outage_is_shown_and_the_number_of_requests_is_bounded(stage: S
     assert "The fake upstream says 500." in shown(ended)
     assert len(stage.asked()) <= 9
     assert await repository.subjects() == ["start"]
+
+
+async def test_a_reasoning_model_stays_on_the_panel(stage: Stage, tmp_path: Path) -> None:
+    """Aider sends `temperature: 0`, which reasoning models refuse; such a member answers without it, and is kept."""
+    message = "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) is supported."
+    body = {"error": {"message": message, "param": "temperature", "code": "unsupported_value"}}
+    for name in (*PANEL, CRITIC):
+        stage.upstream.script(name, answer(f"{name} answers."))
+    refusal, said = status(400, body=body), answer(f"{PANEL[0]} answers.")
+    stage.upstream.script(PANEL[0], from_request(lambda asked: refusal if "temperature" in asked else said))
+    options = ("--no-stream", "--chat-mode", "ask", "--no-git", "--message", "Why?")
+    ended = await aider(stage, tmp_path, *options)
+    assert f"{CRITIC} answers." in ended.stdout
+    first, second = stage.asked(PANEL[0])
+    assert first["temperature"] == 0
+    assert "temperature" not in second
+    prompt = str(stage.asked()[-1]["messages"][-1]["content"])
+    assert all(f"{name} answers." in prompt for name in PANEL)
