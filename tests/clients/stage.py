@@ -11,6 +11,10 @@ from tests.running import model, settings
 
 PANEL = ("a", "b", "c")
 CRITIC = "critic"
+ALIASES = (Alias("gpt-4.1", "mom"), Alias("gpt-4.1-mini", PANEL[1]))
+NAMES = ["mom", *PANEL, CRITIC, *(alias.pattern for alias in ALIASES)]
+"""What `GET /v1/models` lists: mixtures, models, aliases."""
+
 VERDICT = "Forty-two \u2013 \U0001f600.\n\nThat is all."
 CALL = tool_call("add", '{"a": 2,  "b":3}', call_id="call_of_critic")
 _DRAFTS = ("First draft.", "Second draft.", "Third draft.")
@@ -31,8 +35,7 @@ class Scene:
 def configured(upstream: FakeUpstream, server: Server | None = None) -> Settings:
     """Return settings with the mixture `mom`, whose models are asked once each, and aliases like the shipped ones."""
     models = [model(name, upstream, retries=0) for name in (*PANEL, CRITIC)]
-    aliases = (Alias("gpt-4.1", "mom"), Alias("gpt-4.1-mini", PANEL[1]))
-    return settings(models, server=server, aliases=aliases, panel=PANEL, critic=Critic(CRITIC))
+    return settings(models, server=server, aliases=ALIASES, panel=PANEL, critic=Critic(CRITIC))
 
 
 @dataclass(frozen=True, slots=True)

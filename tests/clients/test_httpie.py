@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.processes import Ended
-from tests.clients.stage import VERDICT, Scene, Stage
+from tests.clients.stage import NAMES, VERDICT, Scene, Stage
 from tests.clients.terminal import shell
 from tests.running import KEY
 
@@ -106,4 +106,4 @@ async def test_a_form(stage: Stage, tmp_path: Path) -> None:
 async def test_models(stage: Stage, tmp_path: Path) -> None:
     """The shortest question of all."""
     ended = await typed(f"http :{port_of(stage)}/v1/models", tmp_path)
-    assert [model["id"] for model in ended.json["data"]] == ["mom", "a", "b", "c", "critic"]
+    assert [model["id"] for model in ended.json["data"]] == NAMES

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients import driving
-from tests.clients.stage import CALL, VERDICT, Scene, Stage
+from tests.clients.stage import CALL, NAMES, VERDICT, Scene, Stage
 from tests.fakes import answer, drop_mid_stream, status
 
 pytestmark = pytest.mark.clients
@@ -56,14 +56,14 @@ async def test_a_zod_schema_is_parsed(stage: Stage, tmp_path: Path) -> None:
 
 async def test_models(stage: Stage, tmp_path: Path) -> None:
     """The mixture comes first, then the models."""
-    assert await driving.openai_node(stage, "models", tmp_path) == ["mom", "a", "b", "c", "critic"]
+    assert await driving.openai_node(stage, "models", tmp_path) == NAMES
 
 
 async def test_an_unknown_model(stage: Stage, tmp_path: Path) -> None:
     """The SDK throws what it throws for OpenAI's 404, with our message."""
     error = await driving.openai_node(stage, "unknownModel", tmp_path)
     assert (error["kind"], error["status"], error["code"]) == ("NotFoundError", 404, "model_not_found")
-    assert "there is mom, a, b, c, critic" in error["message"]
+    assert f"available: {', '.join(NAMES)}" in error["message"]
 
 
 async def test_an_outage_is_not_retried(stage: Stage, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.clients import driving
-from tests.clients.stage import CALL, PANEL, VERDICT, Scene, Stage
+from tests.clients.stage import CALL, NAMES, PANEL, VERDICT, Scene, Stage
 from tests.fakes import answer, drop_mid_stream, status
 
 pytestmark = pytest.mark.clients
@@ -140,7 +140,7 @@ async def test_the_raw_response(stage: Stage, tmp_path: Path) -> None:
 async def test_models(stage: Stage, tmp_path: Path) -> None:
     """The mixture comes first, then the models; each can be retrieved."""
     made = await driving.openai_python(stage, "models", tmp_path)
-    assert made["listed"] == ["mom", "a", "b", "c", "critic"]
+    assert made["listed"] == NAMES
     assert made["mom"]["panel"] == ["a", "b", "c"]
 
 
@@ -156,7 +156,7 @@ async def test_an_unknown_model(stage: Stage, tmp_path: Path) -> None:
     error = await driving.openai_python(stage, "unknown_model", tmp_path)
     assert error["kind"] == "NotFoundError"
     assert (error["code"], error["param"], error["type"]) == ("model_not_found", "model", "invalid_request_error")
-    assert "there is mom, a, b, c, critic" in error["message"]
+    assert f"available: {', '.join(NAMES)}" in error["message"]
     assert error["request_id"].startswith("req-")
 
 
