@@ -86,7 +86,8 @@ class Panel:
         if self.ranking is None or not valid:
             return drop_weak(valid)
         tiers = [self.ranking.standing(candidate.name).tier for candidate in valid]
-        return drop_weak([each for each, tier in zip(valid, tiers, strict=True) if tier == min(tiers)])
+        first = min(tiers)
+        return drop_weak([each for each, tier in zip(valid, tiers, strict=True) if tier == first])
 
     def best(self) -> Candidate | None:
         """Return the best-ranked of the leaders, None if no candidate keeps the contract."""
