@@ -1,13 +1,14 @@
-"""Claude Code and Codex wait for a slow panel, and do not ask again after a final failure."""
+"""Claude Code and Codex: a slow panel is waited for, a failed tool call answered, a final failure not repeated."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
 from tests.clients.agents import AGENTS, Agent
 from tests.clients.stage import CRITIC, PANEL, VERDICT, Scene, Stage
-from tests.fakes import answer, status
+from tests.fakes import answer, status, tool_call
 
 CODERS = {name: AGENTS[name] for name in ("claude-code", "codex")}
 SILENCE_S = 30.0  # their own watchdogs give up after about 20 s
@@ -31,3 +32,19 @@ async def test_a_final_failure_is_shown_and_not_repeated(stage: Stage, tmp_path:
     await asyncio.sleep(0)
     assert f"{CRITIC} is broken" in ended.stdout + ended.stderr
     assert [len(stage.asked(name)) for name in (*PANEL, CRITIC)] == [1, 1, 1, 1]
+
+
+async def test_a_failed_tool_call_is_answered(stage: Stage, tmp_path: Path, agent: Agent) -> None:
+    """A file that cannot be written is the result of the critic's call, and the work goes on."""
+    blocker = tmp_path / "blocker"
+    blocker.write_text("A file, not a folder.\n", encoding="utf-8")
+    arguments = agent.arguments(blocker / "greeting.txt", "Hello.\n")
+    call = tool_call(agent.tool, json.dumps(arguments), call_id="call_of_critic")
+    stage.play(Scene("It cannot be written.", cue='"role": "tool"'), Scene(answer(None, tool_calls=[call])))
+    ended = await agent.run(stage, tmp_path, "Write a greeting")
+    assert "It cannot be written." in ended.stdout, ended.stderr
+    result = stage.asked()[-1]["messages"][-1]
+    assert result["tool_call_id"] == "call_of_critic"
+    assert "not a directory" in json.dumps(result["content"]).lower() or "ENOTDIR" in json.dumps(result["content"]), (
+        result
+    )
