@@ -171,6 +171,8 @@ class CodeInquiry:
     async def rank(self, order: Sequence[str]) -> Ranking:
         """Wait for all candidates added so far, and rank them."""
         await self._learn_from_answers()
+        if not self._running:
+            return Ranking(tuple(map(Standing, self._subjects)))
         behaviours = {
             name: await self._running[subject.outcome] if subject.outcome in self._running else NOTHING
             for name, subject in self._subjects.items()

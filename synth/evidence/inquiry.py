@@ -63,10 +63,8 @@ class Ranking:
 
     def standing(self, name: str) -> Standing:
         """Return the standing of a proposer's candidate; one without a finding in the worst tier if it has none."""
-        for each in self.standings:
-            if each.name == name:
-                return each
-        return Standing(name, max((each.tier for each in self.standings), default=0))
+        worst = max((each.tier for each in self.standings), default=0)
+        return next((each for each in self.standings if each.name == name), Standing(name, worst))
 
 
 class Inquiry(Protocol):

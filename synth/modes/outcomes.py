@@ -106,14 +106,11 @@ def find_evident(case: Case) -> Candidate | None:
 
     Without a critic nobody chooses among several that are left, and the best-ranked of them is the answer.
     """
-    leaders, contract = case.panel.leaders(), case.run.contract
-    if case.panel.ranking is None or contract.form is Form.TOOLS or not leaders:
+    contract = case.run.contract
+    if case.panel.ranking is None or contract.form is Form.TOOLS or not (leaders := case.panel.leaders()):
         return None
-    valid = [candidate for candidate in case.panel.candidates if candidate.finding is None]
-    if len(leaders) == len(valid) and not case.panel.is_settled:
-        return None  # evidence tells nothing apart; the outcomes need not be computed
     left = {find_outcome(contract, candidate) for candidate in leaders}
-    seen = {find_outcome(contract, candidate) for candidate in valid}
+    seen = {find_outcome(contract, candidate) for candidate in case.panel.candidates if candidate.finding is None}
     if len(left) == 1:
         return leaders[0] if len(seen) > 1 or case.panel.is_settled else None
     return leaders[0] if len(left) < len(seen) and case.mixture.critic is None else None

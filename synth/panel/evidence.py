@@ -40,7 +40,7 @@ class PanelEvidence:
         ranking = await self._inquiry.rank([candidate.name for candidate in panel.candidates])
         decides = self._mixture.evidence != "shadow"
         if decides:
-            panel.ranking = ranking
+            panel.ranking = ranking if ranking.n_ran else None
         if ranking.n_ran:
             await self._run.emit(EvidenceFound(ranking, decides=decides))
 
