@@ -373,6 +373,18 @@ class Settings:
         """The names of all models that a mixture may call; the others answer only if they are asked by name."""
         return frozenset().union(*(mixture.used_models for mixture in self.mixtures))
 
+    def find_cost_cap(self, model: str) -> Mixture | None:
+        """Return the mixture whose `max_cost` binds a model that is asked by its own name.
+
+        It is the highest among the mixtures that use the model; None if none uses it or one of them has no limit. Else
+        a limit could be avoided by asking the members of the mixture.
+        """
+        using = [mixture for mixture in self.mixtures if model in mixture.used_models]
+        caps = [mixture for mixture in using if mixture.max_cost is not None]
+        if len(caps) < len(using):
+            return None
+        return max(caps, key=lambda mixture: mixture.max_cost or 0, default=None)
+
     def model(self, name: str) -> Model:
         """Return the configured model of this name; KeyError if there is none."""
         for model in self.models:

@@ -27,6 +27,7 @@ class Readiness(Protocol):
 class Snapshot:
     """A configuration in force: settings, connection pool, models and mixtures by name.
 
+    `cost_caps` are the mixtures whose `max_cost` binds a model that is asked by its own name, by model.
     `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
     `workers` check answers that are too large for a turn of the event loop, None: they are checked in it.
     """
@@ -40,11 +41,14 @@ class Snapshot:
     workers: WorkerPool | None = None
     models: Mapping[str, Model] = field(init=False)
     mixtures: Mapping[str, Mixture] = field(init=False)
+    cost_caps: Mapping[str, Mixture] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find names once, rather than for each request."""
+        """Find names and caps once, rather than for each request."""
         self.models = {model.name: model for model in self.settings.models}
         self.mixtures = {mixture.name: mixture for mixture in self.settings.mixtures}
+        caps = {name: self.settings.find_cost_cap(name) for name in self.models}
+        self.cost_caps = {name: cap for name, cap in caps.items() if cap is not None}
 
 
 @dataclass(slots=True)

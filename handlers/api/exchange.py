@@ -19,7 +19,7 @@ from handlers.api.shown_work import ShownWork
 from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError, unknown_model
-from handlers.gate.spending import SPENDING, budgets_of, check_quote, find_cost_cap, is_limit
+from handlers.gate.spending import SPENDING, budgets_of, check_quote, is_limit
 from handlers.lifecycle.connections import connection_of
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
@@ -141,7 +141,7 @@ def _record_target(record: RequestRecord, target: _Target, snapshot: Snapshot, *
     record.stream, record.currency = chat.stream, snapshot.settings.server.currency
     if mixture is None:
         record.mode = "direct"
-        cap = find_cost_cap(target.name, snapshot.settings.mixtures)
+        cap = snapshot.cost_caps.get(target.name)
         if is_limited or cap is not None:
             record.expected = cost_estimate.estimate_model(chat, snapshot.models[target.name])
         if cap is not None:

@@ -173,19 +173,6 @@ def check_quote(quote: Expense, mixture: Mixture, currency: str) -> None:
         )
 
 
-def find_cost_cap(model: str, mixtures: Sequence[Mixture]) -> Mixture | None:
-    """Return the mixture whose `max_cost` binds a model that is asked by its own name.
-
-    It is the highest among the mixtures that use the model; None if none uses it or one of them has no limit. Else a
-    limit could be avoided by asking the members of the mixture.
-    """
-    using = [mixture for mixture in mixtures if model in mixture.used_models]
-    caps = [mixture for mixture in using if mixture.max_cost is not None]
-    if len(caps) < len(using):
-        return None
-    return max(caps, key=lambda mixture: mixture.max_cost or 0, default=None)
-
-
 def money(amount: Decimal, currency: str) -> str:
     """Return an amount for people: four decimal places, or nine if it is smaller, without trailing zeros."""
     places = 4 if not amount or amount >= Decimal("0.0001") else 9
