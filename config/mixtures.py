@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from config.document import Items
+from config.paths import find_path
 from config.reader import Names, Section, describe
 from config.settings import DEFAULT_MIXTURE, Bypass, BypassRule, Checker, Critic, Mixture, Proposer, Verify
 
@@ -84,15 +85,8 @@ def _build_tools(section: Section) -> dict[str, Any]:
 def _build_checker(section: Section, folder: Path) -> Checker | None:
     """Return the checker; None if its work tree is not a folder, which is reported."""
     values = section.values_for(Checker)
-    place = section.place_of("workdir")
-    try:
-        workdir = (folder / Path(values.get("workdir", ".")).expanduser()).resolve()
-        is_folder = workdir.is_dir()
-    except (OSError, RuntimeError, ValueError):  # an unknown home, an unreadable folder, a NUL
-        place.report("cannot be looked up")
-        return None
-    if not is_folder:
-        place.report("is not a folder; a relative path starts from the folder of the configuration file")
+    workdir = find_path(section, "workdir", folder, Path.is_dir, "folder")
+    if workdir is None:
         return None
     return Checker(**{**values, "workdir": workdir, "command": tuple(values.get("command", ()))})
 

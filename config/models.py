@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from config.money import read_price
+from config.paths import find_path
 from config.providers import ALL_CAPABILITIES, EMBEDDED, PROVIDERS, SYNONYMS, WEIGHT_NAMES, Provider
 from config.reader import Section, suggest
 from config.settings import Model, Server, Weights
@@ -149,15 +150,4 @@ def _build_weights(section: Section, folder: Path) -> Weights:
 
 
 def _find_weights_file(section: Section, folder: Path) -> Path | None:
-    if "path" not in section.values:
-        return None
-    place = section.place_of("path")
-    try:
-        path = (folder / Path(section.values["path"]).expanduser()).resolve()
-        is_file = path.is_file()
-    except (OSError, RuntimeError, ValueError):  # an unknown home, an unreadable folder, a NUL
-        place.report("cannot be looked up")
-        return None
-    if not is_file:
-        place.report("is not a file; a relative path starts from the folder of the configuration file")
-    return path
+    return find_path(section, "path", folder, Path.is_file, "file") if "path" in section.values else None
