@@ -44,9 +44,9 @@ def throughput(mixture: str, n_bytes: int, concurrency: int, n_requests: int) ->
     return measure
 
 
-def added_latency(mixture: str, n_bytes: int, n_requests: int) -> Measure:
+def added_latency(mixture: str, n_bytes: int, n_requests: int, *, ask: str = conversations.QUESTION) -> Measure:
     """Measure the latency that a subject adds to its upstream's, one request at a time."""
-    body = conversations.build_body(mixture, n_bytes)
+    body = conversations.build_body(mixture, n_bytes, ask=ask)
 
     async def measure(stand: Stand, name: str, effort: float) -> Figures:
         subject = await stand.subject(name)

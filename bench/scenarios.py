@@ -3,10 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.conversations import KB
+from bench.conversations import KB, TASK
 from bench.measures import Measure, added_latency, burst, instructions, memory, start_up, streams, throughput
 from bench.scripts import TIMES_FASTER
-from bench.stand import ALONE, DIRECT, FLOOR, GATEWAY, MESSAGES, ON_UVLOOP, PUBLIC_API, RESPONSES, TRACING
+from bench.stand import (
+    ALONE,
+    DIRECT,
+    FLOOR,
+    GATEWAY,
+    MESSAGES,
+    ON_UVLOOP,
+    PUBLIC_API,
+    RESPONSES,
+    TRACING,
+    WITHOUT_EVIDENCE,
+)
 from bench.waiting import crowd, experience
 
 
@@ -106,6 +117,20 @@ SCENARIOS = (
         f"{_ALONE}, models that take 50 ms",
         added_latency("wait50", 2 * KB, 40),
         targets={_P50: Target(ratio=1.5, unsteady=True), _P99: Target(ratio=2.0, unsteady=True)},
+    ),
+    Scenario(
+        "evidence",
+        f"{_ALONE}: code with examples, three candidates that arrive together and are run, against none run",
+        added_latency("code", 2 * KB, 40, ask=TASK),
+        baseline=WITHOUT_EVIDENCE,
+        targets={_P50: Target(over=5.0)},
+    ),
+    Scenario(
+        "no-evidence",
+        f"{_ALONE}: a question without code, to the same two",
+        added_latency("code", 2 * KB, 40),
+        baseline=WITHOUT_EVIDENCE,
+        targets={_P50: Target(over=0.5)},
     ),
     Scenario(
         "stream",

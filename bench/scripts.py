@@ -19,6 +19,8 @@ _LONG_TAIL = 0.5
 _SENTENCE = "The loop in the reader ends too early, because its bound is taken before the buffer has been filled. "
 _CODE = "```python\ndef read_{member}(rows):\n{lines}    return total\n```"
 _CODE_LINE = "    total = sum(row.price for row in rows if row.kind is not None)\n"
+_FUNCTION = "```python\ndef add_up(rows):\n    total = {start}\n{lines}    return total\n```\n"
+_FUNCTION_LINES = "    for row in rows:\n        total += row\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +47,8 @@ class Script:
 
     `tail` is the sigma of a log-normal factor on every time. A `stamped` reply states when its request arrived and
     when its own first byte left. With `caches`, a prompt with a known prefix is answered sooner. The
-    panel's `drafts` are prose or code, different ones or `equal` ones; where they are code, a critic may choose.
+    panel's `drafts` are prose or code, different ones or `equal` ones; where they are code, a critic may choose. Of
+    drafts that are a `function`, only b's is right.
     """
 
     panel: Pace
@@ -53,7 +56,7 @@ class Script:
     tail: float = 0.0
     stamped: bool = False
     caches: bool = False
-    drafts: Literal["prose", "equal", "code"] = "prose"
+    drafts: Literal["prose", "equal", "code", "function"] = "prose"
 
     def pace(self, member: str) -> Pace:
         """Return the pace of a member."""
@@ -63,6 +66,8 @@ class Script:
         """Return the answer of a member: about 1,200 characters, different for each unless drafts are equal."""
         if self.drafts == "code":
             return _CODE.format(member=member, lines=_CODE_LINE * 17)
+        if self.drafts == "function":
+            return _FUNCTION.format(start=abs(ord(member) - ord("b")), lines=_FUNCTION_LINES)
         return f"Draft {'x' if self.drafts == 'equal' else member}. " + _SENTENCE * 12
 
 
@@ -80,6 +85,7 @@ SCRIPTS = {
     "select": Script(_ANSWER, _ANSWER, tail=_LONG_TAIL, drafts="code"),
     "equal": Script(_ANSWER, _ANSWER, tail=_LONG_TAIL, drafts="equal"),
     "quorum": Script(_ANSWER, _ANSWER, tail=_LONG_TAIL),
+    "code": Script(Pace(0.05), Pace(0.05), stamped=True, drafts="function"),
     "prefix": Script(_SHORT_ANSWER, _SHORT_ANSWER, tail=_LONG_TAIL, caches=True),
 }
 

@@ -15,6 +15,7 @@ FLOOR, DIRECT, GATEWAY = "floor", "1:1 floor", "gateway"
 ALONE, TRACING, ON_UVLOOP = "gateway, alone", "gateway, traced", "gateway on uvloop"
 MESSAGES, RESPONSES = "gateway by Messages", "gateway by Responses"
 PUBLIC_API = "gateway on aiohttp's public API"
+WITHOUT_EVIDENCE = "gateway without evidence"
 
 _PATHS = {DIRECT: "/direct", MESSAGES: "/v1/messages", RESPONSES: "/v1/responses"}
 _QUIET_S = 0.05
@@ -66,7 +67,11 @@ class Stand:
         log = self._folder / f"{number}.log"
         upstream = f"{self._upstream.url}/v1"
         arguments = self._arguments(name, upstream, self._folder / f"traces-{number}")
-        env = {"BENCH_UPSTREAM": upstream, "MOM_HTTP_EXCHANGE": "session" if name == PUBLIC_API else "direct"}
+        env = {
+            "BENCH_UPSTREAM": upstream,
+            "BENCH_EVIDENCE": "off" if name == WITHOUT_EVIDENCE else "auto",
+            "MOM_HTTP_EXCHANGE": "session" if name == PUBLIC_API else "direct",
+        }
         async with running(arguments, log, core=self._core, env=env, counted=counted) as server:
             yield Subject(server, server.url + _PATHS.get(name, "/v1"))
 
