@@ -11,10 +11,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
 from tqdm import tqdm
 
-from config import ConfigError, load
+from config import ConfigError, load, read_dotenv
 from config.settings import Mixture, Settings
 from eval import edit_suite, humaneval
 from eval.arms import SAMPLES, Arm, make_arms
@@ -41,9 +40,8 @@ _LOOK_EVERY_S = 0.5
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
-    environ = {name: value for name, value in dotenv_values(options.config.parent / ".env").items() if value}
     try:
-        settings = load(options.config, {**environ, **os.environ})
+        settings = load(options.config, {**read_dotenv(options.config.parent / ".env"), **os.environ})
         mixture = settings.mixture(options.mixture) if options.mixture else settings.mixtures[0]
         arms = _chosen(make_arms(mixture, options.seed), options.arms)
         items = SUITES[options.suite]()[: options.limit]

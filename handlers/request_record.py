@@ -21,11 +21,10 @@ from synth.events import (
     Revised,
 )
 from synth.ledger import Expense, Ledger
-from upstream.calls import Call
+from upstream.calls import NO_FAILURES, Call
 
 SLOW_S = 5.0
 _CAUSE_CHARS = 200
-_NOT_FAILED = frozenset({"ok", "cancelled", "running"})
 
 
 @dataclass(slots=True)
@@ -146,7 +145,7 @@ def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
     """Return of each model that failed the kind and the cause in the provider's own words, shortened."""
     failed: dict[str, str] = {}
     for call in calls:
-        if call.outcome not in _NOT_FAILED:
+        if call.outcome not in NO_FAILURES:
             place = call.name if call.role in ("proposer", "direct") else f"{call.name} ({call.role})"
             failed[place] = f"{call.outcome}: {call.cause[:_CAUSE_CHARS]}" if call.cause else str(call.outcome)
     return failed

@@ -10,6 +10,9 @@ from upstream.openai.quirks import Quirk
 
 Role = Literal["proposer", "critic", "verifier", "direct"]
 
+NO_FAILURES = frozenset({"ok", "cancelled", "running"})
+"""The outcomes of calls and attempts that have not failed."""
+
 
 @dataclass(slots=True)
 class Attempt:

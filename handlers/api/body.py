@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import Any
+from typing import Any, NoReturn
 
 from handlers.errors import ApiError
 from synth.contract.json_schema import parse_json
@@ -77,3 +77,8 @@ def _is_deeper(value: Any, n_levels: int) -> bool:
 def type_name(value: Any) -> str:
     """Return what a JSON value is, with its article: "a string"."""
     return TYPE_NAMES.get(type(value), type(value).__name__)
+
+
+def refuse(path: str, problem: str, *, code: str = "invalid_value") -> NoReturn:
+    """Raise the ApiError (400) for a field."""
+    raise ApiError(400, f"{path}: {problem}", param=path, code=code)

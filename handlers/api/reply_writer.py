@@ -120,8 +120,7 @@ class JsonReply(_Reply):
         data = json_codec.encode(self.body)
         if not self.committed:
             return web.Response(body=data, content_type="application/json", charset="utf-8")
-        await self._write(data)
-        return await self._finish(b"")
+        return await self._finish(data)
 
     @property
     def has_status(self) -> bool:
@@ -130,8 +129,7 @@ class JsonReply(_Reply):
 
     async def fail(self, error: ApiError) -> web.StreamResponse:
         """Send an error as the body, in the shape of the client API."""
-        await self._write(self._error_body(error))
-        return await self._finish(b"")
+        return await self._finish(self._error_body(error))
 
 
 class SseReply(_Reply):

@@ -60,6 +60,8 @@ class Resources:
         self._workers = WorkerPool(preload=WORKER_MODULES)  # started on demand
         self._unix_time = unix_time
         self._environ = environ
+        self.changing = asyncio.Lock()
+        """Held while the configurations in use change: who starts and who ends embedded models see the same ones."""
         self._sandboxes = Sandboxes()
         self._embedded: EmbeddedModels | None = None
         self._folder: TraceFolder | None = None
@@ -156,7 +158,8 @@ def run_with_snapshots(settings: Settings, trace_dir: Path | None) -> Callable[[
 
         async def end(snapshot: Snapshot) -> None:
             await snapshot.pool.close()
-            await resources.keep_embedded(*(other.settings for other in snapshots.alive))
+            async with resources.changing:
+                await resources.keep_embedded(*(other.settings for other in snapshots.alive))
 
         await resources.open(trace_dir)
         app[SNAPSHOTS] = snapshots = Snapshots(await resources.build_snapshot(settings), end)
@@ -171,8 +174,10 @@ def run_with_snapshots(settings: Settings, trace_dir: Path | None) -> Callable[[
 
 async def apply_settings(app: web.Application, settings: Settings) -> None:
     """Use new settings for new requests of a running application; running requests keep their snapshot."""
-    snapshots = app[SNAPSHOTS]
-    snapshots.replace(await app[RESOURCES].build_snapshot(settings, *snapshots.alive))
+    # While a snapshot is built it is not among those alive, so one that ends meanwhile would end its embedded models.
+    snapshots, resources = app[SNAPSHOTS], app[RESOURCES]
+    async with resources.changing:
+        snapshots.replace(await resources.build_snapshot(settings, *snapshots.alive))
     app[ADMISSION].apply_limits(settings.server)
 
 

@@ -139,7 +139,7 @@ def kind_of(call: Call, attempt: Attempt) -> str:
 
 
 def _gauges(app: web.Application) -> Iterator[Metric]:
-    """Yield the values at the moment of the scrape: load, readiness, today's cost, and the snapshot of each breaker."""
+    """Yield the values at the moment of the scrape: load, readiness, today's cost, and the state of each breaker."""
     admission, snapshot = app[ADMISSION], app[SNAPSHOTS].current
     yield GaugeMetricFamily("mom_requests_running", "Chat requests running", value=admission.running)
     yield GaugeMetricFamily("mom_requests_waiting", "Chat requests waiting in the queue", value=admission.waiting)
@@ -152,7 +152,7 @@ def _gauges(app: web.Application) -> Iterator[Metric]:
     if limit is not None:
         yield GaugeMetricFamily("mom_cost_limit", "server.max_cost_per_day", value=float(limit))
     breakers = GaugeMetricFamily(
-        "mom_breaker_state", "1 for the current snapshot of the breaker", labels=["model", "state"]
+        "mom_breaker_state", "1 for the current state of the breaker", labels=["model", "state"]
     )
     for model, status in snapshot.pool.breakers().items():
         for each in BreakerState:

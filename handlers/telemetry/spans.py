@@ -18,7 +18,7 @@ from aiohttp import web
 from handlers.request_record import RequestRecord, as_number
 from handlers.telemetry.metrics import kind_of
 from synth.ledger import compute_cost, count_tokens
-from upstream.calls import Attempt, Call
+from upstream.calls import NO_FAILURES, Attempt, Call
 from upstream.openai import wire
 
 Attribute = str | int | float | bool
@@ -28,7 +28,6 @@ TRACE_CONTEXT = ("traceparent", "tracestate")
 """The headers that link a request to its client's trace (https://www.w3.org/TR/trace-context/)."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
-_NO_FAILURE = frozenset({"ok", "cancelled", "running"})
 _MAX_CHARS = 256
 # OpenTelemetry's provider names where they differ from ours. Without a provider: some OpenAI-compatible service.
 _PROVIDERS = {"google": "gcp.gemini", "mistral": "mistral_ai", None: "openai"}
@@ -212,7 +211,7 @@ def _response_model(call: Call) -> str | None:
 
 
 def _failure(outcome: str) -> str | None:
-    return None if outcome in _NO_FAILURE else str(outcome)
+    return None if outcome in NO_FAILURES else str(outcome)
 
 
 def _drop_none(attributes: _Attributes) -> dict[str, Attribute]:

@@ -142,7 +142,7 @@ class TraceCollector:
         )
 
     def _since_start(self, instant: float | None) -> float | None:
-        return None if instant is None else int((instant - self.started) * 10_000 + 0.5) / 10_000  # as `rounded` does
+        return None if instant is None else rounded(instant - self.started, steps_per_second=10_000)
 
 
 @dataclass(slots=True)

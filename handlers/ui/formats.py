@@ -37,11 +37,6 @@ def format_count(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.0f}"
 
 
-def format_share(value: float | None) -> str:
-    """Return a share of 1 in percent."""
-    return UNKNOWN if value is None else f"{value * 100:.0f} %"
-
-
 def format_time(value: str) -> str:
     """Return an ISO time to the second, in UTC; any other text unchanged."""
     try:
@@ -89,7 +84,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "seconds": format_seconds,
     "cost": format_cost,
     "count": format_count,
-    "share": format_share,
     "time": format_time,
     "word": format_word,
     "line_number": format_line_number,

@@ -1,10 +1,9 @@
 """Parse and validate a Chat Completions request. Every error names the path of the field and the remedy. Pure."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn
+from typing import Any
 
-from handlers.api.body import TYPE_NAMES, decode_body, type_name
-from handlers.errors import ApiError
+from handlers.api.body import TYPE_NAMES, decode_body, refuse, type_name
 from synth.request import ChatRequest
 from upstream.openai.conversation import Conversation
 from upstream.openai.wire import TOKEN_LIMITS
@@ -42,11 +41,11 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
 
 def _check_messages(messages: Any, *, present: bool) -> None:
     if not present or messages is None:
-        _refuse("messages", "is required: an array of {role, content} objects", code="missing_required_parameter")
+        refuse("messages", "is required: an array of {role, content} objects", code="missing_required_parameter")
     if not isinstance(messages, list):
-        _refuse("messages", f"must be an array, is {type_name(messages)}")
+        refuse("messages", f"must be an array, is {type_name(messages)}")
     if not messages:
-        _refuse("messages", "must hold at least one message")
+        refuse("messages", "must hold at least one message")
     for position, message in enumerate(messages):
         if not _is_plain(message):
             _check_message(f"messages[{position}]", message)
@@ -59,26 +58,26 @@ def _is_plain(message: Any) -> bool:
 
 def _check_message(path: str, message: Any) -> None:
     if not isinstance(message, dict):
-        _refuse(path, f"must be an object, is {type_name(message)}")
+        refuse(path, f"must be an object, is {type_name(message)}")
     role = message.get("role")
     if role not in ROLES:
         stated = f"is {role!r}"[:80] if isinstance(role, str) else f"is {type_name(role)}"
-        _refuse(f"{path}.role", f"must be one of {', '.join(ROLES)}, {stated}")
+        refuse(f"{path}.role", f"must be one of {', '.join(ROLES)}, {stated}")
     content = message.get("content")
     if isinstance(content, list):
         for position, part in enumerate(content):
             _check_part(f"{path}.content[{position}]", part)
     elif content is not None and not isinstance(content, str):
-        _refuse(f"{path}.content", f"must be a string, an array of parts or null, is {type_name(content)}")
+        refuse(f"{path}.content", f"must be a string, an array of parts or null, is {type_name(content)}")
 
 
 def _check_part(path: str, part: Any) -> None:
     if not isinstance(part, dict):
-        _refuse(path, f"must be an object, is {type_name(part)}")
+        refuse(path, f"must be an object, is {type_name(part)}")
     if not isinstance(part.get("type"), str):
-        _refuse(f"{path}.type", f"must be a string, is {type_name(part.get('type'))}")
+        refuse(f"{path}.type", f"must be a string, is {type_name(part.get('type'))}")
     if part["type"] == "text" and not isinstance(part.get("text"), str):
-        _refuse(f"{path}.text", f"must be a string, is {type_name(part.get('text'))}")
+        refuse(f"{path}.text", f"must be a string, is {type_name(part.get('text'))}")
 
 
 def _expect(*types: type) -> Callable[[str, Any], None]:
@@ -86,7 +85,7 @@ def _expect(*types: type) -> Callable[[str, Any], None]:
         fits = isinstance(value, types) and (bool in types or not isinstance(value, bool))
         if not fits:
             remedy = _suggest_remedy(path, value, types)
-            _refuse(path, f"must be {TYPE_NAMES[types[-1]]}, is {type_name(value)}{remedy}")
+            refuse(path, f"must be {TYPE_NAMES[types[-1]]}, is {type_name(value)}{remedy}")
 
     return check
 
@@ -104,7 +103,7 @@ def _expect_integer(low: int, high: int | None = None) -> Callable[[str, Any], N
         is_integer(path, value)
         if value < low or (high is not None and value > high):
             bounds = f"at least {low}" if high is None else f"from {low} to {high}"
-            _refuse(path, f"must be {bounds}, is {value}"[:120])
+            refuse(path, f"must be {bounds}, is {value}"[:120])
 
     return check
 
@@ -112,7 +111,7 @@ def _expect_integer(low: int, high: int | None = None) -> Callable[[str, Any], N
 def _check_stop(path: str, value: Any) -> None:
     if isinstance(value, str) or (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         return
-    _refuse(path, f"must be a string or an array of strings, is {type_name(value)}")
+    refuse(path, f"must be a string or an array of strings, is {type_name(value)}")
 
 
 def _check_stream_options(path: str, value: Any) -> None:
@@ -125,7 +124,7 @@ def _check_objects(path: str, value: Any) -> None:
     _expect(list)(path, value)
     for position, item in enumerate(value):
         if not isinstance(item, dict):
-            _refuse(f"{path}[{position}]", f"must be an object, is {type_name(item)}")
+            refuse(f"{path}[{position}]", f"must be an object, is {type_name(item)}")
 
 
 def _check_tools(path: str, value: Any) -> None:
@@ -150,7 +149,7 @@ def _check_tool_choice(path: str, value: Any) -> None:
     if isinstance(value, str):
         return
     if not isinstance(value, dict):
-        _refuse(path, f"must be a string or an object, is {type_name(value)}")
+        refuse(path, f"must be a string or an object, is {type_name(value)}")
     kind = value.get("type", "function")
     _expect(str)(f"{path}.type", kind)
     if kind in value:
@@ -165,11 +164,11 @@ def _check_tool_choice(path: str, value: Any) -> None:
 def _check_response_format(path: str, value: Any) -> None:
     _expect(dict)(path, value)
     if not isinstance(value.get("type"), str):
-        _refuse(f"{path}.type", f"must be a string, is {type_name(value.get('type'))}")
+        refuse(f"{path}.type", f"must be a string, is {type_name(value.get('type'))}")
     if value["type"] != "json_schema":
         return
     if not isinstance(value.get("json_schema"), dict):
-        _refuse(f"{path}.json_schema", f"must be an object, is {type_name(value.get('json_schema'))}")
+        refuse(f"{path}.json_schema", f"must be an object, is {type_name(value.get('json_schema'))}")
 
 
 # The fields that the gateway reads or that clients are known to get wrong. All others pass untouched.
@@ -197,7 +196,3 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "metadata": _expect(dict),
     "user": _expect(str),
 }
-
-
-def _refuse(path: str, problem: str, *, code: str = "invalid_value") -> NoReturn:
-    raise ApiError(400, f"{path}: {problem}", param=path, code=code)

@@ -9,7 +9,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers.api.responses.shape import expect, expect_list, refuse
+from handlers.api.body import refuse
+from handlers.api.responses.shape import expect, expect_list
 from handlers.api.responses.tools import ToolTable, custom_arguments
 from runtime.frozen import frozen
 from synth.request import ChatRequest

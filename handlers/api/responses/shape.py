@@ -1,18 +1,16 @@
 """Checks of the types in a Responses request, with the path of what is wrong. Pure."""
 
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-from handlers.errors import ApiError
+from handlers.api.body import TYPE_NAMES, refuse
 
 T = TypeVar("T")
-
-_NAMES: dict[type, str] = {str: "a string", dict: "an object", list: "an array", bool: "a boolean", int: "an integer"}
 
 
 def expect(kind: type[T], value: Any, path: str) -> T:
     """Return a value that is of this type; ApiError (400) otherwise."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        refuse(path, f"must be {_NAMES.get(kind, kind.__name__)}")
+        refuse(path, f"must be {TYPE_NAMES[kind]}")
     return value
 
 
@@ -22,8 +20,3 @@ def expect_list(value: Any, path: str) -> list[Any]:
     for position, item in enumerate(items):
         expect(dict, item, f"{path}[{position}]")
     return items
-
-
-def refuse(path: str, problem: str, *, code: str = "invalid_value") -> NoReturn:
-    """Raise the ApiError (400) for a field."""
-    raise ApiError(400, f"{path}: {problem}", param=path, code=code)

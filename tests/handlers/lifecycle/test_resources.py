@@ -1,8 +1,69 @@
-"""What a configuration needs of the resources: which weights, which secrets."""
+"""What a configuration needs of the resources: which weights, which secrets, and until when."""
 
-from config.settings import ApiKey, Critic, Model, Secret, Server, Weights
-from handlers.lifecycle.resources import configured_weights, secrets_of, used_weights
+import asyncio
+import time
+from pathlib import Path
+
+from aiohttp import web
+
+from config.settings import ApiKey, Critic, Model, Secret, Server, Settings, Weights
+from handlers.context import Snapshot
+from handlers.gate.admission import ADMISSION, Admission
+from handlers.lifecycle.resources import (
+    RESOURCES,
+    Resources,
+    apply_settings,
+    configured_weights,
+    run_with_snapshots,
+    secrets_of,
+    used_weights,
+)
+from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.running import model, settings
+
+
+class SlowResources(Resources):
+    """Keeps a list of what was kept instead of embedded models, and builds no snapshot before `may_go_on` is set."""
+
+    def __init__(self) -> None:
+        super().__init__(Path(), sleep=asyncio.sleep, unix_time=time.time, environ={})
+        self.kept: list[set[str]] = []
+        self.may_go_on = asyncio.Event()
+        self.may_go_on.set()
+
+    async def keep_embedded(self, *in_use: Settings) -> None:
+        self.kept.append({each.models[0].name for each in in_use})
+
+    async def build_snapshot(self, settings: Settings, *others: Snapshot) -> Snapshot:
+        built = await super().build_snapshot(settings, *others)
+        await self.may_go_on.wait()
+        return built
+
+
+async def test_a_request_that_ends_during_a_reload_ends_no_model_of_the_new_configuration() -> None:
+    """The models of a configuration that is being built are kept, as are those of the others still in use."""
+    app = web.Application()
+    app[RESOURCES] = resources = SlowResources()
+    app[ADMISSION] = Admission()
+    old, running, new = (settings([model(name, "http://h/v1")]) for name in ("old", "running", "new"))
+    context = run_with_snapshots(old, None)(app)
+    await anext(context)
+    with app[SNAPSHOTS].lease():
+        await apply_settings(app, running)
+        lease = app[SNAPSHOTS].lease()
+        lease.__enter__()
+        resources.may_go_on.clear()
+        reload = asyncio.create_task(apply_settings(app, new))
+        await asyncio.sleep(0.01)
+        assert resources.kept[-1] == {"old", "running", "new"}
+    await asyncio.sleep(0.01)  # the last request of `old` has ended
+    resources.may_go_on.set()
+    await reload
+    await asyncio.sleep(0.01)
+    assert resources.kept[-1] == {"running", "new"}
+    assert all("new" in kept for kept in resources.kept[3:])
+    lease.__exit__(None, None, None)
+    assert await anext(context, "over") == "over"
 
 
 def embedded(name: str) -> Model:

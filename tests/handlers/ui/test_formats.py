@@ -25,14 +25,13 @@ def test_a_very_small_amount_is_not_zero() -> None:
     assert formats.format_cost(1e-9) == "under 0.000001"
 
 
-def test_counts_shares_times_and_words() -> None:
+def test_counts_times_and_words() -> None:
     """Each as a reader expects it; a text that is not a time is unchanged."""
     assert formats.format_count(12345.0) == "12,345"
-    assert formats.format_share(0.256) == "26 %"
     assert formats.format_time("2026-01-02T03:04:05.678+00:00") == "2026-01-02 03:04:05"
     assert formats.format_time("long ago") == "long ago"
     assert formats.format_word("only_candidate") == "only candidate"
-    assert {formats.format_count(None), formats.format_share(None), formats.format_word(None)} == {"—"}
+    assert {formats.format_count(None), formats.format_word(None)} == {"—"}
 
 
 def test_a_long_text_is_cut_by_lines() -> None:

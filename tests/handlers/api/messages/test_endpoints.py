@@ -36,6 +36,7 @@ async def test_a_mixture_or_a_model_is_named_or_the_default_counts(upstream: Fak
     [
         ({"messages": MESSAGES, "model": "claude-9"}, 404, "not_found_error"),
         ({"messages": []}, 400, "invalid_request_error"),
+        ({"messages": [{"role": "user", "content": "a"}] * 10_001}, 400, "invalid_request_error"),
         ({}, 400, "invalid_request_error"),
     ],
 )

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.api.responses.shape import expect, expect_list, refuse
+from handlers.api.body import refuse
+from handlers.api.responses.shape import expect, expect_list
 from handlers.errors import ApiError
 
 VALUES: dict[type[Any], Any] = {str: "x", dict: {"a": 1}, list: [1], bool: True, int: 1}
