@@ -10,7 +10,7 @@ from synth.contract.contract import derive_contract
 from synth.events import Emit, Event, EvidenceFound, SynthesisError
 from synth.evidence.inquiry import EvidenceFinder
 from synth.ledger import Ledger
-from synth.mixture import answer, find_bypass_rule, needs_no_panel
+from synth.mixture import answer, find_bypass_rule, find_panel_reason
 from synth.model_pool import ModelPool
 from synth.normalize import Completion
 from synth.panel import layers
@@ -61,7 +61,7 @@ class Setting:
 async def ask_panel(setting: Setting, mixture: Mixture, item: Item) -> list[str]:
     """Ask the whole panel and wait for all of it; return the texts of its candidates that keep the form."""
     run = _run(setting, mixture.deadline_s, item, _ignore)
-    if find_bypass_rule(run.request, mixture) is None and not needs_no_panel(run.request, mixture):
+    if find_bypass_rule(run.request, mixture) is None and find_panel_reason(run.request, mixture)[0]:
         whole = replace(mixture, quorum=None, layers=1, stages=(), evidence="off", repair=0)
         panel = await layers.ask_panel(run, whole)
         return [candidate.completion.text for candidate in panel.candidates if candidate.finding is None]

@@ -88,8 +88,7 @@ class WorkerPool:
         await asyncio.gather(*self._endings)
 
     async def _start(self) -> "_Worker":
-        if self._is_closed:
-            raise WorkerError("the gateway is shutting down")
+        self._check_open()
         self.n_started += 1
         command = [sys.executable, "-P", "-X", "utf8", str(_CHILD), *self._preload]
         process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={})
@@ -103,7 +102,17 @@ class WorkerPool:
             if isinstance(error, TimeoutError | OSError | asyncio.IncompleteReadError):
                 raise WorkerError("a worker process did not start") from error
             raise
+        try:
+            self._check_open()  # `close` has not seen a process that was starting
+        except WorkerError:
+            self._workers.discard(worker)
+            await worker.kill()
+            raise
         return worker
+
+    def _check_open(self) -> None:
+        if self._is_closed:
+            raise WorkerError("the gateway is shutting down")
 
     def _put_back(self, worker: "_Worker") -> None:
         if worker.is_ready and worker.n_jobs < self._max_jobs and worker in self._workers:

@@ -11,7 +11,7 @@ from typing import Any
 
 from config.settings import Critic, Mixture, Model
 from synth.ledger import DEFAULT_OUTPUT_TOKENS, Expense, estimate_request_tokens, price_tokens
-from synth.mixture import find_bypass_rule, needs_no_panel
+from synth.mixture import find_bypass_rule, find_panel_reason
 from synth.request import ChatRequest
 from upstream.calls import Tokens
 from upstream.openai.wire import find_token_limit
@@ -33,7 +33,7 @@ def estimate_mixture(request: ChatRequest, mixture: Mixture, models: Mapping[str
     if find_bypass_rule(request, mixture) is not None:
         author = models[mixture.bypass.model] if mixture.bypass.model else author
         return _multiply(request.n, _estimate_call(author, prompt, request.params))
-    if needs_no_panel(request, mixture):
+    if not find_panel_reason(request, mixture)[0]:
         return _multiply(request.n, _estimate_call(author, prompt, request.params, mixture.author_params))
     candidates = sum(_find_limit(models[each.model], request.params, each.params) for each in mixture.panel)
     read_by_layer = [prompt] + [prompt + candidates] * (mixture.layers - 1)

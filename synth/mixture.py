@@ -3,8 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from types import MappingProxyType
-from typing import Any
 
 from config.settings import BypassRule, Mixture, Proposer
 from runtime.frozen import frozen
@@ -27,7 +25,7 @@ from synth.panel.layers import ask_panel
 from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest
 from synth.run import Run
-from synth.tool_turns import find_panel_reason
+from synth.tool_turns import find_fan_out
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
 """How candidates become an answer, by mode. A new mode is a module, a line here and a word in config.settings.Mode."""
@@ -81,12 +79,12 @@ async def _ask_and_plan(run: Run, mixture: Mixture, connections: AsyncExitStack)
     rule = find_bypass_rule(run.request, mixture)
     if rule is not None:
         authors = list(dict.fromkeys([mixture.bypass.model or mixture.authors[0], *mixture.authors]))
-        return _plan_bypass(run, authors, rule.name)
+        return _plan_bypass(run, mixture, authors, rule.name)
     if await _needs_first_member_only(run, mixture):
-        return _plan_bypass(run, mixture.panel_models, NOTHING_TO_RANK_BY, mixture.panel[0].params)
+        return _plan_bypass(run, mixture, mixture.panel_models, NOTHING_TO_RANK_BY)
     panel, settled = Panel(), _settle_without_panel(run)
-    _, why = find_panel_reason(run.request, mixture)
-    if not needs_no_panel(run.request, mixture):
+    needs_panel, why = find_panel_reason(run.request, mixture)
+    if needs_panel:
         await _connect_ahead(run, mixture, connections)
         panel = await ask_panel(run, _settle_at_first(mixture) if mixture.mode == "first" else mixture)
         settled = PanelSettled(len(panel.candidates), panel.n_asked, run.elapsed_s(), panel.quorum_wait_s)
@@ -123,14 +121,21 @@ def _choose_mode(contract: Contract, panel: Panel) -> str:
     return "select" if is_code else "fuse"
 
 
-def _plan_bypass(
-    run: Run, authors: Sequence[str], rule: str, overrides: Mapping[str, Any] = MappingProxyType({})
-) -> _Plan:
-    """Plan for one model that answers without a panel; if it fails, the other authors are asked in its place."""
+def _plan_bypass(run: Run, mixture: Mixture, authors: Sequence[str], rule: str) -> _Plan:
+    """Plan for one model that answers without a panel; if it fails, the other authors are asked in its place.
+
+    Without a critic they are members of the panel, each of which has its own params: those of its first sample.
+    """
+    own_params = {} if mixture.critic else {each.model: each.params for each in reversed(mixture.panel)}
 
     async def write(each: Run, choice: int) -> Answered:
         assignment = Assignment(
-            each.request.messages, "critic", each.contract, overrides, choice=choice, decided_by=DecidedBy.BYPASS
+            each.request.messages,
+            "critic",
+            each.contract,
+            own_params=own_params,
+            choice=choice,
+            decided_by=DecidedBy.BYPASS,
         )
         return (await write_answer(each, assignment, authors)).answer
 
@@ -158,9 +163,13 @@ def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | Non
     return bypass.find_rule(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
 
-def needs_no_panel(request: ChatRequest, mixture: Mixture) -> bool:
-    """Whether the first author answers alone: by the mode, in the middle of work with tools, or as the only member."""
-    continues = not find_panel_reason(request, mixture)[0]
-    cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])  # no critic: nobody to call them
+def find_panel_reason(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
+    """Return whether the panel is asked, and why as far as tools are concerned.
+
+    The first author answers alone by the mode, in the middle of work with tools, if nobody else could call them, or as
+    the only member.
+    """
+    cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])
     is_alone = mixture.panel == (Proposer(mixture.authors[0]),) and not mixture.repair
-    return mixture.mode == "direct" or continues or cannot_call or is_alone
+    fans_out, why = find_fan_out(request, mixture)
+    return fans_out and not (mixture.mode == "direct" or cannot_call or is_alone), why

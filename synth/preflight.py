@@ -8,7 +8,7 @@ from synth.contract.contract import Contract, Form
 from synth.contract.json_schema import find_schema_defect
 from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest
-from synth.tool_turns import find_panel_reason
+from synth.tool_turns import find_fan_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +48,12 @@ def find_mixture_problem(
         role = "critic" if mixture.critic else "model on the panel"
         message = f"no {role} of {mixture.name} can call tools; give it one whose capabilities include tools"
         return RequestProblem("tools", message)
-    asks_panel, _ = find_panel_reason(request, mixture)
     reads_prose = contract.form is Form.TOOLS and mixture.tools_advice == "prose"
     if (
-        asks_panel
-        and not reads_prose
+        not reads_prose
         and needs_vision(request.messages)
         and not any("vision" in models[name].capabilities for name in mixture.panel_models)
+        and find_fan_out(request, mixture)[0]
     ):
         return RequestProblem("messages", f"no model on the panel of {mixture.name} can see images or other parts")
     return find_schema_problem(contract)

@@ -6,7 +6,7 @@ from typing import Any
 from runtime.frozen import frozen
 from upstream.openai.conversation import Message
 
-__all__ = ["ChatRequest", "Message", "answers_tool_call", "text_of"]
+__all__ = ["ChatRequest", "Message", "answers_tool_call", "find_last_request", "text_of"]
 
 
 @frozen
@@ -45,3 +45,11 @@ def answers_tool_call(request: ChatRequest) -> bool:
         if role == "assistant":
             return False
     return False
+
+
+def find_last_request(messages: Sequence[Message]) -> str:
+    """Return the text of the user's last message, "" if there is none."""
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return text_of(message.get("content"))
+    return ""

@@ -43,7 +43,7 @@ class Step:
     failure: str = ""
 
 
-def find_panel_reason(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
+def find_fan_out(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
     """Return whether the panel is asked as far as tools are concerned, and why; "" if tools have no say in it."""
     fan_out = mixture.tools_fan_out
     if fan_out == "stuck" and (request.params.get("tools") or request.params.get("functions")):
@@ -66,7 +66,7 @@ def count_tool_turns(messages: Sequence[Message]) -> int:
 
 def find_stuck(messages: Sequence[Message]) -> str:
     """Return how an agent's work is stuck since the user's last turn, "" if it is not."""
-    steps = read_steps(messages)[-_MAX_STEPS:]
+    steps = read_steps(messages, _MAX_STEPS)
     if not steps:
         return ""
     last = steps[-1]
@@ -81,19 +81,23 @@ def find_stuck(messages: Sequence[Message]) -> str:
     return ""
 
 
-def read_steps(messages: Sequence[Message]) -> list[Step]:
+def read_steps(messages: Sequence[Message], limit: int = _MAX_MESSAGES) -> list[Step]:
     """Return the latest tool calls since the user's last turn, in order, each with the outcome of its result."""
     recent = _since_last_turn(messages)[-_MAX_MESSAGES:]
-    results: dict[str, str] = {}
-    for message in recent:
-        if message.get("role") in ("tool", "function"):
-            key = str(message.get("tool_call_id") or message.get("name"))
-            results[key] = find_failure(text_of(message.get("content")))
-    return [
-        Step(name, arguments, bool(results[key]), results[key]) if key in results else Step(name, arguments)
+    calls = [call for message in recent for call in _list_calls(message)][-limit:]
+    results = {
+        str(message.get("tool_call_id") or message.get("name")): message
         for message in recent
-        for key, name, arguments in _list_calls(message)
-    ]
+        if message.get("role") in ("tool", "function")
+    }
+    return [_read_step(name, arguments, results.get(key)) for key, name, arguments in calls]
+
+
+def _read_step(name: str, arguments: str, result: Message | None) -> Step:
+    if result is None:
+        return Step(name, arguments)
+    failure = find_failure(text_of(result.get("content")))
+    return Step(name, arguments, bool(failure), failure)
 
 
 def find_failure(result: str) -> str:

@@ -62,7 +62,7 @@ class Resources:
         self._environ = environ
         self.changing = asyncio.Lock()
         """Held while the configurations in use change: who starts and who ends embedded models see the same ones."""
-        self._sandboxes = Sandboxes()
+        self._sandboxes = Sandboxes(self._workers)
         self._embedded: EmbeddedModels | None = None
         self._folder: TraceFolder | None = None
         self._memory: TraceMemory | None = None

@@ -7,6 +7,7 @@ import structlog
 
 from config.settings import Settings
 from runtime.sandbox.trials import Sandbox, SandboxError
+from runtime.workers import WorkerPool
 from synth.evidence.inquiry import EvidenceFinder
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ _log = structlog.get_logger(__name__)
 
 
 class Sandboxes:
-    """Owns the sandboxes; they outlive a configuration, and start their processes with the first candidate."""
+    """Owns the sandboxes; they outlive a configuration, and start their processes with the first candidate.
 
-    def __init__(self) -> None:
+    `workers` read long candidates.
+    """
+
+    def __init__(self, workers: WorkerPool) -> None:
+        self._workers = workers
         self._made: dict[str, Sandbox | None] = {}
 
     async def build_finder(self, settings: Settings) -> EvidenceFinder | None:
@@ -38,7 +43,7 @@ class Sandboxes:
             from runtime.sandbox.forks import ForkSandbox  # noqa: PLC0415
 
             sandboxes.append(await self._make("namespaces", ForkSandbox))
-        return Finder([each for each in sandboxes if each is not None])
+        return Finder([each for each in sandboxes if each is not None], workers=self._workers)
 
     async def _make(self, name: str, make: "Callable[[], Sandbox]") -> Sandbox | None:
         """Return a sandbox, made once in a thread; None if this system cannot have it."""

@@ -28,13 +28,15 @@ class Assignment:
     """The conversation that an author answers, and the contract that the answer keeps.
 
     If `messages` show candidates, `seed`, `letters` and `nonce` say in which order, of which models and behind which
-    fence. `overrides` are params for the author's calls. `decided_by` is how the answer will have come about.
+    fence. `overrides` are params for the authors' calls, `own_params` those for the calls of single authors instead.
+    `decided_by` is how the answer will have come about.
     """
 
     messages: Sequence[Message]
     role: Role
     contract: Contract = field(default_factory=Contract)
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    own_params: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     seed: int | None = None
     letters: tuple[str, ...] = ()
     nonce: str = ""
@@ -109,9 +111,8 @@ class _Author:
 
     def _new_call(self, messages: Sequence[Message]) -> Call:
         assignment = self._assignment
-        return self._run.call(
-            self._name, assignment.role, messages, params=self._params, overrides=assignment.overrides
-        )
+        overrides = assignment.own_params.get(self._name, assignment.overrides)
+        return self._run.call(self._name, assignment.role, messages, params=self._params, overrides=overrides)
 
     async def write(self) -> Answered:
         """Return the author's answer; CallError if there is none, or if it breaks the contract and can be replaced."""

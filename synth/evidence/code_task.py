@@ -44,6 +44,11 @@ class CodeTask:
         """Whether the function is known."""
         return bool(self.function)
 
+    @property
+    def learns_from_answers(self) -> bool:
+        """Whether the request demands code, and does not say which function."""
+        return self.is_for_code and not self.function
+
     def count_chars(self, text: str) -> int:
         """Return how much there is to read for the plan of an answer."""
         return len(text) + (len(self.stub.lead) if self.stub else 0)
@@ -63,7 +68,7 @@ class CodeTask:
 
     def with_answers(self, texts: Sequence[str]) -> "CodeTask":
         """Return the task with the function that all answers define, if the request names none."""
-        if self.function or not self.is_for_code:
+        if not self.learns_from_answers:
             return self
         sources = [read_source(text) for text in texts]
         function = find_common_function(sources)

@@ -91,6 +91,11 @@ class EditTask:
         given = tuple(each for each in self.given if each in examples)
         return replace(self, given=given, tests=tuple(test for test in self.tests if test[1] in calls))
 
+    @property
+    def learns_from_answers(self) -> bool:
+        """Answers add nothing to edits."""
+        return False
+
     def with_answers(self, _texts: Sequence[str]) -> "EditTask":
         """Return the task: answers add nothing to it."""
         return self

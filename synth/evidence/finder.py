@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Seque
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 
 import structlog
 
@@ -25,9 +25,11 @@ from synth.evidence.examples import Example
 from synth.evidence.finding import describe, describe_failure
 from synth.evidence.inquiry import Ranking, Standing, Subject
 from synth.evidence.plan import Plan, read_reports
-from synth.request import ChatRequest, text_of
+from synth.request import ChatRequest, find_last_request
 
 _log = structlog.get_logger(__name__)
+_A = TypeVar("_A")
+_T = TypeVar("_T")
 
 _FULL = "full"
 _REQUEST_S = 3.0
@@ -53,6 +55,11 @@ class Task(Protocol):
         """Whether an answer could be run at all."""
         ...
 
+    @property
+    def learns_from_answers(self) -> bool:
+        """Whether `with_answers` may say more than the request."""
+        ...
+
     def count_chars(self, text: str) -> int:
         """Return how much there is to read for the plan of an answer."""
         ...
@@ -74,8 +81,8 @@ class Finder:
     """Implements EvidenceFinder with these sandboxes, the one that isolates by construction first.
 
     `limits` bound one candidate in one sandbox, `request_s` the seconds that all candidates of a request run together.
-    `choose_examples` may leave some of a request's examples out, for a measurement of what they are worth;
-    `run_command` runs a checker's command.
+    Long texts are read in `workers`, or without them in a thread. `choose_examples` may leave some of a request's
+    examples out, for a measurement of what they are worth; `run_command` runs a checker's command.
     """
 
     def __init__(
@@ -87,7 +94,9 @@ class Finder:
         clock: Callable[[], float] = time.monotonic,
         choose_examples: Callable[[tuple[Example, ...]], tuple[Example, ...]] = lambda examples: examples,
         run_command: RunCommand = run_in_copy,
+        workers: WorkerPool | None = None,
     ) -> None:
+        self._workers = workers
         self._choose_examples = choose_examples
         self._checks = Checks(clock, run_command)
         self._sandboxes = sandboxes
@@ -107,7 +116,7 @@ class Finder:
             sessions = [await stack.enter_async_context(box.session()) for box in usable]
             budget = _Budget(self._limits, self._request_s, deadline, self._clock)
             check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
-            inquiry = CodeInquiry(task, sessions, budget, contract.workers, check)
+            inquiry = CodeInquiry(task, sessions, budget, self._workers, check)
             stack.push_async_callback(inquiry.close)
             yield inquiry
 
@@ -197,8 +206,11 @@ class CodeInquiry:
 
     async def _learn_from_answers(self) -> None:
         """If the answers together say more than the request, run them by that."""
-        task = self._task.with_answers([subject.text for subject in self._subjects.values()])
-        if task is not self._task:
+        if not self._task.learns_from_answers:
+            return
+        texts = [subject.text for subject in self._subjects.values()]
+        task = await self._compute(_add_answers, self._task, texts, n_chars=sum(map(len, texts)))
+        if task is not None and task != self._task:
             await self.close()
             self._task = task
             self._running.clear()
@@ -232,13 +244,18 @@ class CodeInquiry:
         return best
 
     async def _plan(self, text: str) -> Plan | None:
-        """Plan: at once for short texts, otherwise in a process that can be stopped; None if that fails."""
+        return await self._compute(_plan, self._task, text, n_chars=self._task.count_chars(text))
+
+    async def _compute(
+        self, function: Callable[[Task, _A], _T], task: Task, argument: _A, *, n_chars: int
+    ) -> _T | None:
+        """Compute at once from short texts, otherwise in a process that can be stopped; None if that fails."""
         try:
-            if self._task.count_chars(text) < _SHORT_CHARS:
-                return self._task.plan(text)
+            if n_chars < _SHORT_CHARS:
+                return function(task, argument)
             if self._workers is None:
-                return await asyncio.to_thread(self._task.plan, text)
-            return await self._workers.run(_plan, self._task, text, timeout_s=_PLAN_S)
+                return await asyncio.to_thread(function, task, argument)
+            return await self._workers.run(function, task, argument, timeout_s=_PLAN_S)
         except (WorkerError, RecursionError):
             return None
 
@@ -262,6 +279,10 @@ def _plan(task: Task, text: str) -> Plan | None:
     return task.plan(text)
 
 
+def _add_answers(task: Task, texts: Sequence[str]) -> Task:
+    return task.with_answers(texts)
+
+
 def _n_unknown(behaviour: Behaviour) -> int:
     """Return how much is not known; what does not load at all in this sandbox most of all."""
     return 10**6 if behaviour.loaded.kind is Kind.UNKNOWN else behaviour.n_unknown
@@ -269,8 +290,7 @@ def _n_unknown(behaviour: Behaviour) -> int:
 
 async def _read_request(request: ChatRequest, contract: Contract) -> Task:
     """Read the last message of the user, in a thread if it is long; an empty task if it does not ask for code."""
-    asked = next((each for each in reversed(request.messages) if each.get("role") == "user"), None)
-    text = "" if asked is None else text_of(asked.get("content"))
+    text = find_last_request(request.messages)
     if contract.form is Form.EDITS and contract.edits is not None:
         return await asyncio.to_thread(read_edit_task, contract.edits, contract.workspace, text)
     if contract.form not in (Form.CODE, Form.PLAIN):

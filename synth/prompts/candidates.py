@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import zip_longest
 
 from runtime.frozen import frozen
-from synth.request import Message, text_of
+from synth.request import Message, find_last_request
 from upstream.openai.conversation import Conversation, append_block
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because a new one is seeded twice
@@ -90,14 +90,6 @@ def letter(position: int) -> str:
         position, rest = divmod(position - 1, 26)
         name = chr(ord("A") + rest) + name
     return name
-
-
-def find_last_request(messages: Sequence[Message]) -> str:
-    """Return the text of the user's last message, "" if there is none."""
-    for message in reversed(messages):
-        if message.get("role") == "user":
-            return text_of(message.get("content"))
-    return ""
 
 
 def _draw_absent(texts: Sequence[str], draw: Callable[[], str]) -> str:

@@ -134,6 +134,17 @@ async def test_closing_kills_busy_processes() -> None:
     assert pool.n_running == 0
 
 
+async def test_a_process_that_starts_while_the_pool_closes_ends() -> None:
+    """Closing sees only the processes that there are, so a later one ends itself."""
+    pool = WorkerPool(size=1)
+    job = asyncio.create_task(pool.run(double, 1, timeout_s=LONG_S))
+    await asyncio.sleep(0)
+    await pool.close()
+    with pytest.raises(WorkerError, match="shutting down"):
+        await job
+    assert (pool.n_started, pool.n_running) == (1, 0)
+
+
 async def test_jobs_wait_for_a_process() -> None:
     """No more run than the size says."""
     pool = WorkerPool(size=1)

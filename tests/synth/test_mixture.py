@@ -133,11 +133,12 @@ async def test_the_only_possible_answer_is_streamed_while_it_is_written() -> Non
 
 
 async def test_another_member_answers_if_the_first_fails_before_its_first_word() -> None:
-    """The client sees nothing of the failure."""
-    stage = staged()
+    """The client sees nothing of the failure, and each member has its own parameters."""
+    stage = staged(panel=(Proposer("a", {"temperature": 0}), Proposer("b", {"top_p": 0.5})))
     stage.pool.script("a", BROKEN)
     await answer(stage.run, stage.mixture)
     assert stage.streamed == "Other words."
+    assert [call.overrides for call in stage.pool.calls] == [{"temperature": 0}, {"top_p": 0.5}]
 
 
 @pytest.mark.parametrize(

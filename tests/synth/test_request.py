@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from synth.request import ChatRequest, Message, answers_tool_call, text_of
+from synth.request import ChatRequest, Message, answers_tool_call, find_last_request, text_of
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,16 @@ def test_reminders_behind_a_tool_s_result_change_nothing() -> None:
 def test_a_tool_s_result_at_the_end_continues_work(role: str, answers: bool) -> None:
     """Of both generations of tools."""
     assert answers_tool_call(ChatRequest(None, [{"role": role, "content": "x"}], {})) is answers
+
+
+def test_the_last_request_is_the_user_s_last_text() -> None:
+    """Of a message in parts, the text; "" if no user spoke."""
+    parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
+    messages: list[dict[str, Any]] = [
+        {"role": "user", "content": "first"},
+        {"role": "user", "content": parts},
+        {"role": "tool", "content": "x"},
+    ]
+    assert find_last_request(messages) == "ab"
+    assert find_last_request([{"role": "user"}]) == ""
+    assert find_last_request([{"role": "system", "content": "x"}]) == ""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from config.settings import Critic, Mixture, Proposer
 from synth.request import ChatRequest
-from synth.tool_turns import count_tool_turns, find_failure, find_panel_reason, find_stuck
+from synth.tool_turns import count_tool_turns, find_failure, find_fan_out, find_stuck
 
 Messages = list[dict[str, Any]]
 USER = {"role": "user", "content": "Fix the bug."}
@@ -32,7 +32,7 @@ def work(*steps: Messages) -> Messages:
 
 def reason(messages: Messages, fan_out: Any, n: int = 1) -> tuple[bool, str]:
     mixture = Mixture("m", (Proposer("a"),), Critic("a"), tools_fan_out=fan_out, tools_every_n=n)
-    return find_panel_reason(ChatRequest(None, messages, {"tools": TOOLS}), mixture)
+    return find_fan_out(ChatRequest(None, messages, {"tools": TOOLS}), mixture)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_reason_for_asking_a_panel(messages: Messages, fan_out: str, expecte
 def test_stuck_says_nothing_of_requests_without_tools() -> None:
     """They ask the panel as usual."""
     mixture = Mixture("m", (Proposer("a"),), Critic("a"), tools_fan_out="stuck")
-    assert find_panel_reason(ChatRequest(None, [USER], {}), mixture) == (True, "")
+    assert find_fan_out(ChatRequest(None, [USER], {}), mixture) == (True, "")
 
 
 @given(

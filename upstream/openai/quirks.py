@@ -335,7 +335,7 @@ def fit(quirks: Iterable[Quirk], messages: Messages, fields: Fields) -> Fitted:
     """Return a request fitted to all of these quirks, one after the other."""
     for quirk in quirks:
         messages, fields = quirk.apply(messages, fields)
-    return (messages if isinstance(messages, Conversation) else Conversation.of(messages)), fields
+    return Conversation.of(messages), fields
 
 
 class ModelQuirks:

@@ -7,6 +7,7 @@ from config.settings import Settings
 from handlers.lifecycle.sandboxes import Sandboxes
 from runtime.sandbox import forks
 from runtime.sandbox.namespaces import Isolation
+from runtime.workers import WorkerPool
 from tests.running import model, settings
 
 
@@ -16,7 +17,7 @@ def _asking(evidence: str) -> Settings:
 
 async def test_no_evidence_needs_no_sandbox() -> None:
     """Nothing is imported, made or started."""
-    sandboxes = Sandboxes()
+    sandboxes = Sandboxes(WorkerPool())
     assert await sandboxes.build_finder(_asking("off")) is None
     assert sandboxes._made == {}
 
@@ -24,7 +25,7 @@ async def test_no_evidence_needs_no_sandbox() -> None:
 @pytest.mark.parametrize("evidence", ["auto", "shadow"])
 async def test_a_sandbox_outlives_a_configuration(evidence: str) -> None:
     """A reload makes a finder, and no second sandbox."""
-    sandboxes = Sandboxes()
+    sandboxes = Sandboxes(WorkerPool())
     try:
         assert await sandboxes.build_finder(_asking(evidence)) is not None
         first = dict(sandboxes._made)
@@ -39,7 +40,7 @@ async def test_a_sandbox_outlives_a_configuration(evidence: str) -> None:
 async def test_a_system_without_namespaces_is_warned_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Candidates then run in Monty alone, never under the kernel's limits alone."""
     monkeypatch.setattr(forks, "isolation", lambda: Isolation.LIMITS)
-    sandboxes = Sandboxes()
+    sandboxes = Sandboxes(WorkerPool())
     try:
         with capture_logs() as log:
             for _ in range(2):

@@ -8,6 +8,7 @@ import pytest
 
 from runtime.sandbox.monty import MontySandbox
 from runtime.sandbox.trials import LOADED, Limits, Report, Sandbox, SandboxError, Trial
+from runtime.workers import WorkerPool
 from synth.contract.contract import derive_contract
 from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
@@ -26,6 +27,7 @@ def largest(xs):
     0
     \"\"\"
 ```"""
+ANY = "Write a function that adds two integers. Reply with only one code block."
 GOOD = "def largest(xs):\n    return max(xs) if xs else 0"
 HALF = "def largest(xs):\n    return max(xs)"
 BAD = "def largest(xs):\n    return 7"
@@ -169,7 +171,21 @@ async def test_can_rank_says_whether_there_are_examples() -> None:
             assert inquiry.can_rank is expected
 
 
-ANY = "Write a function that adds two integers. Reply with only one code block."
+@pytest.mark.parametrize(("n_chars", "n_started"), [(100, 0), (50_000, 1)])
+@pytest.mark.parametrize("ask", [ASK, ANY])
+async def test_long_answers_are_read_in_a_worker(ask: str, n_chars: int, n_started: int, monty: MontySandbox) -> None:
+    """Neither their plan nor the function that they have in common stalls other requests."""
+    workers = WorkerPool(size=1)
+    comment = "# " + "x" * n_chars
+    try:
+        codes = [
+            f"{comment}\ndef add(a: int, b: int):\n    return a + b",
+            f"{comment}\ndef add(a: int, b: int):\n    pass",
+        ]
+        await ranked(Finder([monty], limits=PATIENT, request_s=600, workers=workers), codes, ask=ask)
+        assert workers.n_started == n_started
+    finally:
+        await workers.close()
 
 
 @pytest.mark.parametrize(

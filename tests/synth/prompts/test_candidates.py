@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from synth.prompts import candidates
-from synth.prompts.candidates import Showing, find_last_request, letter, show_candidates
+from synth.prompts.candidates import Showing, letter, show_candidates
 from upstream.openai.conversation import append_block
 
 TEXTS = st.lists(st.text(max_size=200), min_size=1, max_size=5)
@@ -112,19 +112,6 @@ def test_a_template_s_fields_are_filled_in_once() -> None:
     assert block_of(showing).startswith("1 drafts {y}\n")
     assert "\n{count} {x}\n" in block_of(showing)
     assert block_of(showing).endswith(f"\nmark {showing.nonce}\nwhy?")
-
-
-def test_the_last_request_is_the_user_s_last_text() -> None:
-    """Of a message in parts, the text; "" if no user spoke."""
-    parts = [{"type": "text", "text": "a"}, {"type": "image_url"}, {"type": "text", "text": "b"}]
-    messages: list[dict[str, Any]] = [
-        {"role": "user", "content": "first"},
-        {"role": "user", "content": parts},
-        {"role": "tool", "content": "x"},
-    ]
-    assert find_last_request(messages) == "ab"
-    assert find_last_request([{"role": "user"}]) == ""
-    assert find_last_request([{"role": "system", "content": "x"}]) == ""
 
 
 @pytest.mark.parametrize(("position", "name"), [(0, "A"), (25, "Z"), (26, "AA"), (27, "AB"), (701, "ZZ"), (702, "AAA")])
