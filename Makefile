@@ -21,7 +21,7 @@ soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
 doctor: $(VENV)/.run  ## Check config.yaml and every model (ARGS=--offline asks none)
-	@$(BIN)/python gateway.py --doctor $(ARGS)
+	@$(BIN)/python gateway.py doctor $(ARGS)
 
 check: lint types test  ## Lint, types, tests: what CI runs first
 

@@ -10,23 +10,21 @@ from pathlib import Path
 
 from aiohttp import web
 
-from config import ConfigError, command_line, load, read_dotenv
+from config import ConfigError, load, locations, read_dotenv
 from config.settings import Settings
 from handlers import routes
 from handlers.errors import StartError
 from handlers.lifecycle.reload import RELOADER, Reloader
-from handlers.lifecycle.resources import RESOURCES, Resources, Sleep, apply_settings, run_with_snapshots, secrets_of
+from handlers.lifecycle.resources import RESOURCES, Resources, Sleep, apply_settings, run_with_snapshots
 from handlers.lifecycle.serve import Signals, listening, run_beside
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.telemetry import logs
 from handlers.telemetry.otel_setup import set_up_otel
-from handlers.terminal import progress
+from handlers.terminal import commands
 from handlers.terminal.banner import announce_readiness, format_banner
 from runtime.gc_tuning import tune
 
 _COLLECTOR_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
-EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 
 def make_app(
@@ -70,64 +68,48 @@ async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir:
             readiness = announce_readiness(sys.stdout, partial(_list_not_ready, app))
             async with run_beside(readiness, reloader.reload_on(signals.hangup), reloader.watch()):
                 await signals.stop.wait()
-    return EXIT_OK
+    return commands.EXIT_OK
 
 
-async def run_doctor(settings: Settings, *, models_dir: Path, offline: bool) -> int:
-    """Print the configuration and, unless `offline`, ask every model; return the exit code."""
-    from handlers.terminal import doctor  # noqa: PLC0415 -- a serving gateway does not need it
+def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) -> int:
+    """Run the command line; return the exit code.
 
-    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"  # https://no-color.org
-    screen = doctor.Screen(sys.stdout, sys.stderr, is_plain, secrets_of(settings))
-    if offline:
-        doctor.print_configuration(settings, screen)
-        return EXIT_OK
-    resources = Resources(
-        models_dir,
-        sleep=asyncio.sleep,
-        unix_time=time.time,
-        environ=os.environ,
-        on_progress=progress.lines(sys.stderr),
-    )
-    snapshot = await resources.build_snapshot(settings)
-    proxies = [name for name in _PROXY_VARIABLES if os.environ.get(name)]
-    try:
-        is_healthy = await doctor.examine(
-            settings, snapshot.pool, screen, wait_until_loaded=resources.wait_until_loaded, proxies=proxies
-        )
-    finally:
-        await snapshot.pool.close()
-        await resources.close()
-    return EXIT_OK if is_healthy else EXIT_FAILED
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; return the exit code."""
-    options = command_line.parse_options(arguments, config=_relative_to_here(Path(__file__).parent / "config.yaml"))
+    `is_installed`: the gateway runs from an installed package (mom_gateway/__main__.py), not from a checkout.
+    """
+    command, options = commands.parse_arguments(arguments, program="mom-gateway" if is_installed else "gateway.py")
     environ = dict(os.environ)
+    shipped = Path(__file__).parent / locations.FILE_NAME
+    config = _relative_to_here(options.config or locations.find_config(shipped, environ, is_installed=is_installed))
 
     def read() -> Settings:
-        variables = {**read_dotenv(options.config.parent / ".env"), **environ}
-        settings = load(options.config, variables, host=options.host, port=options.port)
+        variables = {**read_dotenv(config.parent / ".env"), **environ}
+        settings = load(config, variables, host=getattr(options, "host", None), port=getattr(options, "port", None))
         for name in variables.keys() - os.environ.keys():  # for libraries that read the environment themselves
             os.environ[name] = variables[name]
         return settings
 
+    logs.configure(debug=getattr(options, "debug", False), quiet=command is not commands.SERVE)
+    invocation = commands.Invocation(options, config, os.environ, read, _models_dir(), is_installed=is_installed)
     try:
-        settings = read()
+        return command.load().run(invocation) if command is not commands.SERVE else _run_serve(invocation)
     except ConfigError as error:
         print(error, file=sys.stderr)
-        return EXIT_BAD_CONFIG
-    logs.configure(debug=options.debug, quiet=options.doctor)
-    try:
-        if options.doctor:
-            return asyncio.run(run_doctor(settings, models_dir=_models_dir(), offline=options.offline))
-        return asyncio.run(serve(settings, read=read, models_dir=_models_dir(), trace_dir=options.debug_requests))
+        return commands.EXIT_BAD_CONFIG
     except StartError as error:
         print(error, file=sys.stderr)
-        return EXIT_FAILED
-    except KeyboardInterrupt:  # before and after `serve` handles SIGINT, and in the doctor
-        return EXIT_INTERRUPTED
+        return commands.EXIT_FAILED
+    except KeyboardInterrupt:  # before and after `serve` handles SIGINT, and in other commands
+        return commands.EXIT_INTERRUPTED
+
+
+def _run_serve(invocation: commands.Invocation) -> int:
+    settings = invocation.read_settings()
+    if invocation.is_installed and invocation.config.parent.resolve() == Path(__file__).resolve().parent:
+        print(f"No configuration of your own was found; using {invocation.config}.", flush=True)
+    trace_dir = invocation.options.debug_requests
+    return asyncio.run(
+        serve(settings, read=invocation.read_settings, models_dir=invocation.models_dir, trace_dir=trace_dir)
+    )
 
 
 def _list_not_ready(app: web.Application) -> Sequence[str]:

@@ -1,21 +1,19 @@
-"""The command line of gateway.py."""
+"""Options of the command line that several commands share, and the checks of their values."""
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 _MAX_PORT = 65535
 
 
-def parse_options(arguments: Sequence[str] | None, *, config: Path) -> argparse.Namespace:
-    """Return the options of the command line (None: those of the process); `config` is the default of --config.
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `--config FILE`; None if it is not given, see config/locations.py."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="the configuration; its folder may have a .env")
 
-    SystemExit with status 2 and the usage on stderr if the options are invalid, with status 0 after --help.
-    """
-    parser = argparse.ArgumentParser(prog="gateway.py", description="Mixture-of-Models Gateway")
-    parser.add_argument("--config", type=Path, default=config, metavar="FILE")
-    parser.add_argument("--host", metavar="HOST", help="address to listen on, instead of server.host")
-    parser.add_argument("--port", type=_port, metavar="PORT", help="port to listen on, instead of server.port; 0: any")
+
+def add_serving(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a gateway that serves: address, debugging."""
+    add_address(parser)
     parser.add_argument("--debug", action="store_true", help="log each attempt and the output of embedded models")
     parser.add_argument(
         "--debug-requests",
@@ -25,13 +23,12 @@ def parse_options(arguments: Sequence[str] | None, *, config: Path) -> argparse.
         metavar="DIR",
         help="write a trace of each request to DIR (default: debug-requests)",
     )
-    parser.add_argument("--doctor", action="store_true", help="check the configuration, ask every model, and exit")
-    parser.add_argument("--check", dest="doctor", action="store_true", help=argparse.SUPPRESS)  # the former name
-    parser.add_argument("--offline", action="store_true", help="with --doctor: ask no model")
-    found = parser.parse_args(arguments)
-    if found.offline and not found.doctor:
-        parser.error("--offline requires --doctor")
-    return found
+
+
+def add_address(parser: argparse.ArgumentParser) -> None:
+    """Add `--host` and `--port`, which replace those of the file; None if they are not given."""
+    parser.add_argument("--host", metavar="HOST", help="address to listen on, instead of server.host")
+    parser.add_argument("--port", type=_port, metavar="PORT", help="port to listen on, instead of server.port; 0: any")
 
 
 def _port(text: str) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from config.settings import Model, Weights
-from gateway import run_doctor
+from handlers.terminal.doctor import run_doctor
 from tests.embedded_gateway import on_stand_in
 from tests.fakes import FakeUpstream, answer, hang, llama, status
 from tests.processes import PATIENCE_S, ROOT, process
@@ -143,7 +143,7 @@ async def test_an_embedded_model_that_cannot_be_loaded(
     weights = Weights(path=llama.gguf(tmp_path, "refuse"))
     tiny = Model("tiny", "", "embedded", None, "tiny", weights=weights)
     config = settings([model("a", upstream), tiny])
-    assert await run_doctor(config, models_dir=tmp_path, offline=False) == 1
+    assert await run_doctor(config, {}, models_dir=tmp_path, offline=False) == 1
     out, err = capsys.readouterr()
     assert "1 of 2 on the panel answer" in out
     assert err.startswith("problem: tiny: ")

@@ -1,14 +1,65 @@
-"""The doctor on the terminal: prints the configuration, whether each model works, and what to do if one does not."""
+"""The command `doctor`: prints the configuration, whether each model works, and what to do if one does not."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
+from config.command_line import add_address
 from config.settings import Model, Settings, Weights
+from handlers.lifecycle.resources import Resources, secrets_of
+from handlers.terminal import progress
+from handlers.terminal.commands import EXIT_FAILED, EXIT_OK, Invocation
 from handlers.terminal.doctor_report import format_remarks, format_summary, format_tables
 from upstream.doctor.probe import LIMIT_S, Prober
 from upstream.pool import Pool
 from upstream.redact import redact
+
+_PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of `doctor`."""
+    add_address(parser)
+    parser.add_argument("--offline", action="store_true", help="ask no model")
+    parser.add_argument("--debug", action="store_true", help="log each attempt and the output of embedded models")
+
+
+def run(invocation: Invocation) -> int:
+    """Examine the configuration; exit code 1 if a model does not answer."""
+    settings = invocation.read_settings()
+    models_dir, environ = invocation.models_dir, invocation.environ
+    return asyncio.run(run_doctor(settings, environ, models_dir=models_dir, offline=invocation.options.offline))
+
+
+async def run_doctor(settings: Settings, environ: Mapping[str, str], *, models_dir: Path, offline: bool) -> int:
+    """Print the configuration and, unless `offline`, ask every model; return the exit code."""
+    is_plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"  # https://no-color.org
+    screen = Screen(sys.stdout, sys.stderr, is_plain, secrets_of(settings))
+    if offline:
+        print_configuration(settings, screen)
+        return EXIT_OK
+    resources = Resources(
+        models_dir,
+        sleep=asyncio.sleep,
+        unix_time=time.time,
+        environ=environ,
+        on_progress=progress.lines(sys.stderr),
+    )
+    snapshot = await resources.build_snapshot(settings)
+    proxies = [name for name in _PROXY_VARIABLES if environ.get(name)]
+    try:
+        is_healthy = await examine(
+            settings, snapshot.pool, screen, wait_until_loaded=resources.wait_until_loaded, proxies=proxies
+        )
+    finally:
+        await snapshot.pool.close()
+        await resources.close()
+    return EXIT_OK if is_healthy else EXIT_FAILED
 
 
 @dataclass(frozen=True, slots=True)

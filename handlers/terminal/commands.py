@@ -1,0 +1,124 @@
+"""The commands of `mom-gateway`: their table, and the parser of the command line.
+
+A new command is one entry in COMMANDS and a module with `add_arguments` and `run` (see `CommandModule`). The module is
+imported only if its command is chosen, so that a start of the gateway pays for none of them.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from config.command_line import add_config, add_serving
+from config.reader import suggest
+from config.settings import Settings
+from config.version import VERSION
+
+EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """What a command gets: its options, and the process around it.
+
+    `config` is the file of `--config`, or the one found without it. `read_settings` reads it with the variables of the
+    `.env` beside it; ConfigError if it has mistakes. `environ` is the environment of the process, from then on with
+    those variables. `models_dir` is the folder of weights. `is_installed`: not run from a checkout.
+    """
+
+    options: argparse.Namespace
+    config: Path
+    environ: Mapping[str, str]
+    read_settings: Callable[[], Settings]
+    models_dir: Path
+    is_installed: bool
+
+
+class CommandModule(Protocol):
+    """A module with a command."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's options; `--config` is there already."""
+
+    def run(self, invocation: Invocation) -> int:
+        """Run the command and return the exit code. ConfigError and StartError are printed by the caller."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command by its name: one line of help, and the module that runs it."""
+
+    name: str
+    help: str
+    module: str
+
+    def load(self) -> CommandModule:
+        """Import the module."""
+        return cast("CommandModule", import_module(self.module))
+
+
+SERVE = Command("serve", "serve the API; the default", "")
+"""The gateway itself, which gateway.py runs."""
+
+DOCTOR = Command("doctor", "check the configuration and ask every model", "handlers.terminal.doctor")
+
+COMMANDS: tuple[Command, ...] = (SERVE, DOCTOR)
+_BY_NAME = {command.name: command for command in COMMANDS}
+
+
+def parse_arguments(arguments: Sequence[str] | None, *, program: str) -> tuple[Command, argparse.Namespace]:
+    """Return the command of a command line and its options (None: those of the process).
+
+    Without the name of a command it is `serve`; `--doctor`, its former name `--check`, and `--offline` with it stay
+    options of that. SystemExit with status 2 and the usage on stderr if the options are invalid, with status 0 after
+    --help and --version.
+    """
+    rest = list(sys.argv[1:] if arguments is None else arguments)
+    command = _choose(rest, program)
+    if command is SERVE:
+        return _parse_serve(rest, program)
+    module = command.load()
+    parser = argparse.ArgumentParser(prog=f"{program} {command.name}", description=_sentence(command.help))
+    add_config(parser)
+    module.add_arguments(parser)
+    return command, parser.parse_args(rest)
+
+
+def _choose(rest: list[str], program: str) -> Command:
+    """Take the name of the command from the front of the arguments."""
+    if not rest or rest[0].startswith("-"):
+        return SERVE
+    name = rest.pop(0)
+    if name not in _BY_NAME:
+        argparse.ArgumentParser(prog=program).error(
+            f"{name!r} is not a command{suggest(name, _BY_NAME)} (commands: {', '.join(_BY_NAME)})"
+        )
+    return _BY_NAME[name]
+
+
+def _parse_serve(rest: Sequence[str], program: str) -> tuple[Command, argparse.Namespace]:
+    width = max(map(len, _BY_NAME))
+    commands = "\n".join(f"  {each.name:{width}}  {each.help}" for each in COMMANDS)
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="Mixture-of-Models Gateway",
+        epilog=f"commands, each with a --help of its own:\n{commands}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_config(parser)
+    add_serving(parser)
+    parser.add_argument("--version", action="version", version=f"mom-gateway {VERSION}")
+    parser.add_argument("--doctor", action="store_true", help="check the configuration, ask every model, and exit")
+    parser.add_argument("--check", dest="doctor", action="store_true", help=argparse.SUPPRESS)  # the former name
+    parser.add_argument("--offline", action="store_true", help="with --doctor: ask no model")
+    options = parser.parse_args(rest)
+    if options.offline and not options.doctor:
+        parser.error("--offline requires --doctor")
+    return (DOCTOR if options.doctor else SERVE), options
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."

@@ -1,0 +1,42 @@
+"""Where the configuration is found if no `--config` names it."""
+
+from pathlib import Path
+
+import pytest
+
+from config.locations import find_config, user_folder
+
+SHIPPED = Path("/opt/package/config.yaml")
+
+
+def written(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "config.yaml"
+    path.write_text("models: []")
+    return path
+
+
+def test_the_order_of_an_installed_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The current folder, then the user's, then the file of the package."""
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert find_config(SHIPPED, environ, is_installed=True) == SHIPPED
+    users = written(tmp_path / "xdg" / "mom-gateway")
+    assert find_config(SHIPPED, environ, is_installed=True) == users
+    written(tmp_path / "here")
+    assert find_config(SHIPPED, environ, is_installed=True) == Path("config.yaml")
+
+
+def test_a_checkout_uses_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From any folder, whatever lies there."""
+    written(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert find_config(SHIPPED, {}, is_installed=False) == SHIPPED
+
+
+@pytest.mark.parametrize("environ", [{}, {"XDG_CONFIG_HOME": ""}, {"XDG_CONFIG_HOME": "relative"}])
+def test_the_users_folder_without_a_usable_variable(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below ~/.config."""
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert user_folder(environ) == Path("/home/someone/.config/mom-gateway")
