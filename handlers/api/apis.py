@@ -8,6 +8,7 @@ from handlers.api.client_api import ClientApi
 from handlers.api.messages.api import MessagesApi
 from handlers.api.responses.api import ResponsesApi
 
+_ASK = AskApi()
 _CHAT = ChatApi()
 _MESSAGES = MessagesApi()
 
@@ -15,10 +16,10 @@ APIS: Mapping[str, ClientApi] = {
     "/v1/chat/completions": _CHAT,
     "/v1/messages": _MESSAGES,
     "/v1/responses": ResponsesApi(),
+    "/v1/ask": _ASK,
 }
 
-
-PAGE_APIS: Mapping[str, ClientApi] = {"/ui/ask": AskApi()}
+PAGE_APIS: Mapping[str, ClientApi] = {"/ui/ask": _ASK}
 """Those that only the gateway's own pages use; they exist while the pages do."""
 
 

@@ -202,16 +202,32 @@ _LEAD_TO_PAGES: Schema = {
         },
     }
 }
-_ASK: Schema = {
-    "summary": "Answer a question of the page /ui/ask",
-    "operationId": "ask",
-    "requestBody": {"required": True, "content": json_content(ref("ChatRequest"))},
-    "responses": {
-        **_CHAT["responses"],
-        "200": {"description": "the run as server-sent events", "content": {"text/event-stream": {}}},
-        "404": response("the pages are off, or no mixture or model has this name", ref("Error")),
-    },
-}
+
+
+def _describe_ask(summary: str, operation: str, not_found: str) -> Schema:
+    """Return the operation that answers a question with a stream of the run."""
+    return {
+        "summary": summary,
+        "operationId": operation,
+        "requestBody": {"required": True, "content": json_content(ref("ChatRequest"))},
+        "responses": {
+            **_CHAT["responses"],
+            "200": {"description": "the run as server-sent events", "content": {"text/event-stream": {}}},
+            "404": response(not_found, ref("Error")),
+        },
+    }
+
+
+_ASK = _describe_ask(
+    "Answer a question, and show the run: each member's text while it is written, then the answer",
+    "ask",
+    "no mixture or model has this name",
+)
+_ASK_FROM_PAGE = _describe_ask(
+    "Answer a question of the page /ui/ask",
+    "ask_from_page",
+    "the pages are off, or no mixture or model has this name",
+)
 
 DOCUMENT: dict[str, Any] = {
     "openapi": "3.1.0",
@@ -224,6 +240,7 @@ DOCUMENT: dict[str, Any] = {
         "/v1/chat/completions": {"post": _CHAT},
         **messages.PATHS,
         **responses.PATHS,
+        "/v1/ask": {"post": _ASK},
         "/v1/models": {
             "get": {
                 "summary": "List the names that `model` may have",
@@ -280,7 +297,7 @@ DOCUMENT: dict[str, Any] = {
         },
         "/": _LEAD_TO_PAGES,
         "/ui": _describe_page("Show the newest requests", "ui"),
-        "/ui/ask": {**_describe_page("Show the form for a question", "ui_ask"), "post": _ASK},
+        "/ui/ask": {**_describe_page("Show the form for a question", "ui_ask"), "post": _ASK_FROM_PAGE},
         "/ui/models": _describe_page("Show how each member of a panel performs", "ui_models"),
         "/ui/requests/{id}": _describe_page("Show one request", "ui_request", IS_ID),
         "/ui/requests/{id}/download": _describe_page(

@@ -1,1 +1,1 @@
-"""The page `/ui/ask` as a client: a question from a browser, answered with every member's text beside the answer."""
+"""A question answered with the whole run in view: every member's text beside the answer, for people who watch."""

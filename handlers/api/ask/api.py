@@ -1,7 +1,8 @@
-"""The page's client API: `POST /ui/ask`. A Chat Completions request in, a stream of the whole run out.
+"""The client API of those who watch a run: a Chat Completions request in, a stream of the whole run out.
 
-It is an API like the others, so a question from the browser passes the same access rules, limits, budgets and traces.
-Only the reply differs: it shows what other clients never see, each candidate while it is written, next to the answer.
+`POST /v1/ask` serves programs (`mom-gateway ask`, `mom-gateway mcp`), `POST /ui/ask` the gateway's own page. It is an
+API like the others, so a question passes the same access rules, limits, budgets and traces. Only the reply differs: it
+shows what other clients never see, each candidate while it is written, next to the answer.
 """
 
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from synth.events import Finished
 from synth.request import ChatRequest
 
 _NO_TYPE = "application/octet-stream"
-_PULSE_S = 0.25  # how often the page sees what the members have written
+_PULSE_S = 0.25  # how often the client sees what the members have written
 
 
 @frozen
@@ -34,11 +35,11 @@ class _Question:
     def build_body(
         self, envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork
     ) -> dict[str, Any]:
-        raise NotImplementedError("the page always streams")
+        raise NotImplementedError("the reply is always a stream")
 
 
 class AskApi:
-    """`POST /ui/ask`."""
+    """`POST /v1/ask` and `POST /ui/ask`."""
 
     name = "ask"
     fails_in_stream = False
@@ -50,7 +51,7 @@ class AskApi:
         """
         return _Question(replace(parse(body, content_type or _NO_TYPE), stream=True, n=1))
 
-    def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- a page needs no configuration
+    def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- a person who watches needs no configuration
         """Return the rhythm in which the members' texts are sent."""
         return Pulse(_PULSE_S, _PULSE_S)
 

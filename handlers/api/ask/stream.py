@@ -1,10 +1,13 @@
-"""A run as server-sent events for the page `/ui/ask`. Pure.
+"""A run as server-sent events, for people who watch it. Pure.
 
 The members of a panel write at the same time, in tasks of their own, while the stream is written by the run's task
 alone. So a member's text is only collected here, and sent with the next heartbeat: a few times a second, in one piece
 for each member and attempt, whatever the number of tokens. A retry or a hedge begins the text anew, and a hedge writes
-at the same time as the attempt before it, so each piece carries the number of its attempt, and the page shows the
-latest. The final text comes with `candidate`, whichever attempt it is from.
+at the same time as the attempt before it, so each piece carries the number of its attempt, and the client shows
+the latest. The final text comes with `candidate`, whichever attempt it is from.
+
+Each event has a name, and repeats it as `type` in its data, for clients whose reader drops names. A client skips the
+events that it does not know.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +15,7 @@ from typing import Any
 
 from handlers.api.client_api import Envelope
 from handlers.errors import ApiError
+from handlers.request_record import rounded
 from runtime.json_codec import encode_ascii
 from synth.events import (
     Answered,
@@ -20,9 +24,12 @@ from synth.events import (
     CandidateArrived,
     CandidateFailed,
     Event,
+    EvidenceFound,
+    ModeChosen,
     PickMade,
     ProposerLeftOut,
     ReasoningDelta,
+    StageStarted,
     TextDelta,
 )
 from upstream.calls import Call
@@ -57,7 +64,7 @@ class AskStream:
         return self.opening() + (b"".join(events) or b": keep-alive\n\n")
 
     def read(self, event: Event) -> bytes:
-        """Return an event's bytes; none for those that the page does not show."""
+        """Return an event's bytes; none for those that are not shown."""
         if isinstance(event, CandidateArrived | CandidateFailed):
             self._drop_texts(event.call.name)
         describe = _DESCRIPTIONS.get(type(event))
@@ -80,15 +87,25 @@ class AskStream:
 
 
 def _event(name: str, data: Mapping[str, Any]) -> bytes:
-    return f"event: {name}\ndata: {encode_ascii(data)}\n\n".encode("ascii")
+    return f"event: {name}\ndata: {encode_ascii({'type': name, **data})}\n\n".encode("ascii")
 
 
 _Description = tuple[str, Mapping[str, Any]]
 
 
+def _describe_mode(event: ModeChosen) -> _Description:
+    return "mode", {"mode": event.mode, "bypass": event.bypass}
+
+
+def _describe_stage(event: StageStarted) -> _Description:
+    return "stage", {"stage": event.stage, "models": list(event.proposers)}
+
+
 def _describe_candidate(event: CandidateArrived) -> _Description:
-    text = event.completion.text
-    return "candidate", {"model": event.call.name, "layer": event.layer, "text": text, "finding": event.finding}
+    call, text = event.call, event.completion.text
+    took = (call.ended or 0.0) - (call.started or 0.0)
+    facts = {"layer": event.layer, "finding": event.finding, "seconds": rounded(took)}
+    return "candidate", {"model": call.name, "text": text, **facts}
 
 
 def _describe_failure(event: CandidateFailed) -> _Description:
@@ -98,6 +115,12 @@ def _describe_failure(event: CandidateFailed) -> _Description:
 
 def _describe_left_out(event: ProposerLeftOut) -> _Description:
     return "failure", {"model": event.name, "layer": event.layer, "kind": "left_out", "message": event.reason}
+
+
+def _describe_evidence(event: EvidenceFound) -> _Description:
+    ranking = event.ranking
+    findings = {each.name: each.finding for each in ranking.standings if each.finding}
+    return "evidence", {"decides": event.decides, "by": ranking.by, "findings": findings}
 
 
 def _describe_author(event: AuthorStarted) -> _Description:
@@ -126,9 +149,12 @@ def _describe_answer(event: Answered) -> _Description:
 
 
 _DESCRIPTIONS: Mapping[type[Event], Callable[[Any], _Description]] = {
+    ModeChosen: _describe_mode,
+    StageStarted: _describe_stage,
     CandidateArrived: _describe_candidate,
     CandidateFailed: _describe_failure,
     ProposerLeftOut: _describe_left_out,
+    EvidenceFound: _describe_evidence,
     AuthorStarted: _describe_author,
     AuthorFailed: _describe_author_failure,
     PickMade: _describe_pick,
@@ -136,4 +162,4 @@ _DESCRIPTIONS: Mapping[type[Event], Callable[[Any], _Description]] = {
     TextDelta: _describe_text,
     Answered: _describe_answer,
 }
-"""The name and the data of each event that the page shows."""
+"""The name and the data of each event that is shown."""

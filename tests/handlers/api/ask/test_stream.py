@@ -1,4 +1,4 @@
-"""A run as server-sent events for the page `/ui/ask`."""
+"""A run as server-sent events, for people who watch it."""
 
 import json
 from typing import Any
@@ -16,11 +16,15 @@ from synth.events import (
     CandidateFailed,
     DecidedBy,
     Event,
+    EvidenceFound,
+    ModeChosen,
     PanelSettled,
     PickMade,
     ProposerLeftOut,
+    StageStarted,
     TextDelta,
 )
+from synth.evidence.inquiry import Ranking, Standing
 from synth.normalize import Completion
 from tests.handlers.traces.test_collector import call
 from upstream.errors import CallError, Kind
@@ -33,16 +37,27 @@ def stream() -> AskStream:
 def events(data: bytes) -> list[tuple[str, Any]]:
     """Return the names and the data of events."""
     lines = [block.split("\n") for block in data.decode("ascii").split("\n\n") if block and not block.startswith(":")]
-    return [(name.removeprefix("event: "), json.loads(value.removeprefix("data: "))) for name, value in lines]
+    named = [(name.removeprefix("event: "), json.loads(value.removeprefix("data: "))) for name, value in lines]
+    assert [name for name, _ in named] == [data.pop("type") for _, data in named]
+    return named
 
 
 @pytest.mark.parametrize(
     ("event", "name", "data"),
     [
+        (ModeChosen("direct", "title"), "mode", {"mode": "direct", "bypass": "title"}),
+        (StageStarted(2, ("b", "c")), "stage", {"stage": 2, "models": ["b", "c"]}),
         (
-            CandidateArrived(call("a"), Completion("one"), "no JSON"),
+            CandidateArrived(call("a", started=1.0, ended=2.5), Completion("one"), "no JSON"),
             "candidate",
-            {"model": "a", "layer": 1, "text": "one", "finding": "no JSON"},
+            {"model": "a", "layer": 1, "text": "one", "finding": "no JSON", "seconds": 1.5},
+        ),
+        (
+            EvidenceFound(
+                Ranking((Standing("a", finding="passes 1 of 2"), Standing("b", 1)), "examples"), decides=True
+            ),
+            "evidence",
+            {"decides": True, "by": "examples", "findings": {"a": "passes 1 of 2"}},
         ),
         (
             CandidateFailed(call("a"), CallError(Kind.TIMEOUT, "slow")),
