@@ -25,6 +25,7 @@ async def process(
     env: dict[str, str] | None = None,
     stdin: int = DEVNULL,
     cwd: Path | None = None,
+    stdout: int = PIPE,
     stderr: int = PIPE,
     program: Sequence[str] = CHECKOUT,
 ) -> AsyncGenerator[Process]:
@@ -33,7 +34,7 @@ async def process(
         *program,
         *arguments,
         stdin=stdin,
-        stdout=PIPE,
+        stdout=stdout,
         stderr=stderr,
         env={**os.environ, **(env or {})},
         cwd=cwd,
