@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,8 +17,8 @@ from upstream.gateway_client import GatewayError
 HERE = "http://127.0.0.1:8000"
 
 
-def configured(**server: object) -> Callable[[], Settings]:
-    return lambda: settings([model("a", HERE)], server=Server(**server))  # type: ignore[arg-type] -- by keyword
+def configured(**server: Any) -> Callable[[], Settings]:
+    return lambda: settings([model("a", HERE)], server=Server(**server))
 
 
 def unreadable() -> Settings:
