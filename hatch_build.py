@@ -12,7 +12,10 @@ class Requirements(MetadataHookInterface):
     def update(self, metadata: dict[str, Any]) -> None:
         """Read the files; hatchling calls this for each build."""
         metadata["dependencies"] = self._read("requirements.txt")
-        metadata["optional-dependencies"] = {"otel": self._read("requirements-otel.txt")}
+        metadata["optional-dependencies"] = {
+            "otel": self._read("requirements-otel.txt"),
+            "redis": self._read("requirements-redis.txt"),
+        }
 
     def _read(self, name: str) -> list[str]:
         lines = Path(self.root, name).read_text(encoding="utf-8").splitlines()
