@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, Self, TypeVar
@@ -104,21 +104,21 @@ class Finder:
         self._request_s = request_s
         self._clock = clock
 
-    @asynccontextmanager
     async def inquire(
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
-    ) -> AsyncGenerator["CodeInquiry"]:
-        """Return the inquiry into a request's candidates; leaving it ends everything that still runs."""
+    ) -> "CodeInquiry | None":
+        """Return the inquiry into a request's candidates, which the caller closes; None if nothing can be run."""
         task = await _read_request(request, contract)
-        task = task.with_examples(self._choose_examples(task.examples))
+        check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
+        if not (task.is_open or task.learns_from_answers or check):
+            return None
+        if task.examples:
+            task = task.with_examples(self._choose_examples(task.examples))
         usable = [box for box in self._sandboxes if level == _FULL or box.name == MONTY]
         async with AsyncExitStack() as stack:
             sessions = [await stack.enter_async_context(box.session()) for box in usable]
             budget = _Budget(self._limits, self._request_s, deadline, self._clock)
-            check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
-            inquiry = CodeInquiry(task, sessions, budget, self._workers, check)
-            stack.push_async_callback(inquiry.close)
-            yield inquiry
+            return CodeInquiry(task, sessions, budget, resources=stack.pop_all(), workers=self._workers, check=check)
 
 
 class _Budget:
@@ -154,9 +154,12 @@ class CodeInquiry:
         task: Task,
         sessions: Sequence[Session],
         budget: _Budget,
+        *,
+        resources: AsyncExitStack,
         workers: WorkerPool | None = None,
         check: EditCheck | None = None,
     ) -> None:
+        self._resources = resources
         self._check = check
         self._task = task
         self._sessions = sessions
@@ -198,8 +201,14 @@ class CodeInquiry:
             run_s=self._budget.used_s,
         )
 
-    async def close(self) -> None:
-        """Cancel all running trials."""
+    async def aclose(self) -> None:
+        """Cancel all running trials, and end the sessions of the sandboxes."""
+        try:
+            await self._cancel_all()
+        finally:
+            await self._resources.aclose()
+
+    async def _cancel_all(self) -> None:
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -211,7 +220,7 @@ class CodeInquiry:
         texts = [subject.text for subject in self._subjects.values()]
         task = await self._compute(_add_answers, self._task, texts, n_chars=sum(map(len, texts)))
         if task is not None and task != self._task:
-            await self.close()
+            await self._cancel_all()
             self._task = task
             self._running.clear()
             for subject in tuple(self._subjects.values()):
