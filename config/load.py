@@ -11,7 +11,7 @@ from config.money import check_limits
 from config.problems import ConfigError, Problems
 from config.reader import Names, Place, Section
 from config.schema import read_root
-from config.servers import build_server
+from config.servers import build_server, check_key_models
 from config.settings import Settings
 from config.text_file import read_text
 
@@ -40,4 +40,5 @@ def _build_settings(root: Section, path: Path, host: str | None, port: int | Non
     models = tuple(build_model(section, server, path.parent) for section in root.values.get("models", ()))
     mixtures = build_mixtures(root, root.place.names, path.parent)
     check_limits(root, models, mixtures)
+    check_key_models(root)
     return Settings(path, server, models, mixtures, resolve_targets(root))

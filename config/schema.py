@@ -41,6 +41,7 @@ API_KEY: Table = {
     "rate_per_minute": integer(1),
     "tokens_per_day": integer(1),
     "cost_per_day": money(above=0),
+    "models": list_of(text, unique=True, least=1),
 }
 
 SERVER: Table = {

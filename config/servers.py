@@ -5,8 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from config.addresses import is_loopback
-from config.reader import Section, describe
-from config.settings import ApiKey, Server
+from config.document import Items, Scalar
+from config.reader import Section, describe, suggest
+from config.settings import DEFAULT_MIXTURE, ApiKey, Server
+from config.values import is_from_environment
 
 
 def build_server(root: Section, host: str | None, port: int | None) -> Server:
@@ -40,6 +42,24 @@ def _build_api_keys(sections: Sequence[Section]) -> tuple[ApiKey, ...]:
         if name and secret:
             found.append(ApiKey(**section.values_for(ApiKey)))
     return tuple(found)
+
+
+def check_key_models(root: Section) -> None:
+    """Report what `models` of a key lists and no model, mixture or alias is named; call it when all names are read."""
+    names = root.place.names
+    known = {**names.models, **names.mixtures, **names.aliases}
+    if not root.has("mixtures"):
+        known.setdefault(DEFAULT_MIXTURE, root.place)
+    server: Section | None = root.values.get("server")
+    for section in server.values.get("api_keys", ()) if server else ():
+        place = section.place_of("models")
+        for position, node in enumerate(place.node.nodes if isinstance(place.node, Items) else ()):
+            item = place.child(position, node)
+            name = node.text if isinstance(node, Scalar) else ""
+            if name and name not in known:
+                shown = [word for word, given in known.items() if not is_from_environment(given)]
+                hint = "" if is_from_environment(item) else suggest(name, shown)
+                item.report(f"{describe(item)}, which is no model, mixture or alias{hint}")
 
 
 def _check_reachability(server: Server, root: Section, section: Section | None, *, from_command_line: bool) -> None:

@@ -38,13 +38,17 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A client's key with its name for the log and its limits; None is no limit."""
+    """A client's key with its name for the log and its limits; None is no limit.
+
+    `models` are the mixtures, models and aliases that it may name.
+    """
 
     name: str
     key: Secret
     rate_per_minute: int | None = None
     tokens_per_day: int | None = None
     cost_per_day: Decimal | None = None
+    models: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,10 +367,17 @@ class Settings:
         """
         if name in {*(each.name for each in self.mixtures), *(each.name for each in self.models)}:
             return name
+        alias = self.find_alias(name)
+        if alias is not None:
+            return alias.target
+        return self.mixtures[0].name if self.server.unknown_model == "default" else None
+
+    def find_alias(self, name: str) -> Alias | None:
+        """Return the alias that applies to a name: an exact one, else the first matching pattern of the file."""
         for alias in sorted(self.aliases, key=lambda each: not each.is_exact):
             if alias.matches(name):
-                return alias.target
-        return self.mixtures[0].name if self.server.unknown_model == "default" else None
+                return alias
+        return None
 
     @property
     def used_models(self) -> frozenset[str]:

@@ -12,6 +12,7 @@ from synth.events import Cause, SynthesisError
 from upstream.errors import Kind
 
 MAX_RETRY_AFTER_S = 60
+_MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
 INSUFFICIENT_QUOTA = "insufficient_quota"  # as in OpenAI's errors: both the code and the type
 _CONTEXT_PHRASE = "This model's maximum context length is"
 
@@ -171,10 +172,12 @@ def _hint_at_path(request: web.Request) -> str:
     return f"unknown path {request.path}; try POST /v1/chat/completions"
 
 
-def unknown_model(name: str, known: Iterable[str]) -> ApiError:
-    """Return the 404 for a model name that config.yaml does not have, with the names that it has."""
-    message = f"unknown model {name!r}; available: {', '.join(known)}"
-    return ApiError(404, message, param="model", code="model_not_found")
+def unknown_model(name: str, known: Iterable[str], param: str = "model") -> ApiError:
+    """Return the 404 for a name that the client may not use in its field `param`, with the names that it may."""
+    at = "" if param == "model" else f"{param}: "
+    shown = name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
+    message = f"{at}unknown model {shown!r}; available: {', '.join(known) or 'none'}"
+    return ApiError(404, message, param=param, code="model_not_found")
 
 
 def unexpected() -> ApiError:

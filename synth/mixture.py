@@ -20,7 +20,7 @@ from synth.modes.fuse import fuse
 from synth.modes.outcomes import Case, Mode, ask_critic_alone
 from synth.modes.select import select
 from synth.panel.ask import Panel
-from synth.panel.evidence import PanelEvidence
+from synth.panel.evidence import open_evidence
 from synth.panel.layers import ask_panel
 from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest
@@ -154,7 +154,7 @@ async def _needs_first_member_only(run: Run, mixture: Mixture) -> bool:
         return False
     if needs_vision(run.request.messages) or not fits(first, run.request.messages):
         return False
-    async with PanelEvidence(run, mixture, run.deadline) as evidence:
+    async with open_evidence(run, mixture, run.deadline) as evidence:
         return not evidence.can_rank
 
 
@@ -166,8 +166,8 @@ def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | Non
 def find_panel_reason(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
     """Return whether the panel is asked, and why as far as tools are concerned.
 
-    The first author answers alone by the mode, in the middle of work with tools, if nobody else could call them, or as
-    the only member.
+    The first author answers alone by the request's own wish, by the mode, in the middle of work with tools, if nobody
+    else could call them, or as the only member.
     """
     cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])
     is_alone = mixture.panel == (Proposer(mixture.authors[0]),) and not mixture.repair

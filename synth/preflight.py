@@ -39,7 +39,7 @@ def find_mixture_problem(
     request: ChatRequest, contract: Contract, mixture: Mixture, models: Mapping[str, Model]
 ) -> RequestProblem | None:
     """Return why a mixture cannot answer a request, None if it can."""
-    if request.params.get("logprobs") and len(mixture.panel) > 1:
+    if request.params.get("logprobs") and len(mixture.panel) > 1 and not request.steering.refuses_panel:
         members = ", ".join(mixture.panel_models)
         return RequestProblem(
             "logprobs", f"is not for a mixture's answer, which has several authors; ask for {members}"

@@ -1,12 +1,52 @@
 """A chat request after parsing."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, Literal
 
+from config.settings import Mode
 from runtime.frozen import frozen
 from upstream.openai.conversation import Message
 
-__all__ = ["ChatRequest", "Message", "answers_tool_call", "find_last_request", "text_of"]
+__all__ = ["ChatRequest", "Message", "Shown", "Steering", "answers_tool_call", "find_last_request", "text_of"]
+
+Shown = Literal["candidates", "verdict"]
+
+
+@frozen
+class Steering:
+    """What a request's field `mom` asks of its mixture; None leaves a setting as configured.
+
+    `panel` () asks for no panel, `critic` "" for no critic, `stages` () for all proposers at once. `show` is what the
+    reply has beside the answer.
+    """
+
+    mode: Mode | None = None
+    panel: tuple[str, ...] | None = None
+    critic: str | None = None
+    stages: tuple[int, ...] | None = None
+    max_cost: Decimal | None = None
+    show: frozenset[Shown] = frozenset()
+
+    @property
+    def refuses_panel(self) -> bool:
+        """Whether the request asks for an answer without a panel."""
+        return self.panel == ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the field `mom` that asks for just this."""
+        stated: dict[str, Any] = {
+            "mode": self.mode,
+            "panel": None if self.panel is None else list(self.panel) or False,
+            "critic": None if self.critic is None else self.critic or False,
+            "stages": None if self.stages is None else list(self.stages),
+            "max_cost": None if self.max_cost is None else float(self.max_cost),
+            "show": sorted(self.show) or None,
+        }
+        return {key: value for key, value in stated.items() if value is not None}
+
+
+UNSTEERED = Steering()
 
 
 @frozen
@@ -15,7 +55,7 @@ class ChatRequest:
 
     `model` is the name that the client asked for, or None. `messages` are the client's own and are never rewritten.
     `params` holds every other field unchanged, unknown ones too, except those about the reply: `n`, `stream` and
-    `stream_options`.
+    `stream_options`. `steering` never goes to a model.
     """
 
     model: str | None
@@ -24,6 +64,7 @@ class ChatRequest:
     n: int = 1
     stream: bool = False
     include_usage: bool = False
+    steering: Steering = UNSTEERED
 
 
 def text_of(content: Any) -> str:

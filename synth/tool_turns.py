@@ -45,6 +45,8 @@ class Step:
 
 def find_fan_out(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
     """Return whether the panel is asked as far as tools are concerned, and why; "" if tools have no say in it."""
+    if request.steering.refuses_panel:
+        return False, "mom.panel is false"
     fan_out = mixture.tools_fan_out
     if fan_out == "stuck" and (request.params.get("tools") or request.params.get("functions")):
         stuck = find_stuck(request.messages)

@@ -2,35 +2,31 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
-from typing import Any, cast, get_args
+from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from config.settings import Mixture, Mode
 from handlers import errors
 from handlers.api.client_api import CandidateReader, ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
+from handlers.api.run_report import RunReport
 from handlers.api.shown_work import ShownWork
+from handlers.api.target import Target, find_target, record_target
 from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
-from handlers.errors import ApiError, unknown_model
-from handlers.gate.spending import SPENDING, budgets_of, check_quote, is_limit
+from handlers.errors import ApiError
+from handlers.gate.spending import SPENDING, budgets_of, is_limit
 from handlers.lifecycle.connections import connection_of
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
 from runtime.frozen import frozen
-from synth import cost_estimate
 from synth import mixture as mixtures
-from synth.contract.contract import Contract, derive_contract
 from synth.events import Emit, Event, Finished, SynthesisError
-from synth.preflight import find_mixture_problem, find_model_problem
-from synth.request import ChatRequest
 from synth.run import Run
 from upstream.calls import Call
 
@@ -58,9 +54,9 @@ def answering(api: ClientApi) -> Handler:
             trace.request = parsed.chat
         try:
             check_shape(parsed.chat, snapshot.settings.server)
-            target = _resolve_target(snapshot, parsed.chat, request.headers.get("x-mom-mode"))
+            target = find_target(parsed.chat, snapshot, context.key, request.headers)
             budgets = budgets_of(snapshot.settings.server, context.key)
-            _record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))
+            record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))
         except ApiError as error:
             if not (api.fails_in_stream and parsed.chat.stream):
                 raise
@@ -68,7 +64,9 @@ def answering(api: ClientApi) -> Handler:
         asked_name = parsed.chat.model or target.name  # an alias comes back as the client wrote it
         record.alias = asked_name[:_MAX_NAME_CHARS] if asked_name != target.name else None
         envelope = Envelope(record.reply_id, int(snapshot.unix_time()), asked_name)
-        exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, app[SHUTDOWN])
+        show, work = parsed.chat.steering.show, ShownWork(target.mixture)
+        report = RunReport(show, target.mixture) if show else None
+        exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, app[SHUTDOWN], work, report)
         with app[SPENDING].charge(budgets, record.expected, record.ledger):
             return await exchange.reply_to(request)
 
@@ -100,85 +98,6 @@ def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollecto
     return trace
 
 
-@frozen
-class _Target:
-    """A request and the model or mixture that answers it. `mixture` is None for a single model."""
-
-    chat: ChatRequest
-    contract: Contract
-    name: str
-    mixture: Mixture | None
-
-
-def _resolve_target(snapshot: Snapshot, chat: ChatRequest, mode: str | None) -> _Target:
-    """Find the mixture or model to ask; ApiError: 404 if the name is unknown, 400 if it cannot serve this request."""
-    if chat.stream and snapshot.settings.server.streaming == "reject":
-        raise ApiError(
-            400,
-            "stream: streaming is off here (server.streaming: reject); leave `stream` out or send false",
-            param="stream",
-            code="unsupported_value",
-        )
-    name = resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
-    mixture = _find_mixture(name, snapshot, mode)
-    contract = derive_contract(chat, of_edits=mixture is not None, workers=snapshot.workers)
-    problem = (
-        find_model_problem(chat, contract, snapshot.models[name])
-        if mixture is None
-        else find_mixture_problem(chat, contract, mixture, snapshot.models)
-    )
-    if problem is not None:
-        raise ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
-    return _Target(chat, contract, name, mixture)
-
-
-def _record_target(record: RequestRecord, target: _Target, snapshot: Snapshot, *, is_limited: bool) -> None:
-    """Record what is known before the run; ApiError (429) if its estimate exceeds the mixture's `max_cost`.
-
-    The estimate is made only if something limits the request.
-    """
-    chat, mixture = target.chat, target.mixture
-    record.stream, record.currency = chat.stream, snapshot.settings.server.currency
-    if mixture is None:
-        record.mode = "direct"
-        cap = snapshot.cost_caps.get(target.name)
-        if is_limited or cap is not None:
-            record.expected = cost_estimate.estimate_model(chat, snapshot.models[target.name])
-        if cap is not None:
-            check_quote(record.expected, cap, record.currency)
-        return
-    record.mixture, record.mode = mixture.name, mixture.mode
-    if is_limited or mixture.max_cost is not None:
-        record.expected = cost_estimate.estimate_mixture(chat, mixture, snapshot.models)
-        check_quote(record.expected, mixture, record.currency)
-
-
-def resolve_name(name: str, snapshot: Snapshot) -> str:
-    """Return the mixture or model that a name or an alias stands for; ApiError (404) with the known names."""
-    if name in snapshot.mixtures or name in snapshot.models:
-        return name
-    settings = snapshot.settings
-    target = settings.resolve(name)
-    if target is None:
-        aliases = [alias.pattern for alias in settings.aliases]
-        raise unknown_model(name, [*snapshot.mixtures, *snapshot.models, *aliases])
-    return target
-
-
-def _find_mixture(name: str, snapshot: Snapshot, mode: str | None) -> Mixture | None:
-    """Return the mixture of this name, in the mode that the client asked for; None for a single model's name."""
-    mixture = snapshot.mixtures.get(name)
-    return mixture if mixture is None or mode is None else replace(mixture, mode=_parse_mode(mode))
-
-
-def _parse_mode(name: str) -> Mode:
-    for mode in get_args(Mode):
-        if mode == name:
-            return cast("Mode", mode)
-    modes = ", ".join(get_args(Mode))
-    raise ApiError(400, f"x-mom-mode: must be one of {modes}", param="x-mom-mode", code="invalid_value")
-
-
 def _describe_running(call: Call, now: float) -> str:
     if call.started is None:
         return "not started"
@@ -197,15 +116,17 @@ class _Exchange:
     snapshot: Snapshot
     record: RequestRecord
     trace: TraceCollector | None
-    target: _Target
+    target: Target
     envelope: Envelope
     shutdown: Shutdown
+    work: ShownWork
+    report: RunReport | None
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client asked."""
         reply: JsonReply | SseReply
         if self.target.chat.stream:
-            writer = self.parsed.stream_writer(self.envelope, ShownWork(self.target.mixture))
+            writer = self.parsed.stream_writer(self.envelope, self.work)
             reply = SseReply(request, writer, fails_in_stream=self.api.fails_in_stream)
         else:
             reply = JsonReply(request, partial(self._write_error, request[CONTEXT].request_id))
@@ -282,15 +203,15 @@ class _Exchange:
             await heartbeat.end()
 
     async def _fill(self, reply: JsonReply) -> None:
-        work = ShownWork(self.target.mixture)
-        readers = [*self._readers(), work.read] if work.is_shown else self._readers()
+        readers = [*self._readers(), self.work.read] if self.work.is_shown else self._readers()
 
         async def emit(event: Event) -> None:
             for read in readers:
                 read(event)
 
         finished = await self._answer(emit)
-        reply.body = self.parsed.build_body(self.envelope, finished, self._build_usage(finished), work)
+        self._add_report(finished)
+        reply.body = self.parsed.build_body(self.envelope, finished, self._build_usage(finished), self.work)
 
     async def _stream(self, reply: SseReply) -> None:
         writer = reply.writer
@@ -308,6 +229,7 @@ class _Exchange:
             await reply.write(data)
 
         finished = await self._answer(emit, writer if isinstance(writer, CandidateReader) else None)
+        self._add_report(finished)
         reply.last = writer.end(self._build_usage(finished))
 
     async def _answer(self, emit: Emit, candidate_reader: CandidateReader | None = None) -> Finished:
@@ -333,7 +255,16 @@ class _Exchange:
         return (self.target.mixture or self.snapshot.settings.mixtures[0]).deadline_s
 
     def _readers(self) -> list[Callable[[Event], object]]:
-        return [self.record.read] if self.trace is None else [self.record.read, self.trace.read]
+        readers: list[Callable[[Event], object]] = [self.record.read]
+        if self.trace is not None:
+            readers.append(self.trace.read)
+        if self.report is not None:
+            readers.append(self.report.read)
+        return readers
+
+    def _add_report(self, finished: Finished) -> None:
+        if self.report is not None:
+            self.work.report = self.report.build(finished, self.record)
 
     def _build_usage(self, finished: Finished) -> dict[str, Any]:
         return build_usage(finished, self.record.ledger, self.target.chat, self.snapshot.settings.server)

@@ -4,40 +4,34 @@ from typing import Any
 
 from aiohttp import web
 
-from config.settings import Mixture, Model, Settings
-from handlers.context import CONTEXT
-from handlers.errors import unknown_model
+from config.settings import ApiKey, Mixture, Model, Settings
+from handlers.api.naming import may_name, resolve_name
+from handlers.context import CONTEXT, Snapshot
 
 
 async def list_models(request: web.Request) -> web.Response:
     """List the names that `model` may have: mixtures, configured models, and aliases without a wildcard.
 
-    Clients that send `anthropic-version` get Anthropic's shape.
+    Of these only what the client's key permits. Clients that send `anthropic-version` get Anthropic's shape.
     """
-    entries = list(_list_entries(request[CONTEXT].snapshot.settings).values())
+    context = request[CONTEXT]
+    entries = list(_list_entries(context.snapshot, context.key).values())
     if "anthropic-version" in request.headers:
         found = [_to_anthropic(entry) for entry in entries]
-        page = {"first_id": found[0]["id"], "last_id": found[-1]["id"], "has_more": False}
-        return web.json_response({"data": found, **page})
+        ends = [each["id"] for each in found] or [None]
+        return web.json_response({"data": found, "first_id": ends[0], "last_id": ends[-1], "has_more": False})
     return web.json_response({"object": "list", "data": entries})
 
 
 async def show_model(request: web.Request) -> web.Response:
     """Show the entry of any name that a request may use; an unknown one is a 404 that lists the known ones."""
-    settings = request[CONTEXT].snapshot.settings
-    name = request.match_info["id"]
-    entry = _find_entry(name, settings)
-    if entry is None:
-        raise unknown_model(name, _list_entries(settings))
+    context, name = request[CONTEXT], request.match_info["id"]
+    target = resolve_name(name, context.snapshot, context.key)
+    entry = _describe(target, context.snapshot)
+    if name != target:
+        entry |= {"id": name, "alias_of": target}
+    entry = _hide_names(entry, context.snapshot, context.key)
     return web.json_response(_to_anthropic(entry) if "anthropic-version" in request.headers else entry)
-
-
-def _find_entry(name: str, settings: Settings) -> dict[str, Any] | None:
-    target = settings.resolve(name)
-    if target is None:
-        return None
-    entry = _list_entries(settings)[target]
-    return entry if name == target else {**entry, "id": name, "alias_of": target}
 
 
 def _to_anthropic(entry: dict[str, Any]) -> dict[str, Any]:
@@ -46,15 +40,33 @@ def _to_anthropic(entry: dict[str, Any]) -> dict[str, Any]:
     return found if entry["context_window"] is None else {**found, "max_input_tokens": entry["context_window"]}
 
 
-def _list_entries(settings: Settings) -> dict[str, dict[str, Any]]:
-    mixtures = {mixture.name: _describe_mixture(mixture, settings) for mixture in settings.mixtures}
-    entries = mixtures | {model.name: _describe_model(model) for model in settings.models}
-    aliases = {
+def _list_entries(snapshot: Snapshot, key: ApiKey | None) -> dict[str, dict[str, Any]]:
+    entries = {name: _describe(name, snapshot) for name in (*snapshot.mixtures, *snapshot.models)}
+    entries |= {
         alias.pattern: {**entries[alias.target], "id": alias.pattern, "alias_of": alias.target}
-        for alias in settings.aliases
+        for alias in snapshot.settings.aliases
         if alias.is_exact
     }
-    return entries | aliases
+    permitted = ((name, entry) for name, entry in entries.items() if may_name(name, snapshot, key))
+    return {name: _hide_names(entry, snapshot, key) for name, entry in permitted}
+
+
+def _hide_names(entry: dict[str, Any], snapshot: Snapshot, key: ApiKey | None) -> dict[str, Any]:
+    """Return an entry without the fields that show names which the key does not permit."""
+    shown = {
+        "panel": [name.partition("#")[0] for name in entry.get("panel", ())],
+        "critic": [entry["critic"]] if entry.get("critic") else [],
+        "alias_of": [entry["alias_of"]] if "alias_of" in entry else [],
+    }
+    hidden = {field for field, names in shown.items() if not all(may_name(name, snapshot, key) for name in names)}
+    return {field: value for field, value in entry.items() if field not in hidden}
+
+
+def _describe(name: str, snapshot: Snapshot) -> dict[str, Any]:
+    mixture = snapshot.mixtures.get(name)
+    if mixture is None:
+        return _describe_model(snapshot.models[name])
+    return _describe_mixture(mixture, snapshot.settings)
 
 
 def _describe_mixture(mixture: Mixture, settings: Settings) -> dict[str, Any]:

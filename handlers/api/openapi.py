@@ -11,6 +11,8 @@ from handlers.api.openapi_schema import (
     IS_ID,
     NUMBER,
     REFUSED,
+    REPORT,
+    STEERING,
     STRING,
     Schema,
     array_schema,
@@ -76,6 +78,7 @@ _REQUEST = object_schema(
         "logit_bias": nullable("object"),
         "metadata": nullable("object"),
         "user": nullable("string"),
+        "mom": ref("Steering"),
     },
     "messages",
 ) | {"description": "OpenAI's request. Fields that are not listed are passed on to the models unchanged."}
@@ -88,12 +91,15 @@ _COMPLETION = object_schema(
         "model": STRING,
         "choices": array_schema(ref("Choice"), minItems=1, maxItems=MAX_CHOICES),
         "usage": ref("Usage"),
+        "mom": ref("Report"),
     },
     *("id", "object", "created", "model", "choices", "usage"),
 )
 
 _SCHEMAS: dict[str, Schema] = {
     "ChatRequest": _REQUEST,
+    "Steering": STEERING,
+    "Report": REPORT,
     "Message": object_schema({"role": {"enum": list(ROLES)}, "content": _CONTENT}, "role"),
     "ChatCompletion": _COMPLETION,
     "Choice": object_schema(

@@ -1,7 +1,10 @@
 """Pieces of an OpenAPI document (https://spec.openapis.org/oas/v3.1.0). Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
+
+from config.settings import Mode
+from synth.request import Shown
 
 Schema = dict[str, Any]
 
@@ -73,3 +76,25 @@ def describe_api(summary: str, operation: str, request: str, reply: Schema, *, e
         "requestBody": {"required": True, "content": json_content(ref(request))},
         "responses": {"200": {"description": "the answer", "content": content}, **errors(error, **API_ERRORS)},
     }
+
+
+_NAMES: Schema = {"anyOf": [array_schema(STRING, minItems=1, uniqueItems=True), {"const": False}, {"type": "null"}]}
+STEERING = {
+    **object_schema(
+        {
+            "mode": {"enum": [*get_args(Mode), None]},
+            "panel": _NAMES | {"description": "names of models; false: the critic answers alone"},
+            "critic": {"anyOf": [STRING | {"minLength": 1}, {"const": False}, {"type": "null"}]},
+            "stages": {"anyOf": [array_schema(INTEGER | {"minimum": 1, "maximum": 1000}), {"type": "null"}]},
+            "max_cost": nullable("number", exclusiveMinimum=0),
+            "show": {"anyOf": [array_schema({"enum": [*get_args(Shown)]}), {"type": "null"}]},
+        }
+    ),
+    "type": ["object", "null"],
+    "additionalProperties": False,
+    "description": "steers the mixture for this request, and goes before the header x-mom-mode; no model sees it",
+}
+REPORT: Schema = {
+    **object_schema({"candidates": array_schema({"type": "object"}), "verdict": {"type": "object"}}),
+    "description": "what the request asked for by `mom.show`",
+}

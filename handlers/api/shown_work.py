@@ -1,5 +1,7 @@
 """What a client sees of the work behind an answer: the author's reasoning and the panel's progress. Pure."""
 
+from typing import Any
+
 from config.settings import Mixture
 from synth.events import (
     AuthorStarted,
@@ -23,12 +25,14 @@ class ShownWork:
     """Collects `reasoning_content`, which is empty unless the mixture shows it.
 
     `show_reasoning` shows the reasoning of the answer's author, `show_work` the progress of the panel. A single model
-    that was asked for by name shows its reasoning as it would without a gateway.
+    that was asked for by name shows its reasoning as it would without a gateway. `report` is the `mom` of the reply,
+    set when the run has finished; None unless the request asks for it (run_report.py).
     """
 
     def __init__(self, mixture: Mixture | None) -> None:
         self.is_shown = mixture is not None and mixture.show_work
         self.shows_reasoning = mixture is None or mixture.show_reasoning
+        self.report: dict[str, Any] | None = None
         self._notes: list[str] = []
 
     def read(self, event: Event) -> str:
@@ -39,6 +43,10 @@ class ShownWork:
         if isinstance(event, ReasoningDelta) and self.shows_reasoning:
             return event.text
         return note
+
+    def report_field(self) -> dict[str, Any]:
+        """Return the field `mom` of a reply, an empty object if there is none."""
+        return {} if self.report is None else {"mom": self.report}
 
     def full_text(self, completion: Completion) -> str:
         """Return the reasoning content of a complete answer."""

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from aiohttp import web
 
-from config.settings import ApiKey, Mixture, Server
+from config.settings import ApiKey, Server
 from handlers.errors import INSUFFICIENT_QUOTA, ApiError
 from runtime.frozen import frozen
 from synth.ledger import Expense, Ledger
@@ -163,12 +163,15 @@ def is_limit(budget: Budget) -> bool:
     return budget.cost is not None or budget.tokens is not None
 
 
-def check_quote(quote: Expense, mixture: Mixture, currency: str) -> None:
-    """Check an estimate against a mixture's `max_cost`; ApiError (429) if it is higher."""
-    if mixture.max_cost is not None and quote.cost > mixture.max_cost:
+def check_quote(quote: Expense, limit: Decimal | None, whose: str, currency: str) -> None:
+    """Check an estimate against a `max_cost`, None is no limit; ApiError (429) if it is higher.
+
+    `whose` limit it is: a mixture's name, or "this request".
+    """
+    if limit is not None and quote.cost > limit:
         raise exhausted(
             f"this request may cost {money(quote.cost, currency)} (about {quote.tokens} tokens), and max_cost of "
-            f"{mixture.name} is {money(mixture.max_cost, currency)}. Shorten the conversation, lower max_tokens, "
+            f"{whose} is {money(limit, currency)}. Shorten the conversation, lower max_tokens, "
             "ask for a cheaper model, or raise max_cost"
         )
 

@@ -65,9 +65,7 @@ SERVE = Command("serve", "serve the API; the default", "")
 
 DOCTOR = Command("doctor", "check the configuration and ask every model", "handlers.terminal.doctor")
 
-ASK = Command("ask", "ask a running gateway a question", "handlers.terminal.ask")
-
-COMMANDS: tuple[Command, ...] = (SERVE, DOCTOR, ASK)
+COMMANDS: tuple[Command, ...] = (SERVE, DOCTOR)
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 

@@ -260,6 +260,7 @@ def _request(request: ChatRequest | None, body: bytes, headers: dict[str, str]) 
         n=request.n,
         stream=request.stream,
         params=dict(request.params),
+        mom=request.steering.as_json(),
         messages=list(request.messages),
     )
 

@@ -29,13 +29,17 @@ class Timings(Struct):
 
 
 class Asked(Struct):
-    """The client's request. `body` is the raw text of one that could not be parsed, None otherwise."""
+    """The client's request. `body` is the raw text of one that could not be parsed, None otherwise.
+
+    `mom` is the field by which the request steered its mixture, empty if it did not.
+    """
 
     headers: dict[str, str] = field(default_factory=dict)
     model: str | None = None
     n: int = 1
     stream: bool = False
     params: dict[str, Any] = field(default_factory=dict)
+    mom: dict[str, Any] = field(default_factory=dict)
     messages: list[Mapping[str, Any]] = field(default_factory=list)
     body: str | None = None
 

@@ -20,6 +20,7 @@ def to_curl(request: Asked, base_url: str) -> str | None:
         **request.params,
         **({"n": request.n} if request.n > 1 else {}),
         **({"stream": True} if request.stream else {}),
+        **({"mom": request.mom} if request.mom else {}),
         "messages": request.messages,
     }
     data = json.dumps(body, ensure_ascii=False)

@@ -22,6 +22,34 @@ def test_client_keys_reach_the_settings(tmp_path: Path) -> None:
     assert CANARY not in repr(read)
 
 
+def keyed(listed: str) -> str:
+    return f"server: {{api_keys: [{{name: ci, key: k, models: {listed}}}]}}\n{MODEL}aliases: {{'gpt-*': a}}\n"
+
+
+def test_a_key_may_list_what_it_permits(tmp_path: Path) -> None:
+    """Models, mixtures (also the one that exists without being written) and aliases by their patterns."""
+    (key,) = settings_of(tmp_path, keyed("[mom, a, 'gpt-*']")).server.api_keys
+    assert key.models == ("mom", "a", "gpt-*")
+    (key,) = settings_of(tmp_path, f"server: {{api_keys: [{{name: ci, key: k}}]}}\n{MODEL}").server.api_keys
+    assert key.models is None
+
+
+@pytest.mark.parametrize(
+    ("listed", "problem"),
+    [
+        ("[a, mon]", 'server.api_keys[0].models[1]: is "mon", which is no model, mixture or alias: did you mean mom?'),
+        ("[gpt-4.1]", 'server.api_keys[0].models[0]: is "gpt-4.1", which is no model, mixture or alias'),
+        ("[]", "server.api_keys[0].models: must not be empty"),
+        ("[a, a]", "server.api_keys[0].models[1]: is listed twice, first as [0]"),
+        ("a", "server.api_keys[0].models: must be a list"),
+    ],
+)
+def test_names_that_a_key_cannot_list(tmp_path: Path, listed: str, problem: str) -> None:
+    """A misspelt name would lock its owner out, or a later one in."""
+    (found,) = problems_of(tmp_path, keyed(listed))
+    assert problem in found
+
+
 def test_hosts_and_origins_are_normalized(tmp_path: Path) -> None:
     """To lower case, and an IPv6 address without brackets."""
     text = (

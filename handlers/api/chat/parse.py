@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handlers.api.body import TYPE_NAMES, decode_body, refuse, type_name
+from handlers.api.steering import STEERING_FIELD, read_steering
 from synth.request import ChatRequest
 from upstream.openai.conversation import Conversation
 from upstream.openai.wire import TOKEN_LIMITS
@@ -11,7 +12,7 @@ from upstream.openai.wire import TOKEN_LIMITS
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 MAX_CHOICES = 8
 NO_LIMIT = -1  # some local clients send this token limit to mean "unlimited"
-_OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options"})
+_OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options", STEERING_FIELD})
 
 
 def parse(body: bytes, content_type: str | None) -> ChatRequest:
@@ -36,6 +37,7 @@ def parse(body: bytes, content_type: str | None) -> ChatRequest:
         n=fields.get("n") or 1,
         stream=fields.get("stream") or False,
         include_usage=bool(stream_options.get("include_usage")),
+        steering=read_steering(fields),
     )
 
 

@@ -26,6 +26,7 @@ def build_completion(
         "model": envelope.model,
         "choices": [_build_choice(answer, work.full_text(answer.completion)) for answer in finished.answers],
         "usage": usage,
+        **work.report_field(),
     }
 
 
@@ -152,8 +153,9 @@ class ChunkWriter:
         return b": keep-alive\n\n"
 
     def end(self, usage: Mapping[str, Any]) -> bytes:
-        """Return the chunk that carries the usage, if the client asked for it, and the end of the stream."""
-        chunk = f'{self._head},"choices":[],"usage":{encode_ascii(usage)}}}\n\n' if self._includes_usage else ""
+        """Return the chunk that carries the usage and the report, if the client asked for one, and the stream's end."""
+        last = {**({"usage": usage} if self._includes_usage else {}), **self._work.report_field()}
+        chunk = f'{self._head},"choices":[],{encode_ascii(last)[1:]}\n\n' if last else ""
         return f"{chunk}data: [DONE]\n\n".encode("ascii")
 
     def fail(self, error: ApiError) -> bytes:

@@ -31,9 +31,7 @@ class _MessagesRequest:
     def build_body(
         self, envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork
     ) -> dict[str, Any]:
-        answer = finished.answers[0]
-        reasoning = work.full_text(answer.completion)
-        return build_message(message_id(envelope), envelope.model, answer, usage, reasoning)
+        return build_message(message_id(envelope), envelope.model, finished.answers[0], usage, work)
 
 
 def message_id(envelope: Envelope) -> str:

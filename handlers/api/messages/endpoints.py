@@ -5,9 +5,9 @@ import json
 from aiohttp import web
 
 from handlers.api.body import decode_body
-from handlers.api.exchange import resolve_name
 from handlers.api.limits import check_shape
 from handlers.api.messages.parse import parse_messages
+from handlers.api.naming import resolve_name
 from handlers.context import CONTEXT
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
 
@@ -22,7 +22,7 @@ async def count_tokens(request: web.Request) -> web.Response:
     chat = parse_messages(decode_body(context.body, request.headers.get("Content-Type")))
     snapshot, tools = context.snapshot, chat.params.get("tools") or ()
     check_shape(chat, snapshot.settings.server)
-    name = resolve_name(chat.model or snapshot.settings.mixtures[0].name, snapshot)
+    name = resolve_name(chat.model, snapshot, context.key)
     mixture = snapshot.mixtures.get(name)
     counted = await snapshot.pool.count_tokens(mixture.panel_models[0] if mixture else name, chat.messages, tools)
     if counted is not None:

@@ -4,6 +4,8 @@ from handlers.api.openapi_schema import (
     API_ERRORS,
     INTEGER,
     NUMBER,
+    REPORT,
+    STEERING,
     STRING,
     Schema,
     array_schema,
@@ -24,6 +26,7 @@ _TOOL = object_schema({"name": STRING, "input_schema": {"type": "object"}}, "nam
 SCHEMAS: dict[str, Schema] = {
     "MessagesRequest": object_schema(
         {
+            "mom": STEERING,
             "model": nullable("string", description="a mixture or a model of /v1/models; default: the first mixture"),
             "messages": array_schema(
                 _MESSAGE,
@@ -51,7 +54,7 @@ SCHEMAS: dict[str, Schema] = {
         "error",
     ),
 }
-_COUNT_ERRORS = ("_400", "_401", "_403", "_413", "_415")
+_COUNT_ERRORS = ("_400", "_401", "_403", "_404", "_413", "_415")
 PATHS: dict[str, Schema] = {
     "/v1/messages": {
         "post": describe_api(
@@ -59,7 +62,9 @@ PATHS: dict[str, Schema] = {
             "create_message",
             "MessagesRequest",
             object_schema(
-                {"type": {"const": "message"}, "content": array_schema({"type": "object"})}, "type", "content"
+                {"mom": REPORT, "type": {"const": "message"}, "content": array_schema({"type": "object"})},
+                "type",
+                "content",
             ),
             error="AnthropicError",
         )

@@ -8,6 +8,7 @@ reach an upstream.
 from collections.abc import Mapping
 from typing import Any
 
+from handlers.api.steering import read_steering
 from handlers.errors import ApiError
 from synth.request import ChatRequest
 from upstream.anthropic.blocks import ShapeError
@@ -36,6 +37,7 @@ def parse_messages(body: Mapping[str, Any]) -> ChatRequest:
         params=params,
         stream=body.get("stream") or False,
         include_usage=True,
+        steering=read_steering(body),
     )
 
 

@@ -22,19 +22,20 @@ PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 
 
 def build_message(
-    reply_id: str, model: str, answer: Answered, usage: Mapping[str, Any], reasoning: str
+    reply_id: str, model: str, answer: Answered, usage: Mapping[str, Any], work: ShownWork
 ) -> dict[str, Any]:
-    """Return the `message` object. `usage` is that of Chat Completions; `reasoning` is what the client may see."""
+    """Return the `message` object. `usage` is that of Chat Completions; `work` is what the client may see."""
     completion = answer.completion
     return {
         "id": reply_id,
         "type": "message",
         "role": "assistant",
         "model": model,
-        "content": [*_thinking_blocks(completion, reasoning), *_answer_blocks(completion)],
+        "content": [*_thinking_blocks(completion, work.full_text(completion)), *_answer_blocks(completion)],
         "stop_reason": _stop_reason(completion),
         "stop_sequence": completion.beside.get("stop_sequence"),
         "usage": _build_usage(usage),
+        **work.report_field(),
     }
 
 
@@ -200,7 +201,8 @@ class MessageWriter:
         """Return `message_delta` with the stop reason and the usage, and `message_stop`."""
         completion = self._answer.completion if self._answer else Completion("")
         delta = {"stop_reason": _stop_reason(completion), "stop_sequence": completion.beside.get("stop_sequence")}
-        return _event("message_delta", delta=delta, usage=_build_usage(usage)) + _event("message_stop")
+        report = self._work.report_field()
+        return _event("message_delta", delta=delta, usage=_build_usage(usage), **report) + _event("message_stop")
 
 
 _EMPTY_THINKING: Mapping[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}

@@ -33,8 +33,7 @@ class _ParsedRequest:
     def build_body(
         self, envelope: Envelope, finished: Finished, usage: Mapping[str, Any], work: ShownWork
     ) -> dict[str, Any]:
-        answer = finished.answers[0]
-        return build_response(Identity(envelope), self.request, answer, usage, work.full_text(answer.completion))
+        return build_response(Identity(envelope), self.request, finished.answers[0], usage, work)
 
 
 class ResponsesApi:

@@ -4,6 +4,8 @@ from handlers.api.openapi_schema import (
     IS_ID,
     NUMBER,
     REFUSED,
+    REPORT,
+    STEERING,
     STRING,
     Schema,
     array_schema,
@@ -36,6 +38,7 @@ def _describe_refusal(verb: str) -> Schema:
 SCHEMAS: dict[str, Schema] = {
     "ResponsesRequest": object_schema(
         {
+            "mom": STEERING,
             "model": nullable("string", description="a mixture or a model of /v1/models; default: the first mixture"),
             "input": {"anyOf": [STRING, array_schema(_ITEM, minItems=1)]},
             "instructions": nullable("string"),
@@ -54,7 +57,9 @@ PATHS: dict[str, Schema] = {
             "create_response",
             "ResponsesRequest",
             object_schema(
-                {"object": {"const": "response"}, "output": array_schema({"type": "object"})}, "object", "output"
+                {"mom": REPORT, "object": {"const": "response"}, "output": array_schema({"type": "object"})},
+                "object",
+                "output",
             ),
         ),
         "get": {

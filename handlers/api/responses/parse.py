@@ -12,6 +12,7 @@ from typing import Any
 from handlers.api.body import refuse
 from handlers.api.responses.shape import expect, expect_list
 from handlers.api.responses.tools import ToolTable, custom_arguments
+from handlers.api.steering import read_steering
 from runtime.frozen import frozen
 from synth.request import ChatRequest
 from upstream.anthropic.blocks import unpack_opaque
@@ -73,6 +74,7 @@ def parse_responses(body: Mapping[str, Any]) -> ResponsesRequest:
         params=params,
         stream=body.get("stream") or False,
         include_usage=True,
+        steering=read_steering(body),
     )
     return ResponsesRequest(chat, tools, _echo(body))
 

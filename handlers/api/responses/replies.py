@@ -22,16 +22,17 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 
 
 def build_response(
-    identity: "Identity", request: ResponsesRequest, answer: Answered, usage: Mapping[str, Any], reasoning: str
+    identity: "Identity", request: ResponsesRequest, answer: Answered, usage: Mapping[str, Any], work: ShownWork
 ) -> dict[str, Any]:
-    """Return the `response` object. `usage` is that of Chat Completions; `reasoning` is what the client may see."""
+    """Return the `response` object. `usage` is that of Chat Completions; `work` is what the client may see."""
     completion = answer.completion
     output = [
-        *_reasoning_items(identity, completion, reasoning),
+        *_reasoning_items(identity, completion, work.full_text(completion)),
         *_message_items(identity, completion),
         *_call_items(identity, request, completion),
     ]
-    return _response(identity, request, _status(completion), output=output, usage=usage, completion=completion)
+    response = _response(identity, request, _status(completion), output=output, usage=usage, completion=completion)
+    return response | work.report_field()
 
 
 class Identity:
@@ -270,7 +271,7 @@ class ResponseWriter:
         response = _response(
             self._identity, self._request, status, output=self._output, usage=usage, completion=completion
         )
-        return self._event(f"response.{status}", response=response)
+        return self._event(f"response.{status}", response=response | self._work.report_field())
 
     def fail(self, error: ApiError) -> bytes:
         """Return `response.failed`, with a code after which Codex shows the message and does not repeat the request."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import ApiKey, Critic, Mixture, Model, Price, Secret, Server
+from config.settings import ApiKey, Model, Price, Secret, Server
 from handlers.errors import ApiError
 from handlers.gate.spending import Budget, Spending, budgets_of, check_quote, money
 from synth.ledger import Expense, Ledger
@@ -245,10 +245,10 @@ def test_accounts() -> None:
 
 def test_max_cost() -> None:
     """Just what it says is still allowed."""
-    mixture = Mixture("mom", (), Critic("a"), max_cost=Decimal("0.5"))
-    check_quote(Expense(10, Decimal("0.5")), mixture, "USD")
+    check_quote(Expense(10, Decimal("0.5")), Decimal("0.5"), "mom", "USD")
+    check_quote(Expense(10, Decimal("0.5")), None, "mom", "USD")
     with pytest.raises(ApiError, match=r"may cost 0\.5001 USD \(about 10 tokens\), and max_cost of mom is 0\.5 USD"):
-        check_quote(Expense(10, Decimal("0.5001")), mixture, "USD")
+        check_quote(Expense(10, Decimal("0.5001")), Decimal("0.5"), "mom", "USD")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from synth.normalize import Completion
 USAGE = {"prompt_tokens": 5, "completion_tokens": 7, "prompt_tokens_details": {"cached_tokens": 2}}
 CALL = {"id": "toolu_1", "type": "function", "function": {"name": "look", "arguments": '{"a":1}'}}
 SHOWN = ShownWork(None)
+HIDDEN = ShownWork(Mixture("mom", (), Critic("a")))
 
 
 def answered(completion: Completion) -> Answered:
@@ -71,7 +72,7 @@ def test_a_stream_and_a_body_carry_the_same_content(text: str, arguments: list[d
         for n, each in enumerate(arguments)
     )
     completion = Completion(text, tool_calls=calls, finish_reason="tool_calls" if calls else "stop")
-    body = build_message("msg_1", "mom", answered(completion), USAGE, "")
+    body = build_message("msg_1", "mom", answered(completion), USAGE, HIDDEN)
     events = stream(completion)
     assert assemble(events) == body["content"]
     assert events[-2]["delta"]["stop_reason"] == body["stop_reason"] == ("tool_use" if calls else "end_turn")
@@ -83,7 +84,7 @@ def test_a_stream_and_a_body_carry_the_same_content(text: str, arguments: list[d
 def test_an_answer_survives_the_way_to_the_client_and_back(text: str, value: int) -> None:
     """Text, calls and ids are those of the answer when the client sends it with the next turn."""
     call = {"id": "t1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"x": value})}}
-    body = build_message("msg_1", "mom", answered(Completion(text, tool_calls=(call,))), USAGE, "")
+    body = build_message("msg_1", "mom", answered(Completion(text, tool_calls=(call,))), USAGE, HIDDEN)
     history = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": body["content"]}]
     message = parse_messages({"messages": [*history, {"role": "user", "content": "Go on."}]}).messages[1]
     assert message["content"] == text
@@ -92,13 +93,12 @@ def test_an_answer_survives_the_way_to_the_client_and_back(text: str, value: int
 
 def test_reasoning_that_the_next_turn_needs_is_returned_though_it_is_hidden() -> None:
     """It travels in the signature of an empty thinking block, and comes back as the fields that the model sent."""
-    hidden = ShownWork(Mixture("mom", (), Critic("a")))
     extra = {"reasoning_details": [{"type": "reasoning.encrypted", "data": "x"}]}
     completion = Completion("", reasoning="Secret.", tool_calls=(CALL,), finish_reason="tool_calls", extra=extra)
-    body = build_message("msg_1", "mom", answered(completion), USAGE, "")
+    body = build_message("msg_1", "mom", answered(completion), USAGE, HIDDEN)
     assert body["content"][0]["thinking"] == ""
     assert "Secret" not in json.dumps(body)
-    assert assemble(stream(completion, hidden))[0] == body["content"][0]
+    assert assemble(stream(completion, HIDDEN))[0] == body["content"][0]
     history = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": body["content"]}]
     message = parse_messages({"messages": [*history, {"role": "user", "content": "Go on."}]}).messages[1]
     assert message["reasoning_content"] == "Secret."
@@ -121,7 +121,7 @@ def test_a_heartbeat_opens_the_stream_once() -> None:
 def test_a_refusal_is_text_with_its_own_stop_reason() -> None:
     """As at Anthropic."""
     completion = Completion("", refusal="I cannot.", finish_reason="stop")
-    body = build_message("msg_1", "mom", answered(completion), USAGE, "")
+    body = build_message("msg_1", "mom", answered(completion), USAGE, HIDDEN)
     assert (body["content"], body["stop_reason"]) == ([{"type": "text", "text": "I cannot."}], "refusal")
     assert assemble(stream(completion)) == body["content"]
 

@@ -24,6 +24,7 @@ TOOLS = [
     {"type": "namespace", "name": "ns", "tools": [{"type": "function", "name": "g", "parameters": {"type": "object"}}]},
 ]
 SHOWN = ShownWork(None)
+HIDDEN = ShownWork(Mixture("mom", (), Critic("a")))
 
 
 def request() -> ResponsesRequest:
@@ -38,8 +39,8 @@ def call(name: str, arguments: str, identifier: str = "c1") -> dict[str, Any]:
     return {"id": identifier, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
-def build(completion: Completion, reasoning: str = "") -> dict[str, Any]:
-    return build_response(Identity(ENVELOPE), request(), answered(completion), USAGE, reasoning)
+def build(completion: Completion) -> dict[str, Any]:
+    return build_response(Identity(ENVELOPE), request(), answered(completion), USAGE, HIDDEN)
 
 
 def stream(completion: Completion, work: ShownWork = SHOWN) -> list[Any]:
@@ -92,9 +93,8 @@ def test_an_answer_survives_the_way_to_the_client_and_back(text: str) -> None:
 
 def test_reasoning_that_the_next_turn_needs_is_returned_though_it_is_hidden() -> None:
     """It travels as encrypted content, and comes back as the fields that the model sent."""
-    hidden = ShownWork(Mixture("mom", (), Critic("a")))
     completion = Completion("", reasoning="Secret.", tool_calls=(call("f", "{}"),), finish_reason="tool_calls")
-    events = stream(completion, hidden)
+    events = stream(completion, HIDDEN)
     check_sequence(events)
     item, _ = items = events[-1]["response"]["output"]
     assert (item["type"], item["summary"]) == ("reasoning", [])

@@ -1,1 +1,0 @@
-"""What outlives the process: spend, rates, usage and feedback, in SQLite, Redis or memory."""
