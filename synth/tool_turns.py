@@ -63,7 +63,7 @@ def find_fan_out(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
 
 def count_tool_turns(messages: Sequence[Message]) -> int:
     """Return how often the acting model has called tools since the user's last turn."""
-    return sum(1 for message in _since_last_turn(messages) if _list_calls(message))
+    return sum(1 for message in since_last_turn(messages) if list_message_calls(message))
 
 
 def find_stuck(messages: Sequence[Message]) -> str:
@@ -85,8 +85,8 @@ def find_stuck(messages: Sequence[Message]) -> str:
 
 def read_steps(messages: Sequence[Message], limit: int = _MAX_MESSAGES) -> list[Step]:
     """Return the latest tool calls since the user's last turn, in order, each with the outcome of its result."""
-    recent = _since_last_turn(messages)[-_MAX_MESSAGES:]
-    calls = [call for message in recent for call in _list_calls(message)][-limit:]
+    recent = since_last_turn(messages)[-_MAX_MESSAGES:]
+    calls = [call for message in recent for call in list_message_calls(message)][-limit:]
     results = {
         str(message.get("tool_call_id") or message.get("name")): message
         for message in recent
@@ -117,7 +117,7 @@ def find_failure(result: str) -> str:
     return line.strip()[:_MAX_FAILURE_CHARS] or "failed"
 
 
-def _since_last_turn(messages: Sequence[Message]) -> Sequence[Message]:
+def since_last_turn(messages: Sequence[Message]) -> Sequence[Message]:
     """Return the messages after the user's last turn; a reminder that an agent adds behind a result is no turn."""
     for position in range(len(messages) - 1, -1, -1):
         before = messages[position - 1].get("role") if position else None
@@ -126,7 +126,7 @@ def _since_last_turn(messages: Sequence[Message]) -> Sequence[Message]:
     return messages
 
 
-def _list_calls(message: Message) -> list[tuple[str, str, str]]:
+def list_message_calls(message: Message) -> list[tuple[str, str, str]]:
     """Return the id, the name and the arguments of each call of a message; arguments in one spelling."""
     calls = message.get("tool_calls")
     listed = [
