@@ -5,19 +5,21 @@
 #     --volume mom-gateway:/var/lib/mom-gateway mom-gateway
 #
 # Mount your own configuration over /app/config.yaml; pass keys of upstreams by --env or --env-file. The volume contains
-# the weights of embedded models (about 600 MB for those of deploy/container.yaml); nothing else is written.
+# the weights of embedded models (about 600 MB for those of deploy/container.yaml) and the store; nothing else is written.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
-COPY requirements.txt requirements-otel.txt ./
+COPY requirements.txt requirements-otel.txt requirements-redis.txt ./
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check -r requirements.txt -r requirements-otel.txt \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check \
+        -r requirements.txt -r requirements-otel.txt -r requirements-redis.txt \
     && /venv/bin/pip uninstall --yes --quiet setuptools pip
 COPY gateway.py ./
 COPY config ./config
 COPY runtime ./runtime
 COPY upstream ./upstream
 COPY synth ./synth
+COPY store ./store
 COPY handlers ./handlers
 COPY deploy/container.yaml ./config.yaml
 RUN /venv/bin/python -m compileall -q . /venv/lib
@@ -35,7 +37,8 @@ COPY --from=build /app /app
 WORKDIR /app
 ENV PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    MOM_MODELS_DIR=/var/lib/mom-gateway/models
+    MOM_MODELS_DIR=/var/lib/mom-gateway/models \
+    MOM_STATE_DIR=/var/lib/mom-gateway/state
 USER 10001
 VOLUME /var/lib/mom-gateway
 EXPOSE 8000

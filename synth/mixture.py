@@ -20,7 +20,7 @@ from synth.modes.fuse import fuse
 from synth.modes.outcomes import Case, Mode, ask_critic_alone
 from synth.modes.select import select
 from synth.panel.ask import Panel
-from synth.panel.evidence import open_evidence
+from synth.panel.evidence import PanelEvidence
 from synth.panel.layers import ask_panel
 from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest
@@ -154,7 +154,7 @@ async def _needs_first_member_only(run: Run, mixture: Mixture) -> bool:
         return False
     if needs_vision(run.request.messages) or not fits(first, run.request.messages):
         return False
-    async with open_evidence(run, mixture, run.deadline) as evidence:
+    async with PanelEvidence(run, mixture, run.deadline) as evidence:
         return not evidence.can_rank
 
 

@@ -5,9 +5,10 @@ import os
 import re
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientSession
 
@@ -15,6 +16,7 @@ from tests.running import KEY, Gateway
 
 ROOT = Path(__file__).parent.parent
 PATIENCE_S = 60.0
+CHECKOUT = (sys.executable, str(ROOT / "gateway.py"))
 
 
 @asynccontextmanager
@@ -23,15 +25,16 @@ async def process(
     env: dict[str, str] | None = None,
     stdin: int = DEVNULL,
     cwd: Path | None = None,
+    stdout: int = PIPE,
     stderr: int = PIPE,
+    program: Sequence[str] = CHECKOUT,
 ) -> AsyncGenerator[Process]:
-    """Run `gateway.py` with these arguments; whoever leaves before it ended kills it."""
+    """Run `gateway.py`, or another `program`, with these arguments; whoever leaves before it ended kills it."""
     child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        str(ROOT / "gateway.py"),
+        *program,
         *arguments,
         stdin=stdin,
-        stdout=PIPE,
+        stdout=stdout,
         stderr=stderr,
         env={**os.environ, **(env or {})},
         cwd=cwd,
@@ -46,11 +49,11 @@ async def process(
 
 @asynccontextmanager
 async def served(
-    config: Path, *arguments: str, env: dict[str, str] | None = None, stdin: int = DEVNULL, stderr: int = PIPE
+    config: Path, *arguments: str, env: dict[str, str] | None = None, **options: Any
 ) -> AsyncGenerator[tuple[Process, Gateway]]:
-    """Run the gateway at a port of its own, and give it with a client."""
-    options = ("--config", str(config), "--port", "0", *arguments)
-    async with process(*options, env={"FAKE_API_KEY": KEY, **(env or {})}, stdin=stdin, stderr=stderr) as child:
+    """Run the gateway at a port of its own, and give it with a client; `options` are those of `process`."""
+    arguments = ("--config", str(config), "--port", "0", *arguments)
+    async with process(*arguments, env={"FAKE_API_KEY": KEY, **(env or {})}, **options) as child:
         assert child.stdout is not None
         first = (await asyncio.wait_for(child.stdout.readline(), PATIENCE_S)).decode()
         found = re.search(r"http://[\d.]+:\d+", first)

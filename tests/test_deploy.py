@@ -29,6 +29,12 @@ INSTALLED = {_canonical(name) for names in PROVIDED.values() for name in names}
 COPIED = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
 
 
+EXTRAS = {
+    PurePath("handlers/telemetry/otel.py"): "requirements-otel.txt",
+    PurePath("store/redis_store.py"): "requirements-redis.txt",
+}
+
+
 def test_the_dockerfile_is_clean() -> None:
     """The linter reports nothing."""
     command: list[str | Path] = [Path(sys.executable).parent / "hadolint", "--no-color", ROOT / "Dockerfile"]
@@ -40,19 +46,18 @@ def test_the_image_has_every_source_file() -> None:
     """The build context contains the copied files and no others."""
     copied = {name for line in COPIED for name in line.split()}
     assert all(path.parts[0] in copied for path in sources(ROOT))
-    assert copied >= {"requirements.txt", "requirements-otel.txt", "deploy/container.yaml"}
+    assert copied >= {"requirements.txt", *EXTRAS.values(), "deploy/container.yaml"}
     let_in = re.findall(r"^!(\S+?)(?:/\*\*)?$", (ROOT / ".dockerignore").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(let_in) == copied
 
 
-@pytest.mark.parametrize("requirements", ["requirements.txt", "requirements-otel.txt"])
+@pytest.mark.parametrize("requirements", ["requirements.txt", *EXTRAS.values()])
 def test_what_is_imported_is_required(requirements: str) -> None:
     """The image has the pinned packages and their dependencies, none of the development packages."""
-    is_extra = requirements == "requirements-otel.txt"
     imported = {
         name
         for path, source in sources(ROOT).items()
-        if (path == PurePath("handlers/telemetry/otel.py")) is is_extra
+        if EXTRAS.get(path, "requirements.txt") == requirements
         for name in _imported(source)
     }
     listed = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in {"requirements.txt", requirements})

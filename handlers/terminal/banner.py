@@ -17,14 +17,14 @@ def format_banner(settings: Settings, port: int, *, has_pages: bool = False) -> 
     """Return the banner; `port` is the port of the open socket, `has_pages` whether /ui shows traces."""
     mixture = settings.mixtures[0].name
     keys = settings.server.api_keys
-    lines = [f"Mixture-of-Models Gateway on http://{_join_host_port(settings.server.host, port)}/v1"]
+    lines = [f"Mixture-of-Models Gateway on http://{join_host_port(settings.server.host, port)}/v1"]
     for each in settings.mixtures:
         critic = each.critic.model if each.critic else "none"
         lines.append(f"  {each.name}: panel {each.panel_summary}; critic {critic}; mode {each.mode}")
     if any(settings.model(name).weights is not None for name in settings.mixtures[0].used_models):
         lines.append("  The embedded models are tiny, for a first try; add hosted models to config.yaml for real work.")
     if has_pages:
-        lines.append(f"  Traces: http://{_join_host_port(_find_local_host(settings.server.host), port)}/ui")
+        lines.append(f"  Traces: http://{join_host_port(find_local_host(settings.server.host), port)}/ui")
     if keys:
         lines.append(f"  Replace {_KEY} below by the key of {' or '.join(key.name for key in keys)}.")
     httpie, aider = _format_httpie(settings.server, port, mixture), _format_aider(settings.server, port, mixture)
@@ -47,26 +47,27 @@ def _write_line(stream: TextIO, line: str) -> None:
 
 
 def _format_httpie(server: Server, port: int, mixture: str) -> str:
-    local = _find_local_host(server.host)
-    where = f":{port}" if local == "127.0.0.1" else _join_host_port(local, port)
+    local = find_local_host(server.host)
+    where = f":{port}" if local == "127.0.0.1" else join_host_port(local, port)
     key = f"-A bearer -a {_KEY} " if server.api_keys else ""
     return f"http {key}{where}/v1/chat/completions model={mixture} messages:='{_QUESTION}'"
 
 
 def _format_aider(server: Server, port: int, mixture: str) -> str:
-    base = f"http://{_join_host_port(_find_local_host(server.host), port)}/v1"
+    base = f"http://{join_host_port(find_local_host(server.host), port)}/v1"
     key = _KEY if server.api_keys else _ANY_KEY
     return f"LM_STUDIO_API_BASE={base} LM_STUDIO_API_KEY={key} aider --model lm_studio/{mixture} --no-stream"
 
 
-def _find_local_host(host: str) -> str:
+def find_local_host(host: str) -> str:
     """Return the address by which this machine reaches a server that listens on `host`."""
     if host in ("localhost", "0.0.0.0"):  # noqa: S104 -- compared, not listened on
         return "127.0.0.1"
     return "::1" if host == "::" else host
 
 
-def _join_host_port(host: str, port: int) -> str:
+def join_host_port(host: str, port: int) -> str:
+    """Return the authority of a URL: an IPv6 address stands in brackets."""
     try:
         is_v6 = ipaddress.ip_address(host).version == 6  # noqa: PLR2004
     except ValueError:

@@ -65,7 +65,9 @@ SERVE = Command("serve", "serve the API; the default", "")
 
 DOCTOR = Command("doctor", "check the configuration and ask every model", "handlers.terminal.doctor")
 
-COMMANDS: tuple[Command, ...] = (SERVE, DOCTOR)
+ASK = Command("ask", "ask a running gateway a question", "handlers.terminal.ask")
+
+COMMANDS: tuple[Command, ...] = (SERVE, DOCTOR, ASK)
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 

@@ -75,6 +75,14 @@ def parse_python(text: str) -> ast.Module | None:
             return None
 
 
+def parse_python_or_none(text: str) -> ast.Module | None:
+    """Return the syntax tree of a Python text, None if it has none or is too complex to be parsed."""
+    try:
+        return parse_python(text)
+    except SyntaxError:
+        return None
+
+
 def _check_python(text: str) -> str | None:
     try:
         parse_python(text)

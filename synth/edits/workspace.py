@@ -32,6 +32,11 @@ class Workspace:
     read_only: Mapping[str, str] = field(default_factory=dict)
     fence: Fence = FENCES[0]
 
+    @property
+    def n_chars(self) -> int:
+        """The length of all files together."""
+        return sum(map(len, (*self.files.values(), *self.read_only.values())))
+
     def resolve_path(self, path: str) -> str:
         """Return the path under which a file was shown: without `./` and the like, unless it was shown with them."""
         if path in self.files or path in self.read_only or not path:

@@ -10,9 +10,11 @@ import structlog
 from config.settings import Checker
 from runtime.sandbox.commands import Command, Finished, matches
 from runtime.sandbox.trials import SandboxError
+from runtime.workers import WorkerPool
 from synth.contract.contract import Contract, Form
 from synth.edits import EditForm, EditStatus, Workspace, apply_edits
 from synth.evidence.behaviour import Checked
+from synth.evidence.computing import compute
 
 _log = structlog.get_logger(__name__)
 
@@ -34,7 +36,8 @@ RunCommand = Callable[[Command, Mapping[str, str]], Awaitable[Finished]]
 class Checks:
     """Makes the check of each request. Commands for one work tree run side by side up to the checker's limit."""
 
-    def __init__(self, clock: Callable[[], float], run_command: RunCommand) -> None:
+    def __init__(self, clock: Callable[[], float], run_command: RunCommand, workers: WorkerPool | None = None) -> None:
+        self._workers = workers
         self._clock = clock
         self._run_command = run_command
         self._slots: dict[tuple[str, int], asyncio.Semaphore] = {}
@@ -51,7 +54,7 @@ class Checks:
         async def run(changed: Mapping[str, str]) -> Checked | None:
             return await self._run(checker, command, changed, deadline)
 
-        return EditCheck(contract.edits, contract.workspace, run)
+        return EditCheck(contract.edits, contract.workspace, run, self._workers)
 
     async def _run(
         self, checker: Checker, command: Command, changed: Mapping[str, str], deadline: float
@@ -73,20 +76,36 @@ class EditCheck:
     """Checks the candidates of one request; `run` runs the command on the files that a candidate changes."""
 
     def __init__(
-        self, form: EditForm, workspace: Workspace, run: Callable[[Mapping[str, str]], Awaitable[Checked | None]]
+        self,
+        form: EditForm,
+        workspace: Workspace,
+        run: Callable[[Mapping[str, str]], Awaitable[Checked | None]],
+        workers: WorkerPool | None = None,
     ) -> None:
+        self._workers = workers
         self._form = form
         self._workspace = workspace
         self._run = run
 
     async def check(self, text: str) -> Checked | None:
         """Run the checker on an answer's edits; None if there are no edits or the checker cannot run."""
-        applied = await asyncio.to_thread(apply_edits, self._form, self._workspace, text)
-        before = self._workspace.files
-        changed = {path: source for path, source in applied.files.items() if before.get(path) != source}
-        if applied.status is not EditStatus.SOUND or not changed:
-            return None
-        return await self._run(changed)
+        changed = await compute(
+            self._workers,
+            _find_changes,
+            self._form,
+            self._workspace,
+            text,
+            n_chars=len(text) + self._workspace.n_chars,
+        )
+        return await self._run(changed) if changed else None
+
+
+def _find_changes(form: EditForm, workspace: Workspace, text: str) -> dict[str, str]:
+    """Return the files that an answer's edits change, as they are then; {} if the edits are unsound."""
+    applied = apply_edits(form, workspace, text)
+    if applied.status is not EditStatus.SOUND:
+        return {}
+    return {path: source for path, source in applied.files.items() if workspace.files.get(path) != source}
 
 
 def make_command(checker: Checker) -> Command:

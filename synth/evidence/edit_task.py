@@ -13,15 +13,15 @@ from posixpath import basename
 from runtime.frozen import frozen
 from runtime.sandbox.trials import Trial
 from synth.edits import EditForm, EditStatus, Workspace, apply_edits
-from synth.edits.syntax import parse_python
+from synth.edits.syntax import parse_python_or_none
 from synth.evidence.behaviour import Result
 from synth.evidence.code_task import make_check
 from synth.evidence.examples import MAX_EXAMPLES, Example, read_examples
 from synth.evidence.plan import Part, Plan
+from synth.evidence.target import Function
 
 MAX_FILE_CHARS = 100_000
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 _NAMES = Example("", "all names that the edit uses are defined", None)
 _DOCTESTS = Example("", "the doctests of changed functions pass", None)
 
@@ -56,8 +56,7 @@ class EditTask:
 
     def count_chars(self, text: str) -> int:
         """Return how much there is to read for the plan of an answer."""
-        shown = (*self.workspace.files.values(), *self.workspace.read_only.values())
-        return len(text) + sum(map(len, shown))
+        return len(text) + self.workspace.n_chars
 
     def plan(self, text: str) -> Plan | None:
         """Return the plan for an answer; None if it has no sound edits or no file is Python.
@@ -163,7 +162,7 @@ def _is_test(path: str) -> bool:
 
 def _list_tests(source: str) -> Iterator[str]:
     """Yield a call for each test: functions without parameters, and methods of unittest's cases."""
-    tree = _parse(source)
+    tree = parse_python_or_none(source)
     for node in () if tree is None else tree.body:
         if isinstance(node, ast.FunctionDef) and node.name.startswith("test") and not _has_parameters(node.args):
             yield f"{node.name}()"
@@ -183,9 +182,9 @@ def _is_case(base: ast.expr) -> bool:
     return name.endswith("TestCase")
 
 
-def _list_definitions(source: str) -> dict[str, _Function]:
-    tree = _parse(source)
-    return {} if tree is None else {node.name: node for node in tree.body if isinstance(node, _Function)}
+def _list_definitions(source: str) -> dict[str, Function]:
+    tree = parse_python_or_none(source)
+    return {} if tree is None else {node.name: node for node in tree.body if isinstance(node, Function)}
 
 
 def _new_undefined(before: str, after: str) -> list[str]:
@@ -196,7 +195,7 @@ def _new_undefined(before: str, after: str) -> list[str]:
 def _undefined(source: str) -> set[str]:
     from pyflakes import checker, messages  # noqa: PLC0415 -- it takes a tenth of the gateway's start
 
-    tree = _parse(source)
+    tree = parse_python_or_none(source)
     if tree is None:
         return set()
     try:
@@ -204,10 +203,3 @@ def _undefined(source: str) -> set[str]:
     except RecursionError:
         return set()
     return {str(each.message_args[0]) for each in found if isinstance(each, messages.UndefinedName)}
-
-
-def _parse(source: str) -> ast.Module | None:
-    try:
-        return parse_python(source)
-    except SyntaxError:
-        return None

@@ -2,11 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Hashable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator, Hashable, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, Self
 
 import structlog
 
@@ -14,12 +14,13 @@ from config.settings import Checker
 from runtime.sandbox.commands import run_in_copy
 from runtime.sandbox.monty import NAME as MONTY
 from runtime.sandbox.trials import Kind, Limits, Report, Sandbox, SandboxError, Session, unknown
-from runtime.workers import WorkerError, WorkerPool
+from runtime.workers import WorkerPool
 from synth.contract.contract import Contract, Form
 from synth.evidence import ranking
 from synth.evidence.behaviour import NOTHING, Behaviour
 from synth.evidence.checker import Checks, EditCheck, RunCommand
 from synth.evidence.code_task import CodeTask, read_code_task
+from synth.evidence.computing import compute
 from synth.evidence.edit_task import read_edit_task
 from synth.evidence.examples import Example
 from synth.evidence.finding import describe, describe_failure
@@ -28,13 +29,9 @@ from synth.evidence.plan import Plan, read_reports
 from synth.request import ChatRequest, find_last_request
 
 _log = structlog.get_logger(__name__)
-_A = TypeVar("_A")
-_T = TypeVar("_T")
 
 _FULL = "full"
 _REQUEST_S = 3.0
-_SHORT_CHARS = 4000
-_PLAN_S = 3.0
 
 
 class Task(Protocol):
@@ -98,27 +95,42 @@ class Finder:
     ) -> None:
         self._workers = workers
         self._choose_examples = choose_examples
-        self._checks = Checks(clock, run_command)
+        self._checks = Checks(clock, run_command, workers)
         self._sandboxes = sandboxes
         self._limits = limits or Limits()
         self._request_s = request_s
         self._clock = clock
 
-    @asynccontextmanager
     async def inquire(
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
-    ) -> AsyncGenerator["CodeInquiry"]:
-        """Return the inquiry into a request's candidates; leaving it ends everything that still runs."""
-        task = await _read_request(request, contract)
-        task = task.with_examples(self._choose_examples(task.examples))
+    ) -> "CodeInquiry | None":
+        """Return the inquiry into a request's candidates, which the caller closes; None if nothing can be run."""
+        task = await self._read_request(request, contract)
+        check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
+        if not (task.is_open or task.learns_from_answers or check):
+            return None
+        if task.examples:
+            task = task.with_examples(self._choose_examples(task.examples))
         usable = [box for box in self._sandboxes if level == _FULL or box.name == MONTY]
         async with AsyncExitStack() as stack:
             sessions = [await stack.enter_async_context(box.session()) for box in usable]
             budget = _Budget(self._limits, self._request_s, deadline, self._clock)
-            check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
-            inquiry = CodeInquiry(task, sessions, budget, self._workers, check)
-            stack.push_async_callback(inquiry.close)
-            yield inquiry
+            return CodeInquiry(task, sessions, budget, resources=stack.pop_all(), workers=self._workers, check=check)
+
+    async def _read_request(self, request: ChatRequest, contract: Contract) -> Task:
+        """Read the last message of the user; an empty task if it does not ask for code, or cannot be read."""
+        text = find_last_request(request.messages)
+        if contract.form is Form.EDITS and contract.edits is not None:
+            n_chars = len(text) + contract.workspace.n_chars
+            read = partial(read_edit_task, contract.edits, contract.workspace)
+            return await compute(self._workers, read, text, n_chars=n_chars) or CodeTask()
+        if contract.form not in (Form.CODE, Form.PLAIN):
+            return CodeTask()
+        is_for_code = contract.form is Form.CODE
+        if not _may_ask_for_code(text):
+            return CodeTask(is_for_code=is_for_code)
+        task = await compute(self._workers, partial(read_code_task, is_for_code=is_for_code), text, n_chars=len(text))
+        return task or CodeTask(is_for_code=is_for_code)
 
 
 class _Budget:
@@ -154,9 +166,12 @@ class CodeInquiry:
         task: Task,
         sessions: Sequence[Session],
         budget: _Budget,
+        *,
+        resources: AsyncExitStack,
         workers: WorkerPool | None = None,
         check: EditCheck | None = None,
     ) -> None:
+        self._resources = resources
         self._check = check
         self._task = task
         self._sessions = sessions
@@ -198,8 +213,14 @@ class CodeInquiry:
             run_s=self._budget.used_s,
         )
 
-    async def close(self) -> None:
-        """Cancel all running trials."""
+    async def aclose(self) -> None:
+        """Cancel all running trials, and end the sessions of the sandboxes."""
+        try:
+            await self._cancel_all()
+        finally:
+            await self._resources.aclose()
+
+    async def _cancel_all(self) -> None:
         for running in self._running.values():
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -209,9 +230,9 @@ class CodeInquiry:
         if not self._task.learns_from_answers:
             return
         texts = [subject.text for subject in self._subjects.values()]
-        task = await self._compute(_add_answers, self._task, texts, n_chars=sum(map(len, texts)))
+        task = await compute(self._workers, _add_answers, self._task, texts, n_chars=sum(map(len, texts)))
         if task is not None and task != self._task:
-            await self.close()
+            await self._cancel_all()
             self._task = task
             self._running.clear()
             for subject in tuple(self._subjects.values()):
@@ -244,20 +265,7 @@ class CodeInquiry:
         return best
 
     async def _plan(self, text: str) -> Plan | None:
-        return await self._compute(_plan, self._task, text, n_chars=self._task.count_chars(text))
-
-    async def _compute(
-        self, function: Callable[[Task, _A], _T], task: Task, argument: _A, *, n_chars: int
-    ) -> _T | None:
-        """Compute at once from short texts, otherwise in a process that can be stopped; None if that fails."""
-        try:
-            if n_chars < _SHORT_CHARS:
-                return function(task, argument)
-            if self._workers is None:
-                return await asyncio.to_thread(function, task, argument)
-            return await self._workers.run(function, task, argument, timeout_s=_PLAN_S)
-        except (WorkerError, RecursionError):
-            return None
+        return await compute(self._workers, _plan, self._task, text, n_chars=self._task.count_chars(text))
 
     async def _run(self, session: Session, plan: Plan) -> Behaviour:
         reports: list[Report] = []
@@ -286,20 +294,6 @@ def _add_answers(task: Task, texts: Sequence[str]) -> Task:
 def _n_unknown(behaviour: Behaviour) -> int:
     """Return how much is not known; what does not load at all in this sandbox most of all."""
     return 10**6 if behaviour.loaded.kind is Kind.UNKNOWN else behaviour.n_unknown
-
-
-async def _read_request(request: ChatRequest, contract: Contract) -> Task:
-    """Read the last message of the user, in a thread if it is long; an empty task if it does not ask for code."""
-    text = find_last_request(request.messages)
-    if contract.form is Form.EDITS and contract.edits is not None:
-        return await asyncio.to_thread(read_edit_task, contract.edits, contract.workspace, text)
-    if contract.form not in (Form.CODE, Form.PLAIN):
-        return CodeTask()
-    is_for_code = contract.form is Form.CODE
-    if not _may_ask_for_code(text):
-        return CodeTask(is_for_code=is_for_code)
-    read = partial(read_code_task, text, is_for_code=is_for_code)
-    return read() if len(text) < _SHORT_CHARS else await asyncio.to_thread(read)
 
 
 def _may_ask_for_code(text: str) -> bool:

@@ -1,7 +1,6 @@
 """The interface between the pipeline and evidence: candidates in, a ranking out."""
 
 from collections.abc import Hashable, Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from config.settings import Checker
@@ -83,17 +82,20 @@ class Inquiry(Protocol):
         """Wait for all candidates added so far, and rank them; `order` is the names in the operator's ranking."""
         ...
 
+    async def aclose(self) -> None:
+        """End everything that still runs."""
+        ...
+
 
 class EvidenceFinder(Protocol):
     """Finds evidence, with the sandboxes that this machine and the configuration offer."""
 
-    def inquire(
+    async def inquire(
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
-    ) -> AbstractAsyncContextManager[Inquiry]:
-        """Return the inquiry into a request's candidates; leaving it ends everything that still runs.
+    ) -> Inquiry | None:
+        """Return the inquiry into a request's candidates, which the caller closes; None if nothing can be run.
 
         `checker` is the mixture's; it is used if the files that the conversation shows are those of its work tree.
-
         `level` is the mixture's: `shadow` and `auto` run only in what isolates by construction, `full` in any sandbox.
         `deadline` is an instant on the clock of the run.
         """

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from runtime.frozen import frozen
 from synth.edits.code import find_code_blocks
-from synth.edits.syntax import parse_python
+from synth.edits.syntax import parse_python_or_none
 from synth.evidence.examples import Example
 from synth.evidence.expressions import MAX_DEPTH, depth
 
 MAX_CODE_CHARS = 50_000
 
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 _PYTHON = frozenset({"", "python", "py", "python3", "pycon"})
 
 
@@ -22,14 +22,13 @@ _PYTHON = frozenset({"", "python", "py", "python3", "pycon"})
 class Stub:
     """A function that the request gives without a body, in a block of code.
 
-    `lead` is the block's source before it (imports, helpers, constants), `source` its own lines, `docstring` what they
-    say. `hints` are its parameters' annotations as source, "" if one has none.
+    `lead` is the block's source before it (imports, helpers, constants), `source` its own lines.
+    `hints` are its parameters' annotations as source, "" if one has none.
     """
 
     name: str
     lead: str
     source: str
-    docstring: str
     parameters: tuple[str, ...]
     hints: tuple[str, ...]
 
@@ -86,9 +85,9 @@ def read_source(text: str) -> str:
 
 def find_hints(source: str, function: str) -> tuple[str, ...]:
     """Return the annotations of a function's parameters as source, "" for each without one; none if it is not there."""
-    tree = _parse(source)
+    tree = parse_python_or_none(source)
     for node in () if tree is None else tree.body:
-        if isinstance(node, _Function) and node.name == function:
+        if isinstance(node, Function) and node.name == function:
             return tuple(map(_hint, [*node.args.posonlyargs, *node.args.args]))
     return ()
 
@@ -102,19 +101,18 @@ def _list_blocks(text: str) -> Iterator[str]:
 
 
 def _stubs_in(source: str) -> Iterator[Stub]:
-    tree = _parse(source)
+    tree = parse_python_or_none(source)
     if tree is None:
         return
     lines = source.split("\n")
     for node in tree.body:
-        if isinstance(node, _Function) and _is_stub(node) and not hasattr(builtins, node.name):
+        if isinstance(node, Function) and _is_stub(node) and not hasattr(builtins, node.name):
             start = min([node.lineno, *(each.lineno for each in node.decorator_list)]) - 1
             arguments = [*node.args.posonlyargs, *node.args.args]
             yield Stub(
                 name=node.name,
                 lead="\n".join(lines[:start]),
                 source="\n".join(lines[start : _end_of_docstring(node)]),
-                docstring=ast.get_docstring(node, clean=False) or "",
                 parameters=tuple(each.arg for each in arguments),
                 hints=tuple(map(_hint, arguments)),
             )
@@ -125,7 +123,7 @@ def _hint(argument: ast.arg) -> str:
     return "" if annotation is None or depth(annotation) > MAX_DEPTH else ast.unparse(annotation)
 
 
-def _is_stub(node: _Function) -> bool:
+def _is_stub(node: Function) -> bool:
     return all(_says_nothing(statement) for statement in node.body)
 
 
@@ -138,7 +136,7 @@ def _says_nothing(statement: ast.stmt) -> bool:
     )
 
 
-def _end_of_docstring(node: _Function) -> int:
+def _end_of_docstring(node: Function) -> int:
     """Return the last line of a stub that its real body can follow: its docstring's, else the definition's own."""
     first = node.body[0]
     is_docstring = (
@@ -161,13 +159,6 @@ def _join(lead: str, code: str) -> str:
 
 
 def _top_level_functions(source: str) -> Iterator[str]:
-    tree = _parse(source)
+    tree = parse_python_or_none(source)
     if tree is not None:
-        yield from (node.name for node in tree.body if isinstance(node, _Function) and not node.name.startswith("_"))
-
-
-def _parse(source: str) -> ast.Module | None:
-    try:
-        return parse_python(source)
-    except SyntaxError:
-        return None
+        yield from (node.name for node in tree.body if isinstance(node, Function) and not node.name.startswith("_"))

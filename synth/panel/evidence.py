@@ -1,7 +1,8 @@
 """Evidence on a panel's candidates: found while they arrive, ranked when a round has settled."""
 
-from collections.abc import AsyncGenerator, Hashable
-from contextlib import asynccontextmanager
+from collections.abc import Hashable
+from types import TracebackType
+from typing import Self
 
 from config.settings import Mixture, Model
 from synth.contract.contract import Form
@@ -12,15 +13,35 @@ from synth.run import Run
 
 
 class PanelEvidence:
-    """The evidence on one panel; without an inquiry it finds nothing, and every method does nothing.
+    """The evidence on one panel: an async context manager, which ends everything that still runs.
 
-    In `shadow` the ranking is emitted and decides nothing.
+    If the mixture allows no evidence, or nothing in the request could tell candidates apart, there is no inquiry and
+    every method does nothing. In `shadow` the ranking is emitted and decides nothing. `deadline` is an instant on the
+    clock of the run.
     """
 
-    def __init__(self, run: Run, mixture: Mixture, inquiry: Inquiry | None) -> None:
+    # A class instead of a decorated generator, and no inquiry instead of an empty one: most requests have nothing to
+    # run, and should not pay for the few that do.
+    def __init__(self, run: Run, mixture: Mixture, deadline: float) -> None:
         self._run = run
         self._mixture = mixture
-        self._inquiry = inquiry
+        self._deadline = deadline
+        self._inquiry: Inquiry | None = None
+
+    async def __aenter__(self) -> Self:
+        run, mixture = self._run, self._mixture
+        if run.evidence is None or mixture.evidence == "off" or run.contract.form in (Form.TOOLS, Form.JSON):
+            return self
+        self._inquiry = await run.evidence.inquire(
+            run.request, run.contract, mixture.evidence, self._deadline, mixture.checker
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._inquiry is not None:
+            await self._inquiry.aclose()
 
     @property
     def can_rank(self) -> bool:
@@ -43,17 +64,6 @@ class PanelEvidence:
             panel.ranking = ranking if ranking.n_ran else None
         if ranking.n_ran:
             await self._run.emit(EvidenceFound(ranking, decides=decides))
-
-
-@asynccontextmanager
-async def open_evidence(run: Run, mixture: Mixture, deadline: float) -> AsyncGenerator[PanelEvidence]:
-    """Open the inquiry into a panel's candidates, if the mixture and the request allow one; leaving it ends it."""
-    if run.evidence is None or mixture.evidence == "off" or run.contract.form in (Form.TOOLS, Form.JSON):
-        yield PanelEvidence(run, mixture, None)
-        return
-    level, checker = mixture.evidence, mixture.checker
-    async with run.evidence.inquire(run.request, run.contract, level, deadline, checker) as inquiry:
-        yield PanelEvidence(run, mixture, inquiry)
 
 
 def identify_voter(model: Model) -> Hashable:

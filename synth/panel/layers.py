@@ -6,7 +6,7 @@ from config.settings import Mixture
 from synth.contract.contract import Form
 from synth.events import LayerStarted
 from synth.panel.ask import Candidate, Panel, Question, ask_proposers
-from synth.panel.evidence import open_evidence
+from synth.panel.evidence import PanelEvidence
 from synth.panel.repair import repair
 from synth.panel.stages import ask_in_stages
 from synth.prompts.advice import ask_for_advice
@@ -37,7 +37,7 @@ async def ask_panel(run: Run, mixture: Mixture) -> Panel:
     panel, question = Panel(), Question(run.request, deadline, mixture.panel)
     if run.contract.form is Form.TOOLS and mixture.tools_advice == "prose":
         question = replace(question, request=ask_for_advice(run.request, mixture.advice_max_tokens), is_advice=True)
-    async with open_evidence(run, mixture, deadline) as evidence:
+    async with PanelEvidence(run, mixture, deadline) as evidence:
         if mixture.layers == 1:
             await ask_in_stages(run, mixture, panel, question, evidence)
         else:

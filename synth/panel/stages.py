@@ -10,10 +10,10 @@ from synth.panel.evidence import PanelEvidence, identify_voter
 from synth.run import Run
 
 
-async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, question: Question, evidence: PanelEvidence) -> None:
+async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, whole: Question, evidence: PanelEvidence) -> None:
     """Ask the panel in the mixture's stages, and rank the candidates after each; without stages, all at once.
 
-    The stages share the time until the question's deadline equally.
+    The stages share the time until the deadline of the whole question equally.
     """
     # Only facts settle a request, never a model's opinion: a candidate that passes every example in the request, or two
     # different models with the same outcome. No model's word about itself or others counts. Samples and
@@ -22,17 +22,15 @@ async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, question: Ques
     # With tools nothing can settle early, so stages would only add latency, and the panel is asked at once.
     sizes = mixture.stages if run.contract.form is not Form.TOOLS else ()
     sizes = sizes or (len(mixture.panel),)
-    begin = 0
+    begin, question = 0, whole
     for stage, size in enumerate(sizes, start=1):
-        now = run.pool.clock()
-        deadline = now + (question.deadline - now) / (len(sizes) - stage + 1)
-        proposers = mixture.panel[begin : begin + size]
-        begin += size
         if len(sizes) > 1:
-            await run.emit(StageStarted(stage, tuple(proposer.name for proposer in proposers)))
-        await ask_proposers(
-            run, mixture, panel, replace(question, deadline=deadline, proposers=proposers), evidence.add
-        )
+            now = run.pool.clock()
+            deadline = now + (whole.deadline - now) / (len(sizes) - stage + 1)
+            question = replace(whole, deadline=deadline, proposers=mixture.panel[begin : begin + size])
+            begin += size
+            await run.emit(StageStarted(stage, tuple(proposer.name for proposer in question.proposers)))
+        await ask_proposers(run, mixture, panel, question, evidence.add)
         await evidence.rank(panel)
         if stage == len(sizes) or _is_settled(run, mixture, panel, evidence):
             break

@@ -4,16 +4,28 @@ It runs in this process, and so only texts that the tests themselves have writte
 """
 
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from config.settings import Checker
 from synth.contract.contract import Contract
-from synth.evidence.inquiry import Ranking, Standing, Subject
+from synth.evidence.inquiry import Inquiry, Ranking, Standing, Subject
 from synth.request import ChatRequest
 
+AnInquiry = TypeVar("AnInquiry", bound=Inquiry)
 _BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+@asynccontextmanager
+async def open_inquiry(opening: Awaitable[AnInquiry | None]) -> AsyncGenerator[AnInquiry]:
+    """Await the inquiry of a finder, which has one, and close it."""
+    inquiry = await opening
+    assert inquiry is not None
+    try:
+        yield inquiry
+    finally:
+        await inquiry.aclose()
 
 
 def code(body: str) -> str:
@@ -26,6 +38,7 @@ class SmallInquiry:
 
     def __init__(self, examples: Mapping[Any, Any]) -> None:
         self.subjects: list[Subject] = []
+        self.is_closed = False
         self._examples = examples
 
     @property
@@ -51,6 +64,9 @@ class SmallInquiry:
         )
         return Ranking(standings, "examples" if len(fewest) > 1 else "", n_ran=len(standings))
 
+    async def aclose(self) -> None:
+        self.is_closed = True
+
     def _find_failures(self, text: str) -> list[str]:
         block = _BLOCK.search(text)
         if block is None:
@@ -67,21 +83,19 @@ class SmallEvidence:
 
     def __init__(self, examples: Mapping[Any, Any] | None = None) -> None:
         self.inquiries: list[SmallInquiry] = []
-        self.n_open = 0
         self._examples = examples or {}
 
-    @asynccontextmanager
     async def inquire(
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
-    ) -> AsyncGenerator[SmallInquiry]:
+    ) -> SmallInquiry:
         assert request.messages
         assert level != "off"
         assert deadline > 0
         assert contract.form is not None
         assert checker is None
         self.inquiries.append(SmallInquiry(self._examples))
-        self.n_open += 1
-        try:
-            yield self.inquiries[-1]
-        finally:
-            self.n_open -= 1
+        return self.inquiries[-1]
+
+    @property
+    def n_open(self) -> int:
+        return sum(not inquiry.is_closed for inquiry in self.inquiries)

@@ -32,6 +32,8 @@ _KNOWN = {word: reason for reason, words in _WORDS.items() for word in words.spl
 _RANK = {reason: rank for rank, reason in enumerate(_WORDS)}  # the worst first
 _UNSTATED = frozenset({"", "null", "none", "unspecified", "finish_reason_unspecified"})
 _PREFIX = re.compile(r"^(?:finish_?reason|stop_?reason)[._:]*")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+_GAP = re.compile(r"[\s-]+")
 _BETWEEN_WORDS = re.compile(r"[^a-z_]+")
 
 
@@ -41,6 +43,9 @@ def read_finish_reason(stated: Any) -> tuple[str | None, bool]:
     A reason of several words (`content_filter: RECITATION`) is as bad as its worst word. One without any known word is
     returned as it is, and is not known.
     """
+    known = _KNOWN.get(stated) if isinstance(stated, str) else None
+    if known is not None:
+        return known, True
     if not is_stated(stated):
         return None, True
     word = _simplify(stated)
@@ -58,5 +63,5 @@ def is_stated(reason: Any) -> bool:
 
 
 def _simplify(word: str) -> str:
-    simple = re.sub(r"[\s-]+", "_", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word.strip())).lower()
+    simple = _GAP.sub("_", _HUMP.sub("_", word.strip())).lower()
     return _PREFIX.sub("", simple).strip("_")

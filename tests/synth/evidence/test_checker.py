@@ -15,6 +15,7 @@ from synth.evidence.checker import count_failures, make_command, read_outcome
 from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
 from synth.request import ChatRequest
+from tests.synth.small_evidence import open_inquiry
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX process groups")
 
@@ -48,7 +49,7 @@ def listing(text: str) -> str:
 async def ranked(checker: Checker, texts: list[str], shown: str = FILE) -> Ranking:
     request = ChatRequest(None, [{"role": "user", "content": "Raise the limit."}], {})
     contract = Contract(edits=EditForm.WHOLE_FILE, workspace=Workspace({"limit.py": shown}))
-    async with Finder([]).inquire(request, contract, "auto", 1e12, checker) as inquiry:
+    async with open_inquiry(Finder([]).inquire(request, contract, "auto", 1e12, checker)) as inquiry:
         for number, text in enumerate(texts):
             inquiry.add(Subject(str(number), "model", text, text))
         return await inquiry.rank([str(number) for number in range(len(texts))])

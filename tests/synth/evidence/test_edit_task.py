@@ -11,6 +11,7 @@ from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
 from synth.request import ChatRequest
 from tests.runtime.sandbox.boxes import PATIENT
+from tests.synth.small_evidence import open_inquiry
 
 CART = '''"""A cart."""
 
@@ -88,7 +89,7 @@ async def ranked(texts: list[str], workspace: Workspace, instruction: str = ASK)
     finder = Finder([sandbox], limits=PATIENT, request_s=600)
     try:
         contract = Contract(edits=EditForm.WHOLE_FILE, workspace=workspace)
-        async with finder.inquire(request, contract, "auto", 1e12) as inquiry:
+        async with open_inquiry(finder.inquire(request, contract, "auto", 1e12)) as inquiry:
             for number, text in enumerate(texts):
                 inquiry.add(Subject(str(number), "model", text, text))
             return await inquiry.rank([str(number) for number in range(len(texts))])

@@ -14,6 +14,7 @@ from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
 from synth.request import ChatRequest
 from tests.runtime.sandbox.boxes import PATIENT
+from tests.synth.small_evidence import open_inquiry
 
 ASK = """Complete this function. Reply with only one code block.
 
@@ -86,7 +87,7 @@ async def ranked(
 ) -> Ranking:
     """Rank candidates `0`, `1`, … in this order."""
     asked = request(ask)
-    async with finder.inquire(asked, derive_contract(asked), level, deadline) as inquiry:
+    async with open_inquiry(finder.inquire(asked, derive_contract(asked), level, deadline)) as inquiry:
         for number, code in enumerate(codes):
             inquiry.add(Subject(str(number), "model", block(code), code))
         return await inquiry.rank([str(number) for number in range(len(codes))])
@@ -115,11 +116,10 @@ async def test_equal_outcomes_are_run_once(monty: MontySandbox) -> None:
     "ask",
     ["Why is the sky blue?", "Say hello (briefly).", "Name a `list` function.", "Translate `f(x)` to French.", ""],
 )
-async def test_a_request_without_code_runs_nothing(ask: str, monty: MontySandbox) -> None:
+async def test_a_request_without_code_has_no_inquiry(ask: str) -> None:
     """Nothing is started for prose."""
-    counting = Counting(inner=monty)
-    found = await ranked(Finder([counting]), [GOOD, BAD], ask=ask)
-    assert (counting.n_trials, found.by, found.n_ran) == (0, "", 0)
+    asked = request(ask)
+    assert await Finder([Counting()]).inquire(asked, derive_contract(asked), "auto", 1e12) is None
 
 
 @pytest.mark.parametrize(("level", "n_trials"), [("auto", 0), ("shadow", 0), ("full", 1)])
@@ -157,7 +157,7 @@ async def test_time_that_is_over_is_not_overrun(monty: MontySandbox) -> None:
 async def test_leaving_ends_what_runs() -> None:
     """A client that hangs up leaves no trial behind."""
     asked, finder = request(), Finder([Counting()])
-    async with finder.inquire(asked, derive_contract(asked), "auto", 1e12) as inquiry:
+    async with open_inquiry(finder.inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
         inquiry.add(Subject("a", "model", block(GOOD), 1))
         await asyncio.sleep(0)
     assert [task.get_name() for task in asyncio.all_tasks() if task.get_name() == "evidence"] == []
@@ -167,7 +167,7 @@ async def test_can_rank_says_whether_there_are_examples() -> None:
     """Without examples single candidates cannot be told apart."""
     for text, expected in [(ASK, True), ("def f(x: int):\n    pass", False)]:
         asked = request(text)
-        async with Finder([]).inquire(asked, derive_contract(asked), "auto", 1e12) as inquiry:
+        async with open_inquiry(Finder([]).inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
             assert inquiry.can_rank is expected
 
 

@@ -10,7 +10,7 @@ from synth.evidence.finder import Finder
 from synth.evidence.inquiry import EvidenceFinder, Ranking, Standing, Subject
 from synth.request import ChatRequest
 from tests.runtime.sandbox.boxes import PATIENT
-from tests.synth.small_evidence import SmallEvidence, code
+from tests.synth.small_evidence import SmallEvidence, code, open_inquiry
 
 ASK = 'Write `f`.\n\n```python\ndef f(n):\n    """\n    >>> f(2)\n    4\n    """\n```'
 
@@ -45,7 +45,7 @@ async def test_a_finder_ranks_what_was_added(kind: str) -> None:
     )
     request = ChatRequest(None, [{"role": "user", "content": ASK}], {})
     try:
-        async with finder.inquire(request, derive_contract(request), "auto", 1e12) as inquiry:
+        async with open_inquiry(finder.inquire(request, derive_contract(request), "auto", 1e12)) as inquiry:
             assert inquiry.can_rank
             for name, body in (("wrong", "n"), ("right", "n * n")):
                 inquiry.add(Subject(name, name, code(body), body))

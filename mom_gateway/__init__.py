@@ -1,0 +1,1 @@
+"""The package of an installed gateway: the checkout's packages and gateway.py lie in its folder."""

@@ -1,0 +1,27 @@
+"""Foreign text on a terminal."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from handlers.terminal.plain_text import join_lines, strip_controls
+
+
+@given(st.text())
+def test_nothing_commands_the_terminal(text: str) -> None:
+    """Neither ESC and its kind nor the C1 codes are left; line ends and tabs are, and all else."""
+    stripped = strip_controls(text)
+    assert not {character for character in stripped if ord(character) < 32 or 127 <= ord(character) < 160} - {
+        "\n",
+        "\t",
+    }
+    assert [each for each in stripped if each.isprintable()] == [each for each in text if each.isprintable()]
+
+
+def test_an_escape_sequence_is_harmless_letters() -> None:
+    """Its letters stay, so that it is seen that something was there."""
+    assert strip_controls("a\x1b[2J\x9b2Jb\r\n\tc") == "a[2J2Jb\n\tc"
+
+
+def test_a_line() -> None:
+    """A cause of several lines fits into one."""
+    assert join_lines(" one\n two\x1b\t three ") == "one two three"
