@@ -88,6 +88,7 @@ PRICE: Table = {
     "input": money(least=0),
     "output": money(least=0),
     "cached_input": money(least=0),
+    "cache_write": money(least=0),
 }
 
 MODEL: Table = {

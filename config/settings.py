@@ -117,11 +117,15 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """The price of a million tokens in the server's currency; `cached_input` None means the price of `input`."""
+    """The price of a million tokens in the server's currency; for tokens of the prompt cache None means as `input`.
+
+    `cached_input` is for tokens that the upstream read from its cache, `cache_write` for those that it put there.
+    """
 
     input: Decimal
     output: Decimal
     cached_input: Decimal | None = None
+    cache_write: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

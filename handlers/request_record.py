@@ -133,6 +133,8 @@ class RequestRecord:
             "attempts": sum([len(call.attempts) for call in calls]),
             "prompt_tokens": used.tokens.prompt,
             "completion_tokens": used.tokens.completion,
+            "cached_tokens": used.tokens.cached or None,
+            "cache_hits": _list_cache_hits(self.ledger) or None,
             "tokens_estimated": used.tokens.estimated or None,
             "cost": as_number(used.cost),
             "currency": None if used.cost is None else self.currency,
@@ -149,6 +151,12 @@ def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
             place = call.name if call.role in ("proposer", "direct") else f"{call.name} ({call.role})"
             failed[place] = f"{call.outcome}: {call.cause[:_CAUSE_CHARS]}" if call.cause else str(call.outcome)
     return failed
+
+
+def _list_cache_hits(ledger: Ledger) -> dict[str, float]:
+    """Return the share of its prompts that each model's upstream read from its cache, of those that report it."""
+    rates = {model: used.tokens.hit_rate for model, used in ledger.by_model().items()}
+    return {model: int(rate * 100 + 0.5) / 100 for model, rate in rates.items() if rate is not None}
 
 
 def _find_slow(calls: Sequence[Call]) -> dict[str, float]:

@@ -65,7 +65,9 @@ def _estimate_critic(request: ChatRequest, mixture: Mixture, critic: Critic, mod
 def _estimate_call(
     model: Model, prompt: int, params: Mapping[str, Any], overrides: Mapping[str, Any] | None = None
 ) -> Expense:
-    return price_tokens(Tokens(prompt, _find_limit(model, params, overrides)), model.price)
+    is_written = model.price is not None and (model.price.cache_write or 0) > model.price.input
+    tokens = Tokens(prompt, _find_limit(model, params, overrides), written=prompt if is_written else 0)
+    return price_tokens(tokens, model.price)
 
 
 def _find_limit(model: Model, params: Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> int:

@@ -136,7 +136,9 @@ def price_tokens(tokens: Tokens, price: Price | None) -> Expense:
     if price is None:
         return Expense(n_tokens)
     cached_input = price.input if price.cached_input is None else price.cached_input
-    read = (tokens.prompt - tokens.cached) * price.input + tokens.cached * cached_input
+    cache_write = price.input if price.cache_write is None else price.cache_write
+    others = tokens.prompt - tokens.cached - tokens.written
+    read = others * price.input + tokens.cached * cached_input + tokens.written * cache_write
     return Expense(n_tokens, (read + tokens.completion * price.output) / _PRICED_TOKENS)
 
 
@@ -154,9 +156,12 @@ def _count_attempt(attempt: Attempt, call: Call) -> Tokens:
     usage = attempt.usage
     prompt = _read_count(usage, "prompt_tokens")
     completion = _read_count(usage, "completion_tokens")
-    cached = min(prompt or 0, _read_cached(usage)) if usage and "prompt_tokens_details" in usage else 0
+    cached = written = 0
+    if usage and prompt and "prompt_tokens_details" in usage:
+        cached = min(prompt, _read_detail(usage, "cached_tokens"))
+        written = min(prompt - cached, _read_detail(usage, "cache_write_tokens"))
     if prompt is not None and completion is not None:
-        return Tokens(prompt, completion, cached=cached)
+        return Tokens(prompt, completion, cached=cached, written=written)
     if not attempt.sent or attempt.outcome in _FREE:
         return _NO_TOKENS
     return Tokens(
@@ -164,6 +169,7 @@ def _count_attempt(attempt: Attempt, call: Call) -> Tokens:
         _estimate_completion(attempt, call) if completion is None else completion,
         estimated=True,
         cached=cached,
+        written=written,
     )
 
 
@@ -186,9 +192,9 @@ def _read_count(usage: Mapping[str, Any] | None, name: str) -> int | None:
     return value if value is not None and value <= _MAX_COUNT else None
 
 
-def _read_cached(usage: Mapping[str, Any] | None) -> int:
-    details = usage.get("prompt_tokens_details") if usage else None
-    return (count(details, "cached_tokens") or 0) if isinstance(details, dict) else 0
+def _read_detail(usage: Mapping[str, Any], name: str) -> int:
+    details = usage.get("prompt_tokens_details")
+    return (count(details, name) or 0) if isinstance(details, dict) else 0
 
 
 def estimate_tokens(n_chars: int) -> int:

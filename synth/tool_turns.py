@@ -19,6 +19,7 @@ _MAX_MESSAGES = 64
 _MAX_FAILURE_CHARS = 160
 _MAX_RESULT_CHARS = 4000  # of a tool's result, half of them from its end
 
+_DIGITS = re.compile(r"\d+")
 _FAILURE = re.compile(
     r"Traceback \(most recent call last\)"
     r"|\b[1-9]\d* (?:failed|failures?|errors?)\b"
@@ -34,13 +35,22 @@ _FAILURE = re.compile(
 class Step:
     """One tool call of the acting model, and whether its result is a failure; None if there is no result yet.
 
-    `failure` is the line of the result that says so.
+    `failure` is the line of the result that says so, `result` the whole text.
     """
 
     name: str
     arguments: str
     has_failed: bool | None = None
     failure: str = ""
+    result: str = ""
+
+    def repeats(self, other: "Step") -> bool:
+        """Whether it is the same call with the same result; of failures only their line counts, without numbers."""
+        if (self.name, self.arguments, self.has_failed) != (other.name, other.arguments, other.has_failed):
+            return False
+        if self.has_failed:
+            return _DIGITS.sub("", self.failure) == _DIGITS.sub("", other.failure)
+        return self.result == other.result
 
 
 def find_fan_out(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
@@ -71,8 +81,10 @@ def find_stuck(messages: Sequence[Message]) -> str:
     steps = read_steps(messages, _MAX_STEPS)
     if not steps:
         return ""
+    # Running the tests again after each change is the normal course of work, although it is one call with the same
+    # arguments. So a call is only repeated if its result is the same as well: nothing has moved in between.
     last = steps[-1]
-    same = [step for step in steps if (step.name, step.arguments) == (last.name, last.arguments)]
+    same = [step for step in steps if step.repeats(last)]
     if len(same) >= _SAME_CALLS or (len(steps) > 1 and steps[-2] in same and not last.has_failed):
         return f"the same call {len(same)} times: {last.name}"
     if sum(step.has_failed is True for step in same) >= _SAME_FAILING_CALLS:
@@ -80,6 +92,9 @@ def find_stuck(messages: Sequence[Message]) -> str:
     known = [step.has_failed for step in steps if step.has_failed is not None]
     if len(known) >= _FAILURES_IN_A_ROW and all(known[-_FAILURES_IN_A_ROW:]):
         return f"{_FAILURES_IN_A_ROW} failures in a row"
+    runs = [step.has_failed for step in steps if (step.name, step.arguments) == (last.name, last.arguments)]
+    if len(runs) >= _FAILURES_IN_A_ROW and all(runs[-_FAILURES_IN_A_ROW:]):
+        return f"{_FAILURES_IN_A_ROW} failing runs in a row: {last.name}"
     return ""
 
 
@@ -98,8 +113,9 @@ def read_steps(messages: Sequence[Message], limit: int = _MAX_MESSAGES) -> list[
 def _read_step(name: str, arguments: str, result: Message | None) -> Step:
     if result is None:
         return Step(name, arguments)
-    failure = find_failure(text_of(result.get("content")))
-    return Step(name, arguments, bool(failure), failure)
+    text = text_of(result.get("content"))
+    failure = find_failure(text)
+    return Step(name, arguments, bool(failure), failure, text)
 
 
 def find_failure(result: str) -> str:

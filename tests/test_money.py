@@ -36,7 +36,8 @@ def refused(reply: Reply) -> str:
 
 async def test_every_reader_tells_the_same_cost(upstream: FakeUpstream, tmp_path: Path) -> None:
     """The reply, the stream, the log line and the trace in both its forms; cached tokens at their own price."""
-    cached = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 800}}
+    details = {"cached_tokens": 800, "cache_write_tokens": 50}
+    cached = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": details}
     upstream.script("a", *[answer("one", usage=cached), answer("both", usage=(2000, 20))] * 2)
     upstream.script("b", *[answer("two", usage=(1000, 10))] * 2)
     config = settings(priced(upstream, a=DEAR, b=CHEAP), server=Server(port=0, currency="EUR"))
@@ -48,10 +49,15 @@ async def test_every_reader_tells_the_same_cost(upstream: FakeUpstream, tmp_path
     assert (used["cost"], used["currency"], used["estimated"]) == (0.0269, "EUR", False)
     assert {name: each["cost"] for name, each in used["models"].items()} == {"a": 0.0258, "b": 0.0011}
     assert streamed.events[-2]["usage"]["mom"] == used
+    counts = ("cached_tokens", "cache_write_tokens", "cache_hit_rate")
+    assert [used["models"]["a"][name] for name in counts] == [800, 50, 0.267]  # of 3,000, the critic's with them
+    assert "cached_tokens" not in used["models"]["b"]
     (line, _) = [line for line in log if line["event"] == "request"]
     assert (line["cost"], line["currency"]) == (0.0269, "EUR")
+    assert (line["cached_tokens"], line["cache_hits"]) == (800, {"a": 0.27})
     trace = json.loads((tmp_path / f"{reply.json['id']}.json").read_text())
     assert (trace["ledger"]["cost"], trace["ledger"]["currency"]) == (0.0269, "EUR")
+    assert [call["cached_tokens"] for call in trace["calls"]] == [800, 0, 0]
     assert sorted(call["cost"] for call in trace["calls"]) == [0.0011, 0.0038, 0.022]
     page = (tmp_path / f"{reply.json['id']}.md").read_text()
     assert "- cost: 0.026900 EUR" in page

@@ -25,6 +25,7 @@ from upstream.openai.quirks import ModelQuirks, fit
 from upstream.openai.refusals import find_quirks
 from upstream.openai.stream_assembler import HeldChunks, StreamAssembler
 from upstream.openai.unopened_thought import ThoughtOpener, restore_opening
+from upstream.prompt_cache import CacheStyle, prepare_for_cache
 from upstream.redact import redact, secrets_of
 from upstream.retry_policy import RetryBudget
 
@@ -50,6 +51,7 @@ class Route:
     budget: RetryBudget
     quirks: ModelQuirks
     clock: Callable[[], float]
+    cache_style: CacheStyle = CacheStyle.NONE
 
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
@@ -299,7 +301,8 @@ def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
     quirks = (*route.quirks.all(), *call.quirks)
-    messages, fields = fit(quirks, call.messages, {"model": model.model, **params, **extra})
+    prepared = prepare_for_cache(route.cache_style, call.messages, {"model": model.model, **params, **extra}, quirks)
+    messages, fields = fit(quirks, *prepared)
     return ChatRequest(messages, fields, route.headers, dialect_of(model))
 
 

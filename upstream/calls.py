@@ -45,13 +45,19 @@ class Attempt:
 class Tokens:
     """Token counts of one or several attempts; `estimated` if an upstream did not report them.
 
-    `cached` are the prompt's tokens that the upstream read from its prompt cache.
+    `cached` are the prompt's tokens that the upstream read from its prompt cache, `written` those that it put there.
     """
 
     prompt: int = 0
     completion: int = 0
     estimated: bool = False
     cached: int = 0
+    written: int = 0
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of the prompt that came from the cache; None if the upstream reports no use of a cache."""
+        return self.cached / self.prompt if self.prompt and (self.cached or self.written) else None
 
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(
@@ -59,6 +65,7 @@ class Tokens:
             self.completion + other.completion,
             self.estimated or other.estimated,
             self.cached + other.cached,
+            self.written + other.written,
         )
 
 

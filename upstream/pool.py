@@ -28,6 +28,7 @@ from upstream.http.timeouts import Timeouts
 from upstream.openai.conversation import Message
 from upstream.openai.quirks import Quirk, QuirkMemory
 from upstream.openai.stream_assembler import StreamAssembler
+from upstream.prompt_cache import find_style
 from upstream.retry_policy import RetryBudget
 from upstream.retrying import Retrying
 
@@ -103,7 +104,8 @@ class Pool:
         upstream, shared, budget = self._upstreams[key]
         slots, breaker = Slots(model.max_concurrency), self._breakers[key, model.model]
         quirks = self._quirks.of(model)
-        return Route(upstream, headers_of(model), slots, shared, breaker, budget, quirks, self.clock)
+        style = find_style(model)
+        return Route(upstream, headers_of(model), slots, shared, breaker, budget, quirks, self.clock, style)
 
     async def close(self) -> None:
         """Close every connection. Running calls fail; cancel them first."""

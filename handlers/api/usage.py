@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from config.settings import Server
-from handlers.request_record import as_number
+from handlers.request_record import as_number, rounded
 from synth.events import Answered, DecidedBy, Finished
 from synth.ledger import Ledger, estimate_prompt_tokens, estimate_tokens
 from synth.normalize import count
@@ -28,10 +28,16 @@ def build_usage(finished: Finished, ledger: Ledger, request: ChatRequest, server
         "author": first.author,
         "calls": used.n_calls,
         **_token_counts(used.tokens),
+        **_cache_counts(used.tokens),
         "estimated": used.tokens.estimated,
         **_cost_fields(used.cost, currency=server.currency),
         "models": {
-            name: {"calls": each.n_calls, **_token_counts(each.tokens), **_cost_fields(each.cost)}
+            name: {
+                "calls": each.n_calls,
+                **_token_counts(each.tokens),
+                **_cache_counts(each.tokens),
+                **_cost_fields(each.cost),
+            }
             for name, each in ledger.by_model().items()
         },
     }
@@ -47,6 +53,18 @@ def _token_counts(tokens: Tokens) -> dict[str, int]:
         "prompt_tokens": tokens.prompt,
         "completion_tokens": tokens.completion,
         "total_tokens": tokens.prompt + tokens.completion,
+    }
+
+
+def _cache_counts(tokens: Tokens) -> dict[str, Any]:
+    """Return the prompt's tokens read from and written to the upstream's cache; {} if it reports no use of one."""
+    rate = tokens.hit_rate
+    if rate is None:
+        return {}
+    return {
+        "cached_tokens": tokens.cached,
+        "cache_write_tokens": tokens.written,
+        "cache_hit_rate": rounded(rate),
     }
 
 

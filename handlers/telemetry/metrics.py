@@ -66,12 +66,21 @@ class Metrics:
         self._first_byte_s = Histogram("mom_first_byte_seconds", "Time to an attempt's first byte", _SECONDS, "model")
         self._tokens = Counter("mom_tokens", "Tokens used", "model", "kind")
         self._cached = Counter("mom_cached_tokens", "Prompt tokens that the upstream served from its cache", "model")
+        self._written = Counter("mom_cache_write_tokens", "Prompt tokens that the upstream wrote to its cache", "model")
         self._cost = Counter("mom_cost", "Money spent, in server.currency", "model")
         self._metrics = [each for each in vars(self).values() if isinstance(each, Counter | Histogram)]
 
     def families(self) -> list[Metric]:
         """Return the current samples of every metric."""
-        return [each.family() for each in self._metrics]
+        return [*(each.family() for each in self._metrics), self._hit_rates()]
+
+    def _hit_rates(self) -> Metric:
+        """Return the share of each model's prompts that came from its upstream's cache, of models that report any."""
+        help_text = "Share of the prompt tokens since the start that the upstream served from its cache"
+        family = GaugeMetricFamily("mom_cache_hit_ratio", help_text, labels=["model"])
+        for (model,), cached in self._cached.items():
+            family.add_metric([model], cached / self._tokens[model, "prompt"])
+        return family
 
     def count_request(self, record: RequestRecord, seconds: float) -> None:
         """Count a request that has ended, however it ended. Of requests other than chat only an error is counted."""
@@ -120,6 +129,8 @@ class Metrics:
         self._tokens[model, "completion"] += tokens.completion
         if tokens.cached:
             self._cached[model,] += tokens.cached
+        if tokens.written:
+            self._written[model,] += tokens.written
         if call.model.price is not None:
             self._cost[model,] += price_tokens(tokens, call.model.price).cost
         for attempt in call.attempts:

@@ -106,6 +106,7 @@ class TraceCollector:
             ledger=schema.Totals(
                 prompt_tokens=used.tokens.prompt,
                 completion_tokens=used.tokens.completion,
+                cached_tokens=used.tokens.cached,
                 estimated=used.tokens.estimated,
                 cost=as_number(used.cost),
                 currency=record.currency,
@@ -123,6 +124,7 @@ class TraceCollector:
             ended_s=self._since_start(call.ended),
             prompt_tokens=tokens.prompt,
             completion_tokens=tokens.completion,
+            cached_tokens=tokens.cached,
             estimated=tokens.estimated,
             cost=as_number(compute_cost(call)),
             attempts=[self._attempt(attempt) for attempt in call.attempts],

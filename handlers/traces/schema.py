@@ -195,6 +195,7 @@ class Call(Struct):
     ended_s: float | None = None
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     estimated: bool = False
     cost: float | None = None
     attempts: list[Attempt] = field(default_factory=list)
@@ -205,6 +206,7 @@ class Totals(Struct):
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     estimated: bool = False
     cost: float | None = None
     currency: str = ""

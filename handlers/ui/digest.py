@@ -35,6 +35,7 @@ class CallDigest:
     seconds: float | None
     prompt_tokens: int
     completion_tokens: int
+    cached_tokens: int
     estimated: bool
     cost: Decimal | None
 
@@ -206,6 +207,7 @@ def _call(call: Call) -> CallDigest:
         seconds=None if started is None or ended is None else max(0.0, ended - started),
         prompt_tokens=call.prompt_tokens,
         completion_tokens=call.completion_tokens,
+        cached_tokens=call.cached_tokens,
         estimated=call.estimated,
         cost=None if cost is None else Decimal(str(cost)),
     )

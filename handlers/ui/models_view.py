@@ -18,6 +18,7 @@ from handlers.ui.statistics import (
     ModelStatistics,
     Usage,
     compute_statistics,
+    divide,
     select_failures,
 )
 from upstream.openai.quirks import Quirk
@@ -146,6 +147,7 @@ def _used(usage: Usage) -> dict[str, Any]:
         "n_calls": usage.n_calls,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
+        "cached": percent(divide(usage.cached_tokens, usage.prompt_tokens)) if usage.cached_tokens else "",
         "estimated": usage.estimated,
         "cost": describe_cost(usage),
     }

@@ -22,6 +22,7 @@ class Usage:
     n_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
     estimated: bool = False
     cost: dict[str, Decimal] = field(default_factory=dict)
     n_unpriced: int = 0
@@ -31,6 +32,7 @@ class Usage:
         self.n_calls += 1
         self.prompt_tokens += call.prompt_tokens
         self.completion_tokens += call.completion_tokens
+        self.cached_tokens += call.cached_tokens
         self.estimated = self.estimated or call.estimated
         if call.cost is None:
             self.n_unpriced += 1

@@ -16,7 +16,7 @@ from synth.request import Message, answers_tool_call
 from synth.run import Run
 from upstream.calls import Call, Role
 from upstream.errors import CallError, Kind
-from upstream.openai.conversation import Conversation
+from upstream.openai.conversation import Conversation, add_message
 
 _REVISION = """\
 Your reply cannot be used: {finding}.
@@ -221,5 +221,5 @@ def _show_finding(messages: Sequence[Message], draft: Completion, finding: str) 
     text = draft.text + ("\n" + json.dumps(calls) if calls else "")
     return Conversation.of(messages).continue_with(
         {"role": "assistant", "content": text},
-        {"role": "user", "content": _REVISION.replace("{finding}", finding)},
+        add_message(_REVISION.replace("{finding}", finding)),
     )

@@ -17,7 +17,7 @@ from synth.request import Message
 from synth.run import Run
 from upstream.calls import Call
 from upstream.errors import CallError, Kind
-from upstream.openai.conversation import Conversation
+from upstream.openai.conversation import Conversation, add_message
 
 
 async def finish_draft(run: Run, assignment: Assignment, written: Written, verify: Verify | None) -> Answered:
@@ -112,6 +112,6 @@ def _revision_call(run: Run, assignment: Assignment, written: Written, defects: 
     answer, drafting = written.answer, written.call
     messages = Conversation.of(drafting.messages).continue_with(
         {"role": "assistant", "content": answer.completion.text},
-        {"role": "user", "content": review.build_revision_request(defects)},
+        add_message(review.build_revision_request(defects)),
     )
     return run.call(answer.author, assignment.role, messages, params=drafting.params, overrides=assignment.overrides)

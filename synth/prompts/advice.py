@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from synth.request import ChatRequest, Message, text_of
 from synth.tool_turns import Step, read_steps
-from upstream.openai.conversation import Conversation
+from upstream.openai.conversation import Conversation, add_message
 from upstream.openai.quirks import TOOL_FIELDS
 from upstream.openai.wire import TOKEN_LIMITS, find_token_limit
 
@@ -54,7 +54,7 @@ def ask_for_advice(request: ChatRequest, max_tokens: int) -> ChatRequest:
     params = {name: value for name, value in request.params.items() if name not in left_out}
     fields = {"words": _quote_user(request.messages), "course": _describe_course(request.messages)}
     text = _FIELD.sub(lambda field: fields[field[1]], _REQUEST)
-    messages = Conversation([{"role": "user", "content": text}])
+    messages = Conversation([add_message(text)])
     return replace(request, messages=messages, params={**params, "max_tokens": limit})
 
 

@@ -1,5 +1,6 @@
 """Tokens and costs of calls."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from config.settings import Model, Price
 from synth.ledger import Expense, Ledger, compute_cost, count_tokens, price_tokens
-from upstream.calls import Attempt, Call
+from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
 
 PRICE = Price(Decimal(3), Decimal(15), Decimal("0.3"))
@@ -70,6 +71,15 @@ def stated(prompt: Any, completion: Any, cached: Any = None, **fields: Any) -> A
 def test_reported_tokens_are_priced(tried: Attempt, cost: str) -> None:
     """To the digit; cached tokens at their own price, and never more of them than the prompt has."""
     assert compute_cost(call(tried)) == Decimal(cost)
+
+
+def test_tokens_written_to_a_cache_have_a_price_of_their_own() -> None:
+    """Anthropic charges more for them than for others; without a price of their own they cost like others."""
+    tokens = Tokens(1_000_000, 0, cached=600_000, written=300_000)
+    price = Price(Decimal(10), Decimal(0), Decimal(1), Decimal("12.5"))
+    assert price_tokens(tokens, price).cost == Decimal("5.35")  # 100k at 10, 600k at 1, 300k at 12.5
+    assert price_tokens(tokens, replace(price, cache_write=None)).cost == Decimal("4.6")
+    assert (tokens.hit_rate, Tokens(10).hit_rate, Tokens(10, written=10).hit_rate) == (0.6, None, 0.0)
 
 
 def test_cached_tokens_cost_like_others_without_a_price_of_their_own() -> None:

@@ -48,13 +48,38 @@ def reason(messages: Messages, fan_out: Any, n: int = 1) -> tuple[bool, str]:
             work(step(1, x=1, result=FAILED), step(2, "read"), step(3, x=1, result=FAILED)),
             "the same failing call again: run",
         ),
+        (
+            work(step(1, "edit", "Error: not found"), step(2, "edit", "Error: not found")),
+            "the same failing call again: edit",
+        ),
+        (work(step(1, result="2 failed"), step(2, "edit"), step(3, result="FAILED b"), step(4, "edit", x=1)), ""),
+        (
+            work(
+                step(1), step(2, "edit"), step(3, result="2 passed"), step(4, "edit", x=1), step(5, result="3 passed")
+            ),
+            "",
+        ),
+        (
+            work(
+                step(1, result="FAILED a"),
+                step(2, "edit"),
+                step(3, result="FAILED b"),
+                step(4, "edit", x=1),
+                step(5, result="FAILED c"),
+            ),
+            "3 failing runs in a row: run",
+        ),
+        (
+            work(step(1, result="2 failed in 0.31s"), step(2, "edit"), step(3, result="2 failed in 0.29s")),
+            "the same failing call again: run",
+        ),
         (work(*[step(n, x=n, result=FAILED) for n in range(3)]), "3 failures in a row"),
         (work(*[step(n, x=n, result=FAILED) for n in range(3)], step(4, x=4)), ""),
         ([*work(*[step(n, x=n, result=FAILED) for n in range(3)]), {"role": "assistant", "content": "?"}, USER], ""),
     ],
 )
 def test_stuck_work_is_recognised(messages: Messages, stuck: str) -> None:
-    """Repeated calls, repeated failing calls, failures in a row; a new turn of the user begins anew."""
+    """Calls that repeat a result, failures in a row, or of one call; not tests that are run again after each edit."""
     assert find_stuck(messages) == stuck
 
 

@@ -14,7 +14,8 @@ from tests.running import Gateway, model, running, settings
 THINKING = {"type": "thinking", "thinking": "Hm.", "signature": "sig"}
 CALL = {"type": "tool_use", "id": "toolu_1", "name": "look", "input": {"path": "a.py"}}
 USAGE = {"input_tokens": 3, "cache_read_input_tokens": 5, "cache_creation_input_tokens": 2, "output_tokens": 7}
-TOOL = {"name": "look", "description": "d", "input_schema": {"type": "object"}, "cache_control": {"type": "ephemeral"}}
+MARK = {"cache_control": {"type": "ephemeral"}}
+TOOL = {"name": "look", "description": "d", "input_schema": {"type": "object"}, **MARK}
 
 
 @dataclass
@@ -115,10 +116,10 @@ async def test_a_chat_client_is_answered_by_messages(stream: bool) -> None:
             stream_options={"include_usage": True},
         )
     (body,) = fake.bodies
-    assert body["system"] == [{"type": "text", "text": "Be brief."}]
-    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Why?"}]}]
+    assert body["system"] == [{"type": "text", "text": "Be brief.", **MARK}]
+    assert body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Why?", **MARK}]}]
     assert (body["max_tokens"], body["stop_sequences"]) == (8192, ["END"])
-    assert body["tools"] == [{"name": "look", "input_schema": {"type": "object"}}]
+    assert body["tools"] == [{"name": "look", "input_schema": {"type": "object"}, **MARK}]
     assert not body.keys() & {"stop", "stream_options", "n"}
     assert (fake.headers[0]["x-api-key"][:9], fake.headers[0]["anthropic-version"]) == ("sk-canary", "2023-06-01")
     assert "Authorization" not in fake.headers[0]

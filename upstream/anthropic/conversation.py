@@ -20,6 +20,7 @@ from upstream.anthropic.blocks import (
     parts_from_blocks,
     unpack_opaque,
 )
+from upstream.openai.conversation import ExtendedMessage
 
 Message = Mapping[str, Any]
 
@@ -44,6 +45,34 @@ class NativeMessage(dict[str, Any]):
         super().__init__(fields)
         self.originals = originals
         self.request: Mapping[str, Any] | None = None
+
+    def in_blocks(self) -> "NativeMessage":
+        """Return the message with the text of its originals in blocks, as it is with a breakpoint in it."""
+        copy = NativeMessage(self, tuple(map(_put_in_blocks, self.originals)))
+        copy.request = self.request
+        return copy
+
+    def mark(self, fields: Mapping[str, Any], mark: Mapping[str, Any]) -> "NativeMessage":
+        """Return a copy with these fields, and with `mark` on the last block that it is sent as."""
+        marked = [_mark_content(original, "content", mark) for original in self.originals[-1:]]
+        copy = NativeMessage(fields, (*self.originals[:-1], *marked))
+        copy.request = self.request
+        if self.request is not None and not self.originals:
+            copy.request = _mark_content(self.request, "system", mark)
+        return copy
+
+
+def _put_in_blocks(message: Message) -> Message:
+    content = message.get("content")
+    return {**message, "content": list(list_blocks(content, "content"))} if content else message
+
+
+def _mark_content(holder: Mapping[str, Any], name: str, mark: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a message, or a request, with a mark on the last block of its content, unless that is empty."""
+    blocks = list_blocks(holder.get(name), name)
+    if not blocks or blocks[-1].get("text") == "":
+        return holder
+    return {**holder, name: [*blocks[:-1], {**blocks[-1], "cache_control": mark}]}
 
 
 def read_conversation(body: Mapping[str, Any]) -> list[NativeMessage]:
@@ -176,20 +205,29 @@ def write_conversation(messages: Iterable[Message]) -> tuple[list[dict[str, Any]
     system: list[dict[str, Any]] = []
     found: list[dict[str, Any]] = []
     for message in messages:
-        role = message.get("role")
-        if isinstance(message, NativeMessage):
-            if message.request is not None:
-                system += _original_system(message.request)
-            found += [dict(original) for original in message.originals]
-        elif role in ("system", "developer") and not found:
-            system += blocks_from_content(message.get("content"))
-        elif role == "assistant":
-            _append(found, "assistant", write_assistant(message))
-        elif role in ("tool", "function"):
-            _append(found, "user", [_tool_result(message)])
-        else:
-            _append(found, "user", blocks_from_content(message.get("content")))
+        if not isinstance(message, ExtendedMessage):
+            _write_message(message, system, found)
+            continue
+        if message.base is not None:
+            _write_message(message.base, system, found)
+        _append(found, "user", [{"type": "text", "text": block} for block in message.blocks])
     return system, found
+
+
+def _write_message(message: Message, system: list[dict[str, Any]], found: list[dict[str, Any]]) -> None:
+    role = message.get("role")
+    if isinstance(message, NativeMessage):
+        if message.request is not None:
+            system += _original_system(message.request)
+        found += [dict(original) for original in message.originals]
+    elif role in ("system", "developer") and not found:
+        system += blocks_from_content(message.get("content"))
+    elif role == "assistant":
+        _append(found, "assistant", write_assistant(message))
+    elif role in ("tool", "function"):
+        _append(found, "user", [_tool_result(message)])
+    else:
+        _append(found, "user", blocks_from_content(message.get("content")))
 
 
 def _original_system(request: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -207,11 +245,15 @@ def _append(found: list[dict[str, Any]], role: str, blocks: list[dict[str, Any]]
 
 
 def _tool_result(message: Message) -> dict[str, Any]:
-    return {
+    """Return the result's block. A breakpoint inside belongs to the block itself: nested ones are not heeded."""
+    blocks = blocks_from_content(message.get("content"))
+    result = {
         "type": "tool_result",
         "tool_use_id": message.get("tool_call_id") or message.get("name") or "",
-        "content": blocks_from_content(message.get("content")),
+        "content": [{name: value for name, value in block.items() if name != "cache_control"} for block in blocks],
     }
+    marks = [block["cache_control"] for block in blocks if "cache_control" in block]
+    return {**result, "cache_control": marks[-1]} if marks else result
 
 
 def write_assistant(message: Message) -> list[dict[str, Any]]:

@@ -47,19 +47,23 @@ _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 def encode_request(messages: Sequence[Message], fields: Mapping[str, Any], *, counts: bool = False) -> bytes:
     """Return the JSON body for messages and further fields of Chat Completions; `counts` leaves out the limit."""
+    # In the order in which the provider caches: tools, system, messages. So a request begins byte for byte as the one
+    # of the turn before, whatever its other fields are.
     system, conversation = write_conversation(messages)
     client = _client_body(messages)
-    body: dict[str, Any] = {name: client[name] for name in _FROM_CLIENT if client.get(name) is not None}
+    body = _write_tools(fields, client)
+    if system:
+        body["system"] = system
+    body["messages"] = conversation
+    body |= _write_tool_choice(fields)
+    body |= {name: client[name] for name in _FROM_CLIENT if client.get(name) is not None}
     body |= {name: value for name, value in fields.items() if name not in _CHAT_ONLY}
     if not counts:
         body["max_tokens"] = _limit(fields)
-    body["messages"] = conversation
-    if system:
-        body["system"] = system
     stops = fields.get("stop")
     if stops:
         body["stop_sequences"] = [stops] if isinstance(stops, str) else stops
-    body |= _write_tools(fields, client) | _write_output(fields)
+    body |= _write_output(fields)
     return json_codec.encode(body)
 
 
@@ -79,9 +83,13 @@ def _write_tools(fields: Mapping[str, Any], client: Mapping[str, Any]) -> dict[s
         return {}
     own = client.get("tools") or ()
     originals = {tool.get("name"): tool for tool in own if isinstance(tool, dict) and "input_schema" in tool}
-    functions = [tool.get("function") or {} for tool in tools]
-    written = [originals.get(function.get("name")) or _write_tool(function) for function in functions]
-    found: dict[str, Any] = {"tools": written}
+    return {"tools": [_write_tool(tool, originals) for tool in tools]}
+
+
+def _write_tool_choice(fields: Mapping[str, Any]) -> dict[str, Any]:
+    if not fields.get("tools"):
+        return {}
+    found: dict[str, Any] = {}
     choice = fields.get("tool_choice")
     parallel = fields.get("parallel_tool_calls")
     if isinstance(choice, dict):
@@ -93,7 +101,14 @@ def _write_tools(fields: Mapping[str, Any], client: Mapping[str, Any]) -> dict[s
     return found
 
 
-def _write_tool(function: Mapping[str, Any]) -> dict[str, Any]:
+def _write_tool(tool: Mapping[str, Any], originals: Mapping[Any, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """Return a tool as the Messages client sent it, or else translated, with the breakpoint that it carries."""
+    function = tool.get("function") or {}
+    written = originals.get(function.get("name")) or _translate_tool(function)
+    return {**written, "cache_control": tool["cache_control"]} if tool.get("cache_control") else written
+
+
+def _translate_tool(function: Mapping[str, Any]) -> dict[str, Any]:
     schema = function.get("parameters") or {"type": "object", "properties": {}}
     described = {"description": function["description"]} if function.get("description") else {}
     return {"name": function.get("name"), **described, "input_schema": schema}

@@ -1,5 +1,6 @@
 """Encodes the messages of a request once for all models that read them. Pure."""
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ class Conversation(list[Message]):
     def __init__(self, messages: Iterable[Message], encoded: Iterable[bytes] = ()) -> None:
         super().__init__(messages)
         self._encoded = list(encoded)
+        self._digest: bytes | None = None
 
     @classmethod
     def of(cls, messages: Iterable[Message]) -> "Conversation":
@@ -28,6 +30,19 @@ class Conversation(list[Message]):
         """Return a conversation of the first `keep` messages (None: all) and these."""
         begin = self[:keep]
         return Conversation([*begin, *messages], self._parts()[: len(begin)])
+
+    def digest_beginning(self) -> bytes:
+        """Return a digest of the messages up to the user's first one: the same on every turn of a conversation."""
+        if self._digest is None:
+            self._digest = hashlib.blake2b(b",".join(self._list_beginning()), digest_size=16).digest()
+        return self._digest
+
+    def _list_beginning(self) -> list[bytes]:
+        for position, message in enumerate(self):
+            if message.get("role") == "user":
+                base = message.base if isinstance(message, ExtendedMessage) else None
+                return [*self._parts()[:position], self._parts()[position] if base is None else encode(base)]
+        return self._parts()
 
     def items_json(self) -> bytes:
         """Return the messages as JSON, with commas between them: an array without its brackets."""
@@ -43,20 +58,44 @@ class Conversation(list[Message]):
         return self._encoded
 
 
+class ExtendedMessage(dict[str, Any]):
+    """A message with text of the gateway's own at its end, which the conversation will not have on the next turn.
+
+    As a dict it is the whole message, as every upstream takes it. `base` is the message without the text, None if all
+    of it was added. `blocks` are the added texts.
+    """
+
+    __slots__ = ("base", "blocks")
+
+    def __init__(self, fields: Mapping[str, Any], base: Message | None, blocks: tuple[str, ...]) -> None:
+        super().__init__(fields)
+        self.base = base
+        self.blocks = blocks
+
+
+def add_message(text: str) -> ExtendedMessage:
+    """Return a user's message of the gateway's own."""
+    return ExtendedMessage({"role": "user", "content": text}, None, (text,))
+
+
 def append_block(messages: Iterable[Message], block: str) -> Conversation:
     """Return the conversation with a block of text at its end.
 
     If the last message is the user's, the block becomes part of it, because strict chat templates want turns to
     alternate; otherwise it is a user message of its own.
     """
+    # A prompt cache compares beginnings, so nothing in front of the block may change: text stays a string that the
+    # block continues, and parts stay a list with one more. Upstreams that want breakpoints in the prompt need to know
+    # where the client's own text ends (upstream/prompt_cache.py), hence ExtendedMessage.
     before = Conversation.of(messages)
-    if before and before[-1].get("role") == "user":
-        last = before[-1]
-        content = last.get("content")
-        if isinstance(content, str):
-            return before.continue_with({**last, "content": f"{content}\n\n{block}"}, keep=-1)
-        if isinstance(content, list):
-            return before.continue_with(
-                {**last, "content": [*content, {"type": "text", "text": f"\n\n{block}"}]}, keep=-1
-            )
-    return before.continue_with({"role": "user", "content": block})
+    last = before[-1] if before else {}
+    content = last.get("content")
+    if last.get("role") != "user" or not isinstance(content, str | list):
+        return before.continue_with(add_message(block))
+    longer = f"{content}\n\n{block}" if isinstance(content, str) else [*content, _text_part(f"\n\n{block}")]
+    base, blocks = (last.base, last.blocks) if isinstance(last, ExtendedMessage) else (last, ())
+    return before.continue_with(ExtendedMessage({**last, "content": longer}, base, (*blocks, block)), keep=-1)
+
+
+def _text_part(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}

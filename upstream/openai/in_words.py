@@ -51,7 +51,7 @@ def replace_media(messages: Sequence[Message]) -> Sequence[Message]:
 
 def _replace_parts(message: Message) -> Message:
     content = message.get("content")
-    if not isinstance(content, list):
+    if not isinstance(content, list) or not any(map(is_media, content)):
         return message
     return {**message, "content": [_note(part) if is_media(part) else part for part in content]}
 

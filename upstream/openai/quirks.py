@@ -84,6 +84,8 @@ class Quirk:
         """Return the line for this model in config.yaml that makes it permanent; "" if there is none."""
         if self.action in (Action.DROP, Action.DROP_VALUE, Action.KEEP_VALUE, Action.DROP_BESIDE):
             return f"drop: [{self.name}]"
+        if self.name == "cache_control":
+            return "drop: [cache_control]"
         if self.action is Action.RENAME:
             return f"rename: {{{self.name}: {self.value}}}"
         return f"params: {{{self.name}: {self.value}}}" if self.action is Action.CAP else ""

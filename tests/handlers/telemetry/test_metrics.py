@@ -20,7 +20,8 @@ from tests.running import Gateway, Reply, ask, model, running, settings
 
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 PRICE = Price(Decimal(3), Decimal(15), Decimal("0.3"))
-CACHED = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 800}}
+DETAILS = {"cached_tokens": 800, "cache_write_tokens": 100}
+CACHED = {"prompt_tokens": 1000, "completion_tokens": 10, "prompt_tokens_details": DETAILS}
 
 
 class Scrape:
@@ -79,6 +80,9 @@ async def test_the_sums_equal_the_ledger(upstream: FakeUpstream) -> None:
     for kind in ("prompt", "completion"):
         assert found.sum("mom_tokens_total", kind=kind) == sum(each[f"{kind}_tokens"] for each in used)
     assert found.sum("mom_cached_tokens_total", model="a") == 800
+    assert found.sum("mom_cache_write_tokens_total", model="a") == 100
+    n_prompt = found.sum("mom_tokens_total", model="a", kind="prompt")
+    assert found.sum("mom_cache_hit_ratio", model="a") == pytest.approx(800 / n_prompt)
     assert found.sum("mom_cost_total") == pytest.approx(sum(each["cost"] for each in used))
     assert found.sum("mom_cost_today") == pytest.approx(found.sum("mom_cost_total"))
     assert found.sum("mom_reply_bytes_total") == sum(len(reply.raw) for reply in replies)
