@@ -89,7 +89,8 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
         return settings
 
     logs.configure(debug=getattr(options, "debug", False), quiet=command is not commands.SERVE)
-    invocation = commands.Invocation(options, config, os.environ, read, _models_dir(), is_installed=is_installed)
+    is_shipped = is_installed and config.resolve() == shipped.resolve()
+    invocation = commands.Invocation(options, config, os.environ, read, _models_dir(), is_shipped=is_shipped)
     try:
         return command.load().run(invocation) if command is not commands.SERVE else _run_serve(invocation)
     except ConfigError as error:
@@ -104,8 +105,8 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
 
 def _run_serve(invocation: commands.Invocation) -> int:
     settings = invocation.read_settings()
-    if invocation.is_installed and invocation.config.parent.resolve() == Path(__file__).resolve().parent:
-        print(f"No configuration of your own was found; using {invocation.config}.", flush=True)
+    if invocation.is_shipped:
+        print(f"No config.yaml was found; using {invocation.config}. `mom-gateway init` writes one.", flush=True)
     trace_dir = invocation.options.debug_requests
     return asyncio.run(
         serve(settings, read=invocation.read_settings, models_dir=invocation.models_dir, trace_dir=trace_dir)

@@ -6,7 +6,7 @@ A dialect writes requests and translates replies; HTTP, retries, time-outs, quir
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
-from config.settings import Model
+from config.settings import Model, UpstreamApi
 from upstream.anthropic.wire import MessagesReply, encode_request
 from upstream.openai import wire
 from upstream.openai.conversation import Message
@@ -85,9 +85,9 @@ class TokenCountDialect(MessagesDialect):
 
 CHAT: Dialect = ChatDialect()
 TOKEN_COUNT: Dialect = TokenCountDialect()
-_DIALECTS: Mapping[str, Dialect] = {"chat": CHAT, "messages": MessagesDialect()}
+DIALECTS: Mapping[UpstreamApi, Dialect] = {"chat": CHAT, "messages": MessagesDialect()}
 
 
 def dialect_of(model: Model) -> Dialect:
     """Return the dialect in which a model is asked."""
-    return _DIALECTS[model.api]
+    return DIALECTS[model.api]

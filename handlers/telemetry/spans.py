@@ -30,7 +30,7 @@ TRACE_CONTEXT = ("traceparent", "tracestate")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _MAX_CHARS = 256
 # OpenTelemetry's provider names where they differ from ours. Without a provider: some OpenAI-compatible service.
-_PROVIDERS = {"google": "gcp.gemini", "mistral": "mistral_ai", None: "openai"}
+_PROVIDERS = {"google": "gcp.gemini", "mistral": "mistral_ai", "xai": "x_ai", None: "openai"}
 _WHOLE = {"max_tokens": "max_tokens", "max_completion_tokens": "max_tokens", "seed": "seed", "n": "choice.count"}
 _REAL = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 

@@ -26,7 +26,8 @@ class Invocation:
 
     `config` is the file of `--config`, or the one found without it. `read_settings` reads it with the variables of the
     `.env` beside it; ConfigError if it has mistakes. `environ` is the environment of the process, from then on with
-    those variables. `models_dir` is the folder of weights. `is_installed`: not run from a checkout.
+    those variables. `models_dir` is the folder of weights. `is_shipped`: `config` is
+    the file inside an installed package.
     """
 
     options: argparse.Namespace
@@ -34,7 +35,7 @@ class Invocation:
     environ: Mapping[str, str]
     read_settings: Callable[[], Settings]
     models_dir: Path
-    is_installed: bool
+    is_shipped: bool
 
 
 class CommandModule(Protocol):
@@ -67,7 +68,9 @@ DOCTOR = Command("doctor", "check the configuration and ask every model", "handl
 
 ASK = Command("ask", "ask a running gateway a question", "handlers.terminal.ask")
 
-COMMANDS: tuple[Command, ...] = (SERVE, DOCTOR, ASK)
+INIT = Command("init", "write config.yaml and .env for the keys and servers that are there", "handlers.terminal.init")
+
+COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK)
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 

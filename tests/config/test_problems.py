@@ -209,7 +209,7 @@ WHOLE = (
         f"models: [{A}]\nmixtures: {{name: m}}\naliases: {{x: m}}",
         "mixtures: must be a list, is a mapping: begin each entry with a dash",
     ),
-    ("models: [{name: opnai}]", "together, ollama, lmstudio, vllm, embedded): did you mean openai?"),
+    ("models: [{name: opnai}]", "huggingface, ollama, lmstudio, vllm, embedded): did you mean openai?"),
     ("models: [{name: smollm2-135m}]", "vllm, embedded): an embedded model has provider: embedded"),
     ("models: [{name: '${W}'}]", "lmstudio, vllm, embedded)"),
     ("models: [{name: vllm, model: m}]", "models[0].base_url: is the gateway's own address, port 8000: it would call"),

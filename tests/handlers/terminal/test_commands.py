@@ -68,7 +68,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["--offline"], "--offline requires --doctor"),
         (["--nonsense"], "unrecognized arguments: --nonsense"),
         (["dcotor"], "'dcotor' is not a command: did you mean doctor?"),
-        ([""], "'' is not a command (commands: serve, doctor"),
+        ([""], "'' is not a command (commands: serve, init"),
         (["doctor", "serve"], "unrecognized arguments: serve"),
     ],
 )

@@ -29,7 +29,7 @@ def client_url(*arguments: str, read: Callable[[], Settings] = unreadable, **env
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     options = parser.parse_args(arguments)
-    invocation = Invocation(options, Path("config.yaml"), environ, read, Path("models"), is_installed=False)
+    invocation = Invocation(options, Path("config.yaml"), environ, read, Path("models"), is_shipped=False)
     return open_client(invocation).url
 
 

@@ -14,7 +14,7 @@ from config.providers import PROVIDERS
 from config.settings import Model, Secret
 from tests.running import model
 from upstream.doctor.diagnosis import Circumstances, explain, guess_base_urls, is_without_network
-from upstream.doctor.model_list import parse_model_ids
+from upstream.doctor.model_list import parse_model_list
 from upstream.errors import CallError, Kind
 from upstream.openai.error_replies import read_error
 
@@ -253,4 +253,4 @@ def test_guesses(base_url: str, meant: str) -> None:
 )
 def test_bodies_that_are_no_list(body: bytes) -> None:
     """Ids with control characters are ignored as well."""
-    assert parse_model_ids(body) is None
+    assert parse_model_list(body).ids == ()

@@ -1,5 +1,7 @@
 """The list of models of an upstream; asking for it never fails."""
 
+import json
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
@@ -7,9 +9,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from config.settings import Secret
+from config.settings import Price, Secret
 from tests.fakes.aioresponses_compat import MendedResponses
-from upstream.doctor.model_list import fetch_model_ids
+from upstream.doctor.model_list import fetch_model_ids, fetch_model_list, parse_model_list
 from upstream.http.client import Endpoint
 
 URL = "http://upstream.example/v1"
@@ -61,3 +63,37 @@ async def test_every_failure_means_no_list(reply: dict[str, Any]) -> None:
     with MendedResponses() as mocked:
         mocked.get(f"{URL}/models", **reply)
         assert await fetch_model_ids(Endpoint(URL, None), {}, timeout_s=5) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "status", "reason"),
+    [
+        ({"status": 401}, 401, ""),
+        ({"status": 200, "body": "<html>"}, 200, ""),
+        ({"exception": TimeoutError()}, None, "no reply within 5 s"),
+        ({"exception": aiohttp.ServerDisconnectedError("gone")}, None, "gone"),
+    ],
+)
+async def test_a_list_that_fails_says_why(reply: dict[str, Any], status: int | None, reason: str) -> None:
+    """The status of the reply, or the reason why there was none."""
+    with MendedResponses() as mocked:
+        mocked.get(f"{URL}/models", **reply)
+        found = await fetch_model_list(Endpoint(URL, None), {}, timeout_s=5)
+    assert (found.ids, found.status, found.reason) == ((), status, reason)
+
+
+def test_the_order_and_the_prices_of_the_upstream_are_kept() -> None:
+    """Prices per token become prices per million; a router without a price of its own has none."""
+    entries = [
+        {"id": "b/two", "pricing": {"prompt": "0.000003", "completion": "0.000015", "input_cache_read": "0.0000003"}},
+        {"id": "a/one", "pricing": {"prompt": "0", "completion": "0", "input_cache_read": "1"}},
+        {"id": "auto", "pricing": {"prompt": "-1", "completion": "-1"}},
+        {"id": "odd", "pricing": {"prompt": "free", "completion": None}},
+        {"id": "bare"},
+    ]
+    found = parse_model_list(json.dumps({"data": entries}).encode())
+    assert found.ids == ("b/two", "a/one", "auto", "odd", "bare")
+    assert found.prices == {
+        "b/two": Price(Decimal(3), Decimal(15), Decimal("0.3")),
+        "a/one": Price(Decimal(0), Decimal(0)),
+    }
