@@ -21,7 +21,8 @@ from handlers.traces.folder_store import TraceFolder
 from handlers.traces.memory_store import TraceMemory
 from handlers.traces.store import TraceStore
 from runtime.workers import WorkerPool
-from synth.contract.contract import WORKER_MODULES
+from synth.contract import contract
+from synth.evidence import computing
 from upstream import redact
 from upstream.http.exchange import Exchange
 from upstream.http.exchange_choice import choose_exchange
@@ -57,7 +58,7 @@ class Resources:
         self._models_dir = models_dir
         self._sleep = sleep
         self._quirks = QuirkMemory()  # kept over reloads: the models still refuse it
-        self._workers = WorkerPool(preload=WORKER_MODULES)  # started on demand
+        self._workers = WorkerPool(preload=contract.WORKER_MODULES + computing.WORKER_MODULES)  # started on demand
         self._unix_time = unix_time
         self._environ = environ
         self.changing = asyncio.Lock()

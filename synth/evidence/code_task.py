@@ -25,7 +25,7 @@ _MAX_CALLS_SHOWN_TO_INPUTS = 8
 class CodeTask:
     """The function that a request wants, its stub if it gives one, examples, and inputs to compare candidates on.
 
-    `is_for_code`: the request demands code, though it may not say which function.
+    `is_for_code`: the request may want code, though it may not say which function.
     """
 
     function: str = ""
@@ -46,7 +46,7 @@ class CodeTask:
 
     @property
     def learns_from_answers(self) -> bool:
-        """Whether the request demands code, and does not say which function."""
+        """Whether the request may want code, and does not say which function."""
         return self.is_for_code and not self.function
 
     def count_chars(self, text: str) -> int:

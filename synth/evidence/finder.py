@@ -126,8 +126,9 @@ class Finder:
             return await compute(self._workers, read, text, n_chars=n_chars) or CodeTask()
         if contract.form not in (Form.CODE, Form.PLAIN):
             return CodeTask()
-        is_for_code = contract.form is Form.CODE
-        if not _may_ask_for_code(text):
+        mentions_code = _mentions_code(text)
+        is_for_code = mentions_code or contract.form is Form.CODE
+        if not mentions_code or "(" not in text:
             return CodeTask(is_for_code=is_for_code)
         task = await compute(self._workers, partial(read_code_task, is_for_code=is_for_code), text, n_chars=len(text))
         return task or CodeTask(is_for_code=is_for_code)
@@ -230,7 +231,9 @@ class CodeInquiry:
         if not self._task.learns_from_answers:
             return
         texts = [subject.text for subject in self._subjects.values()]
-        task = await compute(self._workers, _add_answers, self._task, texts, n_chars=sum(map(len, texts)))
+        if not all("def " in text for text in texts):
+            return
+        task = await compute(self._workers, self._task.with_answers, texts, n_chars=sum(map(len, texts)))
         if task is not None and task != self._task:
             await self._cancel_all()
             self._task = task
@@ -265,7 +268,7 @@ class CodeInquiry:
         return best
 
     async def _plan(self, text: str) -> Plan | None:
-        return await compute(self._workers, _plan, self._task, text, n_chars=self._task.count_chars(text))
+        return await compute(self._workers, self._task.plan, text, n_chars=self._task.count_chars(text))
 
     async def _run(self, session: Session, plan: Plan) -> Behaviour:
         reports: list[Report] = []
@@ -283,18 +286,10 @@ class CodeInquiry:
         return read_reports(plan, reports, len(self._task.examples))
 
 
-def _plan(task: Task, text: str) -> Plan | None:
-    return task.plan(text)
-
-
-def _add_answers(task: Task, texts: Sequence[str]) -> Task:
-    return task.with_answers(texts)
-
-
 def _n_unknown(behaviour: Behaviour) -> int:
     """Return how much is not known; what does not load at all in this sandbox most of all."""
     return 10**6 if behaviour.loaded.kind is Kind.UNKNOWN else behaviour.n_unknown
 
 
-def _may_ask_for_code(text: str) -> bool:
-    return "(" in text and ("def " in text or "`" in text or "python" in text.lower() or "function" in text.lower())
+def _mentions_code(text: str) -> bool:
+    return "def " in text or "`" in text or "python" in text.lower() or "function" in text.lower()

@@ -30,6 +30,13 @@ def spin(_text: str) -> int:
     return pow(3, 10**9, 10**400_000)
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a busy machine take its time."""
+    monkeypatch.setattr(computing, "_LIMIT_S", 600.0)
+
+
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize(("n_chars", "n_started"), [(100, 0), (5000, 1)])
 async def test_only_long_texts_need_a_process(workers: WorkerPool, n_chars: int, n_started: int) -> None:
     """A short one is read at once, since a process costs more."""
@@ -42,6 +49,7 @@ async def test_without_workers_long_texts_are_read_in_a_thread() -> None:
     assert await compute(None, count, "x" * 5000, n_chars=5000) == 5000
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("n_chars", [1, 5000])
 async def test_a_text_that_goes_too_deep_has_no_result(workers: WorkerPool, n_chars: int) -> None:
     """It counts as not read."""

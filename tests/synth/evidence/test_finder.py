@@ -10,6 +10,7 @@ from runtime.sandbox.monty import MontySandbox
 from runtime.sandbox.trials import LOADED, Limits, Report, Sandbox, SandboxError, Trial
 from runtime.workers import WorkerPool
 from synth.contract.contract import derive_contract
+from synth.evidence import computing
 from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
 from synth.request import ChatRequest
@@ -114,12 +115,31 @@ async def test_equal_outcomes_are_run_once(monty: MontySandbox) -> None:
 
 @pytest.mark.parametrize(
     "ask",
-    ["Why is the sky blue?", "Say hello (briefly).", "Name a `list` function.", "Translate `f(x)` to French.", ""],
+    ["Why is the sky blue?", "Say hello (briefly).", ""],
 )
 async def test_a_request_without_code_has_no_inquiry(ask: str) -> None:
     """Nothing is started for prose."""
     asked = request(ask)
     assert await Finder([Counting()]).inquire(asked, derive_contract(asked), "auto", 1e12) is None
+
+
+@pytest.mark.parametrize("ask", ["Name a `list` function.", "Translate `f(x)` to French.", "Is Python fast?"])
+@pytest.mark.parametrize("codes", [["Yes.", "No."], ["x = 1", "def f(x: int):\n    return x"]])
+async def test_answers_without_a_common_function_are_not_run(ask: str, codes: list[str], monty: MontySandbox) -> None:
+    """The request mentions code, and its answers have nothing that can be compared."""
+    counting = Counting(inner=monty)
+    found = await ranked(Finder([counting]), codes, ask=ask)
+    assert (counting.n_trials, found.by, found.n_ran) == (0, "", 0)
+
+
+@pytest.mark.parametrize(
+    "ask", [ANY, "How do I add two numbers in Python?", "Write me a function that adds (two ints)"]
+)
+async def test_code_in_answers_to_a_question_is_compared(ask: str, monty: MontySandbox) -> None:
+    """Whether or not the request demands nothing but code: the function is the one that all answers define."""
+    codes = [f"def add(a: int, b: int) -> int:\n    return {x}" for x in ("a * b", "a + b", "b + a")]
+    found = await ranked(Finder([monty], limits=PATIENT, request_s=600), codes, ask=ask)
+    assert ([standing.tier for standing in found.standings], found.by) == ([1, 0, 0], "agreement")
 
 
 @pytest.mark.parametrize(("level", "n_trials"), [("auto", 0), ("shadow", 0), ("full", 1)])
@@ -173,8 +193,11 @@ async def test_can_rank_says_whether_there_are_examples() -> None:
 
 @pytest.mark.parametrize(("n_chars", "n_started"), [(100, 0), (50_000, 1)])
 @pytest.mark.parametrize("ask", [ASK, ANY])
-async def test_long_answers_are_read_in_a_worker(ask: str, n_chars: int, n_started: int, monty: MontySandbox) -> None:
+async def test_long_answers_are_read_in_a_worker(
+    ask: str, n_chars: int, n_started: int, monty: MontySandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Neither their plan nor the function that they have in common stalls other requests."""
+    monkeypatch.setattr(computing, "_LIMIT_S", 600.0)
     workers = WorkerPool(size=1)
     comment = "# " + "x" * n_chars
     try:
