@@ -6,7 +6,6 @@ far above what agents send.
 """
 
 import asyncio
-from collections.abc import Sized
 from typing import Any
 
 from config.settings import Server
@@ -30,21 +29,23 @@ async def check_values(body: bytes, limits: Server) -> None:
 
 def check_shape(chat: ChatRequest, limits: Server) -> None:
     """Refuse a request with too many messages, parts, tools or tool calls: ApiError (400) that names the limit."""
-    _check(chat.messages, "messages", limits.max_messages, "max_messages", "messages")
+    if len(chat.messages) > limits.max_messages:
+        raise _too_many("messages", limits.max_messages, "max_messages", "messages")
     n_parts = n_calls = 0
     for message in chat.messages:
-        content, calls = message.get("content"), message.get("tool_calls")
-        n_parts += len(content) if isinstance(content, list) else 0
-        n_calls += len(calls) if isinstance(calls, list) else 0
-    _check(range(n_parts), "content parts", limits.max_parts, "max_parts", "messages")
-    _check(range(n_calls), "tool calls", limits.max_tool_calls, "max_tool_calls", "messages")
+        n_parts += _count(message.get("content"))
+        n_calls += _count(message.get("tool_calls"))
+    if n_parts > limits.max_parts:
+        raise _too_many("content parts", limits.max_parts, "max_parts", "messages")
+    if n_calls > limits.max_tool_calls:
+        raise _too_many("tool calls", limits.max_tool_calls, "max_tool_calls", "messages")
     for name in ("tools", "functions"):
-        _check(chat.params.get(name), name, limits.max_tools, "max_tools", name)
+        if _count(chat.params.get(name)) > limits.max_tools:
+            raise _too_many(name, limits.max_tools, "max_tools", name)
 
 
-def _check(items: Any, what: str, limit: int, key: str, param: str) -> None:
-    if isinstance(items, Sized) and len(items) > limit:
-        raise _too_many(what, limit, key, param)
+def _count(items: Any) -> int:
+    return len(items) if isinstance(items, list) else 0
 
 
 def _too_many(what: str, limit: int, key: str, param: str | None) -> ApiError:
