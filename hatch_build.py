@@ -15,6 +15,7 @@ class Requirements(MetadataHookInterface):
         metadata["optional-dependencies"] = {
             "otel": self._read("requirements-otel.txt"),
             "redis": self._read("requirements-redis.txt"),
+            "mcp": self._read("requirements-mcp.txt"),
         }
 
     def _read(self, name: str) -> list[str]:

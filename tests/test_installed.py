@@ -91,7 +91,9 @@ def test_every_layer_is_in_the_wheel() -> None:
     assert {f"/{each}" for each in wheel["only-include"]} <= set(source["only-include"])
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-otel.txt", "requirements-redis.txt"])
+@pytest.mark.parametrize(
+    "name", ["requirements.txt", *(f"requirements-{extra}.txt" for extra in ("otel", "redis", "mcp"))]
+)
 def test_requirements_are_pinned(name: str) -> None:
     """The wheel's dependencies are exactly those that were tested."""
     lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]

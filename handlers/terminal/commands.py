@@ -70,7 +70,9 @@ ASK = Command("ask", "ask a running gateway a question", "handlers.terminal.ask"
 
 INIT = Command("init", "write config.yaml and .env for the keys and servers that are there", "handlers.terminal.init")
 
-COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK)
+MCP = Command("mcp", "offer a running gateway's panels to an agent as MCP tools", "handlers.mcp.command")
+
+COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK, MCP)
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 
