@@ -38,6 +38,6 @@ def test_an_unusable_address_is_a_start_error() -> None:
     add_arguments(parser)
     options = parser.parse_args(["--url", "mailto:me"])
     configured = settings([model("a", "http://127.0.0.1:9")])
-    invocation = Invocation(options, Path("config.yaml"), {}, lambda: configured, Path("models"), is_installed=False)
+    invocation = Invocation(options, Path("config.yaml"), {}, lambda: configured, Path("models"), is_shipped=False)
     with pytest.raises(StartError, match="mcp: 'mailto:me' is not the address of a gateway"):
         run(invocation)
