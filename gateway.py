@@ -32,32 +32,36 @@ def make_app(
     *,
     models_dir: Path,
     trace_dir: Path | None = None,
+    state_dir: Path | None = None,
     export_spans: bool = False,
     sleep: Sleep = asyncio.sleep,
     unix_time: Callable[[], float] = time.time,
 ) -> web.Application:
     """Return the whole gateway as an application; its resources live from start-up to clean-up.
 
-    With `export_spans` each request is exported as OpenTelemetry spans (handlers/telemetry/otel_setup.py). `sleep` is
+    `state_dir` is the folder of the SQLite store (None: it is in memory, and ends with the application). With
+    `export_spans` each request is exported as OpenTelemetry spans (handlers/telemetry/otel_setup.py). `sleep` is
     the pause between retries, `unix_time` the time of day since the epoch, both in seconds. Start-up raises StartError
     if traces cannot be written to `trace_dir` or the packages for spans are missing.
     """
     app = web.Application(client_max_size=int(settings.server.max_body_mb * 2**20))
-    app[RESOURCES] = Resources(models_dir, sleep=sleep, unix_time=unix_time, environ=os.environ)
+    app[RESOURCES] = Resources(models_dir, sleep=sleep, unix_time=unix_time, environ=os.environ, state_dir=state_dir)
     if export_spans:
         app.cleanup_ctx.append(set_up_otel)
     app.cleanup_ctx.append(run_with_snapshots(settings, trace_dir))
-    routes.add_to(app, unix_time)
+    routes.add_to(app)
     return app
 
 
-async def serve(settings: Settings, *, read: Callable[[], Settings], models_dir: Path, trace_dir: Path | None) -> int:
+async def serve(
+    settings: Settings, *, read: Callable[[], Settings], models_dir: Path, trace_dir: Path | None, state_dir: Path
+) -> int:
     """Serve until SIGINT or SIGTERM; return the exit code. StartError if that is impossible.
 
     SIGHUP, and with `server.watch` every change of the file, reloads the settings with `read`, which runs in a thread.
     """
     export_spans = any(os.environ.get(name) for name in _COLLECTOR_VARIABLES)
-    app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir, export_spans=export_spans)
+    app = make_app(settings, models_dir=models_dir, trace_dir=trace_dir, state_dir=state_dir, export_spans=export_spans)
     signals = Signals()
     reloader = app[RELOADER] = Reloader(settings, read, partial(apply_settings, app))
     with signals.handled():
@@ -109,7 +113,13 @@ def _run_serve(invocation: commands.Invocation) -> int:
         print(f"No config.yaml was found; using {invocation.config}. `mom-gateway init` writes one.", flush=True)
     trace_dir = invocation.options.debug_requests
     return asyncio.run(
-        serve(settings, read=invocation.read_settings, models_dir=invocation.models_dir, trace_dir=trace_dir)
+        serve(
+            settings,
+            read=invocation.read_settings,
+            models_dir=invocation.models_dir,
+            trace_dir=trace_dir,
+            state_dir=locations.state_folder(os.environ),
+        )
     )
 
 

@@ -71,6 +71,7 @@ class Stand:
             "BENCH_UPSTREAM": upstream,
             "BENCH_EVIDENCE": "off" if name == WITHOUT_EVIDENCE else "auto",
             "MOM_HTTP_EXCHANGE": "session" if name == PUBLIC_API else "direct",
+            "MOM_STATE_DIR": str(self._folder / f"state-{number}"),
         }
         async with running(arguments, log, core=self._core, env=env, counted=counted) as server:
             yield Subject(server, server.url + _PATHS.get(name, "/v1"))

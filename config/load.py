@@ -12,7 +12,7 @@ from config.problems import ConfigError, Problems
 from config.reader import Names, Place, Section
 from config.schema import read_root
 from config.servers import build_server, check_key_models
-from config.settings import Settings
+from config.settings import Settings, StoreSettings
 from config.text_file import read_text
 
 
@@ -41,4 +41,6 @@ def _build_settings(root: Section, path: Path, host: str | None, port: int | Non
     mixtures = build_mixtures(root, root.place.names, path.parent)
     check_limits(root, models, mixtures)
     check_key_models(root)
-    return Settings(path, server, models, mixtures, resolve_targets(root))
+    store: Section | None = root.values.get("store")
+    store_settings = StoreSettings(**store.values_for(StoreSettings)) if store else StoreSettings()
+    return Settings(path, server, models, mixtures, resolve_targets(root), store_settings)

@@ -1,4 +1,4 @@
-"""Finds the configuration file of a start without `--config`."""
+"""Finds the configuration file of a start without `--config`, and the folder of the store."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,6 +14,17 @@ def user_folder(environ: Mapping[str, str]) -> Path:
     """
     base = Path(environ.get("XDG_CONFIG_HOME", ""))
     return (base if base.is_absolute() else Path("~/.config").expanduser()) / "mom-gateway"
+
+
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of what the gateway remembers.
+
+    $MOM_STATE_DIR, else $XDG_STATE_HOME/mom-gateway, else ~/.local/state/mom-gateway.
+    """
+    if environ.get("MOM_STATE_DIR"):
+        return Path(environ["MOM_STATE_DIR"]).expanduser()
+    base = Path(environ.get("XDG_STATE_HOME", ""))
+    return (base if base.is_absolute() else Path("~/.local/state").expanduser()) / "mom-gateway"
 
 
 def find_config(shipped: Path, environ: Mapping[str, str], *, is_installed: bool) -> Path:

@@ -39,7 +39,8 @@ def check_limits(root: Section, models: Sequence[Model], mixtures: Sequence[Mixt
             _check_limit(key, "cost_per_day", unpriced, "every model")
     for section, mixture in zip(root.values.get("mixtures", ()), mixtures, strict=False):
         missing = {name: unpriced[name] for name in unpriced if name in mixture.used_models}
-        _check_limit(section, "max_cost", missing, "every model that this mixture may call")
+        for key in ("max_cost", "max_cost_per_day"):
+            _check_limit(section, key, missing, "every model that this mixture may call")
 
 
 def _check_limit(limited: Section, key: str, unpriced: dict[str, Section], scope: str) -> None:

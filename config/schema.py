@@ -24,6 +24,7 @@ from config.values import (
     params,
     regular_expression,
     renames,
+    store_url,
 )
 
 TOP_LEVEL: dict[str, Table] = {}
@@ -226,9 +227,15 @@ MIXTURE: Table = {
     "grace": multiple,
     "retry_grace_s": number(least=0),
     "max_cost": money(above=0),
+    "max_cost_per_day": money(above=0),
     "show_reasoning": boolean,
     "show_work": boolean,
     "tools": section(TOOLS),
+}
+
+STORE: Table = {
+    "url": store_url,
+    "on_failure": one_of("allow", "refuse"),
 }
 
 ROOT: Table = {  # in the order of reading: models before the sections that refer to them
@@ -237,12 +244,14 @@ ROOT: Table = {  # in the order of reading: models before the sections that refe
     "critic": critic,
     "mixtures": list_of(section(MIXTURE, required=["name"]), least=1),
     "aliases": aliases,
+    "store": section(STORE),
 }
 
 TABLES: dict[str, Table] = {
     "": ROOT,
     "server": SERVER,
     "server.api_keys": API_KEY,
+    "store": STORE,
     "models": MODEL,
     "models.hedge": HEDGE,
     "models.price": PRICE,

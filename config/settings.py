@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +15,7 @@ Capability = Literal["vision", "tools", "json_object", "json_schema", "logprobs"
 Mode = Literal["auto", "fuse", "select", "first", "direct"]
 UpstreamApi = Literal["chat", "messages"]
 EvidenceLevel = Literal["off", "shadow", "auto", "full"]
+CostLimit = Literal["max_cost", "max_cost_per_day"]
 
 DEFAULT_MIXTURE = "mom"
 """The name of the mixture that exists if config.yaml has no `mixtures`."""
@@ -266,6 +268,7 @@ class Mixture:
     - `grace_ratio`: if set, the period is this multiple of the time until the quorum.
     - `retry_grace_s`: how long proposers that are being retried may delay the rest if there is a candidate.
     - `max_cost`: a request whose estimated cost exceeds it is refused; None: no limit.
+    - `max_cost_per_day`: what all its requests of a day may cost together; None: no limit.
     - `show_reasoning`: pass on the author's reasoning.
     - `show_work`: report the panel's progress as reasoning.
     - `tools_fan_out`: on which turns of an agent's work with tools the panel is asked.
@@ -294,6 +297,7 @@ class Mixture:
     grace_ratio: float | None = None
     retry_grace_s: float = 2.0
     max_cost: Decimal | None = None
+    max_cost_per_day: Decimal | None = None
     show_reasoning: bool = False
     show_work: bool = False
     tools_fan_out: Literal["new_turns", "every_turn", "every_n", "stuck"] = "new_turns"
@@ -354,6 +358,18 @@ class Alias:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreSettings:
+    """Where spend, usage and feedback are kept: a Redis or Valkey server if `url` is set, else a SQLite file.
+
+    While the store fails, `on_failure` decides about requests with a budget or a rate: `allow` counts them in the
+    memory of each process, `refuse` refuses them.
+    """
+
+    url: Secret | None = None
+    on_failure: Literal["allow", "refuse"] = "allow"
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The whole configuration. Every name in a panel or critic is one of `models`; alias targets exist."""
 
@@ -362,6 +378,7 @@ class Settings:
     models: tuple[Model, ...]
     mixtures: tuple[Mixture, ...]
     aliases: tuple[Alias, ...] = ()
+    store: StoreSettings = StoreSettings()
 
     def resolve(self, name: str) -> str | None:
         """Return the mixture or model that a client's model name stands for, or None if it is unknown.
@@ -388,17 +405,24 @@ class Settings:
         """The names of all models that a mixture may call; the others answer only if they are asked by name."""
         return frozenset().union(*(mixture.used_models for mixture in self.mixtures))
 
-    def find_cost_cap(self, model: str) -> Mixture | None:
-        """Return the mixture whose `max_cost` binds a model that is asked by its own name.
+    @property
+    def has_daily_limits(self) -> bool:
+        """Whether any request may be refused because of a budget of the day or a rate."""
+        keys = [(key.rate_per_minute, key.tokens_per_day, key.cost_per_day) for key in self.server.api_keys]
+        caps = [mixture.max_cost_per_day for mixture in self.mixtures]
+        return any(limit is not None for limit in (self.server.max_cost_per_day, *caps, *chain.from_iterable(keys)))
+
+    def find_cost_cap(self, model: str, limit: CostLimit) -> Mixture | None:
+        """Return the mixture whose `limit` binds a model that is asked by its own name.
 
         It is the highest among the mixtures that use the model; None if none uses it or one of them has no limit. Else
         a limit could be avoided by asking the members of the mixture.
         """
         using = [mixture for mixture in self.mixtures if model in mixture.used_models]
-        caps = [mixture for mixture in using if mixture.max_cost is not None]
-        if len(caps) < len(using):
+        limits = {mixture.name: getattr(mixture, limit) for mixture in using}
+        if None in limits.values():
             return None
-        return max(caps, key=lambda mixture: mixture.max_cost or 0, default=None)
+        return max(using, key=lambda mixture: Decimal(limits[mixture.name]), default=None)
 
     def model(self, name: str) -> Model:
         """Return the configured model of this name; KeyError if there is none."""

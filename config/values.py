@@ -193,6 +193,17 @@ def base_url(place: Place) -> str:
     return url
 
 
+def store_url(place: Place) -> Secret:
+    """Read the URL of a Redis or Valkey server. No message shows its value, because it may contain a password."""
+    secret = _read_secret(place, "must be text")
+    if re.search(r"[\s\\]", secret.value) or not secret.value.isprintable():
+        raise InvalidValue("must not contain blanks, backslashes or control characters")
+    parts = _split_url(secret.value)
+    if parts.scheme not in {"redis", "rediss", "unix"} or not (parts.hostname or parts.scheme == "unix"):
+        raise InvalidValue("must begin with redis:// or rediss:// (TLS) and a host, or with unix:// and a path")
+    return secret
+
+
 def _split_url(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)

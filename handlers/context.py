@@ -6,11 +6,12 @@ from typing import Protocol
 
 from aiohttp import web
 
-from config.settings import ApiKey, Mixture, Model, Settings
+from config.settings import ApiKey, CostLimit, Mixture, Model, Settings
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
 from handlers.traces.store import TraceStore
 from runtime.workers import WorkerPool
+from store.guarded_store import GuardedStore
 from synth.evidence.inquiry import EvidenceFinder
 from upstream.pool import Pool
 
@@ -27,9 +28,11 @@ class Readiness(Protocol):
 class Snapshot:
     """A configuration in force: settings, connection pool, models and mixtures by name.
 
-    `cost_caps` are the mixtures whose `max_cost` binds a model that is asked by its own name, by model.
+    `cost_caps` are the mixtures whose `max_cost` binds a model that is asked by its own name, by model, and `day_caps`
+    those whose `max_cost_per_day` does.
     `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
-    `workers` check answers that are too large for a turn of the event loop, None: they are checked in it.
+    `workers` check answers that are too large for a turn of the event loop, None: they are checked in it. `store` keeps
+    spend, usage and feedback; None in tools that serve no requests.
     """
 
     settings: Settings
@@ -39,16 +42,22 @@ class Snapshot:
     traces: TraceStore | None = None
     evidence: EvidenceFinder | None = None
     workers: WorkerPool | None = None
+    store: GuardedStore | None = None
     models: Mapping[str, Model] = field(init=False)
     mixtures: Mapping[str, Mixture] = field(init=False)
     cost_caps: Mapping[str, Mixture] = field(init=False)
+    day_caps: Mapping[str, Mixture] = field(init=False)
 
     def __post_init__(self) -> None:
         """Find names and caps once, rather than for each request."""
         self.models = {model.name: model for model in self.settings.models}
         self.mixtures = {mixture.name: mixture for mixture in self.settings.mixtures}
-        caps = {name: self.settings.find_cost_cap(name) for name in self.models}
-        self.cost_caps = {name: cap for name, cap in caps.items() if cap is not None}
+        self.cost_caps = self._find_caps("max_cost")
+        self.day_caps = self._find_caps("max_cost_per_day")
+
+    def _find_caps(self, limit: CostLimit) -> Mapping[str, Mixture]:
+        caps = {name: self.settings.find_cost_cap(name, limit) for name in self.models}
+        return {name: cap for name, cap in caps.items() if cap is not None}
 
 
 @dataclass(slots=True)

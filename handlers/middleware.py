@@ -167,7 +167,7 @@ def admit(handler: Handler) -> Handler:
     async def run_admitted(request: web.Request) -> web.StreamResponse:
         context, app = request[CONTEXT], request.app
         if context.key is not None:
-            await app[RATE_LIMITS].take(context.key)
+            app[RATE_LIMITS].take(context.key)
         admission = app[ADMISSION]
         limits = context.snapshot.settings.server
         admission.check_room(limits)

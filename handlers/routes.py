@@ -1,6 +1,6 @@
 """Routes, middleware and the shared objects of the application."""
 
-from collections.abc import Callable
+import time
 
 from aiohttp import web
 
@@ -12,7 +12,6 @@ from handlers.api.responses import endpoints as responses
 from handlers.gate.admission import ADMISSION, Admission
 from handlers.gate.body_budget import BODY_BUDGET, BodyBudget
 from handlers.gate.rate_limit import RateLimits
-from handlers.gate.spending import SPENDING, Spending
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.middleware import RATE_LIMITS, admit, observe, receive, stamp
 from handlers.telemetry.metrics import METRICS, Metrics, show_metrics
@@ -20,12 +19,11 @@ from handlers.telemetry.spans import SPANS
 from handlers.ui import routes as ui
 
 
-def add_to(app: web.Application, unix_time: Callable[[], float]) -> None:
-    """Add routes, middleware and shared objects to an application; it must have SNAPSHOTS once it runs."""
+def add_to(app: web.Application) -> None:
+    """Add routes, middleware and shared objects to an application; it must have SNAPSHOTS and SPENDING once it runs."""
     app[ADMISSION] = Admission()
     app[BODY_BUDGET] = BodyBudget()
-    app[RATE_LIMITS] = RateLimits()
-    app[SPENDING] = Spending(unix_time)
+    app[RATE_LIMITS] = RateLimits(time.monotonic)
     app[SHUTDOWN] = Shutdown(app[ADMISSION])
     app[METRICS] = Metrics()
     app[SPANS] = None

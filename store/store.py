@@ -40,9 +40,9 @@ class StoreUnavailableError(StoreError):
     """The store failed, and `store.on_failure: refuse` forbids to go on without it."""
 
 
-def to_units(cost: Decimal) -> int:
-    """Return an amount of money in COST_UNITS, rounded up, and at most a million units of money."""
-    return min(int((cost * COST_UNITS).to_integral_value(ROUND_CEILING)), _MAX_COST)
+def to_units(cost: Decimal, most: int = _MAX_COST) -> int:
+    """Return an amount of money in COST_UNITS, rounded up; at most a million units of money unless `most` differs."""
+    return min(int((cost * COST_UNITS).to_integral_value(ROUND_CEILING)), most)
 
 
 def to_money(units: int) -> Decimal:

@@ -1,7 +1,9 @@
 """What every test may ask for."""
 
+import os
 import signal
 from collections.abc import AsyncGenerator
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,8 +15,15 @@ settings.register_profile("steady", deadline=None, suppress_health_check=[Health
 settings.load_profile("steady")
 
 
+_STATE = TemporaryDirectory(prefix="mom-tests-")
+
+
 def pytest_configure() -> None:
-    """Have Ctrl-C heard by what the tests start: a shell that runs them in the background has it ignored."""
+    """Prepare what the tests start.
+
+    Ctrl-C is heard: a shell that runs them in the background has it ignored. No gateway touches the user's own store.
+    """
+    os.environ["MOM_STATE_DIR"] = _STATE.name
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 

@@ -8,6 +8,7 @@ from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from aiohttp import ClientSession
@@ -29,22 +30,26 @@ async def process(
     stderr: int = PIPE,
     program: Sequence[str] = CHECKOUT,
 ) -> AsyncGenerator[Process]:
-    """Run `gateway.py`, or another `program`, with these arguments; whoever leaves before it ended kills it."""
-    child = await asyncio.create_subprocess_exec(
-        *program,
-        *arguments,
-        stdin=stdin,
-        stdout=stdout,
-        stderr=stderr,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-    )
-    try:
-        yield child
-    finally:
-        if child.returncode is None:
-            child.kill()
-        await child.communicate()
+    """Run `gateway.py`, or another `program`, with these arguments; whoever leaves before it ended kills it.
+
+    Unless `env` says otherwise, it has a store of its own.
+    """
+    with TemporaryDirectory() as state:
+        child = await asyncio.create_subprocess_exec(
+            *program,
+            *arguments,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env={**os.environ, "MOM_STATE_DIR": state, **(env or {})},
+            cwd=cwd,
+        )
+        try:
+            yield child
+        finally:
+            if child.returncode is None:
+                child.kill()
+            await child.communicate()
 
 
 @asynccontextmanager

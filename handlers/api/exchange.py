@@ -55,7 +55,8 @@ def answering(api: ClientApi) -> Handler:
         try:
             check_shape(parsed.chat, snapshot.settings.server)
             target = find_target(parsed.chat, snapshot, context.key, request.headers)
-            budgets = budgets_of(snapshot.settings.server, context.key)
+            capped = target.mixture or snapshot.day_caps.get(target.name)
+            budgets = budgets_of(snapshot.settings.server, context.key, capped)
             record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))
         except ApiError as error:
             if not (api.fails_in_stream and parsed.chat.stream):
@@ -67,7 +68,7 @@ def answering(api: ClientApi) -> Handler:
         show, work = parsed.chat.steering.show, ShownWork(target.mixture)
         report = RunReport(show, target.mixture) if show else None
         exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, app[SHUTDOWN], work, report)
-        with app[SPENDING].charge(budgets, record.expected, record.ledger):
+        async with app[SPENDING].charge(budgets, context.key, record, exchange.deadline_s):
             return await exchange.reply_to(request)
 
     return handle
@@ -133,8 +134,8 @@ class _Exchange:
         timers = self.snapshot.pool.timers
         connection = connection_of(request)
         if connection is not None:
-            connection.set_deadline(timers.now() + self._deadline_s())
-        expiry = timers.call_at(timers.now() + self._deadline_s(), reply.expire)
+            connection.set_deadline(timers.now() + self.deadline_s)
+        expiry = timers.call_at(timers.now() + self.deadline_s, reply.expire)
         report = partial(self._report_running, request[CONTEXT].request_id)
         reminder = timers.call_at(timers.now() + REPORT_AFTER_S, report)
         try:
@@ -243,7 +244,7 @@ class _Exchange:
             self.record.ledger,
             emit,
             started,
-            started + self._deadline_s(),
+            started + self.deadline_s,
             evidence=snapshot.evidence,
             incremental=target.chat.stream,
             on_candidate_text=candidate_reader.read_candidate_text if candidate_reader else None,
@@ -251,7 +252,9 @@ class _Exchange:
         )
         return await mixtures.answer(run, target.mixture or target.name)
 
-    def _deadline_s(self) -> float:
+    @property
+    def deadline_s(self) -> float:
+        """The seconds that the request may take."""
         return (self.target.mixture or self.snapshot.settings.mixtures[0]).deadline_s
 
     def _readers(self) -> list[Callable[[Event], object]]:

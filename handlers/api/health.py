@@ -9,6 +9,7 @@ from handlers.context import CONTEXT
 from handlers.gate.admission import ADMISSION
 from handlers.gate.body_budget import BODY_BUDGET
 from handlers.lifecycle.shutdown import SHUTDOWN
+from store.guarded_store import GuardedStore
 from upstream.breaker import State as BreakerState
 from upstream.breaker import Status
 
@@ -22,7 +23,8 @@ async def readyz(request: web.Request) -> web.Response:
     """Report readiness: 200 if models can be asked, else 503 with the reasons.
 
     The reply also has the circuit breakers that are not closed, which do not make the gateway unready because the other
-    models answer; and how many chat requests are being received, wait and run.
+    models answer; how many chat requests are being received, wait and run; and whether the store works, which makes the
+    gateway unready only if requests are refused without it.
     """
     admission, snapshot = request.app[ADMISSION], request[CONTEXT].snapshot
     load = {
@@ -32,6 +34,7 @@ async def readyz(request: web.Request) -> web.Response:
             "waiting": admission.waiting,
             "running": admission.running,
         },
+        "store": _describe_store(snapshot.store),
     }
     if request.app[SHUTDOWN].has_begun:
         return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)
@@ -39,6 +42,13 @@ async def readyz(request: web.Request) -> web.Response:
     if reasons:
         return web.json_response({"status": "not ready", "reasons": reasons, **load}, status=503)
     return web.json_response({"status": "ready", **load})
+
+
+def _describe_store(store: GuardedStore | None) -> dict[str, str]:
+    if store is None or not store.problem:
+        return {"state": "ok"}
+    effect = "budgets and rates are refused" if store.refuses else "budgets and rates count in this process alone"
+    return {"state": "failed", "reason": store.problem, "effect": effect}
 
 
 def _list_open_breakers(breakers: Mapping[str, Status]) -> dict[str, dict[str, Any]]:

@@ -140,8 +140,9 @@ _SCHEMAS: dict[str, Schema] = {
             "requests": object_schema(
                 dict.fromkeys(("receiving", "waiting", "running"), INTEGER), "receiving", "waiting", "running"
             ),
+            "store": object_schema({"state": {"enum": ["ok", "failed"]}, "reason": STRING, "effect": STRING}, "state"),
         },
-        *("status", "breakers", "requests"),
+        *("status", "breakers", "requests", "store"),
     ),
     "Error": object_schema(
         {

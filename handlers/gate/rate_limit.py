@@ -1,36 +1,46 @@
-"""Rate limits for client keys."""
+"""Rate limits of client keys: what one process knows of them before it reads a body."""
 
 import math
-
-from aiolimiter import AsyncLimiter
+from collections.abc import Callable
 
 from config.settings import ApiKey
 from handlers.errors import ApiError
+from store.rules import EMPTY, Bucket, fill
+from store.store import Rate
 
-_PERIOD_S = 60.0
+# Two buckets for a key.
+#
+# The one that decides is in the store, shared by all processes, and is asked together with the budgets when the request
+# is known: one round trip. This one counts what comes to this process, and refuses the rest of a burst before any body
+# is read and before the burst takes places in the queue. A request is let in only by both.
 
 
 class RateLimits:
     """A leaky bucket for each key with a `rate_per_minute`: a burst of that many, then one as each leaks out.
 
-    A bucket survives reloads while its rate stays the same. Belongs to the event loop that it is used in.
+    `clock` counts seconds and cannot be set. A bucket survives reloads while its rate stays the same.
     """
 
-    def __init__(self) -> None:
-        self._limiters: dict[tuple[str, int], AsyncLimiter] = {}
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._buckets: dict[Rate, Bucket] = {}
 
-    async def take(self, key: ApiKey) -> None:
-        """Count one request; ApiError (429) with Retry-After if the bucket is full. Never waits."""
+    def take(self, key: ApiKey) -> None:
+        """Count one request; ApiError (429) with Retry-After if the bucket is full."""
         if key.rate_per_minute is None:
             return
-        limiter = self._limiters.setdefault(
-            (key.name, key.rate_per_minute), AsyncLimiter(key.rate_per_minute, _PERIOD_S)
-        )
-        if not limiter.has_capacity():
-            raise ApiError(
-                429,
-                f"rate limit of key {key.name} reached: {key.rate_per_minute} requests a minute (rate_per_minute)",
-                code="rate_limit_exceeded",
-                headers={"Retry-After": str(math.ceil(_PERIOD_S / key.rate_per_minute))},
-            )
-        await limiter.acquire()
+        rate = Rate(key.name, key.rate_per_minute)
+        bucket, wait_s = fill(self._buckets.get(rate, EMPTY), rate.per_minute, self._clock())
+        if wait_s:
+            raise refuse_rate(rate, wait_s)
+        self._buckets[rate] = bucket
+
+
+def refuse_rate(rate: Rate, wait_s: float) -> ApiError:
+    """Return the error for a request beyond a rate."""
+    return ApiError(
+        429,
+        f"rate limit of key {rate.name} reached: {rate.per_minute} requests a minute (rate_per_minute)",
+        code="rate_limit_exceeded",
+        headers={"Retry-After": str(math.ceil(wait_s))},
+    )

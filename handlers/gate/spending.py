@@ -1,166 +1,222 @@
-"""Daily budgets: what the requests of a day have used, and the limits that they must not exceed."""
+"""Daily budgets and rates: what a request may use, reserved before it begins and settled when it has ended."""
 
-import time
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import asyncio
+import secrets
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from types import TracebackType
 
 from aiohttp import web
 
-from config.settings import ApiKey, Server
+from config.settings import ApiKey, Mixture, Server
 from handlers.errors import INSUFFICIENT_QUOTA, ApiError
+from handlers.gate.rate_limit import refuse_rate
+from handlers.request_record import RequestRecord
 from runtime.frozen import frozen
-from synth.ledger import Expense, Ledger
+from store.calendar import Calendar
+from store.recorder import ModelUse, Recorder
+from store.store import (
+    LONGEST_LEASE_S,
+    MOST,
+    NOTHING,
+    Amount,
+    Claim,
+    Limit,
+    Rate,
+    Refusal,
+    Store,
+    StoreUnavailableError,
+    to_money,
+    to_units,
+)
+from synth.ledger import Expense
 
-_DAY_S = 86_400
-_MAX_CLOCK_ERROR_S = 3_600.0
+GATEWAY = ""
+"""The account that every request is charged to."""
 
-# Which day it is.
-#
-# The time of day may be set: by a user, by NTP after a start with a wrong clock, by a virtual machine that was paused.
-# If budgets simply followed it, setting it forward would give a new budget each time, and a clock that once ran ahead
-# would leave the budget used up until that day really came. So the time of day is believed only while it agrees, within
-# an hour, with a clock that cannot be set and that counts from the start of the process (on Linux it counts suspended
-# time as well). Otherwise the day turns by that clock, every 24 hours. And a day never comes back.
+_SLACK_S = 60.0  # how long a reservation outlives the deadline of its request
+_RETRY_AFTER_S = 5
 
 
 @frozen
 class Budget:
-    """What may be used a day on one account, `""` for the gateway's own, else the name of a key; None is no limit."""
+    """What may be used a day on one account; None is no limit. `owner` and `key` name it for people."""
 
     account: str
+    owner: str = "the gateway"
+    key: str = "server.max_cost_per_day"
     cost: Decimal | None = None
     tokens: int | None = None
     currency: str = "USD"
 
 
-@frozen
-class Reservation:
-    """What a running request is expected to use, on the accounts of its budgets."""
-
-    budgets: tuple[Budget, ...]
-    expected: Expense
+def is_limit(budget: Budget) -> bool:
+    """Whether a budget limits anything."""
+    return budget.cost is not None or budget.tokens is not None
 
 
-def _uptime() -> float:
-    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+def budgets_of(server: Server, key: ApiKey | None, mixture: Mixture | None) -> tuple[Budget, ...]:
+    """Return the budgets that a request is charged to: the gateway's, that of its key, and that of its mixture.
+
+    `mixture` is the one that is asked, or whose limit binds a model that is asked by its own name.
+    """
+    budgets = [Budget(GATEWAY, cost=server.max_cost_per_day, currency=server.currency)]
+    if key is not None:
+        owner = f"the key {key.name}"
+        budgets.append(
+            Budget(f"key:{key.name}", owner, "its cost_per_day", key.cost_per_day, key.tokens_per_day, server.currency)
+        )
+    if mixture is not None and mixture.max_cost_per_day is not None:
+        owner = f"the mixture {mixture.name}"
+        account = f"mixture:{mixture.name}"
+        budgets.append(
+            Budget(account, owner, "its max_cost_per_day", mixture.max_cost_per_day, currency=server.currency)
+        )
+    return tuple(budgets)
 
 
 class Spending:
-    """What the requests of this UTC day have used, by account; in memory only, so a restart starts at 0.
+    """Reserves in a store what requests may use, and records there what they have used.
 
-    A running request counts with its reservation; a finished one with its real use, on the day on which it ended.
-    `unix_time` gives seconds since the epoch, `uptime` the seconds of a clock that nobody can set.
+    A running request counts with its reservation, a finished one with its real use, on the UTC day on which it ended.
+    Nothing waits for the store but a request with a limit, once, before it begins.
     """
 
-    def __init__(self, unix_time: Callable[[], float], uptime: Callable[[], float] = _uptime) -> None:
-        self._unix_time = unix_time
-        self._uptime = uptime
-        self._offset = unix_time() - uptime()
-        self._day = self._find_day()
-        self._spent: defaultdict[str, Expense] = defaultdict(Expense)
-        self._reserved: defaultdict[str, Expense] = defaultdict(Expense)
+    def __init__(self, store: Store, recorder: Recorder, calendar: Calendar) -> None:
+        self._store = store
+        self._recorder = recorder
+        self._calendar = calendar
 
-    def spent(self, account: str = "") -> Expense:
-        """Return what the requests that ended today have used on one account."""
-        self._turn_day()
-        return self._spent[account]
+    async def read_spent(self) -> Mapping[str, Amount]:
+        """Return what the requests that ended today have used, by account."""
+        calendar = self._calendar
+        spent = dict(await self._store.read_spent(calendar.today(), calendar.now()))
+        for account, amount in self._recorder.find_pending().items():
+            spent[account] = spent.get(account, NOTHING) + amount
+        return spent
 
-    def charge(self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> "_Charge":
-        """Return a context manager for a request: it reserves on entering, and settles by the ledger on leaving."""
-        return _Charge(self, budgets, expected, ledger)
+    async def read_cost_today(self) -> Decimal:
+        """Return what all requests that ended today have cost."""
+        return to_money((await self.read_spent()).get(GATEWAY, NOTHING).cost)
 
-    def reserve(self, budgets: Sequence[Budget], expected: Expense) -> Reservation:
-        """Reserve what a request is expected to use; ApiError (429) if a budget has less left."""
-        for budget in filter(is_limit, budgets):
-            self._check(budget, expected)
-        if expected.tokens or expected.cost:
-            for budget in budgets:
-                self._reserved[budget.account] += expected
-        return Reservation(tuple(budgets), expected)
+    def charge(
+        self, budgets: Sequence[Budget], key: ApiKey | None, record: RequestRecord, lifetime_s: float
+    ) -> "_Charge":
+        """Return an asynchronous context manager for a request that may run `lifetime_s` seconds.
 
-    def settle(self, reservation: Reservation, spent: Expense) -> None:
-        """Replace a reservation by what was really used."""
-        self._turn_day()
-        expected = reservation.expected
-        for budget in reservation.budgets:
-            if expected.tokens or expected.cost:
-                self._reserved[budget.account] -= expected
-            self._spent[budget.account] += spent
+        On entering, a request with a limit reserves what it is expected to use, and counts in the rate of its key:
+        ApiError if it may not begin. On leaving it settles by its ledger.
+        """
+        limits = tuple([_to_limit(budget) for budget in budgets if is_limit(budget)])
+        rates = () if key is None or key.rate_per_minute is None else (Rate(key.name, key.rate_per_minute),)
+        claim = None
+        if limits or rates:
+            calendar, expected = self._calendar, record.expected
+            claim = Claim(
+                secrets.token_hex(8),
+                calendar.today(),
+                calendar.now(),
+                min(lifetime_s + _SLACK_S, LONGEST_LEASE_S),
+                Amount(expected.tokens, to_units(expected.cost)),
+                limits,
+                rates,
+            )
+        return _Charge(self, budgets, claim, record)
 
-    def _turn_day(self) -> None:
-        today = self._find_day()
-        if today > self._day:
-            self._day = today
-            self._spent.clear()
+    async def reserve(self, claim: Claim, budgets: Sequence[Budget]) -> None:
+        """Make a claim; ApiError (429) if a rate or a budget refuses it, 503 if the store is needed and fails.
 
-    def _find_day(self) -> int:
-        expected, stated = self._offset + self._uptime(), self._unix_time()
-        return int((stated if abs(stated - expected) <= _MAX_CLOCK_ERROR_S else expected) // _DAY_S)
+        If it is cancelled, what it has reserved is released.
+        """
+        reserving = asyncio.ensure_future(self._store.reserve(claim))
+        try:
+            refusal = await asyncio.shield(reserving)
+        except asyncio.CancelledError:
+            reserving.add_done_callback(lambda _: self._recorder.release(claim.id))
+            raise
+        except StoreUnavailableError as error:
+            raise ApiError(
+                503,
+                "the gateway cannot check your budget, because its store fails (store.on_failure: refuse); retry later",
+                code="store_unavailable",
+                headers={"Retry-After": str(_RETRY_AFTER_S)},
+            ) from error
+        if refusal is not None:
+            raise _refuse(refusal, claim, budgets)
 
-    def _check(self, budget: Budget, expected: Expense) -> None:
-        spent, reserved = self.spent(budget.account), self._reserved[budget.account]
-        whose = f"the key {budget.account}" if budget.account else "the gateway"
-        if budget.cost is not None:
-            key = "its cost_per_day" if budget.account else "server.max_cost_per_day"
-            used, limit = spent.cost + reserved.cost, budget.cost
-            if used >= limit or used + expected.cost > limit:
-                raise exhausted(
-                    f"{whose} has spent {money(spent.cost, budget.currency)} today"
-                    + (
-                        f", and running requests may cost {money(reserved.cost, budget.currency)}"
-                        if reserved.cost
-                        else ""
-                    )
-                    + (f". This request may cost {money(expected.cost, budget.currency)}" if used < limit else "")
-                    + f": {key} is {money(limit, budget.currency)}. Raise it, or come back after midnight UTC"
-                )
-        if budget.tokens is not None:
-            n_used = spent.tokens + reserved.tokens
-            if n_used >= budget.tokens or n_used + expected.tokens > budget.tokens:
-                raise exhausted(
-                    f"{whose} has used {spent.tokens} tokens today"
-                    + (f", and running requests may use {reserved.tokens}" if reserved.tokens else "")
-                    + (f". This request may use {expected.tokens}" if n_used < budget.tokens else "")
-                    + f": its tokens_per_day is {budget.tokens}. Raise it, or come back after midnight UTC"
-                )
+    def settle(self, budgets: Sequence[Budget], claim: Claim | None, record: RequestRecord) -> None:
+        """Record what a request has used, and release its reservation. Does not wait."""
+        uses = [
+            ModelUse(model, used.tokens.prompt, used.tokens.completion, used.tokens.cached, used.priced)
+            for model, used in record.ledger.by_model().items()
+        ]
+        accounts = [budget.account for budget in budgets]
+        released = claim.id if claim is not None and claim.limits else None
+        self._recorder.add(accounts, record.client or "", record.mixture or "", uses, released)
 
 
 class _Charge:
     """One request's reservation, as a context manager. A class, because every request enters it."""
 
-    __slots__ = ("_budgets", "_expected", "_ledger", "_reservation", "_spending")
+    __slots__ = ("_budgets", "_claim", "_record", "_spending")
 
-    def __init__(self, spending: Spending, budgets: Sequence[Budget], expected: Expense, ledger: Ledger) -> None:
+    def __init__(
+        self, spending: Spending, budgets: Sequence[Budget], claim: Claim | None, record: RequestRecord
+    ) -> None:
         self._spending = spending
         self._budgets = budgets
-        self._expected = expected
-        self._ledger = ledger
+        self._claim = claim
+        self._record = record
 
-    def __enter__(self) -> None:
-        self._reservation = self._spending.reserve(self._budgets, self._expected)
+    async def __aenter__(self) -> None:
+        if self._claim is not None:
+            await self._spending.reserve(self._claim, self._budgets)
 
-    def __exit__(
+    async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._spending.settle(self._reservation, self._ledger.used().spent)
+        self._spending.settle(self._budgets, self._claim, self._record)
 
 
 SPENDING = web.AppKey("spending", Spending)
 
 
-def budgets_of(server: Server, key: ApiKey | None) -> tuple[Budget, ...]:
-    """Return the budgets that a request is charged to: the gateway's, and that of its key."""
-    whole = Budget("", server.max_cost_per_day, currency=server.currency)
-    if key is None:
-        return (whole,)
-    return whole, Budget(key.name, key.cost_per_day, key.tokens_per_day, server.currency)
+def _to_limit(budget: Budget) -> Limit:
+    return Limit(budget.account, budget.tokens, None if budget.cost is None else to_units(budget.cost, MOST))
 
 
-def is_limit(budget: Budget) -> bool:
-    """Whether a budget limits anything."""
-    return budget.cost is not None or budget.tokens is not None
+def _refuse(refusal: Refusal, claim: Claim, budgets: Sequence[Budget]) -> ApiError:
+    """Return the error for a claim that was refused."""
+    if refusal.by == "rate":
+        (rate,) = claim.rates
+        return refuse_rate(rate, refusal.retry_after_s)
+    budget = next(each for each in budgets if each.account == refusal.name)
+    describe = _describe_cost if refusal.by == "cost" else _describe_tokens
+    return exhausted(describe(budget, refusal, claim.expected))
+
+
+def _describe_cost(budget: Budget, refusal: Refusal, expected: Amount) -> str:
+    def show(units: int) -> str:
+        return money(to_money(units), budget.currency)
+
+    limit = budget.cost or Decimal(0)
+    spent, reserved = refusal.spent.cost, refusal.reserved.cost
+    running = f", and running requests may cost {show(reserved)}" if reserved else ""
+    this = f". This request may cost {show(expected.cost)}" if spent + reserved < to_units(limit, MOST) else ""
+    return (
+        f"{budget.owner} has spent {show(spent)} today{running}{this}: {budget.key} is "
+        f"{money(limit, budget.currency)}. Raise it, or come back after midnight UTC"
+    )
+
+
+def _describe_tokens(budget: Budget, refusal: Refusal, expected: Amount) -> str:
+    limit, spent, reserved = budget.tokens or 0, refusal.spent.tokens, refusal.reserved.tokens
+    running = f", and running requests may use {reserved}" if reserved else ""
+    this = f". This request may use {expected.tokens}" if spent + reserved < limit else ""
+    return (
+        f"{budget.owner} has used {spent} tokens today{running}{this}: its tokens_per_day is {limit}. "
+        "Raise it, or come back after midnight UTC"
+    )
 
 
 def check_quote(quote: Expense, limit: Decimal | None, whose: str, currency: str) -> None:

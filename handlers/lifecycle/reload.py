@@ -93,7 +93,10 @@ def keep_fixed_settings(old: Settings, new: Settings) -> Settings:
         after = getattr(new.server, key)
         if before != after:
             _log.warning("takes effect after a restart", key=f"server.{key}", is_now=before, file_says=after)
-    return replace(new, server=replace(new.server, **fixed))
+    if old.store.url != new.store.url:
+        _log.warning("takes effect after a restart", key="store.url")
+    store = replace(new.store, url=old.store.url)
+    return replace(new, server=replace(new.server, **fixed), store=store)
 
 
 def _read_stamp(path: Path) -> _Stamp | None:

@@ -1,8 +1,8 @@
-"""What outlives a configuration: embedded models, sandboxes, workers, traces. Builds a `Snapshot` of each of them."""
+"""What outlives a configuration: embedded models, sandboxes, workers, traces, store. Builds a `Snapshot` with them."""
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -10,17 +10,23 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from config.settings import Settings, Weights
+from config.settings import Settings, StoreSettings, Weights
 from handlers.context import Snapshot
 from handlers.errors import StartError
 from handlers.gate.admission import ADMISSION
+from handlers.gate.spending import SPENDING, Spending
 from handlers.lifecycle.sandboxes import Sandboxes
 from handlers.lifecycle.snapshots import SNAPSHOTS, Snapshots
 from handlers.terminal import progress
 from handlers.traces.folder_store import TraceFolder
 from handlers.traces.memory_store import TraceMemory
 from handlers.traces.store import TraceStore
+from runtime.background import Background
 from runtime.workers import WorkerPool
+from store.calendar import Calendar
+from store.choice import make_store
+from store.guarded_store import GuardedStore
+from store.recorder import Recorder
 from synth.contract import contract
 from synth.evidence import computing
 from upstream import redact
@@ -36,13 +42,16 @@ EXCHANGE_VARIABLE = "MOM_HTTP_EXCHANGE"
 
 Sleep = Callable[[float], Awaitable[None]]
 
+_BACKGROUND_TIMEOUT_S = 5.0
+
 
 class Resources:
-    """Owns embedded models, sandboxes, workers and trace stores, and builds a `Snapshot` for each configuration.
+    """Owns embedded models, sandboxes, workers, traces and the store, and builds a `Snapshot` for each configuration.
 
     `environ` is the environment of the process, of which embedded models get a part; MOM_HTTP_EXCHANGE in it names the
-    HTTP client for hosted models. `on_progress` reports the progress of installing weights if stderr is not a terminal;
-    None: it is logged. Call `open` first and `close` at the end.
+    HTTP client for hosted models. `state_dir` is the folder of the SQLite store; None: it is in memory. `on_progress`
+    reports the progress of installing weights if stderr is not a terminal; None: it is logged. Call `open` and
+    `open_store` first and `close` at the end.
     """
 
     def __init__(
@@ -52,6 +61,7 @@ class Resources:
         sleep: Sleep,
         unix_time: Callable[[], float],
         environ: Mapping[str, str],
+        state_dir: Path | None = None,
         on_progress: progress.Progress | None = None,
     ) -> None:
         self._on_progress = on_progress
@@ -67,6 +77,26 @@ class Resources:
         self._embedded: EmbeddedModels | None = None
         self._folder: TraceFolder | None = None
         self._memory: TraceMemory | None = None
+        self._state_dir = state_dir
+        self._calendar = Calendar(unix_time)
+        self.background = Background()
+        self._store: GuardedStore | None = None
+        self._recorder: Recorder | None = None
+
+    async def open_store(self, settings: StoreSettings) -> Spending:
+        """Open the store and return what uses it; StartError if the package for it is missing. It may work later."""
+        try:
+            store = make_store(settings, self._state_dir)
+        except ModuleNotFoundError as error:
+            raise StartError(
+                f"store.url needs the package {error.name}: run pip install 'mom-gateway[redis]' "
+                "or pip install -r requirements-redis.txt, or remove store.url"
+            ) from error
+        refuses = settings.on_failure == "refuse"
+        self._store = GuardedStore(store, self._calendar, self.background, refuses=refuses, sleep=self._sleep)
+        await self._store.open()
+        self._recorder = Recorder(self._store, self._calendar, self.background)
+        return Spending(self._store, self._recorder, self._calendar)
 
     async def open(self, trace_dir: Path | None) -> None:
         """Open the folder for traces, if any; StartError if it cannot be written to."""
@@ -97,9 +127,11 @@ class Resources:
             exchange=_choose_exchange(self._environ),
             sleep=self._sleep,
         )
-        not_ready = partial(self._list_not_ready, used_weights(settings))
+        if self._store is not None:
+            self._store.refuses = settings.store.on_failure == "refuse"
+        not_ready = partial(self._list_not_ready, settings)
         evidence = await self._sandboxes.build_finder(settings)
-        return Snapshot(settings, pool, not_ready, self._unix_time, traces, evidence, self._workers)
+        return Snapshot(settings, pool, not_ready, self._unix_time, traces, evidence, self._workers, self._store)
 
     async def keep_embedded(self, *in_use: Settings) -> None:
         """Start the embedded models that mixtures of these settings use, and end those that are not configured.
@@ -126,13 +158,20 @@ class Resources:
         return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
 
     async def close(self) -> None:
-        """End workers, embedded models and sandboxes, then the trace stores; traces handed over before are kept."""
+        """End workers, embedded models and sandboxes, then traces and the store; what was recorded is kept."""
         await self._workers.close()
         await self.keep_embedded()
         await self._sandboxes.close()
         for store in (self._folder, self._memory):
             if store is not None:
                 await asyncio.to_thread(store.close)
+        await self._close_store()
+
+    async def _close_store(self) -> None:
+        await self.background.finish(_BACKGROUND_TIMEOUT_S)
+        if self._store is not None and self._recorder is not None:
+            await self._recorder.close()
+            await self._store.close()
 
     def _choose_trace_store(self, settings: Settings) -> TraceStore | None:
         """Return the store for traces under these settings; its traces will show none of their keys."""
@@ -143,9 +182,12 @@ class Resources:
                 store.hide(secrets_of(settings))
         return self._folder or (self._memory if settings.server.ui else None)
 
-    def _list_not_ready(self, weights: Sequence[Weights]) -> list[str]:
-        statuses = self._embedded.list_statuses(weights) if self._embedded else ()
-        return [status.reason for status in statuses if status.phase != "ready"]
+    def _list_not_ready(self, settings: Settings) -> list[str]:
+        statuses = self._embedded.list_statuses(used_weights(settings)) if self._embedded else ()
+        reasons = [status.reason for status in statuses if status.phase != "ready"]
+        if self._store is not None and self._store.problem and self._store.refuses and settings.has_daily_limits:
+            reasons.append("the store fails, and store.on_failure is refuse: requests with a budget or a rate fail")
+        return reasons
 
 
 RESOURCES = web.AppKey("resources", Resources)
@@ -163,6 +205,7 @@ def run_with_snapshots(settings: Settings, trace_dir: Path | None) -> Callable[[
                 await resources.keep_embedded(*(other.settings for other in snapshots.alive))
 
         await resources.open(trace_dir)
+        app[SPENDING] = await resources.open_store(settings.store)
         app[SNAPSHOTS] = snapshots = Snapshots(await resources.build_snapshot(settings), end)
         yield
         try:
@@ -196,6 +239,8 @@ def used_weights(settings: Settings) -> list[Weights]:
 def secrets_of(settings: Settings) -> list[str]:
     """Return every key and secret header value of a configuration, for redaction."""
     keys = [client.key.value for client in settings.server.api_keys]
+    if settings.store.url is not None:
+        keys.append(settings.store.url.value)
     return [*keys, *chain.from_iterable(map(redact.secrets_of, settings.models))]
 
 

@@ -6,6 +6,7 @@ kept until the scrape, because its ledger holds whole conversations.
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, ProcessCollector
@@ -149,7 +150,7 @@ def kind_of(call: Call, attempt: Attempt) -> str:
     return "first" if attempt is call.attempts[0] else "retry"
 
 
-def _gauges(app: web.Application) -> Iterator[Metric]:
+def _gauges(app: web.Application, cost_today: Decimal) -> Iterator[Metric]:
     """Yield the values at the moment of the scrape: load, readiness, today's cost, and the state of each breaker."""
     admission, snapshot = app[ADMISSION], app[SNAPSHOTS].current
     yield GaugeMetricFamily("mom_requests_running", "Chat requests running", value=admission.running)
@@ -158,10 +159,12 @@ def _gauges(app: web.Application) -> Iterator[Metric]:
     if RELOADER in app:
         help_text = "1 if the last read of config.yaml succeeded and is in force"
         yield GaugeMetricFamily("mom_config_last_reload_successful", help_text, value=app[RELOADER].is_current)
-    today, limit = app[SPENDING].spent().cost, snapshot.settings.server.max_cost_per_day
-    yield GaugeMetricFamily("mom_cost_today", "Money spent since midnight UTC", value=float(today))
+    limit = snapshot.settings.server.max_cost_per_day
+    yield GaugeMetricFamily("mom_cost_today", "Money spent since midnight UTC", value=float(cost_today))
     if limit is not None:
         yield GaugeMetricFamily("mom_cost_limit", "server.max_cost_per_day", value=float(limit))
+    if snapshot.store is not None:
+        yield GaugeMetricFamily("mom_store_up", "0 while the store fails", value=not snapshot.store.problem)
     breakers = GaugeMetricFamily(
         "mom_breaker_state", "1 for the current state of the breaker", labels=["model", "state"]
     )
@@ -189,7 +192,8 @@ class _Scrape(Collector):
 async def show_metrics(request: web.Request) -> web.Response:
     """Return the metrics in Prometheus' text format, or in OpenMetrics if the client accepts it."""
     encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-    families = [*request.app[METRICS].families(), *_gauges(request.app)]
+    cost_today = await request.app[SPENDING].read_cost_today()
+    families = [*request.app[METRICS].families(), *_gauges(request.app, cost_today)]
     body = await asyncio.to_thread(_encode_scrape, families, encode)
     return web.Response(body=body, headers={"Content-Type": content_type})
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.locations import find_config, user_folder
+from config.locations import find_config, state_folder, user_folder
 
 SHIPPED = Path("/opt/package/config.yaml")
 
@@ -40,3 +40,10 @@ def test_the_users_folder_without_a_usable_variable(environ: dict[str, str], mon
     """Below ~/.config."""
     monkeypatch.setenv("HOME", "/home/someone")
     assert user_folder(environ) == Path("/home/someone/.config/mom-gateway")
+
+
+def test_the_folder_of_the_store() -> None:
+    """Of a variable of our own, of the XDG specification, or its default."""
+    assert state_folder({"MOM_STATE_DIR": "/a/b", "XDG_STATE_HOME": "/c"}) == Path("/a/b")
+    assert state_folder({"XDG_STATE_HOME": "/c"}) == Path("/c/mom-gateway")
+    assert state_folder({"XDG_STATE_HOME": "relative"}) == Path("~/.local/state/mom-gateway").expanduser()

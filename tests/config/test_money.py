@@ -71,6 +71,10 @@ def test_limits_reach_the_settings(tmp_path: Path) -> None:
             'mixtures[0].max_cost: needs the price of every model that this mixture may call; without a price: "b"',
         ),
         (
+            f"models: [{PRICED}, {UNPRICED}]\nmixtures: [{{name: m, panel: [a, b], max_cost_per_day: 1}}]",
+            "mixtures[0].max_cost_per_day: needs the price of every model that this mixture may call",
+        ),
+        (
             f"server: {{max_cost_per_day: 1}}\nmodels: [{PRICED}, {UNPRICED}]\nmixtures: [{{name: m, panel: [a]}}]",
             'server.max_cost_per_day: needs the price of every model; without a price: "b"',
         ),

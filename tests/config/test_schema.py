@@ -15,7 +15,20 @@ from config.settings import Settings
 # `Settings`. A new key of a known type needs no line here.
 VALUES: tuple[Any, ...] = (
     *(512, 7, 3, 2, 1, 0.5, True, False, "0.5x"),
-    *("/", "total", "default", "reject", "fuse", "every_turn", "ollama", "shadow", "transcript", "messages"),
+    *(
+        "/",
+        "total",
+        "default",
+        "reject",
+        "fuse",
+        "every_turn",
+        "ollama",
+        "shadow",
+        "refuse",
+        "redis://h",
+        "transcript",
+        "messages",
+    ),
     *("other", "third", "new-name", "127.0.0.9", "http://other.example/v1", "https://other.example", "Do {candidates}"),
     *(["other"], ["vision"], ["other.example"], ["https://other.example"], ["temperature"], [1, 2]),
     *({"temperature": 0.5}, {"X-Other": "x"}, {"max_tokens": "max_completion_tokens"}, {"other-*": "main"}),
@@ -52,6 +65,7 @@ def document() -> dict[str, Any]:
         "models": models,
         "critic": {"model": "third"},
         "mixtures": [mixture, {"name": "plain"}],
+        "store": {"url": "redis://first"},
     }
 
 

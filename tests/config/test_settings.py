@@ -1,11 +1,12 @@
 """Names, aliases and derived facts of the frozen settings."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from config.settings import Alias, Bypass, Critic, Mixture, Price, Proposer, Secret, Verify
-from tests.running import model, settings
+from config.settings import Alias, Bypass, CostLimit, Critic, Mixture, Price, Proposer, Secret, Verify
+from tests.running import model, panel_of, settings
 
 
 def test_a_secret_is_never_shown() -> None:
@@ -62,3 +63,19 @@ def test_a_panel_is_summed_up_with_the_number_of_samples() -> None:
     """In the panel's order; a model that is asked once has no number."""
     samples = [Proposer("qwen", sample=number) for number in (1, 2)]
     assert Mixture("mom", (*samples, Proposer("gpt")), Critic("gpt")).panel_summary == "qwen x2, gpt"
+
+
+@pytest.mark.parametrize("limit", ["max_cost", "max_cost_per_day"])
+def test_the_limit_of_a_mixture_binds_its_members(limit: CostLimit) -> None:
+    """The highest of those that use the model, unless one of them has none."""
+
+    def mixture(name: str, members: str, cost: int | None) -> Mixture:
+        found = Mixture(name, panel_of(*members), None)
+        amount = None if cost is None else Decimal(cost)
+        return replace(found, max_cost=amount) if limit == "max_cost" else replace(found, max_cost_per_day=amount)
+
+    mixtures = (mixture("low", "a", 1), mixture("high", "ab", 2), mixture("free", "b", None))
+    config = replace(settings([model(name, "http://h") for name in "ab"]), mixtures=mixtures)
+    assert config.find_cost_cap("a", limit) is mixtures[1]
+    assert config.find_cost_cap("b", limit) is None
+    assert config.has_daily_limits is (limit == "max_cost_per_day")

@@ -220,3 +220,19 @@ def test_a_critics_prompt_contains_the_candidates() -> None:
     assert read(values.critic_prompt, "'Pick: {candidates}'") == "Pick: {candidates}"
     with pytest.raises(InvalidValue, match=r"must contain \{candidates\}"):
         values.critic_prompt(place("'Pick: {candidate}'"))
+
+
+def test_the_url_of_a_store_is_a_secret() -> None:
+    """It may contain a password, from the environment or not."""
+    url = read(values.store_url, "rediss://:${PASSWORD}@h:1/2", PASSWORD="geheim")
+    assert url == Secret("rediss://:geheim@h:1/2", "PASSWORD")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://geheim@h", "redis://", "redis://:geheim@h:x", "'redis://geheim h'", "[geheim]"]
+)
+def test_a_wrong_url_of_a_store_is_not_shown(url: str) -> None:
+    """Only what it must be."""
+    with pytest.raises(InvalidValue) as refused:
+        values.store_url(place(url))
+    assert "geheim" not in str(refused.value)

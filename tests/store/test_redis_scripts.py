@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from store.memory import MemoryStore
 from store.redis_store import RedisStore
-from store.store import Amount, Batch, Claim, Limit, Store
+from store.store import NOTHING, Amount, Batch, Claim, Limit, Store
 from tests.redis_server import RedisServer
 
 steps = st.lists(
@@ -29,7 +29,7 @@ async def play(store: Store, taken: list[tuple[str, int, int, int]], run: str) -
         else:
             charged = {f"{run}a": Amount(second, first)}
             await store.record(Batch(run, number, day, float(day), charged, (f"{run}{first}",)))
-            replies.append((await store.read_spent(day, float(day))).get(f"{run}a"))
+            replies.append((await store.read_spent(day, float(day))).get(f"{run}a", NOTHING))
     return replies
 
 

@@ -1,7 +1,17 @@
 """What the probes say of a gateway that runs."""
 
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from config.settings import ApiKey, Secret, Server, StoreSettings
 from tests.fakes import FakeUpstream, status
 from tests.running import KEY, ask, model, running, settings
+
+CI = Secret("ci-key", "CI")
 
 
 async def test_ready_tells_the_load(upstream: FakeUpstream) -> None:
@@ -9,7 +19,37 @@ async def test_ready_tells_the_load(upstream: FakeUpstream) -> None:
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.request("GET", "/readyz")
     assert reply.status == 200
-    assert reply.json == {"status": "ready", "breakers": {}, "requests": {"receiving": 0, "waiting": 0, "running": 0}}
+    requests = {"receiving": 0, "waiting": 0, "running": 0}
+    assert reply.json == {"status": "ready", "breakers": {}, "requests": requests, "store": {"state": "ok"}}
+
+
+@pytest.mark.parametrize(
+    ("on_failure", "rate", "status_of", "effect"),
+    [
+        ("allow", 5, 200, "budgets and rates count in this process alone"),
+        ("refuse", None, 200, "budgets and rates are refused"),
+        ("refuse", 5, 503, "budgets and rates are refused"),
+    ],
+)
+async def test_a_store_that_fails(
+    upstream: FakeUpstream,
+    tmp_path: Path,
+    on_failure: Literal["allow", "refuse"],
+    rate: int | None,
+    status_of: int,
+    effect: str,
+) -> None:
+    """It makes the gateway unready only if requests are refused without it."""
+    (tmp_path / "state.db").write_bytes(b"damaged" * 100)
+    config = settings([model("a", upstream)], server=Server(port=0, api_keys=(ApiKey("ci", CI, rate),)))
+    config = replace(config, store=StoreSettings(on_failure=on_failure))
+    async with running(config, state_dir=tmp_path, sleep=asyncio.sleep) as gateway:
+        reply = await gateway.request("GET", "/readyz")
+        answer = await gateway.chat(headers={"Authorization": "Bearer ci-key"})
+    assert reply.status == status_of
+    assert reply.json["store"] == {"state": "failed", "reason": reply.json["store"]["reason"], "effect": effect}
+    assert "state.db" in reply.json["store"]["reason"]
+    assert answer.status == (503 if rate and on_failure == "refuse" else 200)
 
 
 async def test_an_open_breaker_is_listed(upstream: FakeUpstream) -> None:

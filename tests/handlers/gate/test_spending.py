@@ -1,26 +1,31 @@
 """Budgets of a day."""
 
-from contextlib import ExitStack, suppress
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from config.settings import ApiKey, Model, Price, Secret, Server
+from config.settings import ApiKey, Critic, Mixture, Model, Price, Secret, Server
 from handlers.errors import ApiError
 from handlers.gate.spending import Budget, Spending, budgets_of, check_quote, money
+from handlers.request_record import RequestRecord
+from runtime.background import Background
+from store.calendar import Calendar
+from store.memory import MemoryStore
+from store.recorder import Recorder
+from store.sqlite_store import SqliteStore
+from store.store import Amount, Claim, Refusal, Store, StoreUnavailableError, UsageKey
 from synth.ledger import Expense, Ledger
 from tests.upstream.clocks import Clock
 from upstream.calls import Attempt, Call
 
 MIDNIGHT = 20_000 * 86_400.0
 MODEL = Model("a", "http://h", None, None, "a", price=Price(Decimal(10**6), Decimal(0)))
-
-
-def in_step(clock: Clock) -> Spending:
-    """Return the spending of a process whose two clocks agree."""
-    return Spending(clock, clock)
 
 
 def used(n_tokens: int) -> Ledger:
@@ -31,56 +36,14 @@ def used(n_tokens: int) -> Ledger:
     return Ledger([call])
 
 
-def test_a_budget_that_is_spent_lets_nothing_begin_until_midnight() -> None:
-    """The refusal is one that no client repeats by itself, and says how much of what."""
-    clock = Clock(MIDNIGHT - 1)
-    spending = in_step(clock)
-    budgets = [Budget("", Decimal(5))]
-    with spending.charge(budgets, Expense(), used(4)):
-        pass
-    with spending.charge(budgets, Expense(), used(3)):
-        pass
-    with pytest.raises(ApiError) as refused, spending.charge(budgets, Expense(), used(1)):
-        pass
-    assert (refused.value.status, refused.value.code) == (429, "insufficient_quota")
-    assert refused.value.headers == {"x-should-retry": "false"}
-    assert "has spent 7 USD today" in refused.value.message
-    assert "server.max_cost_per_day is 5 USD" in refused.value.message
-    clock.now = MIDNIGHT
-    with spending.charge(budgets, Expense(), used(1)):
-        pass
-    assert spending.spent() == Expense(1, Decimal(1))
-
-
-def test_a_request_counts_while_it_runs() -> None:
-    """As what was expected of it, so that many at once do not slip in together."""
-    spending = in_step(Clock())
-    budgets = [Budget("ci", tokens=100)]
-    with (
-        spending.charge(budgets, Expense(100), used(1)),
-        pytest.raises(ApiError, match="running requests may use 100"),
-        spending.charge(budgets, Expense(), used(1)),
-    ):
-        pass
-    with spending.charge(budgets, Expense(99), used(1)):
-        pass
-    assert spending.spent("ci").tokens == 2
-
-
-def test_what_fails_is_charged_too() -> None:
-    """It was paid for; and it runs no longer."""
-    spending = in_step(Clock())
-    with pytest.raises(RuntimeError), spending.charge([Budget("", Decimal(5))], Expense(5, Decimal(5)), used(4)):
-        raise RuntimeError
-    with spending.charge([Budget("", Decimal(5))], Expense(), used(0)):
-        pass
-    assert spending.spent().cost == 4
+def dollars(limit: int) -> Budget:
+    return Budget("", cost=Decimal(limit))
 
 
 class Clocks:
-    """The time of day, which can be set, and the time since the start, which cannot."""
+    """The time of day, which can be set, and the time since the boot, which cannot."""
 
-    def __init__(self, unix_time: float) -> None:
+    def __init__(self, unix_time: float = MIDNIGHT + 1000) -> None:
         self.unix = Clock(unix_time)
         self.uptime = Clock(5.0)
 
@@ -89,106 +52,245 @@ class Clocks:
         self.uptime.now += seconds
 
 
-def spend(spending: Spending, amount: int, limit: int = 5) -> bool:
-    """Spend an amount if the budget allows it, and return whether it did."""
-    try:
-        with spending.charge([Budget("", Decimal(limit))], Expense(amount, Decimal(amount)), used(amount)):
-            return True
-    except ApiError:
-        return False
+class Gate:
+    """The spending of one process with its clocks and its store."""
+
+    def __init__(self, clocks: Clocks, store: Store | None = None) -> None:
+        self.clocks = clocks
+        self.store = store or MemoryStore()
+        self.calendar = Calendar(clocks.unix, clocks.uptime, "boot")
+        self.background = Background()
+        self.recorder = Recorder(self.store, self.calendar, self.background)
+        self.spending = Spending(self.store, self.recorder, self.calendar)
+
+    @asynccontextmanager
+    async def charge(
+        self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger, *, lifetime_s: float = 1e5
+    ) -> AsyncGenerator[None]:
+        """Run a request inside the block; after it the store has it."""
+        record = RequestRecord(expected=expected, ledger=ledger)
+        try:
+            async with self.spending.charge(budgets, None, record, lifetime_s):
+                yield
+        finally:
+            await self.background.finish(10.0)
+
+    async def spend(self, amount: int, limit: int = 5) -> bool:
+        """Spend an amount if the budget allows it, and return whether it did."""
+        try:
+            async with self.charge([dollars(limit)], Expense(amount, Decimal(amount)), used(amount)):
+                return True
+        except ApiError:
+            return False
+
+    async def spent(self) -> Decimal:
+        """Return what was spent today."""
+        return await self.spending.read_cost_today()
 
 
-def test_a_new_day_has_a_new_budget() -> None:
+async def test_a_budget_that_is_spent_lets_nothing_begin_until_midnight() -> None:
+    """The refusal is one that no client repeats by itself, and says how much of what."""
+    gate = Gate(Clocks(MIDNIGHT - 1))
+    async with gate.charge([dollars(5)], Expense(), used(4)):
+        pass
+    async with gate.charge([dollars(5)], Expense(), used(3)):
+        pass
+    with pytest.raises(ApiError) as refused:
+        async with gate.charge([dollars(5)], Expense(), used(1)):
+            pass
+    assert (refused.value.status, refused.value.code) == (429, "insufficient_quota")
+    assert refused.value.headers == {"x-should-retry": "false"}
+    assert "the gateway has spent 7 USD today: server.max_cost_per_day is 5 USD" in refused.value.message
+    gate.clocks.wait(1)
+    async with gate.charge([dollars(5)], Expense(), used(1)):
+        pass
+    assert await gate.spending.read_spent() == {"": Amount(1, 10**12)}
+
+
+async def test_a_request_counts_while_it_runs() -> None:
+    """As what was expected of it, so that many at once do not slip in together."""
+    gate = Gate(Clocks())
+    budgets = [Budget("key:ci", "the key ci", tokens=100)]
+    async with gate.charge(budgets, Expense(100), used(1)):
+        with pytest.raises(ApiError, match="the key ci has used 0 tokens today, and running requests may use 100"):
+            async with gate.charge(budgets, Expense(), used(1)):
+                pass
+    async with gate.charge(budgets, Expense(99), used(1)):
+        pass
+    assert (await gate.spending.read_spent())["key:ci"].tokens == 2
+
+
+async def test_what_fails_is_charged_too() -> None:
+    """It was paid for; and it runs no longer."""
+    gate = Gate(Clocks())
+    with pytest.raises(RuntimeError):
+        async with gate.charge([dollars(5)], Expense(5, Decimal(5)), used(4)):
+            raise RuntimeError
+    async with gate.charge([dollars(5)], Expense(), used(0)):
+        pass
+    assert await gate.spent() == 4
+
+
+async def test_a_request_without_limits_asks_no_store() -> None:
+    """What it has used is written a second later, and known before."""
+
+    class Deaf(MemoryStore):
+        async def reserve(self, claim: Claim) -> Refusal | None:
+            raise AssertionError(f"asked by {claim}")
+
+    gate = Gate(Clocks(), Deaf())
+    async with gate.charge([Budget("")], Expense(), used(3)):
+        pass
+    assert await gate.store.read_spent(0, 0.0) == {}
+    assert await gate.spent() == 3
+    await gate.recorder.close()
+    day = int(MIDNIGHT // 86_400)
+    assert {key.model: each.requests for key, each in (await gate.store.read_usage(day, day)).items()} == {
+        "a": 1,
+        "": 1,
+    }
+    assert UsageKey(day, "", "", "a") in await gate.store.read_usage(day, day)
+
+
+async def test_a_client_that_leaves_while_it_reserves_holds_nothing_back() -> None:
+    """The store may have been about to say yes."""
+
+    class Slow(MemoryStore):
+        async def reserve(self, claim: Claim) -> Refusal | None:
+            await asyncio.sleep(0.01)
+            return await super().reserve(claim)
+
+    gate = Gate(Clocks(), Slow())
+
+    async def ask() -> None:
+        async with gate.charge([dollars(5)], Expense(5, Decimal(5)), used(5)):
+            raise AssertionError("begun")
+
+    asking = asyncio.ensure_future(ask())
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await asyncio.sleep(0.05)
+    assert await gate.spend(5)
+    assert await gate.spent() == 5
+
+
+async def test_a_store_that_is_needed_and_fails_is_an_error_of_the_gateway() -> None:
+    """With a time to retry, and without what the store said."""
+
+    class Away(MemoryStore):
+        async def reserve(self, claim: Claim) -> Refusal | None:
+            raise StoreUnavailableError(f"redis://internal: gone with {claim.id}")
+
+    gate = Gate(Clocks(), Away())
+    with pytest.raises(ApiError, match=r"store fails \(store\.on_failure: refuse\)") as refused:
+        async with gate.charge([dollars(5)], Expense(), used(1)):
+            pass
+    assert (refused.value.status, refused.value.code) == (503, "store_unavailable")
+    assert refused.value.headers == {"Retry-After": "5"}
+    assert "internal" not in refused.value.message
+
+
+async def test_a_new_day_has_a_new_budget() -> None:
     """It begins at midnight UTC, however short the first day of the process was."""
-    clocks = Clocks(MIDNIGHT - 60)
-    spending = Spending(clocks.unix, clocks.uptime)
-    assert spend(spending, 5)
-    assert not spend(spending, 1)
-    clocks.wait(59)
-    assert not spend(spending, 1)
-    for _ in range(3):
-        clocks.wait(1 if spending.spent().cost and clocks.unix.now < MIDNIGHT else 86_400)
-        assert spend(spending, 5)
-        assert not spend(spending, 1)
+    gate = Gate(Clocks(MIDNIGHT - 60))
+    assert await gate.spend(5)
+    assert not await gate.spend(1)
+    gate.clocks.wait(59)
+    assert not await gate.spend(1)
+    for seconds in (1, 86_400, 86_400):
+        gate.clocks.wait(seconds)
+        assert await gate.spend(5)
+        assert not await gate.spend(1)
 
 
+@pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("moves", [[86_400], [-86_400], [400 * 86_400, -400 * 86_400], [43_200] * 6, [7_200] * 30])
-def test_setting_the_clock_gives_no_new_budget(moves: list[int]) -> None:
-    """Neither forward nor back, nor in small steps."""
+async def test_setting_the_clock_gives_no_new_budget(tmp_path: Path, moves: list[int], *, restarts: bool) -> None:
+    """Neither forward nor back, nor in small steps, nor with a restart after each."""
     clocks = Clocks(MIDNIGHT + 3600)
-    spending = Spending(clocks.unix, clocks.uptime)
-    assert spend(spending, 5)
-    for move in moves:
-        clocks.unix.now += move
-        assert not spend(spending, 1)
-        assert spending.spent().cost == 5
+    async with process(clocks, tmp_path) as gate:
+        assert await gate.spend(5)
+    async with AsyncExitStack() as stack:
+        gate = await stack.enter_async_context(process(clocks, tmp_path))
+        for move in moves:
+            clocks.unix.now += move
+            if restarts:
+                await stack.aclose()
+                gate = await stack.enter_async_context(process(clocks, tmp_path))
+            assert not await gate.spend(1)
+            assert await gate.spent() == 5
 
 
 @pytest.mark.parametrize("moves", [[400 * 86_400], [-400 * 86_400], [400 * 86_400, -400 * 86_400], [-86_400, 86_400]])
-def test_setting_the_clock_blocks_no_budget(moves: list[int]) -> None:
+async def test_setting_the_clock_blocks_no_budget(moves: list[int]) -> None:
     """At most 24 hours later a new day has begun, whether the clock was set right again or not."""
-    clocks = Clocks(MIDNIGHT + 3600)
-    spending = Spending(clocks.unix, clocks.uptime)
+    gate = Gate(Clocks(MIDNIGHT + 3600))
     for move in moves:
-        clocks.unix.now += move
-        assert spend(spending, 1)
-    assert spend(spending, 5 - len(moves))
-    clocks.wait(86_400)
-    assert spend(spending, 5)
-    clocks.wait(86_400)
-    assert spend(spending, 5)
+        gate.clocks.unix.now += move
+        assert await gate.spend(1)
+    assert await gate.spend(5 - len(moves))
+    for _ in range(2):
+        gate.clocks.wait(86_400)
+        assert await gate.spend(5)
 
 
-def test_a_small_error_of_the_clock_is_none() -> None:
+@pytest.mark.parametrize("error", [400 * 86_400, -400 * 86_400])
+async def test_a_wrong_clock_that_is_set_right_before_a_reboot_blocks_no_budget(tmp_path: Path, error: int) -> None:
+    """The gateway began with a wrong clock; after the reboot it takes at most 24 hours."""
+    clocks = Clocks(MIDNIGHT + 3600)
+    clocks.unix.now += error
+    async with process(clocks, tmp_path) as gate:
+        assert await gate.spend(5)
+    clocks.unix.now -= error
+    clocks.uptime.now = 5.0
+    async with process(clocks, tmp_path, boot="second") as gate:
+        await gate.spend(1)
+        clocks.wait(86_400)
+        assert await gate.spend(5, limit=6)
+        clocks.wait(86_400)
+        assert await gate.spend(5)
+
+
+@asynccontextmanager
+async def process(clocks: Clocks, folder: Path, boot: str = "boot") -> AsyncGenerator[Gate]:
+    """Run the spending of a process on a SQLite file, from its start to its end."""
+    store = SqliteStore(folder / "state.db")
+    await store.open()
+    gate = Gate(clocks, store)
+    gate.calendar.offset = await store.share_clock(boot, gate.calendar.offset, clocks.uptime())
+    yield gate
+    await gate.recorder.close()
+    await store.close()
+
+
+async def test_a_small_error_of_the_clock_is_none() -> None:
     """NTP moves a clock by seconds; the day then begins by the clock, and never twice."""
-    clocks = Clocks(MIDNIGHT - 30)
-    spending = Spending(clocks.unix, clocks.uptime)
-    assert spend(spending, 5)
-    clocks.unix.now += 40
-    assert spend(spending, 5)
-    clocks.unix.now -= 40
-    assert not spend(spending, 1)
-    clocks.wait(31)
-    assert not spend(spending, 1)
+    gate = Gate(Clocks(MIDNIGHT - 30))
+    assert await gate.spend(5)
+    gate.clocks.unix.now += 40
+    assert await gate.spend(5)
+    gate.clocks.unix.now -= 40
+    assert not await gate.spend(1)
+    gate.clocks.wait(31)
+    assert not await gate.spend(1)
 
 
-def test_a_request_that_needs_more_than_is_left_is_refused() -> None:
+async def test_a_request_that_needs_more_than_is_left_is_refused() -> None:
     """By its own estimate, also on an untouched day; a smaller one may still run."""
-    spending = in_step(Clock())
+    gate = Gate(Clocks())
     with pytest.raises(
         ApiError, match=r"has spent 0 USD today\. This request may cost 10 USD: server\.max_cost_per_day"
     ):
-        spending.reserve([Budget("", Decimal(5))], Expense(10, Decimal(10)))
-    assert spend(spending, 3)
-    assert not spend(spending, 3)
-    assert spend(spending, 2)
+        async with gate.charge([dollars(5)], Expense(10, Decimal(10)), used(0)):
+            pass
+    assert await gate.spend(3)
+    assert not await gate.spend(3)
+    assert await gate.spend(2)
     with pytest.raises(ApiError, match=r"has used 5 tokens today\. This request may use 7: its tokens_per_day is 10"):
-        spending.reserve([Budget("", tokens=10)], Expense(7))
-
-
-def test_concurrent_requests_cannot_spend_together_what_each_could_alone() -> None:
-    """Two hundred at once, of which the budget allows five."""
-    spending = in_step(Clock())
-    budgets = [Budget("", Decimal(5))]
-    reservations = []
-    for _ in range(200):
-        with suppress(ApiError):
-            reservations.append(spending.reserve(budgets, Expense(1, Decimal(1))))
-    assert len(reservations) == 5
-    for reservation in reservations:
-        spending.settle(reservation, Expense(0, Decimal("0.5")))
-    assert spending.spent().cost == Decimal("2.5")
-    assert spend(spending, 2)
-
-
-def test_a_refused_request_reserves_nothing() -> None:
-    """Not even on the account that would have allowed it."""
-    spending = in_step(Clock())
-    budgets = [Budget("", Decimal(9)), Budget("ci", Decimal(1))]
-    for _ in range(50):
-        with pytest.raises(ApiError, match="the key ci"):
-            spending.reserve(budgets, Expense(2, Decimal(2)))
-    assert spend(spending, 9, limit=9)
+        async with gate.charge([Budget("", tokens=10)], Expense(7), used(0)):
+            pass
 
 
 steps = st.lists(
@@ -204,23 +306,29 @@ steps = st.lists(
 @given(steps, st.integers(1, 50))
 def test_nothing_begins_once_the_budget_is_spent(taken: list[tuple[str, int, int]], limit: int) -> None:
     """Against a plain count of the day; if the estimates hold, a day never exceeds its limit."""
-    clock, running = Clock(MIDNIGHT), list[tuple[ExitStack, int, int]]()
-    spending, budgets = in_step(clock), [Budget("", Decimal(limit))]
+    asyncio.run(play(taken, limit))
+
+
+async def play(taken: list[tuple[str, int, int]], limit: int) -> None:
+    """Take the steps, and count along."""
+    clocks, running = Clocks(MIDNIGHT), list[tuple[AsyncExitStack, int, int]]()
+    gate = Gate(clocks)
     day, total, largest, estimates_hold = MIDNIGHT // 86_400, 0, 0, True
     for step, first, second in taken:
         if step == "wait":
-            clock.now += first
+            clocks.wait(first)
         elif step == "end" and running:
             stack, _, cost = running.pop(first % len(running))
-            stack.close()
-            total = cost + (total if clock.now // 86_400 == day else 0)
-            day = clock.now // 86_400
-            assert spending.spent().cost == total
+            await stack.aclose()
+            total = cost + (total if clocks.unix.now // 86_400 == day else 0)
+            day = clocks.unix.now // 86_400
+            assert await gate.spent() == total
         elif step == "begin":
-            before = total if clock.now // 86_400 == day else 0
-            stack = ExitStack()
+            before = total if clocks.unix.now // 86_400 == day else 0
+            stack = AsyncExitStack()
+            expected = Expense(first, Decimal(first))
             try:
-                stack.enter_context(spending.charge(budgets, Expense(first, Decimal(first)), used(second)))
+                await stack.enter_async_context(gate.charge([dollars(limit)], expected, used(second), lifetime_s=1e7))
             except ApiError:
                 reserved = before + sum(expected for _, expected, _ in running)
                 assert reserved >= limit or reserved + first > limit
@@ -231,16 +339,20 @@ def test_nothing_begins_once_the_budget_is_spent(taken: list[tuple[str, int, int
         if estimates_hold:
             assert total <= limit
     for stack, _, _ in running:
-        stack.close()
+        await stack.aclose()
 
 
 def test_accounts() -> None:
-    """Every request is charged to the gateway; with a key to that as well."""
+    """Every request is charged to the gateway; with a key to that as well, and to a mixture that has a limit."""
     key = ApiKey("ci", Secret("k", "K"), tokens_per_day=5, cost_per_day=Decimal(2))
     server = Server(max_cost_per_day=Decimal(9), currency="EUR")
-    whole = Budget("", Decimal(9), None, "EUR")
-    assert budgets_of(server, None) == (whole,)
-    assert budgets_of(server, key) == (whole, Budget("ci", Decimal(2), 5, "EUR"))
+    whole = Budget("", cost=Decimal(9), currency="EUR")
+    assert budgets_of(server, None, None) == (whole,)
+    of_key = Budget("key:ci", "the key ci", "its cost_per_day", Decimal(2), 5, "EUR")
+    assert budgets_of(server, key, Mixture("mom", (), Critic("a"))) == (whole, of_key)
+    of_mixture = Budget("mixture:mom", "the mixture mom", "its max_cost_per_day", Decimal(1), None, "EUR")
+    mixture = Mixture("mom", (), Critic("a"), max_cost_per_day=Decimal(1))
+    assert budgets_of(server, None, mixture) == (whole, of_mixture)
 
 
 def test_max_cost() -> None:
