@@ -16,6 +16,7 @@ from tqdm import tqdm
 from config import ConfigError, load, read_dotenv
 from config.settings import Mixture, Settings
 from eval import edit_suite, humaneval
+from eval.agents.report import write_report
 from eval.arms import SAMPLES, Arm, make_arms
 from eval.asking import Conditions
 from eval.items import Item
@@ -35,11 +36,16 @@ SUITES: Mapping[str, Callable[[], list[Item]]] = {
     edit_suite.WHOLE_SUITE: edit_suite.whole_items,
 }
 _LOOK_EVERY_S = 0.5
+_AGENTS = "agents"
+"""The scripted session of an agent: it asks no model, and takes no other option."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
     options = _parser().parse_args(arguments)
+    if options.suite == _AGENTS:
+        print(write_report())
+        return 0
     try:
         settings = load(options.config, {**read_dotenv(options.config.parent / ".env"), **os.environ})
         mixture = settings.mixture(options.mixture) if options.mixture else settings.mixtures[0]
@@ -149,7 +155,7 @@ def _models_dir() -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make eval ARGS=", description="Measure a mixture against its own members")
-    parser.add_argument("--suite", choices=list(SUITES), default=edit_suite.SUITE)
+    parser.add_argument("--suite", choices=[*SUITES, _AGENTS], default=edit_suite.SUITE)
     parser.add_argument("--limit", type=int, metavar="N", help="only the N shortest items")
     parser.add_argument("--arms", metavar="A,B", help="only these, by name; an unknown name lists them all")
     parser.add_argument("--mixture", metavar="NAME", help="default: the first")

@@ -60,7 +60,7 @@ class Setting:
 
 async def ask_panel(setting: Setting, mixture: Mixture, item: Item) -> list[str]:
     """Ask the whole panel and wait for all of it; return the texts of its candidates that keep the form."""
-    run = _run(setting, mixture.deadline_s, item, _ignore)
+    run = make_run(setting, mixture.deadline_s, item.name, _write_request(setting, item), ignore)
     if find_bypass_rule(run.request, mixture) is None and find_panel_reason(run.request, mixture)[0]:
         whole = replace(mixture, quorum=None, layers=1, stages=(), evidence="off", repair=0)
         panel = await layers.ask_panel(run, whole)
@@ -77,7 +77,7 @@ async def ask(setting: Setting, arm: Arm, item: Item) -> Answer:
             signals.append(event.ranking.by)
 
     deadline_s = arm.mixture.deadline_s if arm.mixture else _DIRECT_DEADLINE_S
-    run = _run(setting, deadline_s, item, emit)
+    run = make_run(setting, deadline_s, item.name, _write_request(setting, item), emit)
     completion, decided_by = None, "nobody"
     try:
         target = arm.mixture or (arm.model and arm.model(item))
@@ -101,15 +101,19 @@ async def ask(setting: Setting, arm: Arm, item: Item) -> Answer:
     )
 
 
-async def _ignore(_event: Event) -> None:
+async def ignore(_event: Event) -> None:
     """Ignore events: a run returns its answer, and its ledger has the rest."""
 
 
-def _run(setting: Setting, deadline_s: float, item: Item, emit: Emit) -> Run:
+def _write_request(setting: Setting, item: Item) -> ChatRequest:
+    params = {"max_tokens": setting.conditions.max_tokens, "seed": setting.conditions.seed}
+    return ChatRequest(None, item.messages, params)
+
+
+def make_run(setting: Setting, deadline_s: float, name: str, request: ChatRequest, emit: Emit) -> Run:
+    """Return a run of one request, which draws what it draws at random from the seed and this name."""
     conditions = setting.conditions
-    params = {"max_tokens": conditions.max_tokens, "seed": conditions.seed}
-    request = ChatRequest(None, item.messages, params)
-    nonces = random.Random(f"nonce {conditions.seed} {item.name}")  # noqa: S311 -- repeatable on purpose
+    nonces = random.Random(f"nonce {conditions.seed} {name}")  # noqa: S311 -- repeatable on purpose
     return Run(
         request=request,
         contract=derive_contract(request),
@@ -120,7 +124,7 @@ def _run(setting: Setting, deadline_s: float, item: Item, emit: Emit) -> Run:
         started=setting.pool.clock(),
         deadline=setting.pool.clock() + deadline_s,
         evidence=setting.finder,
-        rng=random.Random(f"order {conditions.seed} {item.name}"),  # noqa: S311
+        rng=random.Random(f"order {conditions.seed} {name}"),  # noqa: S311
         draw_nonce=lambda: f"{nonces.getrandbits(64):016x}",
     )
 

@@ -21,6 +21,8 @@ _TOOLS = {
     "fetch": ("url",),
     "ask_user": ("question",),
 }
+_MECHANICAL = frozenset({"list_files", "read_file", "search", "run"})
+_OTHER_WORDS = {"say": "I would do this in another way.", "arguments": {"path": "billing/invoice.py", "text": "..."}}
 _USE = (
     "Paths are relative to the root of the repository. Use this tool whenever it is the shortest way to what you need "
     "to know, and never to show the user something. Its result is text; a long one is cut in the middle, and says so. "
@@ -32,12 +34,13 @@ _USE = (
 class Turn:
     """One request of the agent: the conversation so far, and the message with which its model replies.
 
-    `is_new` marks the first request after words of the user.
+    `alternative` is the reply that other models would give without tools: the same for steps that are mechanical
+    (reading, searching, running), another one for edits and words.
     """
 
     messages: Sequence[Message]
     reply: Message
-    is_new: bool
+    alternative: Message
 
 
 def list_tools() -> list[dict[str, Any]]:
@@ -48,20 +51,35 @@ def list_tools() -> list[dict[str, Any]]:
     ]
 
 
-def read_turns() -> list[Turn]:
-    """Return the turns of the session in order; each conversation begins with the one before."""
+def read_turns(*, in_words: bool = False) -> list[Turn]:
+    """Return the turns of the session in order; each conversation begins with the one before.
+
+    With `in_words` the agent offers no tools: its model writes calls as code, and the user's messages bring results.
+    """
     script = tomllib.loads(_SCRIPT.read_text(encoding="utf-8"))["turn"]
     messages: list[Message] = [{"role": "system", "content": _write_rules()}]
     turns: list[Turn] = []
     for number, entry in enumerate(script):
         if "user" in entry:
             messages.append({"role": "user", "content": entry["user"].strip()})
-        reply = _write_reply(entry, f"call_{number}")
-        turns.append(Turn(tuple(messages), reply, is_new="user" in entry))
+        reply = _write_words(entry) if in_words else _write_reply(entry, f"call_{number}")
+        is_mechanical = entry.get("tool") in _MECHANICAL
+        turns.append(Turn(tuple(messages), reply, reply if is_mechanical else _write_words({**entry, **_OTHER_WORDS})))
         messages.append(reply)
         if "tool" in entry:
-            messages.append({"role": "tool", "tool_call_id": f"call_{number}", "content": _write_result(entry)})
+            result = _write_result(entry)
+            messages.append(
+                {"role": "user", "content": f"Result of {entry['tool']}:\n{result}"}
+                if in_words
+                else {"role": "tool", "tool_call_id": f"call_{number}", "content": result}
+            )
     return turns
+
+
+def _write_words(entry: Mapping[str, Any]) -> Message:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in entry.get("arguments", {}).items())
+    call = f"```python\n{entry['tool']}({arguments})\n```" if "tool" in entry else ""
+    return {"role": "assistant", "content": f"{entry.get('say', '').strip()}\n\n{call}".strip()}
 
 
 def _write_reply(entry: Mapping[str, Any], identity: str) -> Message:

@@ -10,13 +10,16 @@ async def fuse(case: Case) -> Answered:
     """Return one answer.
 
     Without candidates the critic answers alone. A single candidate is the answer without a critic, and so are several
-    with the same outcome, and the one that evidence leaves; unless tools may be called: only the critic can call them.
+    with the same outcome, those by which a stage was settled, and the one that evidence leaves; unless tools may be
+    called: only the critic can call them.
     """
     settled = _find_settled(case)
     if not case.panel.candidates:
         return await ask_critic_alone(case)
     if (evident := find_evident(case)) is not None:
         return await use_candidate(case, evident, DecidedBy.EVIDENCE)
+    if case.panel.agreed is not None:
+        return await use_candidate(case, case.panel.agreed, DecidedBy.EQUAL_CANDIDATES)
     if settled is not None:
         return await use_candidate(case, *settled)
     return await ask_critic(case)

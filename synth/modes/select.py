@@ -57,8 +57,8 @@ async def select(case: Case) -> Answered:
     """Return one answer.
 
     Candidates that break the contract, or that evidence ranks behind others, are out; of several with the same outcome
-    only the best-ranked is shown. With one outcome left no critic is asked; with none left the critic writes. If tools
-    may be called, as `fuse` does: only the critic can call them.
+    only the best-ranked is shown. With one outcome left, or one by which a stage was settled, no critic is asked; with
+    none left the critic writes. If tools may be called, as `fuse` does: only the critic can call them.
     """
     clusters = _cluster(case)
     if case.run.contract.form is Form.TOOLS:
@@ -67,6 +67,8 @@ async def select(case: Case) -> Answered:
         return await ask_critic_alone(case)
     if not clusters:
         return await ask_critic(case)
+    if case.panel.agreed is not None and find_evident(case) is None:
+        return await use_candidate(case, case.panel.agreed, DecidedBy.EQUAL_CANDIDATES)
     settled = _find_settled(case, clusters)
     return await (_elect(case, clusters) if settled is None else use_candidate(case, clusters[0], settled))
 

@@ -52,7 +52,8 @@ class Panel:
     `n_asked` proposers were asked for these candidates. `unfit_models` have failed in a way that lasts. `quorum_wait_s`
     is how long others had after the quorum was reached, summed over all layers; None if it never was. `ranking` is the
     evidence that decides, None without any; with it `is_settled` is set if a candidate passes every visible example, so
-    that no further stage was asked.
+    that no further stage was asked. `agreed` is the candidate that settled it instead: a different model has the same
+    outcome.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -62,6 +63,7 @@ class Panel:
     quorum_wait_s: float | None = None
     ranking: Ranking | None = None
     is_settled: bool = False
+    agreed: Candidate | None = None
 
     def merge(self, later: "Panel") -> None:
         """Take over the result of a later layer, unless that gives up valid candidates."""

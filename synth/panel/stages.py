@@ -1,11 +1,12 @@
 """Asking a panel in stages: each further stage only if the one before did not settle the request."""
 
+from collections import Counter
 from dataclasses import replace
 
 from config.settings import Mixture
 from synth.contract.contract import Form
 from synth.events import StageStarted
-from synth.panel.ask import Panel, Question, ask_proposers, find_outcome, is_weak
+from synth.panel.ask import Candidate, Panel, Question, ask_proposers, find_outcome, is_weak
 from synth.panel.evidence import PanelEvidence, identify_voter
 from synth.run import Run
 
@@ -37,13 +38,28 @@ async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, whole: Questio
 
 
 def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelEvidence) -> bool:
-    """Whether no further stage is needed; marks a panel that evidence has settled."""
+    """Whether no further stage is needed; marks a panel that evidence or agreement has settled."""
     valid = [each for each in panel.candidates if each.finding is None and not is_weak(each.completion)]
     if panel.ranking is not None and any(panel.ranking.standing(each.name).passed_all for each in valid):
         panel.is_settled = True
         return True
-    voters = {(find_outcome(run.contract, each), identify_voter(each.call.model)) for each in valid}
-    if len(voters) > len({outcome for outcome, _ in voters}):
+    panel.agreed = _find_agreed(run, panel)
+    if panel.agreed is not None:
         return True
     asks_critic = mixture.critic is not None and mixture.mode != "first"
     return bool(valid) and not asks_critic and not evidence.can_rank
+
+
+def _find_agreed(run: Run, panel: Panel) -> Candidate | None:
+    """Return the best-ranked candidate of the only outcome that two different models have, None if there is none.
+
+    Candidates that evidence ranks behind others agree in vain.
+    """
+    strong = [candidate for candidate in panel.leaders() if not is_weak(candidate.completion)]
+    outcomes = {candidate.name: find_outcome(run.contract, candidate) for candidate in strong}
+    voters = {(outcomes[candidate.name], identify_voter(candidate.call.model)) for candidate in strong}
+    counts = Counter(outcome for outcome, _ in voters)
+    agreed = [outcome for outcome, n_models in counts.items() if n_models > 1]
+    if len(agreed) != 1:
+        return None
+    return next(candidate for candidate in strong if outcomes[candidate.name] == agreed[0])

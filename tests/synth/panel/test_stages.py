@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from config.settings import Proposer
-from synth.events import EvidenceFound, StageStarted
+from synth.events import DecidedBy, EvidenceFound, StageStarted
+from synth.mixture import answer
 from synth.panel.ask import Panel
 from synth.panel.layers import ask_panel
 from tests.synth.scripted_pool import Scene, Script, model, scene
@@ -79,6 +80,38 @@ async def test_two_models_with_the_same_outcome_settle_a_stage() -> None:
         {"a": RIGHT, "b": "So:\n\n" + RIGHT.removeprefix("Here:\n\n")}, stages=(2, 2), examples={}, critic="a"
     )
     assert (await ask(stage)).n_asked == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "params"),
+    [
+        (["So:\n\n" + RIGHT.removeprefix("Here:\n\n"), RIGHT, WRONG], {}),
+        (['{"a": 1, "b": 2}', '{"b":2,"a":1}', '{"a": 2}'], {"response_format": {"type": "json_object"}}),
+        (["Yes.", "Yes.", "No."], {}),
+    ],
+)
+@pytest.mark.parametrize("mode", ["auto", "fuse", "select"])
+async def test_the_outcome_of_two_models_is_the_answer(texts: list[str], params: dict[str, Any], mode: str) -> None:
+    """Same code, same JSON or same words, beside another outcome: neither the next stage nor the critic is asked."""
+    script = dict(zip("bac", texts, strict=True))
+    stage = stages(script, stages=(3, 1), examples={}, critic="d", mode=mode, params=params)
+    answered = (await answer(stage.run, stage.mixture)).answers[0]
+    assert (answered.completion.text, answered.author) == (script["a"], "a")
+    assert answered.decided_by is DecidedBy.EQUAL_CANDIDATES
+    assert len(stage.pool.calls) == 3
+
+
+async def test_two_outcomes_of_two_models_settle_nothing() -> None:
+    """Neither of them is the one that models agree on."""
+    stage = stages(
+        {"a": RIGHT, "b": RIGHT, "c": WRONG, "d": WRONG, "e": WORSE},
+        stages=(4, 1),
+        panel=tuple("abcde"),
+        examples={},
+        critic="a",
+    )
+    panel = await ask(stage)
+    assert (panel.n_asked, panel.agreed) == (5, None)
 
 
 async def test_aliases_and_samples_of_one_model_do_not_settle_a_stage() -> None:
