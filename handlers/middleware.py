@@ -23,6 +23,7 @@ from handlers.lifecycle.shutdown import SHUTDOWN
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from handlers.request_record import RequestRecord, rounded
 from handlers.telemetry import logs
+from handlers.telemetry.cache_watch import CACHE_WATCH
 from handlers.telemetry.metrics import METRICS
 from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, FinishedRequest
 
@@ -82,6 +83,7 @@ def _count_request(
     app: web.Application, _request: web.Request, context: RequestContext, _status: int, ended: float
 ) -> None:
     app[METRICS].count_request(context.record, ended - context.record.started)
+    app[CACHE_WATCH].note(context.record.ledger.calls)
 
 
 def _export_spans(

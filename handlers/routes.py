@@ -14,6 +14,7 @@ from handlers.gate.body_budget import BODY_BUDGET, BodyBudget
 from handlers.gate.rate_limit import RateLimits
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.middleware import RATE_LIMITS, admit, observe, receive, stamp
+from handlers.telemetry.cache_watch import CACHE_WATCH, CacheWatch
 from handlers.telemetry.metrics import METRICS, Metrics, show_metrics
 from handlers.telemetry.spans import SPANS
 from handlers.ui import routes as ui
@@ -26,6 +27,7 @@ def add_to(app: web.Application) -> None:
     app[RATE_LIMITS] = RateLimits(time.monotonic)
     app[SHUTDOWN] = Shutdown(app[ADMISSION])
     app[METRICS] = Metrics()
+    app[CACHE_WATCH] = CacheWatch()
     app[SPANS] = None
     app.on_shutdown.append(_end_running_requests)
     app.middlewares.append(observe)

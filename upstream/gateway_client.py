@@ -61,6 +61,11 @@ class GatewayClient:
             raise GatewayError(f"{self.url}/v1/models returned no list of models: is this a gateway?")
         return [entry for entry in entries if isinstance(entry, dict)]
 
+    async def fetch_readiness(self) -> Mapping[str, Any]:
+        """Return the body of `GET /readyz`; GatewayError for every failure, and for a gateway that is not ready."""
+        body = await self._fetch("GET", "/readyz")
+        return body if isinstance(body, dict) else {}
+
     async def complete(self, messages: Sequence[Message], *, model: str | None = None, mode: str | None = None) -> str:
         """Return the text of one answer, whole. GatewayError for every failure."""
         body = await self._fetch(

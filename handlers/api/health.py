@@ -9,6 +9,7 @@ from handlers.context import CONTEXT
 from handlers.gate.admission import ADMISSION
 from handlers.gate.body_budget import BODY_BUDGET
 from handlers.lifecycle.shutdown import SHUTDOWN
+from handlers.telemetry.cache_watch import CACHE_WATCH
 from store.guarded_store import GuardedStore
 from upstream.breaker import State as BreakerState
 from upstream.breaker import Status
@@ -24,10 +25,11 @@ async def readyz(request: web.Request) -> web.Response:
 
     The reply also has the circuit breakers that are not closed, which do not make the gateway unready because the other
     models answer; how many chat requests are being received, wait and run; and whether the store works, which makes the
-    gateway unready only if requests are refused without it.
+    gateway unready only if requests are refused without it. `uncached` has the models that make no use of a prompt
+    cache, with the number of turns, if there are any.
     """
     admission, snapshot = request.app[ADMISSION], request[CONTEXT].snapshot
-    load = {
+    load: dict[str, Any] = {
         "breakers": _list_open_breakers(snapshot.pool.breakers()),
         "requests": {
             "receiving": request.app[BODY_BUDGET].n_bodies - admission.waiting,
@@ -36,6 +38,8 @@ async def readyz(request: web.Request) -> web.Response:
         },
         "store": _describe_store(snapshot.store),
     }
+    if uncached := request.app[CACHE_WATCH].uncached():
+        load["uncached"] = dict(uncached)
     if request.app[SHUTDOWN].has_begun:
         return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)
     reasons = list(snapshot.not_ready())

@@ -13,12 +13,15 @@ from config.command_line import add_address
 from config.settings import Model, Settings, Weights
 from handlers.lifecycle.resources import Resources, secrets_of
 from handlers.terminal import progress
+from handlers.terminal.banner import find_local_host, join_host_port
 from handlers.terminal.commands import EXIT_FAILED, EXIT_OK, Invocation
-from handlers.terminal.doctor_report import format_remarks, format_summary, format_tables
+from handlers.terminal.doctor_report import format_cache_warnings, format_remarks, format_summary, format_tables
 from upstream.doctor.probe import LIMIT_S, Prober
+from upstream.gateway_client import GatewayClient, GatewayError
 from upstream.pool import Pool
 from upstream.redact import redact
 
+_RUNNING_S = 3.0
 _PROXY_VARIABLES = ("https_proxy", "HTTPS_PROXY", "http_proxy", "HTTP_PROXY")
 
 
@@ -37,7 +40,10 @@ def run(invocation: Invocation) -> int:
 
 
 async def run_doctor(settings: Settings, environ: Mapping[str, str], *, models_dir: Path, offline: bool) -> int:
-    """Print the configuration and, unless `offline`, ask every model; return the exit code."""
+    """Print the configuration and, unless `offline`, ask every model; return the exit code.
+
+    If a gateway of this configuration is running, it also warns of models that make no use of a prompt cache there.
+    """
     is_plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"  # https://no-color.org
     screen = Screen(sys.stdout, sys.stderr, is_plain, secrets_of(settings))
     if offline:
@@ -56,6 +62,7 @@ async def run_doctor(settings: Settings, environ: Mapping[str, str], *, models_d
         is_healthy = await examine(
             settings, snapshot.pool, screen, wait_until_loaded=resources.wait_until_loaded, proxies=proxies
         )
+        await warn_of_unused_caches(settings, screen)
     finally:
         await snapshot.pool.close()
         await resources.close()
@@ -114,3 +121,21 @@ async def examine(
         screen.write(screen.err, remark)
     screen.write(screen.out, format_summary(by_name, colours=screen.has_colours(screen.out)))
     return not any(result.problem for result in results)
+
+
+async def warn_of_unused_caches(settings: Settings, screen: Screen) -> None:
+    """Warn of each panel with models whose upstream reports no cached tokens to the running gateway, if there is one.
+
+    A single question shows nothing of a cache, so this takes the count of a gateway that has seen conversations.
+    """
+    server = settings.server
+    if not server.port:
+        return
+    try:
+        url = f"http://{join_host_port(find_local_host(server.host), server.port)}"
+        async with asyncio.timeout(_RUNNING_S), GatewayClient(url) as gateway:
+            uncached = (await gateway.fetch_readiness()).get("uncached")
+    except (GatewayError, TimeoutError):
+        return  # no gateway is running here, or another program is
+    for line in format_cache_warnings(settings, uncached, colours=screen.has_colours(screen.err)):
+        screen.write(screen.err, line)

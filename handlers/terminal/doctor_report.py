@@ -1,6 +1,7 @@
 """Formats the doctor's report: tables of mixtures and models, problems with their remedies, a summary. Pure."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import urlsplit
 
 from config.addresses import is_loopback
@@ -45,6 +46,23 @@ def format_remarks(settings: Settings, results: Results, *, colours: bool) -> li
         if result.warning:
             lines.append(f"{warning}: {result.name}: {result.warning}")
         lines += [f"{adapted}: {result.name}: {note}" for note in result.notes]
+    return lines
+
+
+def format_cache_warnings(settings: Settings, uncached: Any, *, colours: bool) -> list[str]:
+    """Return a warning for each model that a running gateway lists as `uncached`, with the panels that it is on."""
+    turns = uncached if isinstance(uncached, dict) else {}
+    warning = paint("warning", "yellow", colours=colours)
+    lines = []
+    for model in settings.models:
+        n_turns = turns.get(model.name)
+        if isinstance(n_turns, int):
+            mixtures = [mixture.name for mixture in settings.mixtures if model.name in mixture.used_models]
+            place = f", which {', '.join(mixtures)} may ask" if mixtures else ""
+            lines.append(
+                f"{warning}: {model.name}{place}: its upstream has reported no cached tokens in {n_turns} turns of "
+                "conversations, so every turn pays for the whole prompt; see docs/agents.md, Prompt caches"
+            )
     return lines
 
 

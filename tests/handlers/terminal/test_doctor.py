@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from config.settings import Critic, Model, Settings, Weights
-from handlers.terminal.doctor import Screen, examine, print_configuration
+from config.settings import Critic, Model, Server, Settings, Weights
+from handlers.terminal.doctor import Screen, examine, print_configuration, warn_of_unused_caches
 from tests.fakes import FakeUpstream, answer, status
-from tests.running import KEY, model, settings
+from tests.running import KEY, model, running, settings
 from upstream.http.client import Endpoint
 from upstream.pool import Pool
 
@@ -97,3 +97,19 @@ async def test_an_embedded_model_that_nothing_uses_is_not_loaded(upstream: FakeU
     idle = Model("idle", "", "embedded", None, "idle", weights=Weights(name="smollm2-135m"))
     config = settings([model("a", upstream), idle], panel=("a",), critic=Critic("a"))
     assert await _examine(config, _screen())
+
+
+async def test_it_warns_of_prompt_caches_that_a_running_gateway_finds_unused(upstream: FakeUpstream) -> None:
+    """With the model, the mixtures that may ask it, and the number of turns; nothing if no gateway runs."""
+    upstream.script("a", answer("Yes.", usage=(2000, 5)))
+    messages = [{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "So."}] * 2
+    screen = _screen()
+    async with running(settings([model("a", upstream)])) as gateway:
+        for _ in range(10):
+            await gateway.chat({"model": "a", "messages": [*messages, messages[0]]})
+        port = int(gateway.url.rpartition(":")[2])
+        await warn_of_unused_caches(settings([model("a", upstream)], server=Server(port=port)), screen)
+    _, err = _said(screen)
+    assert err.startswith("warning: a, which mom may ask: its upstream has reported no cached tokens in 10 turns")
+    await warn_of_unused_caches(settings([model("a", upstream)], server=Server(port=port)), screen)
+    assert _said(screen)[1] == err

@@ -1,0 +1,59 @@
+"""Notices models whose upstream never reads a prompt from its cache, although conversations continue."""
+
+from collections.abc import Mapping, Sequence
+
+import structlog
+from aiohttp import web
+
+from synth.ledger import count_tokens
+from upstream.calls import Call
+
+TURNS = 10
+"""So many turns in a row without a cached token are no coincidence."""
+
+_LEAST_PROMPT_TOKENS = 1024  # providers cache no shorter prompts
+
+_log = structlog.get_logger(__name__)
+
+
+class CacheWatch:
+    """Counts for each model the turns in a row of which its upstream reported no cached tokens.
+
+    A turn is a call that succeeded, with a prompt that is long enough for a cache and holds an earlier answer: without
+    a cache its beginning is paid for again. Models that cost nothing for their prompts are left out.
+    """
+
+    def __init__(self) -> None:
+        self._n_turns: dict[str, int] = {}
+
+    def note(self, calls: Sequence[Call]) -> None:
+        """Count the calls of a finished request. A model's tenth turn in a row writes a line into the log."""
+        for call in calls:
+            n_turns = self._n_turns.get(call.model.name, 0)
+            if count_tokens(call).cached:
+                if n_turns:
+                    del self._n_turns[call.model.name]
+            elif _continues_conversation(call):
+                self._n_turns[call.model.name] = n_turns + 1
+                if n_turns + 1 == TURNS:
+                    _log.warning(
+                        "prompt cache unused",
+                        model=call.model.name,
+                        turns=TURNS,
+                        remedy="see docs/agents.md, Prompt caches",
+                    )
+
+    def uncached(self) -> Mapping[str, int]:
+        """Return the models that have reached TURNS, each with its number of turns."""
+        return {model: n_turns for model, n_turns in self._n_turns.items() if n_turns >= TURNS}
+
+
+CACHE_WATCH = web.AppKey("cache_watch", CacheWatch)
+
+
+def _continues_conversation(call: Call) -> bool:
+    tokens, price = count_tokens(call), call.model.price
+    if call.outcome != "ok" or tokens.estimated or tokens.prompt < _LEAST_PROMPT_TOKENS:
+        return False
+    is_free = call.model.weights is not None or (price is not None and not price.input)
+    return not is_free and any(message.get("role") == "assistant" for message in call.messages)
