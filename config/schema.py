@@ -8,7 +8,7 @@ from config.aliases import aliases
 from config.document import Scalar
 from config.providers import PROVIDERS, SYNONYMS
 from config.reader import Place, Reader, Section, Table, boolean, integer, list_of, mapping, number, one_of, text
-from config.settings import Capability, EvidenceLevel, Mode, UpstreamApi
+from config.settings import Capability, EvidenceLevel, Learning, Mode, UpstreamApi
 from config.values import (
     api_key,
     base_url,
@@ -214,6 +214,7 @@ MIXTURE: Table = {
     "layers": integer(1, 3),
     "stages": list_of(integer(1), least=1),
     "evidence": one_of(*get_args(EvidenceLevel)),
+    "learn": one_of(*get_args(Learning)),
     "checker": section(CHECKER, required=["workdir", "command"]),
     "repair": integer(0, 1),
     "verify": model_with(VERIFY),

@@ -16,6 +16,7 @@ Mode = Literal["auto", "fuse", "select", "first", "direct"]
 UpstreamApi = Literal["chat", "messages"]
 EvidenceLevel = Literal["off", "shadow", "auto", "full"]
 CostLimit = Literal["max_cost", "max_cost_per_day"]
+Learning = Literal["off", "shadow", "on"]
 
 DEFAULT_MIXTURE = "mom"
 """The name of the mixture that exists if config.yaml has no `mixtures`."""
@@ -255,6 +256,7 @@ class Mixture:
     - `stages`: sizes of the groups of proposers that are asked one after the other until a stage settles the request;
       (): all at once.
     - `evidence`: where candidates may be run, and whether that decides.
+    - `learn`: whether feedback on earlier answers changes the order of the panel; `shadow`: it is only recorded.
     - `checker`: a command that tests candidates of edits.
     - `repair`: how many more tries the best-ranked author has if all candidates fail the same example.
     - `verify`: the model that reviews an answer that a critic has written.
@@ -284,6 +286,7 @@ class Mixture:
     layers: int = 1
     stages: tuple[int, ...] = ()
     evidence: EvidenceLevel = "auto"
+    learn: Learning = "shadow"
     checker: Checker | None = None
     repair: int = 0
     verify: Verify | None = None

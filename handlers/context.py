@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from config.settings import ApiKey, CostLimit, Mixture, Model, Settings
+from handlers.feedback_loop import FeedbackLoop
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
 from handlers.traces.store import TraceStore
@@ -32,7 +33,7 @@ class Snapshot:
     those whose `max_cost_per_day` does.
     `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
     `workers` check answers that are too large for a turn of the event loop, None: they are checked in it. `store` keeps
-    spend, usage and feedback; None in tools that serve no requests.
+    spend, usage and feedback, and `feedback` learns from it; None in tools that serve no requests.
     """
 
     settings: Settings
@@ -43,6 +44,7 @@ class Snapshot:
     evidence: EvidenceFinder | None = None
     workers: WorkerPool | None = None
     store: GuardedStore | None = None
+    feedback: FeedbackLoop | None = None
     models: Mapping[str, Model] = field(init=False)
     mixtures: Mapping[str, Mixture] = field(init=False)
     cost_caps: Mapping[str, Mixture] = field(init=False)

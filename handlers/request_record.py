@@ -14,6 +14,7 @@ from synth.events import (
     EvidenceFound,
     Finished,
     ModeChosen,
+    PanelArranged,
     PanelSettled,
     ProposerLeftOut,
     ReviewArrived,
@@ -66,6 +67,7 @@ class RequestRecord:
     quorum_wait_s: float | None = None
     critic_s: float | None = None
     evidence: EvidenceFound | None = None
+    arranged: PanelArranged | None = None
     decided_by: str | None = None
     author: str | None = None
     n_defects: int | None = None
@@ -124,6 +126,7 @@ class RequestRecord:
             "failed": _describe_failures(calls) or None,
             "slow": _find_slow(calls) or None,
             "evidence": None if self.evidence is None else _format_evidence(self.evidence),
+            "trust": None if self.arranged is None else _format_order(self.arranged),
             "decided_by": self.decided_by,
             "author": self.author,
             "defects": self.n_defects,
@@ -196,6 +199,15 @@ def _format_evidence(event: EvidenceFound) -> str:
     return f"ran={ranking.n_ran} passed={ranking.n_passed}{by}{'' if event.decides else ' shadow'}"
 
 
+def _record_order(record: RequestRecord, event: PanelArranged) -> None:
+    record.arranged = event
+
+
+def _format_order(event: PanelArranged) -> str:
+    """Return an order of the panel in one line: `b,a shadow`."""
+    return f"{','.join(event.order)}{' exploring' if event.is_exploring else ''}{'' if event.decides else ' shadow'}"
+
+
 def _record_mode(record: RequestRecord, event: ModeChosen) -> None:
     record.mode, record.bypass, record.panel_reason = event.mode, event.bypass, event.why or None
 
@@ -225,6 +237,7 @@ _UPDATES: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
     CandidateFailed: _record_outcome,
     ProposerLeftOut: _record_outcome,
     EvidenceFound: _record_evidence,
+    PanelArranged: _record_order,
     PanelSettled: _record_panel,
     ModeChosen: _record_mode,
     ReviewArrived: _record_defects,

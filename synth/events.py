@@ -1,6 +1,6 @@
 """The events of one run. Replies, traces, logs, headers and metrics are made from them and the ledger of its calls."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from enum import StrEnum
 
 from runtime.frozen import frozen
@@ -42,12 +42,16 @@ class LayerStarted:
 
 @frozen
 class CandidateArrived:
-    """A proposer gave a usable answer; `finding` is how it breaks the contract, None if it keeps it."""
+    """A proposer gave a usable answer; `finding` is how it breaks the contract, None if it keeps it.
+
+    `outcome` is equal for candidates with the same effect.
+    """
 
     call: Call
     completion: Completion
     finding: str | None = None
     layer: int = 1
+    outcome: Hashable = None
 
 
 @frozen
@@ -57,6 +61,18 @@ class CandidateFailed:
     call: Call
     error: CallError
     layer: int = 1
+
+
+@frozen
+class PanelArranged:
+    """Feedback on earlier answers puts the panel's models into this order, best first; emitted if it is not its own.
+
+    Unless it `decides`, it is only recorded (`learn: shadow`). `is_exploring`: a model that is little known goes first.
+    """
+
+    order: tuple[str, ...]
+    decides: bool
+    is_exploring: bool = False
 
 
 @frozen
@@ -230,6 +246,7 @@ Event = (
     | CandidateArrived
     | CandidateFailed
     | ProposerLeftOut
+    | PanelArranged
     | StageStarted
     | EvidenceFound
     | RepairStarted

@@ -80,10 +80,14 @@ async def _ask_and_plan(run: Run, mixture: Mixture, connections: AsyncExitStack)
     if rule is not None:
         authors = list(dict.fromkeys([mixture.bypass.model or mixture.authors[0], *mixture.authors]))
         return _plan_bypass(run, mixture, authors, rule.name)
+    needs_panel, why = find_panel_reason(run.request, mixture)
+    if needs_panel and run.arrange is not None:  # never during work with tools: a new actor would read a cold cache
+        mixture, arranged = run.arrange(mixture)
+        if arranged is not None:
+            await run.emit(arranged)
     if await _needs_first_member_only(run, mixture):
         return _plan_bypass(run, mixture, mixture.panel_models, NOTHING_TO_RANK_BY)
     panel, settled = Panel(), _settle_without_panel(run)
-    needs_panel, why = find_panel_reason(run.request, mixture)
     if needs_panel:
         await _connect_ahead(run, mixture, connections)
         panel = await ask_panel(run, _settle_at_first(mixture) if mixture.mode == "first" else mixture)

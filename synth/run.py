@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from config.settings import Model
+from config.settings import Mixture, Model
 from synth.contract.contract import Contract
-from synth.events import Emit
+from synth.events import Emit, PanelArranged
 from synth.evidence.inquiry import EvidenceFinder
 from synth.ledger import Ledger
 from synth.model_pool import ModelPool
@@ -16,6 +16,9 @@ from synth.request import ChatRequest, Message
 from upstream.calls import Call, Role
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because seeding costs
+
+Arrange = Callable[[Mixture], tuple[Mixture, PanelArranged | None]]
+"""Returns the mixture with its panel in the order to ask by, and the event that says so if that is another one."""
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class Run:
     are on the pool's clock. `emit` receives every event. `evidence` runs candidates, None if nothing can be run. With
     `incremental` the answer's text is emitted while it is written, for a client that streams. With `shows_reasoning`
     the author's reasoning counts as content. `rng` draws the order of the candidates, `draw_nonce` the mark of their
-    fences.
+    fences. `arrange` orders the panel by what feedback has taught, None if nothing is learnt from this request.
     """
 
     request: ChatRequest
@@ -38,6 +41,7 @@ class Run:
     started: float
     deadline: float
     evidence: EvidenceFinder | None = None
+    arrange: Arrange | None = None
     incremental: bool = False
     shows_reasoning: bool = False
     on_candidate_text: Callable[[Call, int, str], None] | None = None

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
+from config.settings import ApiKey
 from handlers import errors
 from handlers.api.client_api import CandidateReader, ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.limits import check_shape
@@ -27,6 +28,7 @@ from handlers.traces.collector import TraceCollector
 from runtime.frozen import frozen
 from synth import mixture as mixtures
 from synth.events import Emit, Event, Finished, SynthesisError
+from synth.feedback.learner import Learner
 from synth.run import Run
 from upstream.calls import Call
 
@@ -67,7 +69,8 @@ def answering(api: ClientApi) -> Handler:
         envelope = Envelope(record.reply_id, int(snapshot.unix_time()), asked_name)
         show, work = parsed.chat.steering.show, ShownWork(target.mixture)
         report = RunReport(show, target.mixture) if show else None
-        exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, app[SHUTDOWN], work, report)
+        learner, shutdown = _begin_learning(snapshot, target, api, context.key), app[SHUTDOWN]
+        exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, shutdown, work, report, learner)
         async with app[SPENDING].charge(budgets, context.key, record, exchange.deadline_s):
             return await exchange.reply_to(request)
 
@@ -99,6 +102,16 @@ def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollecto
     return trace
 
 
+def _begin_learning(snapshot: Snapshot, target: Target, api: ClientApi, key: ApiKey | None) -> Learner | None:
+    """Return what learns from a request, None if its target is a single model or does not learn."""
+    if target.mixture is None or snapshot.feedback is None:
+        return None
+    client = None if key is None else key.name
+    return snapshot.feedback.begin(
+        target.mixture, target.chat, target.contract, models=snapshot.models, api=api.name, client=client
+    )
+
+
 def _describe_running(call: Call, now: float) -> str:
     if call.started is None:
         return "not started"
@@ -122,6 +135,7 @@ class _Exchange:
     shutdown: Shutdown
     work: ShownWork
     report: RunReport | None
+    learner: Learner | None
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client asked."""
@@ -234,7 +248,7 @@ class _Exchange:
         reply.last = writer.end(self._build_usage(finished))
 
     async def _answer(self, emit: Emit, candidate_reader: CandidateReader | None = None) -> Finished:
-        snapshot, target = self.snapshot, self.target
+        snapshot, target, learner = self.snapshot, self.target, self.learner
         started = snapshot.pool.clock()
         run = Run(
             target.chat,
@@ -249,8 +263,12 @@ class _Exchange:
             incremental=target.chat.stream,
             on_candidate_text=candidate_reader.read_candidate_text if candidate_reader else None,
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
+            arrange=None if learner is None else learner.arrange,
         )
-        return await mixtures.answer(run, target.mixture or target.name)
+        finished = await mixtures.answer(run, target.mixture or target.name)
+        if learner is not None and snapshot.feedback is not None:
+            snapshot.feedback.finish(learner, self.record.reply_id)
+        return finished
 
     @property
     def deadline_s(self) -> float:
@@ -263,6 +281,8 @@ class _Exchange:
             readers.append(self.trace.read)
         if self.report is not None:
             readers.append(self.report.read)
+        if self.learner is not None:
+            readers.append(self.learner.read)
         return readers
 
     def _add_report(self, finished: Finished) -> None:

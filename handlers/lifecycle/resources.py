@@ -13,6 +13,7 @@ from aiohttp import web
 from config.settings import Settings, StoreSettings, Weights
 from handlers.context import Snapshot
 from handlers.errors import StartError
+from handlers.feedback_loop import FeedbackLoop
 from handlers.gate.admission import ADMISSION
 from handlers.gate.spending import SPENDING, Spending
 from handlers.lifecycle.sandboxes import Sandboxes
@@ -82,6 +83,7 @@ class Resources:
         self.background = Background()
         self._store: GuardedStore | None = None
         self._recorder: Recorder | None = None
+        self._feedback: FeedbackLoop | None = None
 
     async def open_store(self, settings: StoreSettings) -> Spending:
         """Open the store and return what uses it; StartError if the package for it is missing. It may work later."""
@@ -96,6 +98,7 @@ class Resources:
         self._store = GuardedStore(store, self._calendar, self.background, refuses=refuses, sleep=self._sleep)
         await self._store.open()
         self._recorder = Recorder(self._store, self._calendar, self.background)
+        self._feedback = FeedbackLoop(self._store, self.background, unix_time=self._unix_time)
         return Spending(self._store, self._recorder, self._calendar)
 
     async def open(self, trace_dir: Path | None) -> None:
@@ -131,7 +134,17 @@ class Resources:
             self._store.refuses = settings.store.on_failure == "refuse"
         not_ready = partial(self._list_not_ready, settings)
         evidence = await self._sandboxes.build_finder(settings)
-        return Snapshot(settings, pool, not_ready, self._unix_time, traces, evidence, self._workers, self._store)
+        return Snapshot(
+            settings,
+            pool,
+            not_ready,
+            self._unix_time,
+            traces,
+            evidence,
+            self._workers,
+            self._store,
+            self._feedback,
+        )
 
     async def keep_embedded(self, *in_use: Settings) -> None:
         """Start the embedded models that mixtures of these settings use, and end those that are not configured.
@@ -168,6 +181,8 @@ class Resources:
         await self._close_store()
 
     async def _close_store(self) -> None:
+        if self._feedback is not None:
+            await self._feedback.close()
         await self.background.finish(_BACKGROUND_TIMEOUT_S)
         if self._store is not None and self._recorder is not None:
             await self._recorder.close()

@@ -18,6 +18,7 @@ from synth.events import (
     Event,
     EvidenceFound,
     LayerStarted,
+    PanelArranged,
     PickMade,
     ProposerLeftOut,
     ReviewArrived,
@@ -98,6 +99,7 @@ class TraceCollector:
             candidates=parts.candidates,
             failures=parts.failures,
             evidence=parts.evidence,
+            arrangement=parts.arrangement,
             authors=list(parts.authors.values()),
             verifications=parts.verifications,
             answers=parts.answers,
@@ -155,6 +157,7 @@ class _EventReader:
     candidates: list[schema.Candidate] = field(default_factory=list)
     failures: list[schema.ProposerFailure] = field(default_factory=list)
     evidence: schema.Evidence | None = None
+    arrangement: schema.Arrangement | None = None
     authors: dict[int, schema.Author] = field(default_factory=dict)
     verifications: list[schema.Verification] = field(default_factory=list)
     answers: list[schema.Answer] = field(default_factory=list)
@@ -183,6 +186,9 @@ class _EventReader:
         self.failures.append(
             schema.ProposerFailure(model=event.name, layer=event.layer, kind="left_out", message=event.reason)
         )
+
+    def set_arrangement(self, event: PanelArranged) -> None:
+        self.arrangement = schema.Arrangement(list(event.order), event.decides, event.is_exploring)
 
     def set_evidence(self, event: EvidenceFound) -> None:
         ranking = event.ranking
@@ -241,6 +247,7 @@ _READERS: Mapping[type[Event], Callable[[_EventReader, Any], None]] = {
     CandidateArrived: _EventReader.add_candidate,
     CandidateFailed: _EventReader.add_failure,
     ProposerLeftOut: _EventReader.add_left_out,
+    PanelArranged: _EventReader.set_arrangement,
     EvidenceFound: _EventReader.set_evidence,
     AuthorStarted: _EventReader.add_author,
     AuthorFailed: _EventReader.fail_author,

@@ -119,6 +119,17 @@ class Evidence(Struct):
         return next((each for each in self.standings if each.model == model), None)
 
 
+class Arrangement(Struct):
+    """The order that feedback gives the panel's models, best first. Unless it `decides`, it was only recorded.
+
+    `is_exploring` if a model that is little known was put first.
+    """
+
+    order: list[str] = field(default_factory=list)
+    decides: bool = True
+    is_exploring: bool = False
+
+
 class Author(Struct):
     """A model that was asked to make the answer: a critic, or the model that the client named.
 
@@ -232,6 +243,7 @@ class Trace(Struct):
     candidates: list[Candidate] = field(default_factory=list)
     failures: list[ProposerFailure] = field(default_factory=list)
     evidence: Evidence | None = None
+    arrangement: Arrangement | None = None
     authors: list[Author] = field(default_factory=list)
     verifications: list[Verification] = field(default_factory=list)
     answers: list[Answer] = field(default_factory=list)

@@ -13,13 +13,14 @@ PANEL = ""
 class AnswerRecord(msgspec.Struct, frozen=True, array_like=True):
     """Who made an answer, and who would have made the same one. Members are given as by `identify_member`.
 
-    `mixture` and `kind` say what was asked. `authors` wrote the answer, `is_by_critic` if from others' candidates.
-    `agreed` are the other members whose candidate has the same outcome, `differed` those with another one. `known` says
-    of members whether their candidate was right, as far as running it or the contract has shown. `front` is the member
-    whose candidate is the answer only because it is ranked first, "" if anything else decided. `verdict` is the latest
-    one on the answer.
+    `id` is unique to the answer, other than its marks: models repeat themselves. `mixture` and `kind` say what was
+    asked. `authors` wrote the answer, `is_by_critic` if from others' candidates. `agreed` are the other members whose
+    candidate has the same outcome, `differed` those with another one. `known` says of members whether their candidate
+    was right, as far as running it or the contract has shown. `front` is the member whose candidate is the answer only
+    because it is ranked first, "" if anything else decided. `verdict` is the latest one on the answer.
     """
 
+    id: str
     mixture: str
     kind: str
     authors: tuple[str, ...]
@@ -33,6 +34,10 @@ class AnswerRecord(msgspec.Struct, frozen=True, array_like=True):
     def encode(self) -> bytes:
         """Return the record as bytes."""
         return _ENCODER.encode(self)
+
+    def with_verdict(self, verdict: Verdict) -> "AnswerRecord":
+        """Return the record with a later verdict."""
+        return msgspec.structs.replace(self, verdict=verdict)
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -68,7 +73,7 @@ def count_verdict(record: AnswerRecord, verdict: Verdict) -> dict[tuple[str, str
     counts = {(PANEL, ending): 1}
     if not is_right and any(state is True for state in states.values()):
         counts[PANEL, "some_right"] = 1
-    elif not is_right and all(state is False for state in states.values()):
+    elif not is_right and states and all(state is False for state in states.values()):
         counts[PANEL, "all_wrong"] = 1
     for member, state in states.items():
         counts[member, f"open_{ending}" if state is None else "right" if state else "wrong"] = 1

@@ -74,9 +74,10 @@ class Trust:
         self._orders: dict[tuple[str, tuple[str, ...]], tuple[str, ...]] = {}
         self._scopes = frozenset(scope for scope, _, _ in self._weights)
 
-    def knows(self, scope: str) -> bool:
-        """Whether anything was counted in a scope."""
-        return scope in self._scopes
+    @property
+    def has_any(self) -> bool:
+        """Whether anything was counted at all."""
+        return bool(self._scopes)
 
     def rate(self, scope: str, member: str, name: str) -> Beta:
         """Return the posterior of a member's rate: `tested` by evidence, or right when it was in `front`."""

@@ -107,7 +107,7 @@ def is_weak(completion: Completion) -> bool:
     return completion.finish_reason in ("length", "content_filter") or completion.refusal is not None
 
 
-def find_outcome(contract: Contract, candidate: Candidate) -> Hashable:
+def find_outcome(contract: Contract, candidate: Candidate | CandidateArrived) -> Hashable:
     """Return a candidate's outcome: that of its code, if the contract is plain text but the candidate is code."""
     if contract.form is Form.PLAIN and (block := find_code_block(candidate.completion.text)) is not None:
         return block.outcome
@@ -221,7 +221,7 @@ async def take_outcome(panel: Panel, contract: Contract, question: Question, cal
         call.outcome = error.kind
         return _fail(panel, question, call, error)
     panel.candidates.append(Candidate(call, reading.completion, reading.finding, reading.outcome))
-    return CandidateArrived(call, reading.completion, reading.finding, question.layer)
+    return CandidateArrived(call, reading.completion, reading.finding, question.layer, reading.outcome)
 
 
 async def _read(contract: Contract, question: Question, outcome: Outcome) -> Reading:

@@ -119,6 +119,13 @@ def test_the_first_sample_may_have_its_own_params(tmp_path: Path) -> None:
     assert [proposer.params for proposer in mixture.panel] == [{**warm, "temperature": 0}, warm, warm]
 
 
+@pytest.mark.parametrize("learn", ["off", "shadow", "on"])
+def test_learning_arrives(tmp_path: Path, learn: str) -> None:
+    """As it is written, quoted or not: YAML reads a bare on as true; by default it is `shadow`."""
+    text = f"mixtures: [{{name: m, learn: {learn}}}, {{name: n, learn: '{learn}'}}, {{name: o}}]"
+    assert [mixture.learn for mixture in mixtures_of(tmp_path, text)] == [learn, learn, "shadow"]
+
+
 def test_stages_evidence_and_repair_arrive(tmp_path: Path) -> None:
     """As they are written; by default all proposers are asked at once and evidence is `auto`."""
     text = "mixtures: [{name: m, panel: [a, b, c], stages: [1, 2], evidence: full, repair: 1}, {name: n}]"
@@ -150,6 +157,7 @@ def test_a_mixture_may_have_a_critic_where_the_others_have_none(tmp_path: Path) 
         ("critic: none, mode: fuse", "mode", "needs a critic"),
         ("critic: none, verify: a", "verify", "has no effect without a critic"),
         ("panel: [{model: a, first: {seed: 1}}]", "panel[0].first", "has no effect on a single sample"),
+        ("learn: maybe", "learn", "must be off, shadow or on"),
         ("evidence: maybe", "evidence", "must be off, shadow, auto or full"),
     ],
 )

@@ -16,6 +16,7 @@ from synth.events import (
     EvidenceFound,
     Finished,
     ModeChosen,
+    PanelArranged,
     PanelSettled,
     ProposerLeftOut,
     TextDelta,
@@ -153,3 +154,17 @@ def test_the_author_is_in_the_headers() -> None:
     """Beside the way in which the answer was decided."""
     record = record_of(ModeChosen("fuse"), Answered(ANSWER, DecidedBy.CRITIC, "gpt"))
     assert (record.headers()["x-mom-decided-by"], record.headers()["x-mom-author"]) == ("critic", "gpt")
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (PanelArranged(("b", "a"), decides=True), "b,a"),
+        (PanelArranged(("b", "a"), decides=False), "b,a shadow"),
+        (PanelArranged(("b", "a"), decides=True, is_exploring=True), "b,a exploring"),
+    ],
+)
+def test_the_order_by_trust_is_logged(event: PanelArranged, line: str) -> None:
+    """The log line has the order of the panel that feedback suggests, and whether it was used."""
+    assert record_of(event, ModeChosen("select")).facts()["trust"] == line
+    assert "trust" not in record_of(ModeChosen("select")).facts()

@@ -17,6 +17,7 @@ from synth.events import (
     Event,
     EvidenceFound,
     LayerStarted,
+    PanelArranged,
     PickMade,
     ProposerLeftOut,
     ReviewArrived,
@@ -166,3 +167,10 @@ def test_headers_with_credentials_are_redacted() -> None:
         "req-1", {"Authorization": "Bearer x", "Accept": "*/*"}, RequestRecord("chatcmpl-1"), 0.0, 0.0, request=REQUEST
     )
     assert collected.build(200, 1.0).request.headers == {"Authorization": "[redacted]", "Accept": "*/*"}
+
+
+def test_an_order_by_trust_is_kept() -> None:
+    """The trace says which order feedback suggests, and whether it was used."""
+    trace = collector([PanelArranged(("b", "a"), decides=False)]).build(200, 101.0)
+    assert trace.arrangement == schema.Arrangement(["b", "a"], decides=False)
+    assert collector([]).build(200, 101.0).arrangement is None

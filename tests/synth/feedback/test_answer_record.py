@@ -13,12 +13,12 @@ from synth.feedback.answer_record import (
 )
 from synth.feedback.verdict import Verdict
 
-RECORD = AnswerRecord("mom", "edits python chat", ("a",), agreed=("b",), differed=("c",), front="a")
+RECORD = AnswerRecord("r1:0", "mom", "edits python chat", ("a",), agreed=("b",), differed=("c",), front="a")
 
 
 def test_a_record_survives_the_store() -> None:
     """A record comes back as it was; bytes of another form are no record."""
-    record = AnswerRecord("mom", "code - chat", ("a",), True, ("b",), (), {"c": False}, "", Verdict.SEEMS_RIGHT)
+    record = AnswerRecord("r1:0", "mom", "code - chat", ("a",), True, ("b",), (), {"c": False}, "", Verdict.SEEMS_RIGHT)
     assert decode_record(record.encode()) == record
     assert decode_record(b'{"mixture": "mom"}') is None
     assert decode_record(b"\xff") is None
@@ -51,18 +51,18 @@ def test_a_wrong_answer() -> None:
 @pytest.mark.parametrize(("known", "name"), [({"c": False}, "all_wrong"), ({"c": True}, "some_right")])
 def test_all_failed_together(known: dict[str, bool], name: str) -> None:
     """Evidence on the others says whether all failed."""
-    record = AnswerRecord("mom", "k", ("a",), agreed=("b",), differed=("c",), known=known)
+    record = AnswerRecord("r1:0", "mom", "k", ("a",), agreed=("b",), differed=("c",), known=known)
     assert count_verdict(record, Verdict.WRONG)[PANEL, name] == 1
 
 
 def test_members_without_a_candidate_do_not_count() -> None:
     """An only candidate that is wrong: all that answered failed."""
-    assert count_verdict(AnswerRecord("mom", "k", ("a",)), Verdict.WRONG)[PANEL, "all_wrong"] == 1
+    assert count_verdict(AnswerRecord("r1:0", "mom", "k", ("a",)), Verdict.WRONG)[PANEL, "all_wrong"] == 1
 
 
 def test_what_a_panel_saved_and_lost() -> None:
     """A member that is known to be wrong was saved by a right answer, and one that was right lost to a wrong one."""
-    record = AnswerRecord("mom", "k", ("a",), differed=("b", "c"), known={"b": False, "c": True})
+    record = AnswerRecord("r1:0", "mom", "k", ("a",), differed=("b", "c"), known={"b": False, "c": True})
     assert count_verdict(record, Verdict.RIGHT)["b", "saved"] == 1
     assert count_verdict(record, Verdict.WRONG)["c", "lost"] == 1
     assert ("c", "saved") not in count_verdict(record, Verdict.RIGHT)
@@ -70,7 +70,7 @@ def test_what_a_panel_saved_and_lost() -> None:
 
 def test_a_critic_is_no_member() -> None:
     """An answer that a critic wrote counts for the panel as a whole, and leaves its members open."""
-    record = AnswerRecord("mom", "k", ("critic",), is_by_critic=True, differed=("a", "b"))
+    record = AnswerRecord("r1:0", "mom", "k", ("critic",), is_by_critic=True, differed=("a", "b"))
     counts = count_verdict(record, Verdict.RIGHT)
     assert counts == {(PANEL, "right"): 1, ("a", "open_right"): 1, ("b", "open_right"): 1}
 
@@ -82,7 +82,9 @@ def test_no_verdict_counts_for_nothing() -> None:
 
 def test_a_revision_takes_back_what_was_counted() -> None:
     """A verdict that replaces another one leaves the counts as if it had been the first."""
-    applied = AnswerRecord("mom", "k", ("a",), agreed=("b",), differed=("c",), front="a", verdict=Verdict.SEEMS_RIGHT)
+    applied = AnswerRecord(
+        "r1:0", "mom", "k", ("a",), agreed=("b",), differed=("c",), front="a", verdict=Verdict.SEEMS_RIGHT
+    )
     total = count_verdict(applied, Verdict.SEEMS_RIGHT)
     for key, amount in count_revision(applied, Verdict.WRONG).items():
         total[key] = total.get(key, 0) + amount
@@ -92,7 +94,7 @@ def test_a_revision_takes_back_what_was_counted() -> None:
 
 def test_which_verdicts_replace() -> None:
     """The first verdict counts until a final one comes; a final one stays."""
-    known = {verdict: AnswerRecord("mom", "k", ("a",), verdict=verdict) for verdict in Verdict}
+    known = {verdict: AnswerRecord("r1:0", "mom", "k", ("a",), verdict=verdict) for verdict in Verdict}
     assert replaces(Verdict.SEEMS_RIGHT, known[Verdict.NONE])
     assert replaces(Verdict.WRONG, known[Verdict.SEEMS_RIGHT])
     assert not replaces(Verdict.SEEMS_WRONG, known[Verdict.SEEMS_RIGHT])

@@ -20,9 +20,9 @@ def trust(*counted: tuple[str, str, int, int]) -> Trust:
 
 
 def test_nothing_known_nothing_changes() -> None:
-    """Without feedback the operator's ranking stays, and nothing is known of the scope."""
+    """Without feedback the operator's ranking stays."""
     assert Trust().order(SCOPE, PANEL) == PANEL
-    assert not Trust().knows(SCOPE)
+    assert not Trust().has_any
     assert Trust().compare(SCOPE, "a", "b") == 0.5
 
 

@@ -1,0 +1,227 @@
+"""The feedback loop, over a store in memory."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from typing import Any
+
+import pytest
+
+from handlers.feedback_loop import REFRESH_EVERY_S, FeedbackLoop, list_counts
+from runtime.background import Background
+from store.memory import MemoryStore
+from store.store import Tally
+from synth.events import Emit, Event
+from synth.feedback.learner import Learner
+from synth.feedback.trust import HALF_LIFE_S
+from tests.synth.feedback.learning import SCOPE, member, run
+from tests.synth.scripted_pool import Scene, scene
+
+ONE = "The answer is the number forty-two."
+OTHER = "The answer is the number forty-three."
+WRONG, THANKS, NEXT = "That's wrong.", "That works, thanks.", "And now something else, please."
+COMMITTED = "I committed the changes with git hash 1234567 & commit msg: feat: x"
+
+
+class Gateway:
+    """A process on a store: its clock stands at `now`, and its batches wait until they are written by hand."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.now = 1_000_000.0
+        self.n_requests = 0
+        self.background = Background()
+        self.loop = FeedbackLoop(store, self.background, unix_time=lambda: self.now, sleep=self._wait)
+        self._forever = asyncio.Event()
+
+    async def _wait(self, _seconds: float) -> None:
+        await self._forever.wait()
+
+    def begin(self, stage: Scene, client: str | None = "dev") -> Learner | None:
+        """Return what learns from a run, and have it read the run's events."""
+        learner = self.loop.begin(
+            stage.mixture, stage.run.request, stage.run.contract, models=stage.run.models, api="chat", client=client
+        )
+        if learner is not None:
+            stage.run.emit, stage.run.arrange = _let_read(learner, stage.run.emit), learner.arrange
+        return learner
+
+    async def ask(self, *messages: Any, client: str | None = "dev", replies: Sequence[str] = (ONE, OTHER)) -> None:
+        """Send a request to a panel of two, whose order decides."""
+        stage = scene(
+            dict(zip("ab", replies, strict=True)), messages=messages or [user("Why?")], critic=None, mode="select"
+        )
+        learner = self.begin(stage, client)
+        assert learner is not None
+        await run(stage)
+        self.n_requests += 1
+        self.loop.finish(learner, f"{id(self)}:{self.n_requests}")
+
+    async def tell(self, news: str, *, answer: str = ONE, client: str | None = "dev") -> None:
+        """Send a request that carries an answer and news of it."""
+        acknowledged = [user(COMMITTED), said("Ok.")] if news == NEXT else []
+        await self.ask(user("Why?"), said(answer), *acknowledged, user(news), client=client, replies=("Well.", "Hm."))
+        await self.loop.write()
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+async def gateway(store: MemoryStore) -> AsyncGenerator[Gateway]:
+    gateway = Gateway(store)
+    yield gateway
+    await gateway.loop.close()
+    await gateway.background.finish(0)
+
+
+def _let_read(learner: Learner, emit: Emit) -> Emit:
+    async def read(event: Event) -> None:
+        learner.read(event)
+        await emit(event)
+
+    return read
+
+
+def user(text: str) -> dict[str, Any]:
+    return {"role": "user", "content": text}
+
+
+def said(text: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": text}
+
+
+async def counts(store: MemoryStore) -> dict[tuple[str, str], float]:
+    """Return the weights by the name of the member and of the count."""
+    tallies = await store.read_tallies()
+    return {(each.member.partition("=")[0], each.name): each.weight for each in tallies if each.weight}
+
+
+async def test_a_wrong_answer_is_counted(gateway: Gateway, store: MemoryStore) -> None:
+    """The next request carries the answer and says that it was wrong: its author loses, the others stay open."""
+    await gateway.ask()
+    await gateway.tell(WRONG)
+    expected = {("", "wrong"): 1, ("a", "wrong"): 1, ("a", "front_wrong"): 1, ("b", "open_wrong"): 1}
+    assert await counts(store) == expected
+
+
+async def test_news_count_once(gateway: Gateway, store: MemoryStore) -> None:
+    """Clients send whole conversations again and again, and retry requests."""
+    await gateway.ask()
+    for _ in range(3):
+        await gateway.tell(WRONG)
+    assert (await counts(store))["a", "wrong"] == 1
+
+
+async def test_a_later_verdict_replaces_the_first(gateway: Gateway, store: MemoryStore) -> None:
+    """An edit that was applied seems right, until somebody says that it is wrong."""
+    await gateway.ask()
+    await gateway.tell(NEXT)
+    assert (await counts(store))["a", "right"] == 1
+    await gateway.tell(WRONG)
+    found = await counts(store)
+    assert found["a", "wrong"] == 1
+    assert ("a", "right") not in found
+
+
+async def test_a_final_verdict_stays(gateway: Gateway, store: MemoryStore) -> None:
+    """What was called right is not called wrong by the same conversation later."""
+    await gateway.ask()
+    await gateway.tell(THANKS)
+    await gateway.tell(WRONG)
+    assert (await counts(store))["a", "right"] == 1
+
+
+async def test_another_clients_answer_is_unknown(gateway: Gateway, store: MemoryStore) -> None:
+    """Nobody's request says anything about answers that another client received."""
+    await gateway.ask()
+    await gateway.tell(WRONG, client="other")
+    assert await counts(store) == {}
+
+
+async def test_an_answer_that_nobody_gave_is_unknown(gateway: Gateway, store: MemoryStore) -> None:
+    """A conversation that was begun elsewhere teaches nothing."""
+    await gateway.tell(WRONG, answer="An answer that another gateway has given.")
+    assert await counts(store) == {}
+
+
+async def test_two_processes_share_what_they_learn(store: MemoryStore) -> None:
+    """One process gives the answers, the other reads the news, and the first one knows what it taught."""
+    one, other = Gateway(store), Gateway(store)
+    for number in range(40):
+        await one.ask(replies=(f"{number}: {ONE}", OTHER))
+        await one.loop.write()
+        await other.tell(WRONG, answer=f"{number}: {ONE}")
+    assert (await counts(store))["a", "front_wrong"] == 40
+    assert one.loop.trust.rate(SCOPE, member("a"), "front").wrong == 0
+    one.now += REFRESH_EVERY_S + 1
+    await one.ask()
+    await asyncio.sleep(0)
+    assert one.loop.trust.rate(SCOPE, member("a"), "front").wrong == pytest.approx(40, rel=1e-3)
+    for each in (one, other):
+        await each.loop.close()
+        await each.background.finish(0)
+
+
+async def test_what_is_not_learnt_from(gateway: Gateway) -> None:
+    """A mixture with `learn: off` and a panel of one model have no learner."""
+    assert gateway.begin(scene({"a": ONE}, panel=("a",), critic=None)) is None
+    assert gateway.begin(scene({"a": ONE, "b": ONE}, critic=None, learn="off")) is None
+
+
+async def test_a_repeated_answer_is_judged_again(gateway: Gateway, store: MemoryStore) -> None:
+    """A model that answers a complaint with the same text is wrong once more, and not before somebody says so."""
+    complaint = [user("Why?"), said(ONE), user(WRONG)]
+    await gateway.ask()
+    await gateway.ask(*complaint)
+    await gateway.loop.write()
+    assert (await counts(store))["a", "wrong"] == 1
+    await gateway.ask(*complaint, said(ONE), user("Still wrong."))
+    await gateway.loop.write()
+    assert (await counts(store))["a", "wrong"] == 2
+
+
+async def test_a_batch_is_written_by_itself(store: MemoryStore) -> None:
+    """A second after the first request of a batch it is written, without anybody waiting for it."""
+    slept: list[float] = []
+    awake = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        awake.set()
+
+    background = Background()
+    gateway = Gateway(store)
+    gateway.loop = FeedbackLoop(store, background, unix_time=lambda: 1_000_000.0, sleep=sleep)
+    await gateway.ask()
+    await gateway.ask(user("Why?"), said(ONE), user(WRONG))
+    await awake.wait()
+    await asyncio.sleep(0)
+    await background.finish(10)
+    assert set(slept) == {1.0}
+    assert (await counts(store))["a", "wrong"] == 1
+
+
+async def test_the_last_batch_is_written_at_the_end(gateway: Gateway, store: MemoryStore) -> None:
+    """A gateway that shuts down does not wait for the next second, and loses nothing."""
+    await gateway.ask()
+    await gateway.ask(user("Why?"), said(ONE), user(WRONG))
+    await gateway.loop.close()
+    assert (await counts(store))["a", "wrong"] == 1
+
+
+async def test_no_store_holds_a_word(gateway: Gateway, store: MemoryStore) -> None:
+    """Neither prompts nor answers nor news are in anything that is stored."""
+    for news in ([], [said(ONE), user(WRONG)]):
+        await gateway.ask(user("The canary is called Tweety."), *news)
+    await gateway.loop.write()
+    kept = repr(vars(store))
+    assert "wrong" in kept
+    assert not any(word in kept for word in ("canary", "Tweety", "forty", "answer is", WRONG))
+
+
+def test_counts_fade() -> None:
+    """What a store holds from before is worth less now."""
+    tally = Tally(member("a"), SCOPE, "right", 4, 4.0, 1_000.0)
+    (count,) = list_counts([tally], 1_000.0 + HALF_LIFE_S)
+    assert (count.weight, count.n, count.scope, count.member) == (2.0, 4, SCOPE, member("a"))
