@@ -24,6 +24,7 @@ VALUES: tuple[Any, ...] = (
         "every_turn",
         "ollama",
         "shadow",
+        "off",
         "refuse",
         "redis://h",
         "transcript",
