@@ -92,7 +92,8 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
             os.environ[name] = variables[name]
         return settings
 
-    logs.configure(debug=getattr(options, "debug", False), quiet=command is not commands.SERVE)
+    is_plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"  # https://no-color.org
+    logs.configure(debug=getattr(options, "debug", False), quiet=command is not commands.SERVE, plain=is_plain)
     is_shipped = is_installed and config.resolve() == shipped.resolve()
     invocation = commands.Invocation(options, config, os.environ, read, _models_dir(), is_shipped=is_shipped)
     try:

@@ -1,4 +1,4 @@
-"""Log format: colours on a terminal, JSON lines elsewhere; also for the loggers of the standard library."""
+"""Log format: short lines on a terminal, JSON elsewhere; also for the loggers of the standard library."""
 
 import json
 import logging
@@ -15,6 +15,7 @@ from typing import Any, Literal, Self, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
+from handlers.telemetry.readable_lines import ReadableLines
 from runtime import json_codec
 
 _COMPACT = (",", ":")
@@ -110,11 +111,14 @@ def log_fast(level: Literal["debug", "info", "error"], event: str, facts: dict[s
     getattr(logger, level)(line)
 
 
-def configure(*, debug: bool, quiet: bool = False, stream: TextIO = sys.stderr) -> None:
-    """Send all log lines of the process to `stream`: from level `info`; all if `debug`, critical ones if `quiet`."""
+def configure(*, debug: bool, quiet: bool = False, plain: bool = False, stream: TextIO = sys.stderr) -> None:
+    """Send all log lines of the process to `stream`: from level `info`; all if `debug`, critical ones if `quiet`.
+
+    A terminal gets readable lines, in colours unless `plain`; everything else gets JSON.
+    """
     level = logging.DEBUG if debug else logging.CRITICAL if quiet else logging.INFO
     shared: list[Processor] = [_add_context]
-    rendering, lines = _choose_renderer(stream), Lines(stream, level)
+    rendering, lines = _choose_renderer(stream, plain=plain), Lines(stream, level)
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -152,9 +156,9 @@ def _format_traceback(logger: Any, level: str, event: EventDict) -> EventDict:
     return structlog.processors.format_exc_info(logger, level, event) if "exc_info" in event else event
 
 
-def _choose_renderer(stream: TextIO) -> list[Processor]:
+def _choose_renderer(stream: TextIO, *, plain: bool) -> list[Processor]:
     if stream.isatty():
-        return [structlog.dev.ConsoleRenderer()]
+        return [_format_traceback, ReadableLines(colours=not plain)]
     return _TO_JSON[1:]
 
 

@@ -97,10 +97,27 @@ def test_a_log_that_cannot_be_written_costs_nothing_but_its_lines() -> None:
     structlog.get_logger("a").info("nobody hears it")
 
 
-def test_a_terminal_gets_colours() -> None:
-    """And with debug, everything."""
-    stream = Terminal()
-    logs.configure(debug=True, stream=stream)
-    structlog.get_logger("a").debug("shown")
-    assert "\x1b[" in stream.getvalue()
-    assert "shown" in stream.getvalue()
+def test_a_terminal_gets_readable_lines() -> None:
+    """With debug, everything; in colours unless they are unwanted; tracebacks and other loggers as well."""
+    for plain in (False, True):
+        stream = Terminal()
+        logs.configure(debug=True, plain=plain, stream=stream)
+        structlog.get_logger("a").debug("shown", key="value")
+        logs.log_fast("info", "request", {"method": "GET", "path": "/healthz", "status": 200, "seconds": 0.01})
+        logging.getLogger("aiohttp.server").warning("from the library")
+        try:
+            int("boom")
+        except ValueError:
+            structlog.get_logger("a").exception("failed")
+        written = stream.getvalue()
+        assert ("\x1b[" in written) is not plain
+        assert not written.startswith("{")
+        if plain:
+            lines = [line.partition("  ")[2] for line in written.split("\n")]
+            assert lines[:4] == [
+                "debug: shown  key=value",
+                "200  GET /healthz  0.0 s",
+                "warning: from the library",
+                "error: failed",
+            ]
+            assert "ValueError: invalid literal" in written
