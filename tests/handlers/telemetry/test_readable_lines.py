@@ -10,7 +10,7 @@ import pytest
 from handlers.telemetry.readable_lines import ReadableLines
 
 STAMP = {"timestamp": "2026-11-30T12:00:01.123456Z", "level": "info"}
-REQUEST = {
+REQUEST: dict[str, Any] = {
     "event": "request",
     "request_id": "req-1",
     "method": "POST",
@@ -125,7 +125,13 @@ def test_a_traceback_follows() -> None:
 def test_colours_are_marks_only() -> None:
     """Green, yellow and red for the status, red for causes; without them the line is the same."""
     failing = {**REQUEST, "status": 502, "error": "bad", "failed": {"a": "x"}, "slow": {"b": 9.0}, "client": "c"}
-    for facts in (REQUEST, {**REQUEST, "status": 400}, failing, {"event": "x", "level": "error", "key": 1}):
+    each: tuple[dict[str, Any], ...] = (
+        REQUEST,
+        {**REQUEST, "status": 400},
+        failing,
+        {"event": "x", "level": "error", "key": 1},
+    )
+    for facts in each:
         coloured = line(colours=True, **facts)
         assert "\x1b[" in coloured
         assert re.sub("\x1b\\[\\d*m", "", coloured) == line(**facts)
