@@ -34,7 +34,7 @@ async def test_a_request_while_weights_are_fetched(tmp_path: Path, monkeypatch: 
         tiny = Model("tiny", "", None, None, "tiny", weights=Weights(name="tiny"), capabilities=CAPABILITIES)
         async with running(settings([tiny]), models_dir=tmp_path) as gateway:
             async with asyncio.timeout(30):
-                while "downloading" not in str((await gateway.request("GET", "/readyz")).json["reasons"]):
+                while "downloading" not in str((await gateway.request("GET", "/readyz")).json["reasons"]):  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             replies = [await gateway.chat(ask(model=name)) for name in ("mom", "tiny")]
     for reply in replies:
