@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run doctor test soak check clients ui images eval bench lint format types coverage clean
+.PHONY: help run init doctor test soak check check-all clients ui images eval bench lint format types coverage clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -20,10 +20,16 @@ SECONDS ?= 600
 soak: $(VENV)/.dev  ## Load one gateway with random faults (SECONDS=60 make soak)
 	$(BIN)/python -m tests.soak --seconds $(SECONDS) $(ARGS)
 
+init: $(VENV)/.run  ## Write config.yaml and .env for your keys (ARGS="--force --preset cheap")
+	@$(BIN)/python gateway.py init $(ARGS)
+
 doctor: $(VENV)/.run  ## Check config.yaml and every model (ARGS=--offline asks none)
 	@$(BIN)/python gateway.py doctor $(ARGS)
 
-check: lint types test  ## Lint, types, tests: what CI runs first
+check: lint types $(VENV)/.dev  ## Lint, types, and the tests near to what changed since main
+	$(BIN)/pytest -n auto $$($(BIN)/python -m tests.changed) $(ARGS)
+
+check-all: lint types test  ## Lint, types, all tests: what CI runs first
 
 LARGE_CLIENTS ?= opencode cline claude-code codex
 CLIENTS = aider openai-python anthropic-python agents-sdk httpie llm langchain openai-node continue $(LARGE_CLIENTS)
@@ -74,10 +80,12 @@ clean:  ## Remove build products; cached models stay
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "The gateway needs Python 3.11 or newer; name one with: make PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@echo "Creating $(VENV) ..."
+	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing the packages of requirements.txt into $(VENV) (about 300 MB there; half a minute or more) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements.txt requirements-dev.txt requirements-otel.txt requirements-redis.txt requirements-mcp.txt | $(VENV)/bin/python

@@ -87,7 +87,7 @@ def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiE
     if keeps_status and status == HTTPStatus.BAD_GATEWAY and len(error.causes) == 1:
         stated = error.causes[0].error.status or status
         status, code = (stated, _KEPT_STATUSES[stated]) if stated in _KEPT_STATUSES else (status, code)
-    listed = "; ".join(dict.fromkeys(f"{cause.model}: {cause.error.message}" for cause in error.causes))
+    listed = "; ".join(dict.fromkeys(map(_describe_cause, error.causes)))
     headers = {"x-should-retry": "false"}
     if error.interrupted and error.causes[-1].error.kind is Kind.BROKEN_CONTRACT:
         message = f"the answer was sent, but does not keep the requested form: {listed}"
@@ -102,6 +102,14 @@ def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiE
     if code == _NOT_READY and "Retry-After" in headers:
         del headers["x-should-retry"]  # the model will answer then
     return ApiError(status, message, code=code, headers=headers, causes=error.causes)
+
+
+def _describe_cause(cause: Cause) -> str:
+    """Return the model and the message. A message that names its model already is the same for all its samples."""
+    name = cause.model.partition("#")[0]
+    return (
+        cause.error.message if cause.error.message.startswith(f"{name}: ") else f"{cause.model}: {cause.error.message}"
+    )
 
 
 _KEPT_STATUSES: Mapping[int, str] = {

@@ -10,6 +10,7 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path, PurePath
 
 import pytest
+import yaml
 
 from config import ConfigError, load
 from config.settings import Server
@@ -110,6 +111,17 @@ def test_the_image_has_the_models_of_config_yaml() -> None:
     ours, there = load(ROOT / "config.yaml", {}), load(DEPLOY / "container.yaml", {"MOM_API_KEY": "a-long-secret"})
     assert there.models == ours.models
     assert [each.panel for each in there.mixtures] == [each.panel for each in ours.mixtures]
+
+
+def test_compose_runs_the_image_as_documented() -> None:
+    """It needs a key, listens on loopback alone, and gives the image's volume and time to stop."""
+    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))["services"]["mom-gateway"]
+    assert (DEPLOY / service["build"]["context"]).resolve() == ROOT
+    assert service["environment"]["MOM_API_KEY"].startswith("${MOM_API_KEY:?")
+    assert service["ports"] == [f"127.0.0.1:8000:{Server().port}"]
+    (volume,) = re.findall(r"^VOLUME (\S+)$", DOCKERFILE, re.MULTILINE)
+    assert [each.split(":")[1] for each in service["volumes"]] == [volume]
+    assert float(service["stop_grace_period"].removesuffix("s")) >= Server().shutdown_timeout_s + 5
 
 
 def test_the_unit_allows_for_a_graceful_shutdown() -> None:

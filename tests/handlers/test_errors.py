@@ -35,6 +35,15 @@ def test_the_causes_give_the_status(causes: list[Cause], status: int, code: str)
     assert error.headers["x-should-retry"] == "false"
 
 
+def test_samples_that_fail_alike_are_listed_once() -> None:
+    """If the message names the model itself; each cause is still there."""
+    error = from_synthesis(
+        SynthesisError([Cause(f"tiny#{n}", CallError(Kind.NOT_READY, "tiny: downloading, 3 %")) for n in (1, 2, 3)])
+    )
+    assert error.message == "no model could answer. tiny: downloading, 3 %"
+    assert len(error.causes) == 3
+
+
 def test_a_model_that_is_being_installed_may_be_asked_again() -> None:
     """If the time is known: the header against it is left out."""
     error = from_synthesis(SynthesisError([cause(Kind.NOT_READY, retry_after_s=40.2)]))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _WINDOW_S = 10.0
-_MIN_SPAN_S = 0.5
+_MIN_SPAN_S, _MIN_BYTES = 0.5, 2**16  # less says nothing about the speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,8 @@ class SpeedMeter:
             self._samples.popleft()
         since, before = self._samples[0]
         span = now - since
-        return Transfer(done, total, step, (done - before) / span if span >= _MIN_SPAN_S and done > before else None)
+        is_known = span >= _MIN_SPAN_S and done - before >= _MIN_BYTES
+        return Transfer(done, total, step, (done - before) / span if is_known else None)
 
 
 def describe_duration(seconds: float) -> str:

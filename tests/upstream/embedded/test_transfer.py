@@ -4,6 +4,8 @@ import pytest
 
 from upstream.embedded.transfer import SpeedMeter, Transfer, describe_duration
 
+MB = 10**6
+
 
 class Clock:
     """A clock that stands still until it is set."""
@@ -18,32 +20,32 @@ def test_the_speed_of_the_last_seconds() -> None:
     """Old seconds, and bytes that were there before, do not count."""
     clock = Clock()
     meter = SpeedMeter(clock)
-    assert meter.measure(500, 1000).bytes_per_s is None
+    assert meter.measure(5 * MB, 10**3 * MB).bytes_per_s is None
     speeds = []
     for _ in range(30):
         clock.now += 1
-        speeds.append(meter.measure(500 + round(10 * (clock.now - 100)), 10**6).bytes_per_s)
-    assert speeds == [10.0] * 30
-    slow = meter.measure(800, 10**6)
+        speeds.append(meter.measure(5 * MB + round(10 * MB * (clock.now - 100)), 10**3 * MB).bytes_per_s)
+    assert speeds == [10.0 * MB] * 30
+    slow = meter.measure(400 * MB, 10**3 * MB)
     for _ in range(11):
         clock.now += 1
-        slow = meter.measure(800 + round(clock.now - 130), 10**6)
-    assert slow.bytes_per_s == pytest.approx(1.0)
-    assert slow.left_s == pytest.approx(10**6 - slow.done)
+        slow = meter.measure(400 * MB + round(MB * (clock.now - 130)), 10**3 * MB)
+    assert slow.bytes_per_s == pytest.approx(MB)
+    assert slow.left_s == pytest.approx(600 - 11)
 
 
 def test_no_speed_from_an_instant_or_a_standstill() -> None:
     """Nor after another source has begun anew."""
     clock = Clock()
     meter = SpeedMeter(clock)
-    meter.measure(0, 100)
+    meter.measure(0, 100 * MB)
     clock.now += 0.1
-    assert meter.measure(50, 100).bytes_per_s is None
+    assert meter.measure(50 * MB, 100 * MB).bytes_per_s is None
     clock.now += 1
-    assert meter.measure(60, 100).bytes_per_s is not None
-    assert meter.measure(10, 100).bytes_per_s is None
+    assert meter.measure(60 * MB, 100 * MB).bytes_per_s is not None
+    assert meter.measure(10 * MB, 100 * MB).bytes_per_s is None
     clock.now += 5
-    assert meter.measure(10, 100).left_s is None
+    assert meter.measure(10 * MB + 99, 100 * MB).left_s is None
 
 
 @pytest.mark.parametrize(
