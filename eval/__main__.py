@@ -15,9 +15,10 @@ from tqdm import tqdm
 
 from config import ConfigError, load, read_dotenv
 from config.settings import Mixture, Settings
-from eval import edit_suite, humaneval
+from eval import edit_suite, humaneval, prose
+from eval.agents import session
 from eval.agents.report import write_report
-from eval.arms import SAMPLES, Arm, make_arms
+from eval.arms import ON_REQUEST, Arm, make_arms
 from eval.asking import Conditions
 from eval.items import Item
 from eval.measuring import Measuring, Result
@@ -34,6 +35,8 @@ SUITES: Mapping[str, Callable[[], list[Item]]] = {
     humaneval.HIDDEN_SUITE: humaneval.hidden_items,
     edit_suite.SUITE: edit_suite.items,
     edit_suite.WHOLE_SUITE: edit_suite.whole_items,
+    prose.SUITE: prose.items,
+    session.SUITE: session.items,
 }
 _LOOK_EVERY_S = 0.5
 _AGENTS = "agents"
@@ -61,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _chosen(arms: Mapping[str, Arm], names: str | None) -> list[Arm]:
-    """Return the arms that are named, or else all but the dearest; ValueError for a name that none has."""
-    wanted = names.split(",") if names else [name for name in arms if name != SAMPLES]
+    """Return the arms that are named, or else all that are not on request; ValueError for a name that none has."""
+    wanted = names.split(",") if names else [name for name in arms if name not in ON_REQUEST]
     unknown = [name for name in wanted if name not in arms]
     if unknown:
         raise ValueError(f"no arm {', '.join(unknown)}; there are: {', '.join(arms)}")

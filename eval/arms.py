@@ -10,6 +10,10 @@ from eval.items import Item
 from synth.evidence.examples import Example
 
 SAMPLES = "samples"
+_PACKINGS: tuple[Literal["prose", "transcript"], ...] = ("prose", "transcript")
+ON_REQUEST = frozenset([SAMPLES, *(f"advice-{packing}" for packing in _PACKINGS)])
+"""The arms that a measurement leaves out unless they are named: the dearest one, and those for requests with tools."""
+
 _SAMPLING_TEMPERATURE = 0.8
 
 Examples = Literal["all", "half", "none"]
@@ -35,8 +39,10 @@ def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
 
     `random` is a member drawn for each item. The `evidence` arms choose by evidence and then by the panel's order, and
     ask no critic; `first`, `select`, `fuse` run no code. Arms that need a critic, a `verify` or stages are there if the
-    mixture has them. `samples` asks the best-ranked member alone, as often as the panel has members and once more,
-    which is about what the mixture costs, and lets the critic choose.
+    mixture has them. `staged` is the mixture as configured, with its critic, asked in stages. `samples` asks the
+    best-ranked member alone, as often as the panel has members and once more, which is about what the mixture costs,
+    and lets the critic choose. The `advice` arms ask the panel on every turn of an agent's work with tools; it reads a
+    summary, or the whole transcript.
     """
     panel = mixture.panel_models
     plain = replace(mixture, evidence="off", stages=(), repair=0, verify=None)
@@ -46,6 +52,11 @@ def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
         Arm("first", replace(plain, mode="first")),
         *(_arms_with_critic(mixture, plain, seed) if mixture.critic else []),
         *_evidence_arms(mixture),
+        *(
+            [Arm("staged", replace(mixture, layers=1, stages=_choose_stages(mixture)))]
+            if len(mixture.panel) > 1
+            else []
+        ),
         Arm("as-configured", mixture),
     ]
     return {arm.name: arm for arm in arms}
@@ -67,14 +78,23 @@ def _arms_with_critic(mixture: Mixture, plain: Mixture, seed: int) -> list[Arm]:
         Arm("fuse", replace(plain, mode="fuse")),
         *([Arm("fuse+verify", replace(plain, mode="fuse", verify=mixture.verify))] if mixture.verify else []),
         Arm(SAMPLES, replace(plain, panel=best, mode="select")),
+        *(
+            Arm(f"advice-{packing}", replace(plain, tools_fan_out="every_turn", tools_advice=packing))
+            for packing in _PACKINGS
+        ),
     ]
+
+
+def _choose_stages(mixture: Mixture) -> tuple[int, ...]:
+    """Return the mixture's stages; if it has none, the first proposer and then all others."""
+    n_panel = len(mixture.panel)
+    return mixture.stages or ((1, n_panel - 1) if n_panel > 1 else ())
 
 
 def _evidence_arms(mixture: Mixture) -> list[Arm]:
     level = mixture.evidence if mixture.evidence == "full" else "auto"
     whole = replace(mixture, mode="auto", critic=None, verify=None, evidence=level, stages=(), repair=0)
-    n_panel = len(mixture.panel)
-    stages = mixture.stages or ((1, n_panel - 1) if n_panel > 1 else ())
+    stages = _choose_stages(mixture)
     return [
         Arm("evidence", whole),
         Arm("evidence-half", whole, examples="half"),

@@ -1,12 +1,15 @@
 """Having one arm answer one item, by the gateway's own pipeline, and what that took."""
 
+import json
 import random
 from dataclasses import dataclass, replace
+from typing import Any
 
 from config.settings import Mixture, Settings
 from eval.arms import Arm
 from eval.items import Item
 from synth.contract.contract import derive_contract
+from synth.contract.tool_calls import list_calls
 from synth.events import Emit, Event, EvidenceFound, SynthesisError
 from synth.evidence.inquiry import EvidenceFinder
 from synth.ledger import Ledger
@@ -89,7 +92,7 @@ async def ask(setting: Setting, arm: Arm, item: Item) -> Answer:
         completion, decided_by = finished.answers[0].completion, str(finished.answers[0].decided_by)
     used = run.ledger.used()
     return Answer(
-        text=None if completion is None else completion.text,
+        text=None if completion is None else "\n".join([completion.text, *map(json.dumps, list_calls(completion))]),
         well_formed=completion is not None and _well_formed(run, completion),
         decided_by=decided_by,
         n_calls=len(run.ledger.calls),
@@ -106,7 +109,9 @@ async def ignore(_event: Event) -> None:
 
 
 def _write_request(setting: Setting, item: Item) -> ChatRequest:
-    params = {"max_tokens": setting.conditions.max_tokens, "seed": setting.conditions.seed}
+    params: dict[str, Any] = {"max_tokens": setting.conditions.max_tokens, "seed": setting.conditions.seed}
+    if item.tools:
+        params["tools"] = item.tools
     return ChatRequest(None, item.messages, params)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from runtime.sandbox.programs import Program
 from synth.request import Message
@@ -12,6 +13,8 @@ class Item:
     """One question of a suite. `program` gives what grades an answer's text, None if nothing in it can be run.
 
     `files` are the work tree that it is about, and `check` the command that tests it, for an arm with a checker.
+    `tools` are those that the request offers; `program` then gets each call of the answer as a line of JSON behind its
+    text.
     """
 
     suite: str
@@ -20,3 +23,4 @@ class Item:
     program: Callable[[str], Program | None]
     files: Mapping[str, str] = field(default_factory=dict)
     check: tuple[str, ...] = ()
+    tools: Sequence[Mapping[str, Any]] = ()

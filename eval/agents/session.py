@@ -1,14 +1,18 @@
-"""A scripted session of a coding agent, as the requests that the agent sends. Pure."""
+"""A scripted session of a coding agent, as the requests that the agent sends, and as items of a suite. Pure."""
 
 import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from eval.items import Item
+from runtime.sandbox.programs import Program
 from synth.request import Message
 
+SUITE = "tools"
 _SCRIPT = Path(__file__).with_name("session.toml")
 _N_RULES = 80  # 14 KB of system prompt
 _TOOLS = {
@@ -41,6 +45,37 @@ class Turn:
     messages: Sequence[Message]
     reply: Message
     alternative: Message
+
+
+def items() -> list[Item]:
+    """Return the turns that end in a call, as items: right is the call of the script, with its path or its command."""
+    turns = [turn for turn in read_turns() if "tool_calls" in turn.reply]
+    return [
+        Item(SUITE, f"turn-{number}", turn.messages, partial(_grade, turn.reply["tool_calls"][0]), tools=list_tools())
+        for number, turn in enumerate(turns, start=1)
+    ]
+
+
+def _grade(expected: Mapping[str, Any], text: str) -> Program:
+    """Return a program that runs to its end if the last line of a reply is the expected call."""
+    _, _, line = text.rpartition("\n")
+    return Program({"main.py": f"assert {_find_subject(expected['function']) == _read_subject(line)}\n"}, "main.py")
+
+
+def _read_subject(line: str) -> tuple[Any, ...]:
+    try:
+        call = json.loads(line)
+        return _find_subject(call) if isinstance(call, dict) else ()
+    except ValueError:
+        return ()
+
+
+def _find_subject(function: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return what a call does to what: the tool, and its path or else its command."""
+    arguments = function.get("arguments")
+    stated = json.loads(arguments) if isinstance(arguments, str) else arguments
+    stated = stated if isinstance(stated, dict) else {}
+    return function.get("name"), stated.get("path", stated.get("command"))
 
 
 def list_tools() -> list[dict[str, Any]]:
