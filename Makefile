@@ -5,13 +5,17 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run init doctor test soak check check-all clients ui images eval bench lint format types coverage clean
+.PHONY: help run dev init doctor test soak check check-all clients ui images eval bench lint format types coverage clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 run: $(VENV)/.run  ## Serve on 127.0.0.1:8000 (ARGS="--port 9000 --debug-requests")
 	@exec $(BIN)/python gateway.py $(ARGS)
+
+SOURCES := gateway.py config runtime store upstream synth handlers
+dev: $(VENV)/.dev  ## Serve, and start again when the code changes (ARGS="--port 9000")
+	@$(BIN)/watchfiles '$(BIN)/python gateway.py $(ARGS)' $(SOURCES)
 
 test: $(VENV)/.dev  ## Run the tests in parallel (ARGS="-k name")
 	$(BIN)/pytest -n auto $(ARGS)
