@@ -147,6 +147,7 @@ def _call_span(call: Call, epoch: float) -> Span:
         "gen_ai.usage.input_tokens": tokens.prompt,
         "gen_ai.usage.output_tokens": tokens.completion,
         "gen_ai.usage.cache_read.input_tokens": tokens.cached or None,
+        "gen_ai.usage.cache_creation.input_tokens": tokens.written or None,
         "error.type": failed,
         "mom.model": call.name,
         "mom.role": call.role,

@@ -49,9 +49,11 @@ def _facts(trace: Trace) -> str:
         "time": trace.time,
         "outcome": f"{trace.outcome} (HTTP {trace.status})" if trace.status else trace.outcome,
         "mixture, mode": f"{trace.mixture or '-'}, {trace.mode or '-'}",
+        **({"panel": trace.panel_reason} if trace.panel_reason else {}),
         "seconds": ", ".join(f"{name} {value}" for name, value in durations.items() if value is not None),
         "tokens": f"{ledger.prompt_tokens} in, {ledger.completion_tokens} out"
-        + (" (partly estimated)" if ledger.estimated else ""),
+        + (" (partly estimated)" if ledger.estimated else "")
+        + (f", {ledger.cached_tokens} from caches" if ledger.cached_tokens else ""),
     }
     if ledger.cost is not None:
         facts["cost"] = f"{_money(ledger.cost)} {ledger.currency}"

@@ -86,7 +86,8 @@ async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Collector
 
 async def test_a_request_is_a_tree_of_spans(upstream: FakeUpstream, collector: Collector) -> None:
     """The request under the client's own span, its calls below it, their attempts below those; times nest."""
-    usage = {"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": {"cached_tokens": 80}}
+    details = {"cached_tokens": 80, "cache_write_tokens": 15}
+    usage = {"prompt_tokens": 100, "completion_tokens": 10, "prompt_tokens_details": details}
     upstream.script("a", status(503), answer("one", usage=usage, extra={"model": "a-2026"}))
     upstream.script("b", answer("two", usage=(90, 20)))
     upstream.script("c", answer(SECRET, usage=(200, 30)))
@@ -116,6 +117,7 @@ async def test_a_request_is_a_tree_of_spans(upstream: FakeUpstream, collector: C
     assert (told["gen_ai.request.max_tokens"], told["gen_ai.request.temperature"]) == (50, 0.0)
     assert (told["gen_ai.usage.input_tokens"], told["gen_ai.usage.output_tokens"]) == (100, 10)
     assert told["gen_ai.usage.cache_read.input_tokens"] == 80
+    assert told["gen_ai.usage.cache_creation.input_tokens"] == 15
     assert upstream.base_url == f"http://{told['server.address']}:{told['server.port']}/v1"
     failed, retried = collector.below(first)
     assert (said(failed)["error.type"], said(failed)["http.response.status_code"]) == ("server_error", 503)

@@ -69,3 +69,12 @@ def test_a_request_that_could_not_be_parsed_is_shown_as_its_body() -> None:
     trace = sample("chatcmpl-1")
     trace.request = schema.Asked(body="{")
     assert "## Request\n\n```\n{\n```" in to_markdown(trace)
+
+
+def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> None:
+    """For requests of an agent, which repeat a long conversation."""
+    asked = sample("chatcmpl-1", "Why?", panel_reason="stuck: 3 failures in a row")
+    asked.ledger.prompt_tokens, asked.ledger.cached_tokens = 1000, 800
+    page = to_markdown(asked)
+    assert "- panel: stuck: 3 failures in a row\n" in page
+    assert "- tokens: 1000 in, 0 out, 800 from caches" in page

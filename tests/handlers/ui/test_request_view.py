@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from handlers.traces.as_json import decode_trace
-from handlers.ui.request_view import RequestView, build_request_view
+from handlers.ui.request_view import RequestView, build_page, build_request_view
 from synth.edits import EditForm
 from tests.synth.edits.conversations import block, conversation
 
@@ -120,3 +120,15 @@ def test_a_revision_is_shown_as_the_difference_from_its_draft() -> None:
     assert kept.revision is not None
     assert (kept.revision.n_added, kept.revision.n_removed) == (1, 1)
     assert (failed.revision, old.revision) == (None, None)
+
+
+def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> None:
+    """Or why not."""
+    call = {"role": "proposer", "model": "a", "cached_tokens": 8}
+    said = {"panel_reason": "tool turn", "calls": [call], "ledger": {"cached_tokens": 1234}}
+    page = build_page(json.dumps({"id": "chatcmpl-1", **said}), "http://h", is_file=False).decode()
+    assert "<dt>Panel not asked</dt><dd>tool turn</dd>" in page
+    assert "1,234 from caches" in page
+    assert "8 cached" in page
+    asked = json.dumps({"id": "chatcmpl-1", **said, "candidates": [candidate("a", "Yes.")]})
+    assert "<dt>Panel asked</dt>" in build_page(asked, "http://h", is_file=False).decode()
