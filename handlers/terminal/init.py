@@ -18,10 +18,9 @@ from tempfile import TemporaryDirectory
 from config import ConfigError, load, locations, read_dotenv
 from config.providers import PROVIDERS
 from config.reader import suggest
-from config.settings import Price
+from config.settings import Price, Settings
 from handlers.errors import StartError
-from handlers.terminal import doctor
-from handlers.terminal.commands import EXIT_OK, Invocation
+from handlers.terminal.commands import EXIT_FAILED, EXIT_OK, Invocation
 from handlers.terminal.setup.choice import PRESETS, Offer, Preset, propose
 from handlers.terminal.setup.config_text import (
     Member,
@@ -41,8 +40,11 @@ from handlers.terminal.setup.discovery import (
     list_candidates,
 )
 from handlers.terminal.setup.files import replace_file
+from handlers.terminal.setup.probing import find_problems
 from handlers.terminal.tables import Cell, format_table
+from upstream.redact import redact
 
+_MAX_ROUNDS = 4  # of asking models, and others instead of those that do not answer
 _CONFIG_MODE, _ENV_MODE = 0o644, 0o600
 _NOTHING = (
     "no usable key and no local server was found: set a variable such as OPENROUTER_API_KEY, OPENAI_API_KEY or "
@@ -68,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--base-url", action="append", default=[], type=_base_url, metavar="PROVIDER=URL", help="another address"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing config.yaml; a copy is kept")
-    parser.add_argument("--no-check", action="store_true", help="do not ask the models after writing")
+    parser.add_argument("--no-check", action="store_true", help="do not ask the models before writing")
     parser.add_argument("--dry-run", action="store_true", help="print config.yaml instead of writing it")
     parser.add_argument("--yes", action="store_true", help="ask no question, also on a terminal")
 
@@ -98,11 +100,15 @@ class Dialog:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is going to be written: the text of config.yaml, and the keys for .env by variable."""
+    """What is going to be written: the text of config.yaml and its settings, and the keys for .env by variable.
+
+    Without `settings` it is the embedded model, which is not asked.
+    """
 
     config: str
     keys: Mapping[str, str]
-    is_embedded: bool = False
+    members: Sequence[Member] = ()
+    settings: Settings | None = None
 
 
 class Setup:
@@ -118,17 +124,18 @@ class Setup:
         self._environ: dict[str, str] = {**self._present, **invocation.environ}
 
     def run(self) -> int:
-        """Find, propose, write, check; return the exit code."""
+        """Find, propose, ask the models, write; return the exit code."""
         if not self._options.dry_run:
             self._check_target()
-        plan = self._plan()
+        plan, problems = self._plan()
         if self._options.dry_run:
             sys.stdout.write(plan.config)
             return EXIT_OK
         if self._dialog and not self._dialog.confirm(f"Write {self._path}?", default=True):
             raise StartError("nothing was written")
         self._write(plan)
-        return EXIT_OK if plan.is_embedded or self._options.no_check else self._check()
+        _say("Next: mom-gateway serves it; mom-gateway doctor asks every model again.")
+        return EXIT_FAILED if problems else EXIT_OK
 
     def _check_target(self) -> None:
         if not self._path.exists() or self._options.force:
@@ -139,42 +146,67 @@ class Setup:
             f"{self._path} exists; replace it with --force (a copy is kept), or name another --config FILE"
         )
 
-    def _plan(self) -> _Plan:
+    def _plan(self) -> tuple[_Plan, Mapping[str, str]]:
+        """Return the plan, and the problems of its models that do not answer.
+
+        Models that do not answer are replaced by the next ones, unless they were named: many providers list their
+        models for any key, so that only a question shows whether it is right.
+        """
         findings = self._find()
         offers = [offer for finding in findings for offer in finding.offers]
         preset = self._choose_preset(offers)
-        chosen = self._options.model or propose(offers, preset)
-        if not chosen:
-            if self._options.preset != "local":
-                raise StartError(_NOTHING)
-            return _Plan(render_embedded(heading=self._write_heading("local, embedded")), {}, is_embedded=True)
         self._warn_of_unlisted(findings)
-        return self._plan_panel(chosen, offers, findings, preset)
+        answered: set[tuple[str, str]] = set()
+        for n in range(_MAX_ROUNDS + 1):
+            if n == _MAX_ROUNDS:
+                offers = [offer for offer in offers if offer.key in answered]
+            if not (chosen := self._options.model or propose(offers, preset)):
+                break
+            plan = self._plan_panel(chosen, offers, findings, preset)
+            problems = self._ask_models(plan)
+            failing = {each.key for each in plan.members if each.name in problems}
+            if not failing or self._options.model:
+                self._show(plan.members)
+                return plan, problems
+            answered |= {each.key for each in plan.members} - failing
+            lost = {each.provider for each in plan.members} - {provider for provider, _ in answered}
+            offers = [each for each in offers if each.provider not in lost and each.key not in failing]
+        if self._options.preset != "local":
+            raise StartError(_NOTHING)
+        return _Plan(render_embedded(heading=self._write_heading("local, embedded")), {}), {}
+
+    def _ask_models(self, plan: _Plan) -> Mapping[str, str]:
+        """Return the problems of the models that do not answer, and print them."""
+        if self._options.no_check or self._options.dry_run or plan.settings is None:
+            return {}
+        _say(f"Asking {', '.join(member.name for member in plan.members)} ...")
+        problems = asyncio.run(find_problems(plan.settings))
+        for name, problem in problems.items():
+            _say(f"{name}: {redact(problem, plan.keys.values())}")
+        return problems
 
     def _plan_panel(
         self, chosen: Sequence[Offer], offers: Sequence[Offer], findings: Sequence[Finding], preset: Preset
     ) -> _Plan:
-        listed = {(offer.provider, offer.model_id): offer for offer in offers}
+        listed = {offer.key: offer for offer in offers}
         critic = self._options.critic or chosen[0]
-        everyone = dict.fromkeys((offer.provider, offer.model_id) for offer in [*chosen, critic])
+        everyone = dict.fromkeys(offer.key for offer in [*chosen, critic])
         members = self._describe_members([listed.get(key, Offer(*key)) for key in everyone], findings)
-        self._show(members)
         names = [member.name for member in members]
         panel = names[: len(dict.fromkeys(chosen))]
-        author = names[list(everyone).index((critic.provider, critic.model_id))]
+        author = names[list(everyone).index(critic.key)]
         fallbacks = [name for name in panel if name != author][:1]
         text = render_config(members, panel, [author, *fallbacks], heading=self._write_heading(preset))
         keys = {name: self._environ[name] for member in members if (name := member.variable)}
-        self._validate(text)
-        return _Plan(text, keys)
+        return _Plan(text, keys, members, self._load(text))
 
-    def _validate(self, text: str) -> None:
-        """Raise StartError if the gateway would not start with this configuration, before any file is written."""
+    def _load(self, text: str) -> Settings:
+        """Return the settings of a configuration before any file is written; StartError if they are invalid."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / locations.FILE_NAME
             path.write_text(text, encoding="utf-8")
             try:
-                load(path, self._environ)
+                return load(path, self._environ)
             except ConfigError as error:
                 raise StartError(str(error).replace(str(path), "the new configuration")) from None
 
@@ -238,7 +270,7 @@ class Setup:
         found = {finding.candidate.provider: finding.candidate for finding in findings}
         given = dict(self._options.price)
         members = []
-        for offer, name in zip(offers, choose_names([(each.provider, each.model_id) for each in offers]), strict=True):
+        for offer, name in zip(offers, choose_names([each.key for each in offers]), strict=True):
             candidate = found.get(offer.provider)
             if candidate is None:
                 variable = PROVIDERS[offer.provider].key_variable
@@ -287,12 +319,6 @@ class Setup:
         except OSError as error:
             raise StartError(f"cannot write to {self._path.parent}: {error.strerror or error}") from error
         _say(f"Wrote {self._path}.")
-
-    def _check(self) -> int:
-        """Ask every model of the new configuration, as `mom-gateway doctor` does."""
-        environ, models_dir = self._invocation.environ, self._invocation.models_dir
-        settings = load(self._path, {**read_dotenv(self._path.parent / ".env"), **environ})
-        return asyncio.run(doctor.run_doctor(settings, environ, models_dir=models_dir, offline=False))
 
 
 def _find_target(invocation: Invocation) -> Path:

@@ -39,6 +39,11 @@ class Offer:
     is_local: bool = False
     price: Price | None = None
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The provider and the id, which tell offers apart."""
+        return self.provider, self.model_id
+
 
 def propose(offers: Sequence[Offer], preset: Preset) -> tuple[Offer, ...]:
     """Return up to three different models, best first; () if nothing is offered that may chat.

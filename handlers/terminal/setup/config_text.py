@@ -25,6 +25,11 @@ class Member:
     price: Price | None = None
     price_note: str = ""
 
+    @property
+    def key(self) -> tuple[str, str]:
+        """The provider and the id, which tell models apart."""
+        return self.provider, self.model_id
+
 
 def find_price(provider: str, model_id: str, stated: Price | None, today: str) -> tuple[Price | None, str]:
     """Return the price of a model and where it is from: the upstream's own list, else the table of list prices."""

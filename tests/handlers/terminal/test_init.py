@@ -17,7 +17,7 @@ from config.settings import Price, Settings
 from handlers.errors import StartError
 from handlers.terminal.commands import Invocation, parse_arguments
 from handlers.terminal.init import Dialog, Setup
-from tests.fakes import FakeUpstream, answer
+from tests.fakes import FakeUpstream, answer, status
 from tests.handlers.terminal.setup.providers import ScriptedProvider, serving
 from tests.processes import PATIENCE_S, ROOT, process
 
@@ -46,10 +46,12 @@ async def upstreams() -> AsyncGenerator[Upstreams]:
         yield Upstreams(stack)
 
 
-async def ran(folder: Path, environ: dict[str, str], *arguments: str, dialog: Dialog | None = None) -> int:
-    """Run `init` for folder/config.yaml without asking the models afterwards."""
+async def ran(
+    folder: Path, environ: dict[str, str], *arguments: str, dialog: Dialog | None = None, is_asking: bool = False
+) -> int:
+    """Run `init` for folder/config.yaml, by default without asking the models."""
     path = folder / "config.yaml"
-    given = ["init", "--config", str(path), "--no-check", *arguments]
+    given = ["init", "--config", str(path), *([] if is_asking else ["--no-check"]), *arguments]
     _, options = parse_arguments(given, program="mom-gateway")
     invocation = Invocation(options, path, environ, lambda: load(path, environ), folder / "models", is_shipped=False)
     return await asyncio.to_thread(lambda: Setup(invocation, dialog, today=TODAY).run())
@@ -261,8 +263,53 @@ async def test_a_no_at_the_end_writes_nothing(upstreams: Upstreams, tmp_path: Pa
     assert names_in(tmp_path) == []
 
 
+async def test_a_list_for_any_key_is_no_proof(
+    upstreams: Upstreams, upstream: FakeUpstream, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A provider that lists its models to anybody refuses the key when it is asked: the others make the panel."""
+    router = FakeUpstream(status(401, body={"error": {"message": f"No such key: {ROUTER_KEY}"}}))
+    upstream.listing = {"data": [{"id": name} for name in ("gpt-5.4", "gpt-5.4-mini", "gpt-4.1", "gpt-oss-20b")]}
+    upstream.script("gpt-5.4-mini", status(404, body={"error": {"message": "The model does not exist"}}))
+    async with router:
+        router.listing = {"data": [{"id": f"vendor/model-{n}"} for n in range(50)]}
+        environ = {
+            **upstreams.environ,
+            "OPENAI_BASE_URL": upstream.base_url,
+            "OPENROUTER_BASE_URL": router.base_url,
+            "OPENAI_API_KEY": OPENAI_KEY,
+            "OPENROUTER_API_KEY": ROUTER_KEY,
+        }
+        assert await ran(tmp_path, environ, is_asking=True) == 0
+        n_asked = len(router.requests)
+    models = [model.model for model in loaded(tmp_path).models]
+    assert models[:2] == ["gpt-5.4", "gpt-oss-20b"]
+    assert "gpt-5.4-mini" not in models
+    assert read_dotenv(tmp_path / ".env") == {"OPENAI_API_KEY": OPENAI_KEY}
+    shown = capsys.readouterr().err
+    assert ROUTER_KEY not in shown
+    assert n_asked <= 4
+
+
+async def test_a_named_model_is_not_replaced(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """It is written, and exit code 1 says that it does not answer."""
+    upstream.script("gpt-5.4", status(402, body={"error": {"message": "no credit"}}))
+    environ = {**QUIET, "OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": OPENAI_KEY}
+    assert await ran(tmp_path, environ, "--model", "openai/gpt-5.4", is_asking=True) == 1
+    assert [model.model for model in loaded(tmp_path).models] == ["gpt-5.4"]
+
+
+async def test_when_no_model_answers_nothing_is_written(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """As without any key."""
+    upstream.default = status(401, body={"error": {"message": "wrong"}})
+    upstream.listing = {"data": [{"id": f"model-{n}"} for n in range(50)]}
+    environ = {**QUIET, "OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": OPENAI_KEY}
+    with pytest.raises(StartError, match="no usable key"):
+        await ran(tmp_path, environ, is_asking=True)
+    assert names_in(tmp_path) == []
+
+
 async def test_as_a_process_without_a_terminal(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """It asks nothing, asks the new models as the doctor does, and the gateway can read what it wrote."""
+    """It asks no question, asks the models as the doctor does, and the gateway can read what it wrote."""
     for name in ("gpt-5.4", "gpt-5.4-mini"):
         upstream.script(name, answer())
     environ = {**QUIET, "OPENAI_API_KEY": OPENAI_KEY, "OPENAI_BASE_URL": upstream.base_url}
@@ -270,7 +317,8 @@ async def test_as_a_process_without_a_terminal(upstream: FakeUpstream, tmp_path:
     async with process("init", "--provider", "openai", "--config", str(path), env=environ) as child:
         out, err = await asyncio.wait_for(child.communicate(), PATIENCE_S)
     assert child.returncode == 0, err.decode()
-    assert "All models answer." in out.decode()
+    assert out == b""
+    assert "Asking gpt-5.4, gpt-5.4-mini ..." in err.decode()
     assert OPENAI_KEY not in (out + err).decode()
 
 
