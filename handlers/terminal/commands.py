@@ -72,7 +72,9 @@ INIT = Command("init", "write config.yaml and .env for the keys and servers that
 
 MCP = Command("mcp", "offer a running gateway's panels to an agent as MCP tools", "handlers.mcp.command")
 
-COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK, MCP)
+TRUST = Command("trust", "what feedback says of the members of each mixture", "handlers.terminal.trust")
+
+COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK, MCP, TRUST)
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 

@@ -17,6 +17,7 @@ MATTERS = 0.1  # of an answer's text: with so much in only one candidate, that c
 _VERBATIM = frozenset(
     {"chosen", "panel_order", "first", "only_candidate", "equal_candidates", "evidence", "best_candidate"}
 )
+_BY_RANK = ("panel_order", "best_candidate")
 _FROM_PANEL = _VERBATIM | {"critic"}
 _INCOMPLETE = ("length", "content_filter")
 _TOO_LARGE = 10**15
@@ -72,7 +73,8 @@ class RequestDigest:
     """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates, unchanged.
 
     `n_shingles` counts those of all answers that were made from the panel's candidates; if it is 0, the request says
-    nothing about the worth of the members.
+    nothing about the worth of the members. `preferred` is the model that feedback would have put first, None if it
+    changes nothing or decided itself; `would_change` if another answer had then been given.
     """
 
     time: str
@@ -86,6 +88,8 @@ class RequestDigest:
     n_shingles: int
     members: tuple[MemberDigest, ...]
     calls: tuple[CallDigest, ...]
+    preferred: str | None = None
+    would_change: bool = False
 
 
 def digest_trace(trace: Trace) -> RequestDigest:
@@ -94,6 +98,8 @@ def digest_trace(trace: Trace) -> RequestDigest:
     answers = [answer for answer in trace.answers if answer.decided_by in _FROM_PANEL] if members else []
     shares = [_Share(trace, answer, members) for answer in answers]
     outcome = trace.outcome or "unknown"
+    recorded = trace.arrangement if trace.arrangement and not trace.arrangement.decides else None
+    preferred = recorded.order[0] if recorded and recorded.order else None
     held = {} if outcome == "cancelled" else _held_seconds(trace.calls)
     return RequestDigest(
         time=trace.time,
@@ -107,7 +113,21 @@ def digest_trace(trace: Trace) -> RequestDigest:
         n_shingles=sum(share.n_shingles for share in shares),
         members=tuple(_member(trace, name, shares, held.get(name, 0.0)) for name in members),
         calls=tuple(_call(call) for call in trace.calls),
+        preferred=preferred,
+        would_change=preferred is not None and _would_change(trace, preferred),
     )
+
+
+def _would_change(trace: Trace, preferred: str) -> bool:
+    """Whether the order of the panel decided for another model than this one, which had a usable candidate."""
+    usable = any(_model_of(each.model) == preferred and not each.finding for each in trace.candidates)
+    return usable and any(
+        answer.decided_by in _BY_RANK and _model_of(answer.author) != preferred for answer in trace.answers
+    )
+
+
+def _model_of(name: str) -> str:
+    return name.partition("#")[0]
 
 
 class _Share:

@@ -18,6 +18,7 @@ from handlers.ui.models_view import build_models_view, list_quirks
 from handlers.ui.rendering import get_traces, respond, respond_html, run_in_thread
 from handlers.ui.request_page import render_request
 from handlers.ui.templating import Context
+from handlers.ui.trust_view import build_trust_view, list_panels
 
 _log = structlog.get_logger(__name__)
 
@@ -119,11 +120,16 @@ async def models_page(request: web.Request) -> web.Response:
     store = get_traces(request)
     digests = _DIGESTS.setdefault(store, Digests())
     mixture, span = request.query.get("mixture", ""), request.query.get("span", "all")
-    quirks = request[CONTEXT].snapshot.pool.quirks()
+    snapshot = request[CONTEXT].snapshot
+    quirks = snapshot.pool.quirks()
+    counts = [] if snapshot.feedback is None else await snapshot.feedback.read_counts()
+    panels = {name: panel for name, panel in list_panels(snapshot.settings).items() if mixture in ("", name)}
 
     def build() -> dict[str, Any]:
-        view = build_models_view(digests.load(store), mixture=mixture, span=span)
-        return {"nav": "models", "quirks": list_quirks(quirks), **view}
+        requests = digests.load(store)
+        view = build_models_view(requests, mixture=mixture, span=span)
+        trust = build_trust_view(counts, panels, requests)
+        return {"nav": "models", "quirks": list_quirks(quirks), "trust": trust, **view}
 
     return await respond("models.html", build)
 

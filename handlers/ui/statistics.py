@@ -140,7 +140,11 @@ class ModelStatistics:
 
 @dataclass(slots=True)
 class MixtureStatistics:
-    """One mixture's requests. `outcomes` are `ok`, `cancelled`, or an error's code; `members` in the panel's order."""
+    """One mixture's requests. `outcomes` are `ok`, `cancelled`, or an error's code; `members` in the panel's order.
+
+    `preferred` counts the models that feedback would have put first (`learn: shadow`); in `n_would_change` requests
+    another answer had then been given.
+    """
 
     name: str
     n_requests: int = 0
@@ -149,12 +153,17 @@ class MixtureStatistics:
     usage: Usage = field(default_factory=Usage)
     seconds: list[float] = field(default_factory=list)
     by_name: dict[str, MemberStatistics] = field(default_factory=dict)
+    preferred: Counter[str] = field(default_factory=Counter)
+    n_would_change: int = 0
 
     def add(self, request: RequestDigest) -> None:
         """Add one request of this mixture."""
         self.n_requests += 1
         self.outcomes[(request.error or "failed") if request.outcome == "failed" else request.outcome] += 1
         self.decided_by.update(request.decided_by)
+        if request.preferred is not None:
+            self.preferred[request.preferred] += 1
+            self.n_would_change += request.would_change
         if request.outcome == "ok" and request.seconds is not None:
             self.seconds.append(request.seconds)
         for member in request.members:

@@ -61,9 +61,10 @@ def count_verdict(record: AnswerRecord, verdict: Verdict) -> dict[tuple[str, str
     """Return what a verdict on an answer counts for: how much, by member and name of the count.
 
     Counts of the panel: `right`, `wrong`; of the wrong answers `all_wrong` if no member may have been right, and
-    `some_right` if one is known to have been. Counts of a member: `right` and `wrong`, as far as is known, else
-    `open_right` and `open_wrong` by the answer; `saved` and `lost` if the answer was right and the member was not, or
-    the other way round; `front_right` and `front_wrong` for what was the answer by its rank alone.
+    `some_right` if one is known to have been; `picked` if a critic did not write the answer itself. Counts of a member:
+    `right` and `wrong`, as far as is known, else `open_right` and `open_wrong` by the answer; `saved` and `lost` if the
+    answer was right and the member was not, or the other way round; `only_right` if nobody else had the right answer
+    that was picked; `front_right` and `front_wrong` for what was the answer by its rank alone.
     """
     is_right = verdict.is_right
     if is_right is None:
@@ -79,6 +80,10 @@ def count_verdict(record: AnswerRecord, verdict: Verdict) -> dict[tuple[str, str
         counts[member, f"open_{ending}" if state is None else "right" if state else "wrong"] = 1
         if state is not None and state != is_right:
             counts[member, "saved" if is_right else "lost"] = 1
+    if not record.is_by_critic:
+        counts[PANEL, "picked"] = 1
+        if is_right and len(record.authors) == 1 and not record.agreed:
+            counts[record.authors[0], "only_right"] = 1
     if record.front:
         counts[record.front, f"front_{ending}"] = 1
     return counts

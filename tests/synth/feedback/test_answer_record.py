@@ -33,6 +33,7 @@ def test_a_right_answer() -> None:
     """Its author and those who agreed were right; of the others nobody knows."""
     assert count_verdict(RECORD, Verdict.RIGHT) == {
         (PANEL, "right"): 1,
+        (PANEL, "picked"): 1,
         ("a", "right"): 1,
         ("b", "right"): 1,
         ("c", "open_right"): 1,
@@ -58,6 +59,14 @@ def test_all_failed_together(known: dict[str, bool], name: str) -> None:
 def test_members_without_a_candidate_do_not_count() -> None:
     """An only candidate that is wrong: all that answered failed."""
     assert count_verdict(AnswerRecord("r1:0", "mom", "k", ("a",)), Verdict.WRONG)[PANEL, "all_wrong"] == 1
+
+
+def test_a_right_answer_of_one_member_alone() -> None:
+    """Without its only author the panel would not have had the right answer."""
+    assert (
+        count_verdict(AnswerRecord("r1:0", "mom", "k", ("a",), differed=("b",)), Verdict.RIGHT)["a", "only_right"] == 1
+    )
+    assert ("a", "only_right") not in count_verdict(RECORD, Verdict.RIGHT)
 
 
 def test_what_a_panel_saved_and_lost() -> None:

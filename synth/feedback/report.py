@@ -1,0 +1,240 @@
+"""What feedback says of each mixture: how often its members were right, what the panel adds, what to do about it. Pure.
+
+Verdicts are known of some answers only, and of members mostly if they agreed with the answer. What is not known is not
+guessed: a figure that depends on it is a range, from the worst to the best case.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from runtime.frozen import frozen
+from synth.feedback.answer_record import PANEL
+from synth.feedback.beta import Beta
+from synth.feedback.trust import CREDIBLE, Count, Trust, split_scope
+
+MIN_JUDGED = 20.0
+"""Below so many judged answers nothing is recommended."""
+
+NOTICEABLE = 0.03
+"""A part of the answers that is not worth the price of a panel or of a member: three of a hundred."""
+
+Advice = Literal["keep", "collapse", "drop", "open", "too few"]
+_Sums = Mapping[tuple[str, str], float]  # by member and name
+
+
+@frozen
+class Rate:
+    """A rate with its credible interval (90 %); `n` is over how many observations it is, older ones counting less."""
+
+    share: float
+    low: float
+    high: float
+    n: float
+
+
+@frozen
+class MemberReport:
+    """One member of a mixture: its `name` in config.yaml, and the `upstream_id` of the model behind it.
+
+    `right` is its rate as far as it is known, None without any; in `n_open` judged answers it is not. `added` is the
+    range of the part of the answers that were right only because of the panel, minus those that the panel spoilt, in
+    comparison with this member alone. `only` is how often it alone had the right answer.
+    """
+
+    name: str
+    upstream_id: str
+    right: Rate | None
+    n_open: float
+    added: tuple[float, float]
+    only: Rate | None
+
+
+@frozen
+class OrderReport:
+    """The order of a panel that trust gives at a kind of task, if it is not the panel's own; `why` in words."""
+
+    kind: str
+    order: tuple[str, ...]
+    why: str
+
+
+@frozen
+class Recommendation:
+    """What to do: `advice`, and the sentence with its reason."""
+
+    advice: Advice
+    sentence: str
+
+
+@frozen
+class MixtureReport:
+    """What feedback says of a mixture. `together` is the range of the part of the answers that all got wrong."""
+
+    name: str
+    right: Rate
+    together: tuple[float, float]
+    members: tuple[MemberReport, ...]
+    orders: tuple[OrderReport, ...]
+    recommendations: tuple[Recommendation, ...]
+    kinds: tuple[tuple[str, Rate], ...]
+
+    def describe(self, price: Mapping[str, float] | None = None) -> list[str]:
+        """Return sentences. `price` is how many times the price of each member alone the mixture costs, if known."""
+        lines = [
+            f"{_percent(self.right)} of the answers that were judged were right.",
+            f"All members failed together (\u03b2) in {_range(*self.together)} of them: there no choice could help.",
+            *(_describe_member(member) for member in self.members),
+        ]
+        best = find_best(self.members)
+        if best is not None:
+            times = (price or {}).get(best.name)
+            cost = "" if times is None else f", at {times:.1f} times its price"
+            added = f"{_range(*best.added, signed=True)} of the answers"
+            lines.append(f"Over {best.name}, its best member, the panel adds {added}{cost}.")
+        lines += [f"At {order.kind}: {order.why}." for order in self.orders]
+        return lines
+
+
+def report_mixtures(counts: Sequence[Count], panels: Mapping[str, Sequence[str]] | None = None) -> list[MixtureReport]:
+    """Return a report on each mixture with judged answers, the one with most first.
+
+    `panels` are the members of the mixtures in their order, as by `identify_member`; others are no longer on the panel,
+    and are left out. None: every member that was counted.
+    """
+    trust = Trust(counts)
+    by_mixture: dict[str, list[Count]] = defaultdict(list)
+    for count in counts:
+        by_mixture[split_scope(count.scope)[0]].append(count)
+    reports = [
+        _report_mixture(name, found, trust, None if panels is None else panels.get(name, ()))
+        for name, found in by_mixture.items()
+        if panels is None or name in panels
+    ]
+    return sorted(filter(None, reports), key=lambda report: -report.right.n)
+
+
+def find_best(members: Iterable[MemberReport]) -> MemberReport | None:
+    """Return the member that leaves the panel least to add in the middle of its range, None without any."""
+    return min(members, key=lambda member: sum(member.added), default=None)
+
+
+def _report_mixture(
+    name: str, counts: Sequence[Count], trust: Trust, panel: Sequence[str] | None
+) -> MixtureReport | None:
+    sums = _sum(counts)
+    right = _rate(sums, PANEL, "right", "wrong")
+    if right is None:
+        return None
+    names = panel if panel is not None else sorted({member for member, _ in sums if member != PANEL})
+    members = tuple(_report_member(member, sums, right.n) for member in names)
+    all_wrong, wrong = sums.get((PANEL, "all_wrong"), 0.0), sums.get((PANEL, "wrong"), 0.0)
+    some_right = sums.get((PANEL, "some_right"), 0.0)
+    together = _low(all_wrong, right.n), _high(max(all_wrong, wrong - some_right), right.n)
+    by_scope: dict[str, list[Count]] = defaultdict(list)
+    for count in counts:
+        by_scope[count.scope].append(count)
+    kinds = [(split_scope(scope)[1], _rate(_sum(found), PANEL, "right", "wrong")) for scope, found in by_scope.items()]
+    return MixtureReport(
+        name,
+        right,
+        together,
+        members,
+        tuple(filter(None, (_report_order(scope, trust, panel) for scope in sorted(by_scope)))) if panel else (),
+        tuple(_recommend(members, right, sums.get((PANEL, "picked"), 0.0))),
+        tuple(sorted(((kind, rate) for kind, rate in kinds if rate is not None), key=lambda each: -each[1].n)),
+    )
+
+
+def _report_member(member: str, sums: _Sums, n_judged: float) -> MemberReport:
+    def get(name: str) -> float:
+        return max(0.0, sums.get((member, name), 0.0))
+
+    name, _, upstream_id = member.partition("=")
+    low = _low(get("saved"), n_judged) - _high(get("lost") + get("open_wrong"), n_judged)
+    high = _high(get("saved") + get("open_right"), n_judged) - _low(get("lost"), n_judged)
+    n_picked = sums.get((PANEL, "picked"), 0.0)
+    only = _posterior(get("only_right"), n_picked - get("only_right")) if n_picked >= 1 else None
+    n_open = get("open_right") + get("open_wrong")
+    return MemberReport(name, upstream_id, _rate(sums, member, "right", "wrong"), n_open, (low, high), only)
+
+
+def _report_order(scope: str, trust: Trust, panel: Sequence[str]) -> OrderReport | None:
+    order = trust.order(scope, panel)
+    if order == tuple(panel):
+        return None
+    short = [member.partition("=")[0] for member in order]
+    overtaken = next(member for member in panel if order.index(member) > panel.index(member))
+    certainty = trust.compare(scope, order[0], overtaken) if order[0] != overtaken else CREDIBLE
+    why = f"{short[0]} is better than {overtaken.partition('=')[0]} with {certainty:.0%} probability"
+    return OrderReport(split_scope(scope)[1], tuple(short), f"the order would be {', '.join(short)}, since {why}")
+
+
+def _recommend(members: Sequence[MemberReport], right: Rate, n_picked: float) -> Iterable[Recommendation]:
+    """Yield what to do about the mixture, then about single members."""
+    if right.n < MIN_JUDGED:
+        sentence = f"Too few answers were judged to tell: {right.n:.0f} of at least {MIN_JUDGED:.0f}."
+        yield Recommendation("too few", sentence)
+        return
+    best = find_best(members)
+    if best is None or len(members) == 1:
+        return
+    low, high = best.added
+    if high <= NOTICEABLE:
+        worse = f"at most {max(0.0, high):.0%} of the answers would be worse"
+        yield Recommendation("collapse", f"Collapse to one model: with {best.name} alone {worse}.")
+        return
+    if low > 0:
+        yield Recommendation(
+            "keep", f"Keep the panel: without it at least {low:.0%} more of the answers would be wrong."
+        )
+    else:
+        added = _range(low, high, signed=True)
+        yield Recommendation("open", f"Open whether the panel pays: over {best.name} it adds {added}.")
+    for member in members if n_picked >= MIN_JUDGED else ():
+        if member.only is not None and member.only.high < NOTICEABLE:
+            alone = f"it alone had the right one of those that were picked in at most {member.only.high:.1%}"
+            yield Recommendation("drop", f"Drop {member.name}, or a member like it: {alone}.")
+
+
+def _describe_member(member: MemberReport) -> str:
+    unknown = f"; in {member.n_open:.0f} more it gave another answer, and nobody knows" if member.n_open >= 1 else ""
+    if member.right is None:
+        return f"{member.name}: nothing is known of its answers{unknown.replace(' more', '')}."
+    return f"{member.name} was right in {_percent(member.right)} where that is known{unknown}."
+
+
+def _sum(counts: Iterable[Count]) -> _Sums:
+    sums: dict[tuple[str, str], float] = defaultdict(float)
+    for count in counts:
+        sums[count.member, count.name] += count.weight
+    return sums
+
+
+def _rate(sums: _Sums, member: str, good: str, bad: str) -> Rate | None:
+    right, wrong = (max(0.0, sums.get((member, name), 0.0)) for name in (good, bad))
+    return _posterior(right, wrong) if right + wrong >= 1 else None
+
+
+def _posterior(right: float, wrong: float) -> Rate:
+    n = max(0.0, right) + max(0.0, wrong)
+    low, high = Beta(right, wrong).interval(CREDIBLE)
+    return Rate(max(0.0, right) / n if n else 0.0, low, high, n)
+
+
+def _low(part: float, n: float) -> float:
+    """Return a part of n observations, as small as it may credibly be; nothing stays nothing."""
+    return Beta(part, n - part).quantile((1 - CREDIBLE) / 2) if part > 0 else 0.0
+
+
+def _high(part: float, n: float) -> float:
+    return Beta(part, n - part).quantile((1 + CREDIBLE) / 2)
+
+
+def _percent(rate: Rate) -> str:
+    return f"{rate.share:.0%} ({rate.low:.0%} to {rate.high:.0%}, of {rate.n:.0f})"
+
+
+def _range(low: float, high: float, *, signed: bool = False) -> str:
+    sign = "+" if signed else ""
+    return f"{low:{sign}.0%} to {high:{sign}.0%}"
