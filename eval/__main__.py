@@ -18,7 +18,7 @@ from config.settings import Mixture, Settings
 from eval import edit_suite, humaneval, prose
 from eval.agents import session
 from eval.agents.report import write_report
-from eval.arms import ON_REQUEST, Arm, make_arms
+from eval.arms import Arm, choose_arms, make_arms
 from eval.asking import Conditions
 from eval.items import Item
 from eval.measuring import Measuring, Result
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = load(options.config, {**read_dotenv(options.config.parent / ".env"), **os.environ})
         mixture = settings.mixture(options.mixture) if options.mixture else settings.mixtures[0]
-        arms = _chosen(make_arms(mixture, options.seed), options.arms)
+        arms = choose_arms(make_arms(mixture, options.seed), options.arms, mixture.panel_models)
         items = SUITES[options.suite]()[: options.limit]
     except (ConfigError, KeyError, ValueError, PackageNotFoundError) as error:
         print(f"cannot measure: {error}", file=sys.stderr)
@@ -61,15 +61,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"The answers' code runs under {isolation()}.", file=sys.stderr)
     logs.configure(debug=False)
     return asyncio.run(_measure(options, settings, mixture, arms, items))
-
-
-def _chosen(arms: Mapping[str, Arm], names: str | None) -> list[Arm]:
-    """Return the arms that are named, or else all that are not on request; ValueError for a name that none has."""
-    wanted = names.split(",") if names else [name for name in arms if name not in ON_REQUEST]
-    unknown = [name for name in wanted if name not in arms]
-    if unknown:
-        raise ValueError(f"no arm {', '.join(unknown)}; there are: {', '.join(arms)}")
-    return [arms[name] for name in wanted]
 
 
 async def _measure(

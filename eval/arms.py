@@ -1,7 +1,7 @@
 """The arms of a measurement: the mixture as it is, its members, and the ways of making an answer one by one."""
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -60,6 +60,21 @@ def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
         Arm("as-configured", mixture),
     ]
     return {arm.name: arm for arm in arms}
+
+
+def choose_arms(arms: Mapping[str, Arm], names: str | None, members: Sequence[str]) -> list[Arm]:
+    """Return the arms of these names, separated by commas; None: all that are not on request.
+
+    Everything is compared with a member, so if none is named the best-ranked is measured as well. ValueError for a name
+    that no arm has.
+    """
+    wanted = names.split(",") if names else [name for name in arms if name not in ON_REQUEST]
+    unknown = [name for name in wanted if name not in arms]
+    if unknown:
+        raise ValueError(f"no arm {', '.join(unknown)}; there are: {', '.join(arms)}")
+    if not set(wanted) & set(members):
+        wanted.insert(0, members[0])
+    return [arms[name] for name in wanted]
 
 
 def choose_examples(examples: Sequence[Example], which: Examples) -> tuple[Example, ...]:
