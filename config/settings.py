@@ -86,7 +86,7 @@ class Server:
     watch: bool = False
     currency: str = "USD"
     max_cost_per_day: Decimal | None = None
-    max_reply_mb: float = 32.0
+    max_reply_mb: float = 16.0
     max_upstream_concurrency: int = 256
     ui: bool = False
     unknown_model: Literal["reject", "default"] = "reject"

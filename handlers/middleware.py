@@ -26,6 +26,7 @@ from handlers.telemetry import logs
 from handlers.telemetry.cache_watch import CACHE_WATCH
 from handlers.telemetry.metrics import METRICS
 from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, FinishedRequest
+from runtime.time_slice import TimeSlice
 
 _log = structlog.get_logger("request")
 
@@ -208,7 +209,8 @@ async def _receive(request: web.Request, context: RequestContext, reservation: B
     with request.app[SHUTDOWN].bounded():
         context.body = await receive_body(request, context.snapshot.settings.server, reservation)
     context.record.bytes_in = len(context.body)
-    await check_values(context.body, context.snapshot.settings.server)
+    snapshot = context.snapshot
+    await check_values(context.body, snapshot.settings.server, TimeSlice(snapshot.pool.timers.now))
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:

@@ -1,9 +1,11 @@
 """A time slice: how a task that has much to do without waiting lets other tasks run in between."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import TypeVar
 
 SLICE_S = 0.002
+_T = TypeVar("_T")
 
 
 class TimeSlice:
@@ -30,3 +32,21 @@ class TimeSlice:
         """Let every other task that is ready run once, and begin a new slice."""
         await asyncio.sleep(0)
         self._ends = self._clock() + SLICE_S
+
+    async def give_way(self) -> None:
+        """Pause if the slice is over."""
+        if self.is_over():
+            await self.pause()
+
+    async def run(self, steps: Generator[None, None, _T]) -> _T:
+        """Do work that comes in steps, pausing between them when a slice is over, and return its result."""
+        try:
+            while True:
+                next(steps)
+                if self.is_over():
+                    await self.pause()
+        except StopIteration as end:
+            result: _T = end.value
+            return result
+        finally:
+            steps.close()

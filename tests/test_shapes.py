@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from handlers.ui.diffs import DiffBudget, compute_diff
 from handlers.ui.overlap import measure_overlap
 from runtime.budget import Budget, BudgetExceededError
-from runtime.json_codec import exceeds_values
+from runtime.json_steps import exceeds_values, finish
 from synth.contract.contract import INLINE_STEPS, Contract, derive_contract
 from synth.contract.json_schema import find_mismatch, find_schema_defect, strip_fence
 from synth.edits import EditForm, Workspace, find_code_block
@@ -94,7 +94,7 @@ def test_no_answer_stalls_its_other_readers(text: str) -> None:
     with limit_work():
         split_reasoning(f"<think>{text}")
     with limit_work():
-        exceeds_values(text.encode("utf-8", "surrogatepass"), 10_000)
+        finish(exceeds_values(text.encode("utf-8", "surrogatepass"), 10_000))
 
 
 def test_no_long_line_stalls_a_reader() -> None:

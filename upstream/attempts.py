@@ -20,6 +20,7 @@ from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Headers, Upstream
 from upstream.http.timeouts import Timeouts
 from upstream.openai import wire
+from upstream.openai.conversation import Conversation
 from upstream.openai.finish_reasons import is_stated
 from upstream.openai.quirks import ModelQuirks, fit
 from upstream.openai.refusals import find_quirks
@@ -63,7 +64,7 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
     with _AttemptScope(route, call, Attempt(started=0.0, hedge=hedge)) as attempt, _LearningScope(route, call, request):
         completion = await route.upstream.complete(request, timeouts=_timeouts(route, call), attempt=attempt)
         message = completion["choices"][0]["message"]
-        attempt.received_chars = wire.count_chars(message)
+        _count_answer(attempt, wire.count_chars(message))
         attempt.stated_model = completion.get("model")
         if restore_opening(message):
             route.quirks.note_thought(call.model.name, is_unopened=True)
@@ -259,6 +260,14 @@ def _free_slots(route: Route) -> None:
     route.slots.free()
 
 
+def _count_answer(attempt: Attempt, n_chars: int) -> None:
+    """Add to the length of an attempt's answer; CallError (oversized) if no model would write as much."""
+    attempt.received_chars += n_chars
+    if attempt.received_chars > wire.MAX_ANSWER_CHARS:
+        message = f"the answer has more than {wire.MAX_ANSWER_CHARS:,} characters of text, reasoning and arguments"
+        raise CallError(Kind.OVERSIZED, message)
+
+
 class _Ending:
     """What a stream has said about its end: whether it has given a finish reason, and what may still follow.
 
@@ -276,7 +285,7 @@ class _Ending:
         attempt.usage = wire.read_usage(chunk) or attempt.usage
         for choice in chunk["choices"]:
             n_chars = wire.count_chars(choice["delta"])
-            attempt.received_chars += n_chars
+            _count_answer(attempt, n_chars)
             if n_chars and self.only_usage_follows:
                 self._reason_came_early, self.only_usage_follows = True, False
             if is_stated(choice.get("finish_reason")):
@@ -302,8 +311,10 @@ def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
     quirks = (*route.quirks.all(), *call.quirks)
     prepared = prepare_for_cache(route.cache_style, call.messages, {"model": model.model, **params, **extra}, quirks)
-    messages, fields = fit(quirks, *prepared)
-    return ChatRequest(messages, fields, route.headers, dialect_of(model))
+    conversation, fields = fit(quirks, *prepared)
+    if isinstance(call.messages, Conversation) and call.messages.is_large:
+        conversation.is_large = True
+    return ChatRequest(conversation, fields, route.headers, dialect_of(model))
 
 
 class _LearningScope:

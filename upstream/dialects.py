@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from config.settings import Model, UpstreamApi
-from upstream.anthropic.wire import MessagesReply, encode_request
+from runtime import json_codec, json_steps
+from runtime.json_steps import Steps
+from upstream.anthropic.wire import MessagesReply, write_request
 from upstream.openai import wire
-from upstream.openai.conversation import Message
+from upstream.openai.conversation import Conversation, Message
 
 Translate = Callable[[Any], Iterable[Any]]
 """Turns one JSON value of a reply into chunks or a completion of Chat Completions."""
@@ -24,8 +26,12 @@ class Dialect(Protocol):
         """Return the headers that every request carries; `key` is None if none is configured."""
         ...
 
-    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         """Return the body, in pieces, for messages and further fields of Chat Completions."""
+        ...
+
+    def encode_in_steps(self, conversation: Conversation, fields: Mapping[str, Any]) -> Steps[tuple[bytes, ...]]:
+        """Return the body as `encode` does, for a large request."""
         ...
 
     def translator(self) -> Translate | None:
@@ -42,9 +48,13 @@ class ChatDialect:
         """Return `Authorization: Bearer`."""
         return {} if key is None else {"Authorization": f"Bearer {key}"}
 
-    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         """Return the body; the messages are encoded once for all models that they go to."""
         return wire.encode(messages, fields)
+
+    def encode_in_steps(self, conversation: Conversation, fields: Mapping[str, Any]) -> Steps[tuple[bytes, ...]]:
+        """Return the body as `encode` does."""
+        return wire.encode_in_steps(conversation, fields)
 
     def translator(self) -> None:
         """Return None: replies need no translation."""
@@ -54,15 +64,21 @@ class MessagesDialect:
     """Anthropic's Messages: https://docs.anthropic.com/en/api/messages."""
 
     path = "/messages"
+    _counts = False  # to count, a request is sent without its limit
 
     def auth_headers(self, key: str | None) -> Mapping[str, str]:
         """Return `x-api-key`, and the API's version."""
         version = {"anthropic-version": "2023-06-01"}
         return version if key is None else {"x-api-key": key, **version}
 
-    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
+    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[bytes, ...]:
         """Return the body, with a Messages client's own messages as it sent them."""
-        return (encode_request(messages, fields),)
+        return (json_codec.encode(write_request(messages, fields, counts=self._counts)),)
+
+    def encode_in_steps(self, conversation: Conversation, fields: Mapping[str, Any]) -> Steps[tuple[bytes, ...]]:
+        """Return the body as `encode` does."""
+        pieces = yield from json_steps.encode(write_request(conversation, fields, counts=self._counts))
+        return tuple(pieces)
 
     def translator(self) -> Translate:
         """Return a translator of one message or one stream of events."""
@@ -73,10 +89,7 @@ class TokenCountDialect(MessagesDialect):
     """Anthropic's token counter: https://docs.anthropic.com/en/api/messages-count-tokens."""
 
     path = "/messages/count_tokens"
-
-    def encode(self, messages: Sequence[Message], fields: Mapping[str, Any]) -> Sequence[bytes]:
-        """Return the body of a request to count, which has no limits."""
-        return (encode_request(messages, fields, counts=True),)
+    _counts = True
 
     def translator(self) -> Translate:
         """Return a translator that changes nothing."""

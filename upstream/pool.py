@@ -25,7 +25,7 @@ from upstream.http.client import MAX_REPLY_BYTES, ChatRequest, Endpoint, Upstrea
 from upstream.http.exchange import Exchange
 from upstream.http.exchange_choice import choose_exchange
 from upstream.http.timeouts import Timeouts
-from upstream.openai.conversation import Message
+from upstream.openai.conversation import Conversation, Message
 from upstream.openai.quirks import Quirk, QuirkMemory
 from upstream.openai.stream_assembler import StreamAssembler
 from upstream.prompt_cache import find_style
@@ -149,7 +149,7 @@ class Pool:
         if model.api != "messages":
             return None
         fields = {"model": model.model, **({"tools": tools} if tools else {})}
-        request = ChatRequest(messages, fields, route.headers, TOKEN_COUNT)
+        request = ChatRequest(Conversation.of(messages), fields, route.headers, TOKEN_COUNT)
         timeouts = Timeouts(_COUNT_S, model.connect_timeout_s, None, None)
         try:
             reply = await route.upstream.ask(request, timeouts=timeouts, attempt=Attempt(started=self.clock()))

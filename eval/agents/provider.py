@@ -56,7 +56,8 @@ class ScriptedProviders(Exchange):
 
     async def post(self, target: Target, body: Body, _connect_s: float | None) -> Reply:
         """Answer a request after the time that a model would take."""
-        request: dict[str, Any] = json_codec.decode(b"".join(body()))
+        pieces = body()
+        request: dict[str, Any] = json_codec.decode(b"".join(pieces if isinstance(pieces, tuple) else await pieces))
         is_messages = target.url.path.endswith("/messages")
         blocks = list(_list_message_blocks(request) if is_messages else _list_chat_blocks(request))
         kind = BreakpointCache if is_messages or any(block.is_breakpoint for block in blocks) else AutomaticCache

@@ -99,11 +99,13 @@ class ClientApi(Protocol):
     """A protocol that clients speak. `name` is what logs, metrics and traces call it."""
 
     name: str
+    needs_media_type: bool
+    """Whether a request without a Content-Type is refused."""
     fails_in_stream: bool
     """Whether a stream that fails before its first byte is a 200 with an error event, rather than an error status."""
 
-    def parse(self, body: bytes, content_type: str | None) -> ParsedRequest:
-        """Return the request; ApiError (400, 415) if it is invalid."""
+    def parse(self, fields: Mapping[str, Any]) -> ParsedRequest:
+        """Return the request in a decoded body; ApiError (400) if it is invalid."""
         ...
 
     def pulse(self, server: Server) -> Pulse:

@@ -11,6 +11,7 @@ from aiohttp.typedefs import Handler
 
 from config.settings import ApiKey
 from handlers import errors
+from handlers.api.body import LARGE_BYTES, decode_body
 from handlers.api.client_api import CandidateReader, ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
@@ -26,15 +27,20 @@ from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
 from runtime.frozen import frozen
+from runtime.time_slice import TimeSlice
 from synth import mixture as mixtures
 from synth.events import Emit, Event, Finished, SynthesisError
 from synth.feedback.learner import Learner
+from synth.request import ChatRequest
 from synth.run import Run
 from upstream.calls import Call
+from upstream.openai.conversation import Conversation
 
 _log = structlog.get_logger(__name__)
 
 REPORT_AFTER_S = 10.0
+NO_MEDIA_TYPE = "application/octet-stream"
+"""What a body without a Content-Type is (RFC 9110, section 8.3), if its API needs one."""
 
 _MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
 
@@ -50,13 +56,22 @@ def answering(api: ClientApi) -> Handler:
         record.api = api.name
         if trace is not None:
             trace.body = body
-        parsed = api.parse(body, request.headers.get("Content-Type"))
+        time_slice = TimeSlice(snapshot.pool.timers.now)
+        is_large = len(body) > LARGE_BYTES
+        media_type = request.headers.get("Content-Type") or (NO_MEDIA_TYPE if api.needs_media_type else None)
+        fields = await decode_body(body, media_type, time_slice, snapshot.workers)
         del body  # the models may take minutes
+        parsed = api.parse(fields)
+        del fields
+        await time_slice.give_way()
         if trace is not None:
             trace.request = parsed.chat
         try:
             check_shape(parsed.chat, snapshot.settings.server)
+            await time_slice.give_way()
             target = find_target(parsed.chat, snapshot, context.key, request.headers)
+            if is_large:
+                await _prepare_to_encode(parsed.chat, time_slice)
             capped = target.mixture or snapshot.day_caps.get(target.name)
             budgets = budgets_of(snapshot.settings.server, context.key, capped)
             record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))
@@ -71,10 +86,19 @@ def answering(api: ClientApi) -> Handler:
         report = RunReport(show, target.mixture) if show else None
         learner, shutdown = _begin_learning(snapshot, target, api, context.key), app[SHUTDOWN]
         exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, shutdown, work, report, learner)
+        await time_slice.give_way()
         async with app[SPENDING].charge(budgets, context.key, record, exchange.deadline_s):
             return await exchange.reply_to(request)
 
     return handle
+
+
+async def _prepare_to_encode(chat: ChatRequest, time_slice: TimeSlice) -> None:
+    """Encode a large conversation ahead, in steps, and mark it as one that is encoded in steps wherever it goes."""
+    conversation = chat.messages
+    if isinstance(conversation, Conversation):
+        conversation.is_large = True
+        await time_slice.run(conversation.encode_in_steps())
 
 
 async def _fail_in_stream(request: web.Request, parsed: ParsedRequest, error: ApiError) -> web.StreamResponse:
@@ -231,6 +255,7 @@ class _Exchange:
     async def _stream(self, reply: SseReply) -> None:
         writer = reply.writer
         readers = self._readers()
+        time_slice = TimeSlice(self.snapshot.pool.timers.now)
 
         async def emit(event: Event) -> None:
             for read in readers:
@@ -238,6 +263,7 @@ class _Exchange:
             data = writer.read(event)
             if not data:
                 return
+            await time_slice.give_way()  # a complete answer is many events, and a client that reads fast never waits
             if self.record.first_chunk_s is None:
                 data = writer.opening() + data
                 self.record.first_chunk_s = self.snapshot.pool.clock() - self.record.started

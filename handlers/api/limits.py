@@ -5,25 +5,19 @@ loop, and every other client waits for it. The limits bound such a turn to some 
 far above what agents send.
 """
 
-import asyncio
 from typing import Any
 
 from config.settings import Server
 from handlers.errors import ApiError
-from runtime.json_codec import exceeds_values
+from runtime.json_steps import exceeds_values
+from runtime.time_slice import TimeSlice
 from synth.request import ChatRequest
 
-_LARGE_BYTES = 1 << 20  # larger bodies are counted in a thread: it takes a millisecond per megabyte, or more
 
-
-async def check_values(body: bytes, limits: Server) -> None:
+async def check_values(body: bytes, limits: Server, time_slice: TimeSlice) -> None:
     """Refuse a body with more than `max_json_values` values before it is decoded: ApiError (400)."""
     limit = limits.max_json_values
-    if len(body) > _LARGE_BYTES:
-        exceeds = await asyncio.to_thread(exceeds_values, body, limit)
-    else:
-        exceeds = len(body) > limit and exceeds_values(body, limit)
-    if exceeds:
+    if len(body) > limit and await time_slice.run(exceeds_values(body, limit)):
         raise _too_many("JSON values", limit, "max_json_values", None)
 
 

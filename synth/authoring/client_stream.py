@@ -15,6 +15,7 @@ MAX_DELTA_CHARS = 5000
 """The longest text of one delta. Some clients read lines of 64 KiB at most, and a character may need 12 bytes."""
 
 _DELTA_CHARS = 48  # of a complete text, so that a client renders it smoothly
+_MAX_DELTAS = 4_000  # a longer text comes in larger deltas
 
 
 class ClientStream:
@@ -65,9 +66,11 @@ class ClientStream:
         """
         if not self._run.incremental:
             return
-        if completion.reasoning and with_reasoning:
-            await self._run.emit(ReasoningDelta(completion.reasoning, self._choice))
-        for part in split_text(completion.text):
+        if with_reasoning:
+            for part in split_text(completion.reasoning, MAX_DELTA_CHARS):
+                await self._run.emit(ReasoningDelta(part, self._choice))
+        size = min(max(_DELTA_CHARS, len(completion.text) // _MAX_DELTAS), MAX_DELTA_CHARS)
+        for part in split_text(completion.text, size):
             self._out.append(part)
             await self._run.emit(TextDelta(part, self._choice))
 

@@ -62,8 +62,10 @@ def _digest_tree(code: str) -> bytes | None:
 
 def find_code_block(text: str) -> CodeBlock | None:
     """Return the code block of an answer that mostly consists of one, or None. Long answers have none."""
+    if len(text) > _MAX_BLOCK_ANSWER_CHARS:
+        return None
     n_fences = text.count("```") + text.count("~~~")
-    if not n_fences or n_fences > _MAX_FENCES or len(text) > _MAX_BLOCK_ANSWER_CHARS:
+    if not n_fences or n_fences > _MAX_FENCES:
         return None
     found = list(islice(find_code_blocks(text), 2))
     if len(found) != 1 or not found[0].closed:

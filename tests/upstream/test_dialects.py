@@ -77,8 +77,9 @@ def _pieces(block: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 @asynccontextmanager
-async def gateway_over(fake: FakeAnthropic) -> AsyncGenerator[Gateway]:
-    app = web.Application()
+async def serving(fake: FakeAnthropic) -> AsyncGenerator[str]:
+    """Serve the fake on 127.0.0.1, and yield its base URL."""
+    app = web.Application(client_max_size=2**26)
     app.router.add_post("/v1/messages", fake.handle)
     app.router.add_post("/v1/messages/count_tokens", fake.count)
     runner = web.AppRunner(app)
@@ -86,12 +87,18 @@ async def gateway_over(fake: FakeAnthropic) -> AsyncGenerator[Gateway]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     try:
-        port = runner.addresses[0][1]
-        claude = model("claude", f"http://127.0.0.1:{port}/v1", api="messages", retries=0)
-        async with running(settings([claude])) as gateway:
-            yield gateway
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def gateway_over(fake: FakeAnthropic) -> AsyncGenerator[Gateway]:
+    async with (
+        serving(fake) as base_url,
+        running(settings([model("claude", base_url, api="messages", retries=0)])) as gateway,
+    ):
+        yield gateway
 
 
 async def post(gateway: Gateway, path: str, **body: Any) -> Any:

@@ -41,9 +41,9 @@ class NativeMessage(dict[str, Any]):
 
     __slots__ = ("originals", "request")
 
-    def __init__(self, fields: Mapping[str, Any], originals: tuple[Message, ...] = ()) -> None:
+    def __init__(self, fields: Mapping[str, Any], originals: Iterable[Message] = ()) -> None:
         super().__init__(fields)
-        self.originals = originals
+        self.originals = list(originals)
         self.request: Mapping[str, Any] | None = None
 
     def in_blocks(self) -> "NativeMessage":
@@ -87,18 +87,20 @@ def read_conversation(body: Mapping[str, Any]) -> list[NativeMessage]:
     leading = [block for block in list_blocks(body.get("system"), "system") if not _is_billing_line(block)]
     found: list[NativeMessage] = []
     moved: list[Message] = []
+    has_assistant = False
     for position, message in enumerate(messages):
         path = f"messages[{position}]"
         role = _read_role(message, path)
         blocks = list_blocks(message.get("content"), f"{path}.content")
-        if role == "system" and not any(each["role"] == "assistant" for each in found):
+        has_assistant = has_assistant or role == "assistant"
+        if role == "system" and not has_assistant:
             leading += blocks
             if found:
-                found[-1].originals += (message,)
+                found[-1].originals.append(message)
             else:
                 moved.append(message)
             continue
-        originals = (*moved, message)
+        originals = [*moved, message]
         moved = []
         found += _read_message(role, originals, blocks, f"{path}.content")
     if not found:
@@ -111,7 +113,7 @@ def read_conversation(body: Mapping[str, Any]) -> list[NativeMessage]:
 
 
 def _read_message(
-    role: str, originals: tuple[Message, ...], blocks: Sequence[Block], path: str
+    role: str, originals: Sequence[Message], blocks: Sequence[Block], path: str
 ) -> Iterable[NativeMessage]:
     if role == "assistant":
         return [NativeMessage(_read_assistant(blocks, path), originals)]
@@ -234,12 +236,20 @@ def _original_system(request: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [dict(block) for block in list_blocks(request.get("system"), "system") if not _is_billing_line(block)]
 
 
+class _Joined(list[Any]):
+    """The blocks of several messages in a row: a list of our own, which may grow."""
+
+
 def _append(found: list[dict[str, Any]], role: str, blocks: list[dict[str, Any]]) -> None:
     if not blocks:
         return
     if found and found[-1]["role"] == role:
-        before = list_blocks(found[-1]["content"], "content")
-        found[-1] = {**found[-1], "content": [*before, *blocks]}
+        before = found[-1]["content"]
+        if isinstance(before, _Joined):
+            before += blocks
+        else:
+            joined = _Joined([*list_blocks(before, "content"), *blocks])
+            found[-1] = {**found[-1], "content": joined}
     else:
         found.append({"role": role, "content": blocks})
 

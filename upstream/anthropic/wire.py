@@ -45,8 +45,8 @@ _FROM_CLIENT = ("thinking", "service_tier")
 _TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
 
 
-def encode_request(messages: Sequence[Message], fields: Mapping[str, Any], *, counts: bool = False) -> bytes:
-    """Return the JSON body for messages and further fields of Chat Completions; `counts` leaves out the limit."""
+def write_request(messages: Sequence[Message], fields: Mapping[str, Any], *, counts: bool = False) -> dict[str, Any]:
+    """Return the body for messages and further fields of Chat Completions; `counts` leaves out the limit."""
     # In the order in which the provider caches: tools, system, messages. So a request begins byte for byte as the one
     # of the turn before, whatever its other fields are.
     system, conversation = write_conversation(messages)
@@ -64,7 +64,7 @@ def encode_request(messages: Sequence[Message], fields: Mapping[str, Any], *, co
     if stops:
         body["stop_sequences"] = [stops] if isinstance(stops, str) else stops
     body |= _write_output(fields)
-    return json_codec.encode(body)
+    return body
 
 
 def _limit(fields: Mapping[str, Any]) -> int:

@@ -14,6 +14,7 @@ from upstream.doctor.diagnosis import Circumstances
 from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Endpoint, Upstream, headers_of
 from upstream.http.timeouts import Timeouts
+from upstream.openai.conversation import Conversation
 from upstream.openai.quirks import Quirk
 from upstream.openai.wire import TOKEN_LIMITS
 from upstream.pool import Pool
@@ -185,7 +186,7 @@ class Prober:
 
         clock = self._pool.clock
         upstream = Upstream(located, clock=clock, timers=self._pool.timers)
-        question = ChatRequest(_QUESTION, {"model": model.model, "max_tokens": 1}, headers_of(model))
+        question = ChatRequest(Conversation(_QUESTION), {"model": model.model, "max_tokens": 1}, headers_of(model))
         timeouts = Timeouts(total_s=max(1.0, deadline - clock()))
         try:
             await upstream.complete(question, timeouts=timeouts, attempt=Attempt(clock()))

@@ -4,7 +4,7 @@ The only place that translates aiohttp's exceptions into ours.
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -15,6 +15,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from config.settings import Model, Secret
+from runtime.json_steps import Steps
 from runtime.time_slice import TimeSlice
 from runtime.timers import TimerWheel
 from upstream.calls import Attempt
@@ -25,12 +26,12 @@ from upstream.http.exchange import Exchange, Reply, Target
 from upstream.http.sse import EventTooLargeError
 from upstream.http.timeouts import AttemptTimer, Expiry, Timeouts
 from upstream.openai import wire
-from upstream.openai.conversation import Message
+from upstream.openai.conversation import Conversation
 from upstream.openai.error_replies import read_error
 from upstream.openai.reply_decoder import ReplyDecoder, decode_completion
 from upstream.retry_policy import retry_after_s
 
-MAX_REPLY_BYTES = 32 * 2**20
+MAX_REPLY_BYTES = 16 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
 MAX_ERROR_BYTES = 256 * 2**10  # some repeat the whole request in their errors; the cause comes first
 
@@ -77,14 +78,18 @@ class ChatRequest(NamedTuple):
     Messages and fields are those of Chat Completions in every dialect.
     """
 
-    messages: Sequence[Message]
+    messages: Conversation
     fields: Mapping[str, Any]
     headers: Headers = ()
     dialect: Dialect = CHAT
 
-    def encode(self) -> Sequence[bytes]:
+    def encode(self) -> tuple[bytes, ...]:
         """Return the body in pieces."""
         return self.dialect.encode(self.messages, self.fields)
+
+    def encode_in_steps(self) -> Steps[tuple[bytes, ...]]:
+        """Return the body in pieces, for a large conversation."""
+        return self.dialect.encode_in_steps(self.messages, self.fields)
 
 
 def headers_of(model: Model) -> Headers:
@@ -163,12 +168,15 @@ class Upstream:
                             await time_slice.pause()
                     if decoder.is_done:
                         return
-                for chunk in decoder.end():
+                for chunk in await time_slice.run(decoder.end()):
                     yield chunk
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
             timer.end()
+
+    def _encode_slowly(self, request: ChatRequest) -> Callable[[], Awaitable[tuple[bytes, ...]]]:
+        return lambda: TimeSlice(self._timers.now).run(request.encode_in_steps())
 
     async def _send(self, request: ChatRequest, timeouts: Timeouts, timer: AttemptTimer, attempt: Attempt) -> Reply:
         """Send an attempt, and return its reply when the headers are here; CallError if they refuse it."""
@@ -179,7 +187,8 @@ class Upstream:
         attempt.sent = True
         with timer.waiting(timeouts.first_byte_s, _NO_BYTE):
             target = endpoint.target(request.headers, request.dialect, self._exchange)
-            reply = await self._exchange.post(target, request.encode, timeouts.connect_s)
+            encode = self._encode_slowly(request) if request.messages.is_large else request.encode
+            reply = await self._exchange.post(target, encode, timeouts.connect_s)
         attempt.first_byte = self._clock()
         attempt.status = reply.status
         if 200 <= reply.status < 300:  # noqa: PLR2004 -- some send 201 or 206 for an answer

@@ -8,8 +8,9 @@ What is not public, and changes in patch releases: the constructor of `ClientReq
 only.
 """
 
+import asyncio
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from weakref import WeakSet
 
 from aiohttp import (
@@ -39,6 +40,7 @@ from upstream.http.exchange import (
     is_idle_timeout,
 )
 
+_WRITTEN_AT_ONCE = 2**20  # bytes
 _SWITCHING_PROTOCOLS = 101  # RFC 9110, section 15.2.2: the one informational status that no other reply follows
 
 
@@ -112,7 +114,10 @@ class DirectExchange(Exchange):
         try:
             protocol = _open_protocol(connection)
             self._kept.add(protocol)
-            n_sent = _write_request(protocol, target, body())
+            pieces = body()
+            if not isinstance(pieces, tuple):
+                pieces = await pieces
+            n_sent = await _write_request(protocol, target, pieces)
             message, content = await protocol.read()
             while 100 <= message.code < 200 and message.code != _SWITCHING_PROTOCOLS:  # noqa: PLR2004 -- informational
                 has_begun = True
@@ -147,17 +152,43 @@ def _open_protocol(connection: Connection) -> ResponseHandler:
     return protocol
 
 
-def _write_request(protocol: ResponseHandler, target: Target, body: Sequence[bytes]) -> int:
+async def _write_request(protocol: ResponseHandler, target: Target, body: tuple[bytes, ...]) -> int:
     """Hand a whole request to the transport, and return the length of its body.
 
-    Nothing waits until it is sent: an early reply, such as a refusal of a large body, is read meanwhile.
+    Nothing waits until it is sent: an early reply, such as a refusal of a large body, is read meanwhile. But a large
+    one is handed over in pieces, each in a turn of the event loop, because the transport copies it.
     """
     assert isinstance(target, DirectTarget)  # noqa: S101 -- made by DirectExchange.target
-    assert protocol.transport is not None  # noqa: S101 -- it is open
+    transport = protocol.transport
+    assert transport is not None  # noqa: S101 -- it is open
     n_bytes = sum(map(len, body))
     protocol.set_response_params(read_until_eof=True, max_line_size=MAX_HEADER_BYTES, max_field_size=MAX_HEADER_BYTES)
-    protocol.transport.writelines((target.head(n_bytes), *body))
+    if n_bytes <= _WRITTEN_AT_ONCE:
+        transport.writelines((target.head(n_bytes), *body))
+        return n_bytes
+    transport.write(target.head(n_bytes))
+    for piece in _cut(body):
+        await asyncio.sleep(0)
+        if transport.is_closing():  # reading will say why
+            break
+        transport.writelines(piece)
     return n_bytes
+
+
+def _cut(body: tuple[bytes, ...]) -> Iterator[list[memoryview]]:
+    """Yield a body in groups of pieces, of about _WRITTEN_AT_ONCE bytes each."""
+    group: list[memoryview] = []
+    n_bytes = 0
+    for piece in body:
+        whole = memoryview(piece)
+        for at in range(0, len(whole), _WRITTEN_AT_ONCE):
+            group.append(whole[at : at + _WRITTEN_AT_ONCE])
+            n_bytes += len(group[-1])
+            if n_bytes >= _WRITTEN_AT_ONCE:
+                yield group
+                group, n_bytes = [], 0
+    if group:
+        yield group
 
 
 def _abort(connection: Connection) -> None:

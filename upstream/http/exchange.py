@@ -7,7 +7,7 @@ CPU, `SessionExchange` uses its public API. exchange_choice.py picks one. Why: d
 import re
 import ssl
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
@@ -36,8 +36,8 @@ CERTAINLY_READ_BYTES = 64 * 2**10
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _NEVER_ROUND_S = 1e9
 
-Body = Callable[[], Sequence[bytes]]
-"""Returns a request's body in pieces.
+Body = Callable[[], tuple[bytes, ...] | Awaitable[tuple[bytes, ...]]]
+"""Returns a request's body in pieces, a large one when it is encoded.
 
 It is a function, because a reply may take minutes and a body megabytes: nobody keeps the bytes while waiting, and they
 are made again if the request has to be sent again.

@@ -69,6 +69,8 @@ class SessionExchange(Exchange):
 
     async def _send(self, target: Target, body: Body, connecting: ClientTimeout, *, on_new: bool) -> Reply:
         pieces = body()
+        if not isinstance(pieces, tuple):
+            pieces = await pieces
         n_bytes = sum(map(len, pieces))
         is_large = n_bytes > CERTAINLY_READ_BYTES
         headers = target.headers.copy()

@@ -333,7 +333,7 @@ def to_json(value: Any) -> str:
     return json.dumps(value, sort_keys=True)
 
 
-def fit(quirks: Iterable[Quirk], messages: Messages, fields: Fields) -> Fitted:
+def fit(quirks: Iterable[Quirk], messages: Messages, fields: Fields) -> tuple[Conversation, Fields]:
     """Return a request fitted to all of these quirks, one after the other."""
     for quirk in quirks:
         messages, fields = quirk.apply(messages, fields)

@@ -7,10 +7,10 @@ clients that did not ask, and answer whole to those that did. The body itself is
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
-from itertools import chain
 from typing import Any
 
-from runtime.json_codec import exceeds_values
+from runtime import json_steps
+from runtime.json_steps import LargeTextError, Steps, exceeds_values, finish
 from runtime.time_slice import TimeSlice
 from upstream.errors import CallError, Kind
 from upstream.http.sse import ErrorData, EventReader
@@ -23,9 +23,10 @@ _BOM = b"\xef\xbb\xbf"
 _DONE = frozenset({b"[DONE]", b'"[DONE]"', b"[done]"})
 _HEARTBEATS = frozenset({b"", b"null"})
 _OK = 200
-MAX_VALUES = 500_000
-"""The largest number of values in a JSON reply, which is decoded in one turn of the event loop: about 60 ms."""
+MAX_VALUES = 200_000
+"""The largest number of values in a JSON reply."""
 
+_LARGE_BYTES = 2**19  # larger JSON is decoded in steps
 _PIECE_BYTES = 2**16
 _MAX_LINE_BYTES = 2**14  # a longer first line is taken for all of the JSON
 
@@ -34,13 +35,12 @@ class ReplyDecoder:
     """Turns the bytes of one reply into checked chunks; a whole completion becomes a single chunk.
 
     Feed it until `is_done` or the end of the body, then call `end`. All of it raises CallError, and
-    EventTooLargeError for an event past the bound. `usage` is the last that was stated, also by a reply that fails.
-    `translate` makes chunks or a completion of each JSON value, for an upstream of another protocol.
+    EventTooLargeError for an event past the bound. `translate` makes chunks or a completion of each JSON value, for an
+    upstream of another protocol.
     """
 
     def __init__(self, max_event_bytes: int, translate: Callable[[Any], Iterable[Any]] | None = None) -> None:
         self.is_done = False
-        self.usage: Mapping[str, Any] | None = None
         self._events = EventReader(max_event_bytes)
         self._form = _Form.UNKNOWN
         self._held: list[bytes] = []  # JSON, and a beginning of unknown form
@@ -104,23 +104,22 @@ class ReplyDecoder:
 
     def _read(self, value: Any) -> Iterator[dict[str, Any]]:
         for each in (value,) if self._translate is None else self._translate(value):
-            self.usage = wire.read_usage(each) or self.usage
             yield self._shape.read(each)
 
-    def end(self) -> Iterator[dict[str, Any]]:
-        """Yield the chunks that the end of the body completes."""
+    def end(self) -> Steps[Iterable[dict[str, Any]]]:
+        """Return the chunks that the end of the body completes."""
         if self.is_done:
-            return
+            return ()
         if self._form is _Form.EVENTS:
-            yield from self._read_rest()
-            return
+            return self._read_rest()
         body = b"".join(self._held)
         if self._form is _Form.LINES or (b"\n" in body and _is_json(body.partition(b"\n")[0])):
-            yield from self._read_lines(b"\n")
-            return
-        value = _decode(body)
+            return self._read_lines(b"\n")
+        value = yield from _decode_in_steps(body)
+        return self._read_whole(value)
+
+    def _read_whole(self, value: Any) -> Iterator[dict[str, Any]]:
         for each in (value,) if self._translate is None else self._translate(value):
-            self.usage = wire.read_usage(each) or self.usage
             yield self._shape.read(each if wire.is_chunk(each) else as_chunk(wire.check_completion(each)))
         yield from self._shape.end()
 
@@ -208,28 +207,46 @@ async def decode_completion(
     """
     start = body.lstrip()
     if start.startswith(b"{"):
-        value = _decode_or_none(start)
+        value = await time_slice.run(_decode_or_none(start))
+        await time_slice.give_way()
         if value is not None and not wire.is_chunk(value):
             return value if translate is None else next(iter(translate(value)), value)
     decoder, assembler = ReplyDecoder(max_event_bytes, translate), StreamAssembler()
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
-    for chunk in chain(chain.from_iterable(map(decoder.feed, pieces)), decoder.end()):
+    for piece in pieces:
+        for chunk in decoder.feed(piece):
+            assembler.feed(chunk)
+            await time_slice.give_way()
+    for chunk in await time_slice.run(decoder.end()):
         assembler.feed(chunk)
-        if time_slice.is_over():
-            await time_slice.pause()
+        await time_slice.give_way()
     return assembler.completion()
 
 
 def _decode(data: bytes) -> Any:
     """Return a JSON value; CallError as from `wire.decode`, and (oversized) for one of more than MAX_VALUES."""
-    if len(data) > MAX_VALUES and exceeds_values(data, MAX_VALUES):
+    if len(data) > MAX_VALUES and finish(exceeds_values(data, MAX_VALUES)):
         raise CallError(Kind.OVERSIZED, f"the reply holds more than {MAX_VALUES} JSON values")
     return wire.decode(data)
 
 
-def _decode_or_none(data: bytes) -> Any:
-    try:
+def _decode_in_steps(data: bytes) -> Steps[Any]:
+    """Return a JSON value as `_decode` does; what is odd in a large one is decoded in one step."""
+    if len(data) <= _LARGE_BYTES:
         return _decode(data)
+    if (yield from exceeds_values(data, MAX_VALUES)):
+        raise CallError(Kind.OVERSIZED, f"the reply holds more than {MAX_VALUES} JSON values")
+    try:
+        return (yield from json_steps.decode(data))
+    except LargeTextError as error:
+        raise CallError(Kind.OVERSIZED, f"the reply cannot be read: {error}") from None
+    except (ValueError, RecursionError):
+        return wire.decode(data)
+
+
+def _decode_or_none(data: bytes) -> Steps[Any]:
+    try:
+        return (yield from _decode_in_steps(data))
     except CallError as error:
         if error.kind is not Kind.UNPARSABLE:
             raise

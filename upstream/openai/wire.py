@@ -8,7 +8,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime import json_codec
+from runtime import json_codec, json_steps
+from runtime.json_steps import Steps
 from upstream.errors import CallError, Kind
 from upstream.openai.conversation import Conversation, Message
 from upstream.openai.error_replies import find_cause, is_error, read_error
@@ -17,6 +18,9 @@ TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGE_CHARS = 400
 MAX_TOOL_CALLS = 1024
 """An answer with more tool calls than this is refused; agents make a handful at a time."""
+
+MAX_ANSWER_CHARS = 2**22
+"""The longest answer, with its reasoning and arguments: a million tokens, several times of what models can write."""
 
 _UNSEEN = frozenset({"role", "index"})
 _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
@@ -28,6 +32,13 @@ def encode(messages: Sequence[Message], fields: Mapping[str, Any]) -> tuple[byte
     The messages are encoded once for all models that they go to.
     """
     return b'{"messages":[', Conversation.of(messages).items_json(), b"],", json_codec.encode(fields)[1:]
+
+
+def encode_in_steps(conversation: Conversation, fields: Mapping[str, Any]) -> Steps[tuple[bytes, ...]]:
+    """Return a large request as `encode` does."""
+    yield from conversation.encode_in_steps()
+    pieces = yield from json_steps.encode(fields)
+    return b'{"messages":[', conversation.items_json(), b"],", pieces[0][1:], *pieces[1:]
 
 
 def find_token_limit(*params: Mapping[str, Any]) -> int | None:
@@ -130,10 +141,10 @@ def check_message(message: dict[str, Any]) -> dict[str, Any]:
     calls = message.get("tool_calls")
     if calls is not None:
         calls = message["tool_calls"] = [calls] if isinstance(calls, dict) else calls
+        if isinstance(calls, list) and len(calls) > MAX_TOOL_CALLS:
+            raise CallError(Kind.OVERSIZED, f"the answer makes more than {MAX_TOOL_CALLS} tool calls")
         if not isinstance(calls, list) or not all(map(_is_call, calls)):
             raise CallError(Kind.UNPARSABLE, "the reply holds tool calls of another shape")
-        if len(calls) > MAX_TOOL_CALLS:
-            raise CallError(Kind.OVERSIZED, f"the answer makes more than {MAX_TOOL_CALLS} tool calls")
     content, function = message.get("content"), message.get("function_call")
     if not (content is None or isinstance(content, str | list)) or not (function is None or isinstance(function, dict)):
         raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")

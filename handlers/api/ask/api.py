@@ -21,7 +21,6 @@ from runtime.frozen import frozen
 from synth.events import Finished
 from synth.request import ChatRequest
 
-_NO_TYPE = "application/octet-stream"
 _PULSE_S = 0.25  # how often the client sees what the members have written
 
 
@@ -42,14 +41,12 @@ class AskApi:
     """`POST /v1/ask` and `POST /ui/ask`."""
 
     name = "ask"
+    needs_media_type = True  # a form of another site cannot send it, nor an origin of ours: handlers/gate/access.py
     fails_in_stream = False
 
-    def parse(self, body: bytes, content_type: str | None) -> _Question:
-        """Return the request, always as one that streams; ApiError (400, 415) if it is invalid or not labelled as JSON.
-
-        A form of another site can send neither that label nor an origin of ours: see handlers/gate/access.py.
-        """
-        return _Question(replace(parse(body, content_type or _NO_TYPE), stream=True, n=1))
+    def parse(self, fields: Mapping[str, Any]) -> _Question:
+        """Return the request, always as one that streams; ApiError (400) if it is invalid."""
+        return _Question(replace(parse(fields), stream=True, n=1))
 
     def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- a person who watches needs no configuration
         """Return the rhythm in which the members' texts are sent."""

@@ -33,11 +33,12 @@ class ChatApi:
     """`POST /v1/chat/completions`."""
 
     name = "chat"
+    needs_media_type = False
     fails_in_stream = False
 
-    def parse(self, body: bytes, content_type: str | None) -> _ChatRequest:
-        """Return the request; ApiError (400, 415) if it is invalid."""
-        return _ChatRequest(parse(body, content_type))
+    def parse(self, fields: Mapping[str, Any]) -> _ChatRequest:
+        """Return the request; ApiError (400) if it is invalid."""
+        return _ChatRequest(parse(fields))
 
     def pulse(self, server: Server) -> Pulse:
         """Return `server.stream_heartbeat_s`, before the first byte as well."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handlers.api.body import TYPE_NAMES, decode_body, refuse, type_name
+from handlers.api.body import TYPE_NAMES, refuse, type_name
 from handlers.api.steering import STEERING_FIELD, read_steering
 from synth.request import ChatRequest
 from upstream.openai.conversation import Conversation
@@ -15,12 +15,8 @@ NO_LIMIT = -1  # some local clients send this token limit to mean "unlimited"
 _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options", STEERING_FIELD})
 
 
-def parse(body: bytes, content_type: str | None) -> ChatRequest:
-    """Return the request in a body; ApiError (400, 415) if it is not a valid one.
-
-    `content_type` is the value of the header, or None if the client sent none, which is accepted.
-    """
-    fields = decode_body(body, content_type)
+def parse(fields: Mapping[str, Any]) -> ChatRequest:
+    """Return the request in the decoded body of `POST /v1/chat/completions`; ApiError (400) if it is invalid."""
     _check_messages(fields.get("messages"), present="messages" in fields)
     for name in _CHECKS:
         if name in fields and fields[name] is not None:

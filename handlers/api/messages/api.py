@@ -7,7 +7,6 @@ from typing import Any
 from aiohttp import web
 
 from config.settings import Server
-from handlers.api.body import decode_body
 from handlers.api.client_api import Envelope, Pulse
 from handlers.api.messages.errors import error_body
 from handlers.api.messages.parse import parse_messages
@@ -47,11 +46,12 @@ class MessagesApi:
     """
 
     name = "messages"
+    needs_media_type = False
     fails_in_stream = False
 
-    def parse(self, body: bytes, content_type: str | None) -> _MessagesRequest:
-        """Return the request; ApiError (400, 415) if it is invalid."""
-        return _MessagesRequest(parse_messages(decode_body(body, content_type)))
+    def parse(self, fields: Mapping[str, Any]) -> _MessagesRequest:
+        """Return the request; ApiError (400) if it is invalid."""
+        return _MessagesRequest(parse_messages(fields))
 
     def pulse(self, server: Server) -> Pulse:
         """Return a long wait for the first byte, then a ping every 10 s."""

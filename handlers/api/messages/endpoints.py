@@ -4,12 +4,14 @@ import json
 
 from aiohttp import web
 
-from handlers.api.body import decode_body
+from handlers.api.body import LARGE_BYTES, decode_body
 from handlers.api.limits import check_shape
 from handlers.api.messages.parse import parse_messages
 from handlers.api.naming import resolve_name
 from handlers.context import CONTEXT
+from runtime.time_slice import TimeSlice
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
+from upstream.openai.conversation import Conversation
 
 
 async def count_tokens(request: web.Request) -> web.Response:
@@ -19,8 +21,14 @@ async def count_tokens(request: web.Request) -> web.Response:
     """
     context = request[CONTEXT]
     context.record.api = "messages"
-    chat = parse_messages(decode_body(context.body, request.headers.get("Content-Type")))
-    snapshot, tools = context.snapshot, chat.params.get("tools") or ()
+    snapshot = context.snapshot
+    time_slice = TimeSlice(snapshot.pool.timers.now)
+    media_type = request.headers.get("Content-Type")
+    chat = parse_messages(await decode_body(context.body, media_type, time_slice, snapshot.workers))
+    if isinstance(chat.messages, Conversation):
+        chat.messages.is_large = len(context.body) > LARGE_BYTES
+    await time_slice.give_way()
+    tools = chat.params.get("tools") or ()
     check_shape(chat, snapshot.settings.server)
     name = resolve_name(chat.model, snapshot, context.key)
     mixture = snapshot.mixtures.get(name)

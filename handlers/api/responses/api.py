@@ -6,7 +6,6 @@ from typing import Any
 from aiohttp import web
 
 from config.settings import Server
-from handlers.api.body import decode_body
 from handlers.api.client_api import Envelope, Pulse
 from handlers.api.responses.parse import ResponsesRequest, parse_responses
 from handlers.api.responses.replies import Identity, ResponseWriter, build_response
@@ -44,11 +43,12 @@ class ResponsesApi:
     """
 
     name = "responses"
+    needs_media_type = False
     fails_in_stream = True
 
-    def parse(self, body: bytes, content_type: str | None) -> _ParsedRequest:
-        """Return the request; ApiError (400, 415) if it is invalid."""
-        return _ParsedRequest(parse_responses(decode_body(body, content_type)))
+    def parse(self, fields: Mapping[str, Any]) -> _ParsedRequest:
+        """Return the request; ApiError (400) if it is invalid."""
+        return _ParsedRequest(parse_responses(fields))
 
     def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- the clients' limits are fixed
         """Return an event within 5 s, then one every 10 s."""

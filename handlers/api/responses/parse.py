@@ -138,9 +138,10 @@ def _read_input(body: Mapping[str, Any], tools: ToolTable) -> list[dict[str, Any
             reader.add(expect(dict, item, f"input[{position}]"), f"input[{position}]")
     else:
         refuse("input", "is required: a string or an array of items", code="missing_required_parameter")
-    if not reader.messages:
+    messages = reader.end()
+    if not messages:
         refuse("input", "must hold at least one item")
-    return reader.messages
+    return messages
 
 
 class _InputReader:
@@ -151,9 +152,19 @@ class _InputReader:
     """
 
     def __init__(self, tools: ToolTable) -> None:
-        self.messages: list[dict[str, Any]] = []
+        self._messages: list[dict[str, Any]] = []
+        self._leading: list[str] = []  # instructions
+        self._said: list[Any] = []  # the contents of the assistant turn that is being read
+        self._has_assistant = False
         self._tools = tools
         self._returned: dict[str, Any] = {}
+
+    def end(self) -> list[dict[str, Any]]:
+        """Return all messages."""
+        self._end_turn()
+        if not self._leading:
+            return self._messages
+        return [{"role": "system", "content": "\n".join(self._leading)}, *self._messages]
 
     def add_text(self, role: str, text: str) -> None:
         """Add a message of plain text."""
@@ -183,30 +194,33 @@ class _InputReader:
 
     def _add_message(self, role: str, content: Any) -> None:
         if role == "assistant":
-            message = self._assistant()
-            before = message.get("content")
-            message["content"] = content if not before else f"{_flatten(before)}\n{_flatten(content)}"
-            return
-        in_front = not any(message["role"] == "assistant" for message in self.messages)
-        if role in ("system", "developer") and in_front:
-            self._add_leading(_flatten(content))
+            self._assistant()
+            self._said.append(content)
+        elif role in ("system", "developer") and not self._has_assistant:
+            self._leading.append(_flatten(content))
         else:
-            self.messages.append({"role": "system" if role == "developer" else role, "content": content})
+            self._append({"role": "system" if role == "developer" else role, "content": content})
 
-    def _add_leading(self, text: str) -> None:
-        if self.messages and self.messages[0]["role"] == "system":
-            self.messages[0] = {"role": "system", "content": f"{self.messages[0]['content']}\n{text}"}
-        else:
-            self.messages.insert(0, {"role": "system", "content": text})
+    def _append(self, message: dict[str, Any]) -> None:
+        self._end_turn()
+        self._messages.append(message)
 
     def _assistant(self) -> dict[str, Any]:
         """Return the assistant message of the turn that is being read."""
-        if not self.messages or self.messages[-1]["role"] != "assistant":
-            self.messages.append({"role": "assistant", "content": None})
-        message = self.messages[-1]
+        if not self._messages or self._messages[-1]["role"] != "assistant":
+            self._messages.append({"role": "assistant", "content": None})
+            self._has_assistant = True
+        message = self._messages[-1]
         message |= self._returned
         self._returned = {}
         return message
+
+    def _end_turn(self) -> None:
+        """Give the assistant message that was read its content: one as it is, or the texts of several."""
+        said = [content for content in self._said if content] or self._said[-1:]
+        if said:
+            self._messages[-1]["content"] = said[0] if len(said) == 1 else "\n".join(map(_flatten, said))
+        self._said = []
 
     def _add_call(self, item: Mapping[str, Any], path: str) -> None:
         identifier = expect(str, item.get("call_id") or item.get("id"), f"{path}.call_id")
@@ -226,11 +240,11 @@ class _InputReader:
     def _add_output(self, item: Mapping[str, Any], path: str) -> None:
         identifier = expect(str, item.get("call_id") or item.get("id"), f"{path}.call_id")
         content = _read_content(item.get("output"), f"{path}.output")
-        self.messages.append({"role": "tool", "tool_call_id": identifier, "content": _flatten(content)})
+        self._append({"role": "tool", "tool_call_id": identifier, "content": _flatten(content)})
         media = [part for part in content if part["type"] != "text"] if isinstance(content, list) else []
         if media:
             note = {"type": "text", "text": f"Attached to the result of {identifier}:"}
-            self.messages.append({"role": "user", "content": [note, *media]})
+            self._append({"role": "user", "content": [note, *media]})
 
 
 def _flatten(content: Any) -> str:

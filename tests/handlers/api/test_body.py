@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.api.body import MAX_DEPTH, decode_body, type_name
+from handlers.api.body import MAX_DEPTH, type_name
 from handlers.errors import ApiError
+from tests.handlers.api.bodies import decode
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -19,7 +20,7 @@ JSON = st.recursive(
 
 def _refusal(body: bytes, content_type: str | None = None) -> ApiError:
     with pytest.raises(ApiError) as caught:
-        decode_body(body, content_type)
+        decode(body, content_type)
     return caught.value
 
 
@@ -27,7 +28,7 @@ def _refusal(body: bytes, content_type: str | None = None) -> ApiError:
 @given(st.dictionaries(st.text(max_size=5), JSON, max_size=4), st.booleans())
 def test_any_object_is_decoded(value: dict[str, Any], ascii_only: bool) -> None:
     """Whether it is written in ASCII or in UTF-8."""
-    assert decode_body(json.dumps(value, ensure_ascii=ascii_only).encode(), "application/json") == value
+    assert decode(json.dumps(value, ensure_ascii=ascii_only).encode(), "application/json") == value
 
 
 @settings(max_examples=50)
@@ -35,7 +36,7 @@ def test_any_object_is_decoded(value: dict[str, Any], ascii_only: bool) -> None:
 def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
     """Whatever comes is an object or the client's error."""
     try:
-        found: Any = decode_body(body, None)
+        found: Any = decode(body, None)
     except ApiError as error:
         found = (error.status, error.code)
     assert isinstance(found, dict) or found == (400, "invalid_json")
@@ -47,7 +48,7 @@ def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
 )
 def test_json_of_any_name_is_accepted(content_type: str | None) -> None:
     """Also if the client names no type."""
-    assert decode_body(b"{}", content_type) == {}
+    assert decode(b"{}", content_type) == {}
 
 
 @pytest.mark.parametrize(
@@ -93,9 +94,9 @@ def test_anything_but_an_object_is_refused(body: bytes, message: str) -> None:
 def test_depth_is_bounded(opening: str, closing: str) -> None:
     """A body at the bound is read, one level more is refused; a thousand objects beside each other are not deep."""
     deepest, deeper = (f'{{"a":{opening * depth}0{closing * depth}}}'.encode() for depth in (MAX_DEPTH - 1, MAX_DEPTH))
-    assert decode_body(deepest, None)
+    assert decode(deepest, None)
     assert f"more than {MAX_DEPTH} levels" in _refusal(deeper).message
-    assert decode_body(json.dumps({"a": [{}] * 1000}).encode(), None)
+    assert decode(json.dumps({"a": [{}] * 1000}).encode(), None)
 
 
 def test_far_too_deep_is_no_crash() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.upstream.anthropic.messages import bodies, replies
 from upstream.anthropic.conversation import read_conversation, write_assistant
-from upstream.anthropic.wire import DEFAULT_MAX_TOKENS, MessagesReply, encode_request
+from upstream.anthropic.wire import DEFAULT_MAX_TOKENS, MessagesReply, write_request
 from upstream.openai.stream_assembler import StreamAssembler
 
 HI = [{"role": "user", "content": "hi"}]
@@ -19,7 +19,7 @@ TOOL = {"type": "function", "function": {"name": "f", "description": "d", "param
 
 
 def _request(messages: Sequence[Mapping[str, Any]] = HI, **fields: Any) -> dict[str, Any]:
-    return dict(json.loads(encode_request(messages, fields)))
+    return dict(write_request(messages, fields))
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_parameters_that_messages_lacks_are_left_out(name: str) -> None:
 
 def test_a_count_of_tokens_has_no_limit() -> None:
     """The endpoint that counts refuses `max_tokens`."""
-    assert "max_tokens" not in json.loads(encode_request(HI, {"max_tokens": 3}, counts=True))
+    assert "max_tokens" not in write_request(HI, {"max_tokens": 3}, counts=True)
 
 
 @settings(max_examples=40)

@@ -32,9 +32,10 @@ from upstream.errors import CallError, Kind
 from upstream.http.client import ChatRequest, Endpoint, Upstream
 from upstream.http.direct_exchange import DirectExchange
 from upstream.http.timeouts import Timeouts
+from upstream.openai.conversation import Conversation
 
 URL = "http://upstream.example/v1"
-REQUEST = ChatRequest([], {"model": "m"}, (("X-Title", "mom"),))
+REQUEST = ChatRequest(Conversation(), {"model": "m"}, (("X-Title", "mom"),))
 
 
 def upstream_at(base_url: str, **options: Any) -> Upstream:
@@ -73,7 +74,7 @@ async def test_key_and_headers_are_sent_and_the_attempt_is_recorded(upstream: Fa
 @pytest.mark.parametrize("name", ["Content-Type", "content-type"])
 async def test_a_configured_header_cannot_change_the_content_type(upstream: FakeUpstream, name: str) -> None:
     """The body is always JSON."""
-    question = ChatRequest([], {"model": "m"}, ((name, "text/plain"),))
+    question = ChatRequest(Conversation(), {"model": "m"}, ((name, "text/plain"),))
     async with client_of(upstream) as real:
         await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
     assert upstream.requests[0].headers.getall("Content-Type") == ["application/json"]
@@ -81,7 +82,7 @@ async def test_a_configured_header_cannot_change_the_content_type(upstream: Fake
 
 async def test_a_configured_header_replaces_our_own(upstream: FakeUpstream) -> None:
     """Whatever its case."""
-    question = ChatRequest([], {"model": "m"}, (("user-agent", "theirs"),))
+    question = ChatRequest(Conversation(), {"model": "m"}, (("user-agent", "theirs"),))
     async with client_of(upstream) as real:
         await real.complete(question, timeouts=Timeouts(5), attempt=Attempt(0))
     assert upstream.requests[0].headers.getall("User-Agent") == ["theirs"]

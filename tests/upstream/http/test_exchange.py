@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ def target(exchange: Exchange, base_url: str) -> Target:
     return exchange.target(URL(f"{base_url}/chat/completions"), {"Content-Type": "application/json"})
 
 
-async def send(exchange: Exchange, fake: FakeUpstream, body: Sequence[bytes] = BODY) -> Reply:
+async def send(exchange: Exchange, fake: FakeUpstream, body: tuple[bytes, ...] = BODY) -> Reply:
     return await exchange.post(target(exchange, fake.base_url), lambda: body, None)
 
 

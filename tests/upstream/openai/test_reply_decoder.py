@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.json_steps import finish
 from runtime.time_slice import SLICE_S, TimeSlice
 from tests.upstream.clocks import Clock
 from upstream.errors import CallError, Kind
@@ -44,7 +45,7 @@ def decode(body: bytes, cuts: list[int] | None = None) -> Any:
             assembler.feed(each)
         if decoder.is_done:
             break
-    for each in decoder.end():
+    for each in finish(decoder.end()):
         assembler.feed(each)
     choice = assembler.completion()["choices"][0]
     return choice["message"].get("content"), choice["finish_reason"]
@@ -97,7 +98,7 @@ def test_tool_calls_of_a_message_become_pieces() -> None:
     """One call may come as an object, without a list."""
     decoder = ReplyDecoder(LIMIT)
     body = json.dumps(whole("tool_calls", content=None, tool_calls=CALL)).encode()
-    (read,) = [*decoder.feed(body), *decoder.end()]
+    (read,) = [*decoder.feed(body), *finish(decoder.end())]
     assert read["choices"][0]["delta"]["tool_calls"] == [{"index": 0, **CALL}]
 
 
@@ -150,7 +151,7 @@ async def test_a_reply_of_too_many_values_is_refused(head: bytes) -> None:
     body = head + b"[]," * MAX_VALUES + b"1]}\n\n"
     decoder = ReplyDecoder(len(body))
     with pytest.raises(CallError) as caught:
-        list(itertools.chain(decoder.feed(body), decoder.end()))
+        assert not [*decoder.feed(body), *finish(decoder.end())]
     assert caught.value.kind is Kind.OVERSIZED
     with pytest.raises(CallError) as caught:
         await decode_completion(body, len(body), TimeSlice(Clock()))
@@ -210,10 +211,3 @@ def test_an_event_past_the_bound_is_refused() -> None:
     """A stream can't grow without end inside one event."""
     with pytest.raises(EventTooLargeError):
         decode(sse(chunk({"content": "x" * LIMIT})))
-
-
-def test_the_usage_of_a_stream_is_kept() -> None:
-    """The last one that was stated."""
-    decoder = ReplyDecoder(LIMIT)
-    assert len([*decoder.feed(sse(*STREAM, {"choices": [], "usage": USAGE}, "[DONE]"))]) == 4
-    assert decoder.usage == USAGE

@@ -1,29 +1,35 @@
 """The page's client API."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from config.settings import Server
 from handlers.api.ask.api import AskApi
-from handlers.errors import ApiError
+from tests.fakes import FakeUpstream
+from tests.running import model, running, settings
 
-BODY = json.dumps({"model": "mom", "messages": [{"role": "user", "content": "Why?"}], "n": 3, "stream": False}).encode()
+BODY = {"model": "mom", "messages": [{"role": "user", "content": "Why?"}], "n": 3, "stream": False}
 
 
 def test_a_question_always_streams_one_answer() -> None:
     """Whatever the body asks for; everything else is as in Chat Completions."""
-    chat = AskApi().parse(BODY, "application/json").chat
+    chat = AskApi().parse(BODY).chat
     assert (chat.model, chat.stream, chat.n) == ("mom", True, 1)
     assert list(chat.messages) == [{"role": "user", "content": "Why?"}]
 
 
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "multipart/form-data; boundary=x"])
-def test_only_json_is_a_question(kind: str | None) -> None:
+async def test_only_json_is_a_question(upstream: FakeUpstream, tmp_path: Path, kind: str | None) -> None:
     """The forms of a browser can send any other type to any site without asking."""
-    with pytest.raises(ApiError) as refused:
-        AskApi().parse(BODY, kind)
-    assert refused.value.status == 415
+    headers = {} if kind is None else {"Content-Type": kind}
+    async with running(settings([model("a", upstream)]), trace_dir=tmp_path) as gateway:
+        refused = await gateway.request(
+            "POST", "/ui/ask", data=json.dumps(BODY), headers=headers, skip_auto_headers=["Content-Type"]
+        )
+    assert refused.status == 415
+    assert upstream.requests == []
 
 
 def test_members_are_shown_several_times_a_second() -> None:

@@ -36,7 +36,7 @@ def test_an_error_is_openais() -> None:
 def test_choices_are_those_of_the_request() -> None:
     """With `n` a body has as many choices, and a stream opens as many."""
     body = {"messages": [{"role": "user", "content": "hi"}], "n": 2, "stream": True}
-    parsed = ChatApi().parse(json.dumps(body).encode(), None)
+    parsed = ChatApi().parse(body)
     answers = tuple(Answered(Completion(text), DecidedBy.CRITIC, "a", n) for n, text in enumerate(("one", "two")))
     built = parsed.build_body(ENVELOPE, Finished(answers, 0.0), {}, ShownWork(None))
     assert [choice["message"]["content"] for choice in built["choices"]] == ["one", "two"]

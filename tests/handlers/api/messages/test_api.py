@@ -70,7 +70,7 @@ def test_headers_are_kept() -> None:
 
 def test_a_body_is_a_message() -> None:
     """With the model as the client named it, and the text in one block."""
-    parsed = MessagesApi().parse(b'{"messages": [{"role": "user", "content": "hi"}]}', None)
+    parsed = MessagesApi().parse({"messages": [{"role": "user", "content": "hi"}]})
     finished = Finished((Answered(Completion("Hi!"), DecidedBy.CRITIC, "a"),), 0.0)
     body = parsed.build_body(ENVELOPE, finished, {"prompt_tokens": 1, "completion_tokens": 2}, ShownWork(None))
     assert (body["type"], body["id"], body["model"], body["stop_reason"]) == ("message", "msg_0123", "mom", "end_turn")

@@ -24,7 +24,7 @@ def test_events_come_whatever_the_operator_sets() -> None:
 
 def test_a_body_is_a_response() -> None:
     """With an id of its own, the creation time, and the text in one message."""
-    parsed = ResponsesApi().parse(b'{"input": "hi"}', None)
+    parsed = ResponsesApi().parse({"input": "hi"})
     finished = Finished((Answered(Completion("Hi!"), DecidedBy.CRITIC, "a"),), 0.0)
     body = parsed.build_body(ENVELOPE, finished, {"prompt_tokens": 1, "completion_tokens": 2}, ShownWork(None))
     assert (body["object"], body["id"], body["model"]) == ("response", "resp_0123", "mom")
