@@ -1,30 +1,47 @@
 """A copy of the house, which a test may change."""
 
 import shutil
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.layering import LAYERS
 from tests.processes import ROOT
 
-_IGNORED = shutil.ignore_patterns("__pycache__")
+_IGNORED = shutil.ignore_patterns("__pycache__", "*.png")
 
 
-def copy_house(folder: Path, *more: str) -> Path:
-    """Copy the product's sources, and further files or folders by name, to a new folder; return it."""
-    house = folder / "house"
-    house.mkdir()
+@dataclass(frozen=True, slots=True)
+class House:
+    """A copy of the product's sources in `root`; `changed` are the files that were edited or added."""
+
+    root: Path
+    changed: list[str] = field(default_factory=list)
+
+    def edit(self, name: str, old: str, new: str) -> None:
+        """Replace a text that occurs once in a file."""
+        path = self.root / name
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+        self.changed.append(name)
+
+    def add(self, name: str, text: str) -> None:
+        """Write a new file."""
+        path = self.root / name
+        assert not path.exists(), f"{name} is there already"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+        self.changed.append(name)
+
+
+def copy_house(folder: Path, *more: str) -> House:
+    """Copy the product's sources, and further files or folders by name, to a new folder."""
+    root = folder / "house"
+    root.mkdir()
     for name in (*LAYERS, "gateway.py", "config.yaml", "Makefile", *more):
         source = ROOT / name
         if source.is_dir():
-            shutil.copytree(source, house / name, ignore=_IGNORED)
+            shutil.copytree(source, root / name, ignore=_IGNORED)
         elif source.is_file():
-            shutil.copy(source, house / name)
-    return house
-
-
-def edit(house: Path, name: str, old: str, new: str) -> None:
-    """Replace a text that occurs once in a file."""
-    path = house / name
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1, f"{old!r} occurs {text.count(old)} times in {name}"
-    path.write_text(text.replace(old, new), encoding="utf-8")
+            shutil.copy(source, root / name)
+    return House(root)
