@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from handlers.traces.schema import Answer, Call, Completion, Trace
+from handlers.traces.schema import Answer, Call, Completion, Evidence, Trace
 from handlers.ui.overlap import measure_overlap
 
 NOTICEABLE_S = 0.01  # less is the time that cancelling takes, not waiting
@@ -69,6 +69,20 @@ class MemberDigest:
 
 
 @dataclass(frozen=True, slots=True)
+class EvidenceDigest:
+    """What running a request's candidates showed: the signal that separates them, "" if none does, and if it decided.
+
+    `n_unknown` of `n_ran` candidates gave no result; it took `run_s` seconds.
+    """
+
+    by: str
+    has_decided: bool
+    n_ran: int
+    n_unknown: int
+    run_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RequestDigest:
     """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates, unchanged.
 
@@ -90,6 +104,7 @@ class RequestDigest:
     calls: tuple[CallDigest, ...]
     preferred: str | None = None
     would_change: bool = False
+    evidence: EvidenceDigest | None = None
 
 
 def digest_trace(trace: Trace) -> RequestDigest:
@@ -115,6 +130,7 @@ def digest_trace(trace: Trace) -> RequestDigest:
         calls=tuple(_call(call) for call in trace.calls),
         preferred=preferred,
         would_change=preferred is not None and _would_change(trace, preferred),
+        evidence=_digest_evidence(trace.evidence, trace.decided_by),
     )
 
 
@@ -231,6 +247,13 @@ def _call(call: Call) -> CallDigest:
         estimated=call.estimated,
         cost=None if cost is None else Decimal(str(cost)),
     )
+
+
+def _digest_evidence(evidence: Evidence | None, decided_by: str | None) -> EvidenceDigest | None:
+    if evidence is None or not evidence.n_ran:
+        return None
+    run_s = _finite(evidence.run_s) or 0.0
+    return EvidenceDigest(evidence.by, decided_by == "evidence", evidence.n_ran, evidence.n_unknown, run_s)
 
 
 def _error_code(trace: Trace) -> str | None:

@@ -11,13 +11,17 @@ _TWO_DIGITS_BELOW_S = 10
 _LEAST_AMOUNT = 1e-6
 _MAX_SHOWN_CHARS = 200_000
 _CHARS_PER_LINE = 90
+_MAX_NAME_CHARS = 60
+_THOUSAND = 1_000
 
 
 def format_seconds(value: float | None) -> str:
-    """Return a duration with as many digits as are of use: `0.034 s`, `12.3 s`."""
+    """Return a duration with as many digits as are of use: `0.034 s`, `12.3 s`, `3,600 s`."""
     if value is None:
         return UNKNOWN
-    return f"{value:.3f} s" if value < 1 else f"{value:.2f} s" if value < _TWO_DIGITS_BELOW_S else f"{value:.1f} s"
+    if value < _TWO_DIGITS_BELOW_S:
+        return f"{value:.3f} s" if value < 1 else f"{value:.2f} s"
+    return f"{value:.1f} s" if value < _THOUSAND else f"{value:,.0f} s"
 
 
 def format_cost(amount: float | Decimal | None, currency: str = "") -> str:
@@ -28,6 +32,8 @@ def format_cost(amount: float | Decimal | None, currency: str = "") -> str:
         return "0"
     if amount < _LEAST_AMOUNT:
         return f"under {_LEAST_AMOUNT:f} {currency}".rstrip()
+    if amount >= _THOUSAND:
+        return f"{amount:,.2f} {currency}".rstrip()
     whole, _, decimals = f"{amount:.6f}".partition(".")
     return f"{whole}.{decimals.rstrip('0').ljust(2, '0')} {currency}".rstrip()
 
@@ -38,16 +44,21 @@ def format_count(value: float | None) -> str:
 
 
 def format_time(value: str) -> str:
-    """Return an ISO time to the second, in UTC; any other text unchanged."""
+    """Return an ISO time to the second, in UTC; any other text unchanged, "unknown" for an empty one."""
     try:
         return datetime.fromisoformat(value).strftime("%Y-%m-%d %H:%M:%S")
     except ValueError:
-        return value
+        return value or "unknown"
 
 
 def format_word(value: str | None) -> str:
     """Return a word of the traces as prose: `only_candidate` becomes `only candidate`."""
     return UNKNOWN if not value else str(value).replace("_", " ")
+
+
+def shorten(name: str) -> str:
+    """Return a name, or its beginning: clients may name models at any length."""
+    return name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
 
 
 def format_line_number(value: int | None) -> str:
@@ -86,6 +97,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "count": format_count,
     "time": format_time,
     "word": format_word,
+    "short": shorten,
     "line_number": format_line_number,
     "json": format_json,
     "truncate": truncate,

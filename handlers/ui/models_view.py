@@ -49,6 +49,7 @@ def build_models_view(requests: Sequence[RequestDigest], *, mixture: str, span: 
         "since": numbers.since,
         "until": numbers.until,
         "mixtures": [_mixture(each) for each in numbers.mixtures],
+        "evidence": [_evidence(each) for each in numbers.mixtures if each.evidence.n_requests],
         "models": [_model(each) for each in numbers.models],
     }
 
@@ -89,6 +90,21 @@ def _mixture(mixture: MixtureStatistics) -> dict[str, Any]:
         **_used(mixture.usage),
         "recommendations": _recommendations(recommend(mixture)),
         "members": [_member(each) for each in mixture.members],
+    }
+
+
+def _evidence(mixture: MixtureStatistics) -> dict[str, Any]:
+    found = mixture.evidence
+    signals = {signal or "nothing": count for signal, count in found.by.most_common()}
+    return {
+        "name": mixture.name,
+        "n_requests": found.n_requests,
+        "signals": _shares(signals, f"What separated the candidates of {mixture.name}"),
+        "signal_counts": list_counts(signals),
+        "n_decided": found.n_decided,
+        "latency": found.latency,
+        "unknown": percent(found.unknown_share),
+        "n_ran": found.n_ran,
     }
 
 

@@ -15,6 +15,7 @@ from handlers.ui.curl import to_curl
 from handlers.ui.diffs import Diff, DiffBudget, compute_diff
 from handlers.ui.digest import split_authors
 from handlers.ui.file_changes import EditContext, FileChanges
+from handlers.ui.formats import format_seconds
 from handlers.ui.markdown import RenderBudget, render_markdown
 from handlers.ui.messages import ShownMessage, show_messages, split_prompt
 from handlers.ui.templating import render
@@ -35,6 +36,14 @@ _EXPLANATIONS = {
     "bypass": "{author} answered alone: this kind of request needs no panel.",
     "model": "The client asked for {author} by name.",
 }
+
+_SIGNALS = {
+    "examples": "the share of the examples that they pass",
+    "alive": "whether they load and run at all",
+    "agreement": "agreement with the others",
+    "checker": "the checker",
+}
+"""What separates candidates, by `Evidence.by`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +132,7 @@ class RequestView:
     """All that the page of one request shows; `trace` for what is shown as it is.
 
     `question` is the user's last message, None if there is none; `curl` the command that sends the request again.
+    `evidence` says in words what running the candidates showed, None if none was run.
     """
 
     trace: Trace
@@ -131,6 +141,7 @@ class RequestView:
     curl: str | None
     orders: Sequence[str]
     waterfall: Waterfall
+    evidence: str | None
     candidates: Sequence[CandidateView]
     answers: Sequence[AnswerView]
     authors: Sequence[AuthorView]
@@ -183,6 +194,7 @@ def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000", *,
         curl=to_curl(request, base_url),
         orders=call_orders,
         waterfall=build_waterfall(trace, call_orders),
+        evidence=_summarize_evidence(trace.evidence, trace.decided_by),
         candidates=candidates,
         answers=answers,
         authors=[_author(author, order, request.messages) for author, order in zip(trace.authors, orders, strict=True)],
@@ -252,6 +264,22 @@ def _candidates(
         for each in trace.candidates
     ]
     return sorted(views, key=lambda each: (each.layer, not each.is_answer))
+
+
+def _summarize_evidence(evidence: schema.Evidence | None, decided_by: str | None) -> str | None:
+    """Return how many candidates were run, what separates them, and whether that decided; None if none was run."""
+    if evidence is None or not evidence.n_ran:
+        return None
+    ran = f"{evidence.n_ran} candidate{'' if evidence.n_ran == 1 else 's'} run in {format_seconds(evidence.run_s)}"
+    unknown = f", {evidence.n_unknown} without a result" if evidence.n_unknown else ""
+    if not evidence.by:
+        return f"{ran}{unknown}. Nothing separates them."
+    signal = _SIGNALS.get(evidence.by, evidence.by)
+    if not evidence.decides:
+        effect = ", recorded only: it decides nothing"
+    else:
+        effect = ", and decided" if decided_by == "evidence" else ""
+    return f"{ran}{unknown}. What separates them: {signal}{effect}."
 
 
 def _letters(trace: Trace, model: str) -> list[str]:

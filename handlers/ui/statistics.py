@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
-from handlers.ui.digest import CallDigest, MemberDigest, RequestDigest
+from handlers.ui.digest import CallDigest, EvidenceDigest, MemberDigest, RequestDigest
 
 LATENCY_EDGES_S = tuple(0.1 * 2**power for power in range(11))  # 0.1 to 102.4; one more bin is for longer times
 
@@ -139,6 +139,41 @@ class ModelStatistics:
 
 
 @dataclass(slots=True)
+class EvidenceStatistics:
+    """What running candidates showed, over the requests in which any was run.
+
+    `by` counts the signals that separated them, "" if none did. `n_unknown` of `n_ran` candidates gave no result.
+    `seconds` is the time that it took in each request.
+    """
+
+    n_requests: int = 0
+    n_decided: int = 0
+    n_ran: int = 0
+    n_unknown: int = 0
+    by: Counter[str] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, evidence: EvidenceDigest) -> None:
+        """Add one request's evidence."""
+        self.n_requests += 1
+        self.n_decided += evidence.has_decided
+        self.n_ran += evidence.n_ran
+        self.n_unknown += evidence.n_unknown
+        self.by[evidence.by] += 1
+        self.seconds.append(evidence.run_s)
+
+    @property
+    def unknown_share(self) -> float | None:
+        """The share of the candidates that gave no result; None if none was run."""
+        return divide(self.n_unknown, self.n_ran)
+
+    @property
+    def latency(self) -> Latency | None:
+        """How long running all candidates of a request took; None if none was run."""
+        return measure_latency(self.seconds)
+
+
+@dataclass(slots=True)
 class MixtureStatistics:
     """One mixture's requests. `outcomes` are `ok`, `cancelled`, or an error's code; `members` in the panel's order.
 
@@ -155,10 +190,13 @@ class MixtureStatistics:
     by_name: dict[str, MemberStatistics] = field(default_factory=dict)
     preferred: Counter[str] = field(default_factory=Counter)
     n_would_change: int = 0
+    evidence: EvidenceStatistics = field(default_factory=EvidenceStatistics)
 
     def add(self, request: RequestDigest) -> None:
         """Add one request of this mixture."""
         self.n_requests += 1
+        if request.evidence is not None:
+            self.evidence.add(request.evidence)
         self.outcomes[(request.error or "failed") if request.outcome == "failed" else request.outcome] += 1
         self.decided_by.update(request.decided_by)
         if request.preferred is not None:

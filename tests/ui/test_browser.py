@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, Request, expect
 
-from tests.fakes import answer, hang
-from tests.running import ask
+from tests.fakes import FakeUpstream, answer, hang
+from tests.handlers.traces.samples import fill_folder
+from tests.running import ask, running
 from tests.ui.conftest import Open
-from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene, script_slow_answer
+from tests.ui.hostile import hostile_traces
+from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene, configured, script_slow_answer
 from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.browser
@@ -33,6 +35,11 @@ async def faults(page: Page) -> list[str]:
         f"{violation['id']}: {violation['help']}: {violation['nodes'][0]['html'][:200]}"
         for violation in found["violations"]
     ]
+
+
+async def unfold(page: Page) -> None:
+    """Open every part of a page that is folded."""
+    await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
 
 
 async def test_from_the_list_to_a_diff(used: Scene, opened: Open) -> None:
@@ -138,8 +145,28 @@ async def test_times_are_in_the_zone_of_the_reader(used: Scene, opened: Open) ->
 async def test_a_phone_needs_no_sideways_scrolling(used: Scene, opened: Open, path: str) -> None:
     """Every page at 390 pixels, with every part of it unfolded; wide tables scroll by themselves."""
     page = await opened(f"{used.gateway.url}/ui{path.format(edit=used.edit, fuse=used.fuse)}", viewport=PHONE)
-    await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+    await unfold(page)
     assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+
+
+@pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desktop"])
+async def test_hostile_traces_neither_run_nor_break_the_layout(
+    opened: Open, tmp_path: Path, size: dict[str, int]
+) -> None:
+    """Whatever a trace says, nothing of it is HTML, and nothing makes a page wider."""
+    traces = hostile_traces()
+    fill_folder(tmp_path, *traces)
+    async with FakeUpstream() as upstream, running(configured(upstream), trace_dir=tmp_path) as gateway:
+        page = await opened("about:blank", viewport=size)
+        found: list[str] = []
+        for path in ("", "/models", *(f"/requests/{each.id}" for each in traces)):
+            await page.goto(f"{gateway.url}/ui{path}")
+            await unfold(page)
+            if await page.evaluate("document.documentElement.scrollWidth") > size["width"]:
+                found.append(f"{path}: too wide")
+            if await page.evaluate("'owned' in window || document.querySelector('img, main script') !== null"):
+                found.append(f"{path}: runs what it shows")
+    assert found == []
 
 
 async def test_the_question_is_in_the_list_on_a_phone(used: Scene, opened: Open) -> None:
@@ -227,7 +254,7 @@ async def test_axe_finds_nothing(used: Scene, opened: Open, scheme: str) -> None
     found: list[str] = []
     for path in paths:
         await page.goto(f"{used.gateway.url}/ui{path}")
-        await page.evaluate("document.querySelectorAll('details').forEach((each) => { each.open = true; })")
+        await unfold(page)
         found += [f"/ui{path}: {fault}" for fault in await faults(page)]
     assert found == []
 

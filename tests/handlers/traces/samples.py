@@ -14,9 +14,9 @@ from handlers.traces.store import TraceStore
 def sample(name: str, text: str = "hi", **fields: Any) -> Trace:
     """Return the trace of an answered request whose user said `text`."""
     request = schema.Asked(messages=[{"role": "user", "content": text}])
-    timings, ledger = schema.Timings(total_s=1.0), schema.Totals(currency="USD")
     defaults: dict[str, Any] = {"time": "2026-01-01T00:00:00Z", "outcome": "ok", "status": 200, "mixture": "mom"}
-    return Trace(name, request=request, timings=timings, ledger=ledger, **{**defaults, **fields})
+    sums = {"timings": schema.Timings(total_s=1.0), "ledger": schema.Totals(currency="USD")}
+    return Trace(name, request=request, **{**defaults, **sums, **fields})
 
 
 def add(store: TraceStore, *traces: Trace, n_bytes: int = 100) -> None:

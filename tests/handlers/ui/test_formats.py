@@ -6,7 +6,8 @@ from handlers.ui import formats
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(None, "—"), (0.0344, "0.034 s"), (1.234, "1.23 s"), (12.34, "12.3 s"), (0.0, "0.000 s")]
+    ("value", "text"),
+    [(None, "—"), (0.0344, "0.034 s"), (1.234, "1.23 s"), (12.34, "12.3 s"), (86400, "86,400 s"), (0.0, "0.000 s")],
 )
 def test_seconds(value: float | None, text: str) -> None:
     assert formats.format_seconds(value) == text
@@ -14,7 +15,14 @@ def test_seconds(value: float | None, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(None, "unknown"), (0, "0"), (0.00012, "0.00012 USD"), (1.5, "1.50 USD"), (0.0269, "0.0269 USD")],
+    [
+        (None, "unknown"),
+        (0, "0"),
+        (0.00012, "0.00012 USD"),
+        (1.5, "1.50 USD"),
+        (0.0269, "0.0269 USD"),
+        (1234567.891, "1,234,567.89 USD"),
+    ],
 )
 def test_unknown_money_is_not_zero(value: float | None, text: str) -> None:
     assert formats.format_cost(value, "USD") == text
@@ -30,6 +38,7 @@ def test_counts_times_and_words() -> None:
     assert formats.format_count(12345.0) == "12,345"
     assert formats.format_time("2026-01-02T03:04:05.678+00:00") == "2026-01-02 03:04:05"
     assert formats.format_time("long ago") == "long ago"
+    assert formats.format_time("") == "unknown"
     assert formats.format_word("only_candidate") == "only candidate"
     assert {formats.format_count(None), formats.format_word(None)} == {"—"}
 
@@ -40,6 +49,12 @@ def test_a_long_text_is_cut_by_lines() -> None:
     assert formats.is_long("a\n" * 40, 9)
     assert formats.is_long("a" * 5000, 9)
     assert formats.take_lines("1\n2\n3", 2) == "1\n2"
+
+
+def test_a_long_name_is_shortened() -> None:
+    """Clients may name models at any length."""
+    assert formats.shorten("qwen") == "qwen"
+    assert len(formats.shorten("a" * 5000)) < 70
 
 
 def test_a_huge_text_is_truncated() -> None:

@@ -41,6 +41,24 @@ def test_costs_are_never_understated(cost: dict[str, str], n_unpriced: int, text
     assert describe_cost(Usage(n_calls=5, cost=known, n_unpriced=n_unpriced)) == text
 
 
+def test_evidence_is_counted_by_its_signal() -> None:
+    """With how often it decided, how long it took, and the share of candidates that gave no result."""
+    ran = {"by": "examples", "n_ran": 3, "n_unknown": 1, "run_s": 0.5}
+    traces = [
+        document(evidence=ran, decided_by="evidence"),
+        document(evidence={**ran, "n_ran": 1, "run_s": 1.5}, decided_by="critic"),
+        document(evidence={**ran, "by": "", "n_unknown": 0}),
+        document(evidence={"n_ran": 0}),
+        document(mixture="prose"),
+    ]
+    view = build_models_view([digest_trace(as_trace(each)) for each in traces], mixture="", span="all")
+    (row,) = view["evidence"]
+    assert (row["name"], row["n_requests"], row["n_decided"], row["n_ran"]) == ("mom", 3, 1, 7)
+    assert row["signal_counts"] == "examples 2, nothing 1"
+    assert row["unknown"] == "29 %"
+    assert (row["latency"].p50_s, row["latency"].p95_s) == (0.5, 1.5)
+
+
 def test_equal_recommendations_share_a_line() -> None:
     """In the panel's order."""
     trace = document(candidates=[candidate("a"), candidate("b"), candidate("c")], answers=[answer("a", "some words")])

@@ -3,6 +3,8 @@
 import json
 from typing import Any
 
+import pytest
+
 from handlers.traces.as_json import decode_trace
 from handlers.ui.request_view import RequestView, build_page, build_request_view
 from synth.edits import EditForm
@@ -43,6 +45,27 @@ def test_a_candidate_s_evidence_is_on_its_card() -> None:
         candidates=[candidate("a", "one"), candidate("a", "two", layer=2)], evidence={"standings": [standing]}
     )
     assert [each.evidence and each.evidence.finding for each in view.candidates] == [None, "passes 2 of 2 examples"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "decided_by", "text"),
+    [
+        ({"n_ran": 0}, "critic", None),
+        ({"n_ran": 1, "run_s": 0.01}, "critic", "1 candidate run in 0.010 s. Nothing separates them."),
+        (
+            {"n_ran": 3, "run_s": 2, "by": "examples"},
+            "evidence",
+            "examples that they pass, and decided.",
+        ),
+        ({"n_ran": 3, "n_unknown": 2, "run_s": 2, "by": "alive"}, "chosen", "3 candidates run in 2.00 s, 2 without a"),
+        ({"n_ran": 3, "by": "checker", "decides": False}, "critic", "the checker, recorded only: it decides nothing."),
+        ({"n_ran": 3, "by": "a later signal"}, "critic", "What separates them: a later signal."),
+    ],
+)
+def test_evidence_is_summed_up_in_words(evidence: dict[str, Any], decided_by: str, text: str | None) -> None:
+    """How many were run, what separates them, and whether that decided."""
+    shown = view_of(evidence=evidence, decided_by=decided_by).evidence
+    assert shown is None if text is None else text in (shown or "")
 
 
 def test_letters_are_those_of_the_last_layer() -> None:
