@@ -68,7 +68,7 @@ def prepare_for_cache(style: CacheStyle, messages: Messages, fields: Fields, qui
         return messages, fields
     if style is CacheStyle.KEY:
         return messages, _add_key(messages, fields)
-    if any(quirk.name == _MARK for quirk in quirks) or _has_breakpoints(messages, fields):
+    if any(quirk.name == _MARK for quirk in quirks) or _has_breakpoints(messages, fields, style):
         return messages, fields
     return _mark_messages(messages, style), _mark_tools(fields) if style is CacheStyle.BLOCKS else fields
 
@@ -82,17 +82,18 @@ def _add_key(messages: Messages, fields: Fields) -> Fields:
     return {**fields, _KEY: hashlib.sha256(beginning + kind.encode()).hexdigest()[:32]}
 
 
-def _has_breakpoints(messages: Messages, fields: Fields) -> bool:
+def _has_breakpoints(messages: Messages, fields: Fields, style: CacheStyle) -> bool:
     if _MARK in fields or any(_is_marked(tool) for tool in fields.get("tools") or ()):
         return True
-    return any(_is_message_marked(message) for message in messages)
+    return any(_is_message_marked(message, style) for message in messages)
 
 
-def _is_message_marked(message: Message) -> bool:
+def _is_message_marked(message: Message, style: CacheStyle) -> bool:
+    """Whether a message goes out with breakpoints; those of a Messages client do so only in its own API."""
     base = message.base if isinstance(message, ExtendedMessage) and message.base is not None else message
     if _has_marked_part(base) or _is_marked(base):
         return True
-    if not isinstance(base, NativeMessage):
+    if not isinstance(base, NativeMessage) or style is not CacheStyle.BLOCKS:
         return False
     if any(map(_has_marked_part, base.originals)):
         return True

@@ -45,11 +45,11 @@ class Stage:
     url: str
     upstream: FakeUpstream
 
-    def play(self, *scenes: Scene) -> None:
-        """Answer each request by the first scene whose cue it has."""
+    def play(self, *scenes: Scene, critic: str = CRITIC) -> None:
+        """Answer each request by the first scene whose cue it has; `critic` is the critic's id at the upstream."""
         for position, name in enumerate(PANEL):
             self.upstream.script(name, _line(scenes, _draft(position)))
-        self.upstream.script(CRITIC, _line(scenes, lambda scene: scene.verdict))
+        self.upstream.script(critic, _line(scenes, lambda scene: scene.verdict))
 
     def asked(self, name: str = CRITIC) -> list[dict[str, Any]]:
         """Return the bodies of what one model was asked, in order."""

@@ -106,6 +106,15 @@ def test_a_messages_client_s_originals_carry_breakpoints() -> None:
     assert written[2]["content"] == [*last["content"][:1], text("Go on.", **MARK), text("Advice")]
 
 
+def test_breakpoints_that_translation_would_lose_are_set_anew() -> None:
+    """A Messages client's own reach an upstream of that API only."""
+    body = {"system": [text("Be brief.", **MARK)], "messages": [{"role": "user", "content": [text("Why?", **MARK)]}]}
+    messages, _ = prepare(CacheStyle.PARTS, *read_conversation(body))
+    assert [message["content"] for message in messages] == [[text("Be brief.", **MARK)], [text("Why?", **MARK)]]
+    native = read_conversation(body)
+    assert prepare(CacheStyle.BLOCKS, *native)[0] == native
+
+
 def test_empty_texts_carry_no_breakpoint() -> None:
     """Anthropic refuses them; the message before takes it."""
     messages, _ = prepare(CacheStyle.BLOCKS, USER, {"role": "user", "content": ""})
