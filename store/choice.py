@@ -5,7 +5,7 @@ from pathlib import Path
 from config.settings import StoreSettings
 from store.memory import MemoryStore
 from store.sqlite_store import SqliteStore
-from store.store import Store
+from store.store import Store, StoreError
 
 FILE_NAME = "state.db"
 
@@ -13,10 +13,15 @@ FILE_NAME = "state.db"
 def make_store(settings: StoreSettings, state_dir: Path | None) -> Store:
     """Return the store of `store.url`, else that in `state_dir`, else one in memory; it is not open yet.
 
-    ModuleNotFoundError if the package for Redis is missing.
+    StoreError if the package for Redis is missing.
     """
     if settings.url is not None:
-        from store.redis_store import RedisStore  # noqa: PLC0415 -- an extra package, and slow to import
-
+        try:
+            from store.redis_store import RedisStore  # noqa: PLC0415 -- an extra package, and slow to import
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                f"store.url needs the package {error.name}: run pip install 'mom-gateway[redis]' "
+                "or pip install -r requirements-redis.txt, or remove store.url"
+            ) from error
         return RedisStore(settings.url.value)
     return MemoryStore() if state_dir is None else SqliteStore(state_dir / FILE_NAME)

@@ -30,7 +30,6 @@ from store.store import (
 )
 
 _DAY_S = 86_400
-_TIMEOUT_S = 1.0
 _MAX_CONNECTIONS = 32
 
 _PERIOD, _SPENT, _RESERVED = "{mom}:period", "{mom}:spent", "{mom}:reserved"
@@ -41,14 +40,15 @@ _FIGURES = {"r": "requests", "p": "prompt", "c": "completion", "h": "cached", "m
 class RedisStore:
     """Keeps everything under keys that begin with `{mom}:` in one database of a server.
 
-    `url` is `redis://`, `rediss://` for TLS, or `unix://`; all parameters of redis-py's URLs apply. An operation takes
-    at most a second or so; a connection that the server has closed is replaced, and the command sent again, once.
+    `url` is `redis://`, `rediss://` for TLS, or `unix://`; all parameters of redis-py's URLs apply. `timeout_s` bounds
+    connecting, and each reply; a connection that the server has closed is replaced, and the command sent again, once.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, timeout_s: float = 5.0) -> None:
         parts = urlsplit(url)
         self.name = f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
         self._url = url
+        self._timeout_s = timeout_s
         self._client: Redis | None = None
 
     async def open(self) -> None:
@@ -57,9 +57,9 @@ class RedisStore:
         pool = BlockingConnectionPool.from_url(
             self._url,
             max_connections=_MAX_CONNECTIONS,
-            timeout=2 * _TIMEOUT_S,
-            socket_timeout=_TIMEOUT_S,
-            socket_connect_timeout=_TIMEOUT_S,
+            timeout=2 * self._timeout_s,
+            socket_timeout=self._timeout_s,
+            socket_connect_timeout=self._timeout_s,
             retry=Retry(NoBackoff(), 1, supported_errors=(RedisConnectionError,)),
         )
         self._client = client = Redis.from_pool(pool)

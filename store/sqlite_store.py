@@ -30,7 +30,7 @@ from store.store import (
 
 T = TypeVar("T")
 
-_BUSY_TIMEOUT_S = 2.0
+_BUSY_TIMEOUT_S = 10.0
 _DAY_S = 86_400.0
 _SUM_RESERVED = "SELECT COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM reservations WHERE account = ?"
 

@@ -23,7 +23,7 @@ from tests.running import KEY, Gateway, Reply, ask, model, running, settings
 from tests.ui.scene import HOSTILE, Scene, kept, scene
 
 LAPTOP = "sk-laptop-0123456789"
-PAGES = ("/ui", "/ui/ask", "/ui/models", "/ui?part=list", "/ui?part=running")
+PAGES = ("/ui", "/ui/ask", "/ui/models", "/ui/usage", "/ui?part=list", "/ui?part=running")
 
 
 def config(upstream: FakeUpstream, **server: Any) -> Settings:

@@ -28,6 +28,7 @@ from store.calendar import Calendar
 from store.choice import make_store
 from store.guarded_store import GuardedStore
 from store.recorder import Recorder
+from store.store import StoreError
 from synth.contract import contract
 from synth.evidence import computing
 from upstream import redact
@@ -89,11 +90,8 @@ class Resources:
         """Open the store and return what uses it; StartError if the package for it is missing. It may work later."""
         try:
             store = make_store(settings, self._state_dir)
-        except ModuleNotFoundError as error:
-            raise StartError(
-                f"store.url needs the package {error.name}: run pip install 'mom-gateway[redis]' "
-                "or pip install -r requirements-redis.txt, or remove store.url"
-            ) from error
+        except StoreError as error:
+            raise StartError(str(error)) from error
         refuses = settings.on_failure == "refuse"
         self._store = GuardedStore(store, self._calendar, self.background, refuses=refuses, sleep=self._sleep)
         await self._store.open()

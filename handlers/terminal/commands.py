@@ -74,7 +74,9 @@ MCP = Command("mcp", "offer a running gateway's panels to an agent as MCP tools"
 
 TRUST = Command("trust", "what feedback says of the members of each mixture", "handlers.terminal.trust")
 
-COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK, MCP, TRUST)
+USAGE = Command("usage", "print what was used, by day, client, mixture and model", "handlers.terminal.usage")
+
+COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK, MCP, USAGE, TRUST)
 _BY_NAME = {command.name: command for command in COMMANDS}
 
 

@@ -19,6 +19,9 @@ from handlers.ui.rendering import get_traces, respond, respond_html, run_in_thre
 from handlers.ui.request_page import render_request
 from handlers.ui.templating import Context
 from handlers.ui.trust_view import build_trust_view, list_panels
+from handlers.ui.usage_view import build_usage_view, find_unpriced, parse_days
+from store.rules import DAY_S
+from store.usage_report import COLUMNS, as_csv, as_json, group_usage
 
 _log = structlog.get_logger(__name__)
 
@@ -132,6 +135,30 @@ async def models_page(request: web.Request) -> web.Response:
         return {"nav": "models", "quirks": list_quirks(quirks), "trust": trust, **view}
 
     return await respond("models.html", build)
+
+
+async def usage_page(request: web.Request) -> web.Response:
+    """Show what was used in the last `?days=`; with `?format=csv` or `json` send it as a file."""
+    get_traces(request)
+    snapshot = request[CONTEXT].snapshot
+    n_days, form = parse_days(request.query.get("days")), request.query.get("format")
+    today = int(snapshot.unix_time() // DAY_S)
+    usage = await snapshot.store.read_usage(today - n_days + 1, today) if snapshot.store is not None else {}
+    unpriced, currency = find_unpriced(snapshot.settings), snapshot.settings.server.currency
+    if form in _FILES:
+        write, content_type = _FILES[form]
+        text = await run_in_thread(lambda: write(group_usage(usage, COLUMNS, unpriced), COLUMNS, currency))
+        headers = {"Content-Disposition": f'attachment; filename="usage.{form}"', "Cache-Control": "no-store"}
+        return web.Response(text=text, content_type=content_type, charset="utf-8", headers=headers)
+
+    def build() -> dict[str, Any]:
+        return {"nav": "usage", **build_usage_view(usage, unpriced, currency, today=today, n_days=n_days)}
+
+    return await respond("usage.html", build)
+
+
+_FILES = {"csv": (as_csv, "text/csv"), "json": (as_json, "application/json")}
+"""How to write usage in each format, and its media type."""
 
 
 def _load_digest(store: TraceStore, trace_id: str) -> RequestDigest | None:

@@ -19,6 +19,7 @@ HANDLERS = {
     "/ui": "list_page",
     "/ui/ask": "ask_page",
     "/ui/models": "models_page",
+    "/ui/usage": "usage_page",
     "/ui/requests/{id}": "request_page",
     "/ui/requests/{id}/download": "download",
 }

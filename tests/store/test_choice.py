@@ -1,9 +1,13 @@
 """Which store a configuration gets."""
 
+import sys
 from pathlib import Path
+
+import pytest
 
 from config.settings import Secret, StoreSettings
 from store.choice import make_store
+from store.store import StoreError
 
 
 def test_a_url_a_folder_or_neither(tmp_path: Path) -> None:
@@ -12,3 +16,11 @@ def test_a_url_a_folder_or_neither(tmp_path: Path) -> None:
     assert make_store(url, tmp_path).name == "rediss://example.org:7000/2"
     assert make_store(StoreSettings(), tmp_path).name == f"sqlite:{tmp_path}/state.db"
     assert make_store(StoreSettings(), None).name == "memory"
+
+
+def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message says how to get it."""
+    monkeypatch.delitem(sys.modules, "store.redis_store", raising=False)
+    monkeypatch.setitem(sys.modules, "redis.asyncio", None)
+    with pytest.raises(StoreError, match=r"store\.url needs the package redis.*pip install 'mom-gateway\[redis\]'"):
+        make_store(StoreSettings(Secret("redis://h", "URL")), None)

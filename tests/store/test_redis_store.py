@@ -27,8 +27,8 @@ async def test_a_restart_of_the_server_loses_nothing(redis_server: RedisServer) 
 
 
 async def test_a_server_that_is_silent_is_an_error(redis_server: RedisServer) -> None:
-    """After a second, not after minutes."""
-    store = RedisStore(redis_server.url)
+    """After some seconds, not after minutes."""
+    store = RedisStore(redis_server.url, timeout_s=0.2)
     await store.open()
     redis_server.pause()
     with pytest.raises(StoreError, match="Timeout"):
