@@ -1,6 +1,7 @@
 """The MCP server's tools, on the official SDK. The only module that imports it."""
 
 import asyncio
+import signal
 from typing import Annotated
 
 from mcp.server.mcpserver import Context, MCPServer
@@ -63,7 +64,11 @@ def build_server(client: GatewayClient, consultant: Consultant) -> MCPServer:
 
 
 def serve(client: GatewayClient, consultant: Consultant) -> None:
-    """Serve on standard input and output until the client closes them."""
+    """Serve on standard input and output until the client closes them, or a signal ends the process."""
+    # The SDK reads standard input in a thread, which nothing but the next line can wake: after Ctrl-C Python would wait
+    # for it. So the signal ends the process at once, as SIGTERM does. Nothing is lost: the gateway cancels the runs of
+    # a connection that closes.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     async def run() -> None:
         async with client:

@@ -1,7 +1,10 @@
 """The MCP server, driven by the official SDK's client."""
 
 import asyncio
+import json
+import signal
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +17,7 @@ from handlers.mcp.server import build_server
 from tests.fakes import FakeUpstream
 from tests.fakes.breaks import hang
 from tests.handlers.mcp.test_consult import COMPARISON, gateway_of
-from tests.processes import PATIENCE_S, ROOT
+from tests.processes import PATIENCE_S, ROOT, process
 from upstream.gateway_client import GatewayClient
 
 
@@ -90,3 +93,16 @@ async def test_a_cancelled_call_is_cancelled_upstream(upstream: FakeUpstream, tm
         await asyncio.wait([calling])
         async with asyncio.timeout(PATIENCE_S):
             await hanging.disconnected.wait()
+
+
+async def test_an_interrupt_ends_the_server() -> None:
+    """At once, though its standard input stays open; agents send one before they send worse."""
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    request = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": hello}
+    async with asyncio.timeout(PATIENCE_S), process("mcp", stdin=PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(json.dumps(request).encode() + b"\n")
+        assert b"mom-gateway" in await child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        assert await child.wait() == -signal.SIGINT
