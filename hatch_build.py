@@ -11,7 +11,8 @@ class Requirements(MetadataHookInterface):
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Read the files; hatchling calls this for each build."""
-        metadata["dependencies"] = self._read("requirements.txt")
+        # pip is the second source of the embedded models' weights; environments of uv and pipx do not have it.
+        metadata["dependencies"] = [*self._read("requirements.txt"), "pip"]
         metadata["optional-dependencies"] = {
             "otel": self._read("requirements-otel.txt"),
             "redis": self._read("requirements-redis.txt"),

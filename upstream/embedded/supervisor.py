@@ -243,7 +243,7 @@ class _Child:
         path = await find_installed(weight, self._shared.models_dir)
         if path is None:
             self._set_status("installing", "waiting to be installed")
-            self._logged_percent = 0
+            self._logged_percent = 1  # a source that cannot be reached begins as well
             async with self._shared.installing:
                 path = await install(weight, self._shared.models_dir, on_progress=self._report_progress)
         return path
