@@ -25,6 +25,8 @@ from eval.measuring import Measuring, Result
 from eval.plot import svg
 from eval.record import Record, Recorder
 from eval.report import deciders, losses, make_lines, signals, table
+from eval.trust.recorded import read_tasks
+from eval.trust.report import write_report as write_trust_report
 from handlers.telemetry import logs
 from runtime.sandbox.namespaces import Isolation, isolation
 from upstream.embedded.supervisor import EmbeddedModels
@@ -42,6 +44,9 @@ _LOOK_EVERY_S = 0.5
 _AGENTS = "agents"
 """The scripted session of an agent: it asks no model, and takes no other option."""
 
+_TRUST = "trust"
+"""What learning from feedback gains: a simulation, and the recorded answers to HumanEval. It asks no model."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit code."""
@@ -53,13 +58,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = load(options.config, {**read_dotenv(options.config.parent / ".env"), **os.environ})
         mixture = settings.mixture(options.mixture) if options.mixture else settings.mixtures[0]
         arms = choose_arms(make_arms(mixture, options.seed), options.arms, mixture.panel_models)
-        items = SUITES[options.suite]()[: options.limit]
+        items = SUITES[humaneval.SUITE if options.suite == _TRUST else options.suite]()[: options.limit]
     except (ConfigError, KeyError, ValueError, PackageNotFoundError) as error:
         print(f"cannot measure: {error}", file=sys.stderr)
         return 2
     if isolation() is Isolation.LIMITS:
         print(f"The answers' code runs under {isolation()}.", file=sys.stderr)
     logs.configure(debug=False)
+    if options.suite == _TRUST:
+        return asyncio.run(_measure_trust(options, settings, mixture, items))
     return asyncio.run(_measure(options, settings, mixture, arms, items))
 
 
@@ -82,6 +89,18 @@ async def _measure(
         print("nothing was measured: no item has all of its calls recorded", file=sys.stderr)
         return 1
     print(_write_report(options, found, mixture, record, n_items))
+    return 0
+
+
+async def _measure_trust(
+    options: argparse.Namespace, settings: Settings, mixture: Mixture, items: Sequence[Item]
+) -> int:
+    conditions = Conditions(options.seed, options.max_tokens)
+    measuring = Measuring(Record(options.out / "record.jsonl"), settings, mixture, conditions)
+    tasks = await read_tasks(measuring, mixture.panel_models, items, humaneval.SUITE)
+    report, plot = write_trust_report(tasks, mixture.panel_models)
+    (options.out / "trust.svg").write_text(plot, encoding="utf-8")
+    print(report)
     return 0
 
 
@@ -149,7 +168,7 @@ def _models_dir() -> Path:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="make eval ARGS=", description="Measure a mixture against its own members")
-    parser.add_argument("--suite", choices=[*SUITES, _AGENTS], default=edit_suite.SUITE)
+    parser.add_argument("--suite", choices=[*SUITES, _AGENTS, _TRUST], default=edit_suite.SUITE)
     parser.add_argument("--limit", type=int, metavar="N", help="only the N shortest items")
     parser.add_argument("--arms", metavar="A,B", help="only these, by name; an unknown name lists them all")
     parser.add_argument("--mixture", metavar="NAME", help="default: the first")
