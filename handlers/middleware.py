@@ -26,6 +26,7 @@ from handlers.telemetry import logs
 from handlers.telemetry.cache_watch import CACHE_WATCH
 from handlers.telemetry.metrics import METRICS
 from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, FinishedRequest
+from handlers.ui.error_page import respond_error, wants_page
 from runtime.time_slice import TimeSlice
 
 _log = structlog.get_logger("request")
@@ -114,16 +115,18 @@ async def _handle_errors(request: web.Request, handler: Handler, context: Reques
         preflight = _check_access(request, context)
         return await handler(request) if preflight is None else preflight
     except errors.ApiError as error:
-        return _refuse(request, error, context)
+        return await _refuse(request, error, context)
     except web.HTTPException as error:
-        return _refuse(request, errors.from_http_exception(error, request), context)
+        return await _refuse(request, errors.from_http_exception(error, request), context)
     except Exception:  # noqa: BLE001 -- the boundary: the traceback goes to the log, none of it to the client
         _log.exception("unexpected error", path=request.path)
-        return _refuse(request, errors.unexpected(), context)
+        return await _refuse(request, errors.unexpected(), context)
 
 
-def _refuse(request: web.Request, error: errors.ApiError, context: RequestContext) -> web.Response:
+async def _refuse(request: web.Request, error: errors.ApiError, context: RequestContext) -> web.Response:
     context.record.outcome, context.record.error = "failed", error.body()["error"]
+    if wants_page(request):
+        return await respond_error(request, error)
     return find_api(request.path).respond(error, context.request_id)
 
 

@@ -278,7 +278,7 @@ async def test_evidence_is_on_the_cards_of_the_candidates(upstream: FakeUpstream
     assert page.count("fails an example") == 1
     assert "When run: " in page
     assert "Running the candidates decided, so no critic was asked: b." in page
-    assert '<td role="cell">evidence</td>' in row
+    assert ">evidence</td>" in row
 
 
 async def test_no_text_of_a_model_is_markup(tmp_path: Path) -> None:

@@ -64,6 +64,10 @@ class RunningRequests:
         """Remove a request that has ended."""
         self._collectors.pop(id(collector), None)
 
+    def has(self, reply_id: str) -> bool:
+        """Whether a request is running, by the id of its reply."""
+        return any(each.record.reply_id == reply_id for each in self._collectors.values())
+
     def __len__(self) -> int:
         return len(self._collectors)
 

@@ -82,7 +82,7 @@ async def _show_request(request: web.Request, *, is_file: bool) -> web.Response:
     trace_id = request.match_info["id"]
     text = await run_in_thread(partial(get_traces(request).read, trace_id))
     if text is None:
-        return await respond("missing.html", lambda: {"nav": "requests"}, status=404)
+        return await _show_missing(request, trace_id)
     headers = {"Content-Disposition": f'attachment; filename="{trace_id}.html"'} if is_file else {}
     base_url = f"{request.scheme}://{request.host}"
     workers = request[CONTEXT].snapshot.workers
@@ -90,8 +90,19 @@ async def _show_request(request: web.Request, *, is_file: bool) -> web.Response:
         html = await render_request(text, base_url, is_file=is_file, workers=workers)
     except ValueError as error:
         _log.warning("a trace cannot be read", trace=trace_id, cause=str(error))
-        return await respond("missing.html", lambda: {"nav": "requests"}, status=404)
+        return await _show_missing(request, trace_id)
     return respond_html(html, headers=headers)
+
+
+async def _show_missing(request: web.Request, trace_id: str) -> web.Response:
+    """Say that no trace of a request is kept, or that the request is still running."""
+    view = {
+        "nav": "requests",
+        "trace_id": trace_id,
+        "is_running": get_traces(request).running.has(trace_id),
+        "search": ListQuery(q=trace_id).address(1),
+    }
+    return await respond("missing.html", lambda: view, status=404)
 
 
 class Digests:

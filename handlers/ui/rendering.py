@@ -8,8 +8,8 @@ from typing import TypeVar
 from aiohttp import web
 
 from handlers.context import CONTEXT
-from handlers.errors import ApiError
 from handlers.traces.store import TraceStore
+from handlers.ui.error_page import pages_are_off
 from handlers.ui.templating import Context, render, security_headers
 
 _T = TypeVar("_T")
@@ -20,8 +20,7 @@ def get_traces(request: web.Request) -> TraceStore:
     """Return the traces that the pages show; ApiError (404) if the pages are off."""
     traces = request[CONTEXT].snapshot.traces
     if traces is None:
-        message = "the trace pages are off: start the gateway with --debug-requests, or set server.ui"
-        raise ApiError(404, message, code="not_found")
+        raise pages_are_off()
     return traces
 
 

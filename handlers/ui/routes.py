@@ -11,6 +11,7 @@ from handlers.api.apis import PAGE_APIS
 from handlers.api.exchange import answering
 from handlers.context import CONTEXT
 from handlers.middleware import admit
+from handlers.ui.error_page import pages_are_off, wants_page
 
 _HOME = "/"
 _FIRST_PAGE = "/ui"
@@ -49,10 +50,11 @@ def _require_pages(handler: Handler) -> Handler:
 
 async def _redirect_browsers(request: web.Request) -> web.StreamResponse:
     """Lead a browser from / to the pages; 404 for programs, and while the pages are off."""
-    has_pages = request[CONTEXT].snapshot.traces is not None
-    if has_pages and "text/html" in request.headers.get("Accept", ""):
-        return web.Response(status=302, headers={"Location": _FIRST_PAGE, "Cache-Control": "no-store"})
-    raise web.HTTPNotFound
+    if not wants_page(request):
+        raise web.HTTPNotFound
+    if request[CONTEXT].snapshot.traces is None:
+        raise pages_are_off()
+    return web.Response(status=302, headers={"Location": _FIRST_PAGE, "Cache-Control": "no-store"})
 
 
 def _import_page(name: str) -> Handler:

@@ -52,6 +52,16 @@ def test_a_call_has_an_activity(made: Call, activity: str, note: str) -> None:
     assert described.n_chars == (9 if activity == "writing" else 0)
 
 
+def test_a_running_request_is_known_by_its_id() -> None:
+    """Until it has ended."""
+    running, collector = RunningRequests(), begin("chatcmpl-1")
+    running.add(collector)
+    assert running.has("chatcmpl-1")
+    assert not running.has("chatcmpl-2")
+    running.discard(collector)
+    assert not running.has("chatcmpl-1")
+
+
 def test_the_newest_requests_are_shown_and_all_are_counted() -> None:
     """A page stays small under load."""
     running = RunningRequests()

@@ -10,7 +10,8 @@ from handlers.ui.templating import content_security_policy, render, security_hea
 
 def test_the_policy_names_the_style_and_the_script_of_a_page_by_hash() -> None:
     """A change of either changes the policy; nothing else may run."""
-    page = render("missing.html", {"nav": "requests", "script": "live"}).decode()
+    view = {"heading": "No", "message": "No.", "request_id": "req-1", "has_pages": False}
+    page = render("error.html", {**view, "script": "live"}).decode()
     rules = {name: sources for name, *sources in map(str.split, content_security_policy().split(";"))}
     for tag, n_texts in (("style", 1), ("script", 2)):
         texts = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
