@@ -57,7 +57,7 @@ class Slots:
         if not self.n_taken:
             self._emptied.set()
 
-    async def emptied(self) -> None:
+    async def wait_until_empty(self) -> None:
         """Wait until no slot is taken."""
         while self.n_taken:
             self._emptied.clear()

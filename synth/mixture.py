@@ -12,7 +12,6 @@ from synth.authoring.side_by_side import make_side_by_side
 from synth.authoring.single_model import ask_single_model
 from synth.context_window import fits
 from synth.contract.contract import Contract, Form
-from synth.contract.tool_calls import read_tool_choice
 from synth.edits import find_code_block
 from synth.events import Answered, DecidedBy, Emit, Finished, ModeChosen, PanelSettled
 from synth.modes.first import first
@@ -26,6 +25,7 @@ from synth.prompts.adapt import needs_vision
 from synth.request import ChatRequest
 from synth.run import Run
 from synth.tool_turns import find_fan_out
+from upstream.openai.tools import read_tool_choice
 
 MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "direct": ask_critic_alone}
 """How candidates become an answer, by mode. A new mode is a module, a line here and a word in config.settings.Mode."""

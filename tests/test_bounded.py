@@ -217,14 +217,58 @@ async def test_no_schema_stalls_the_loop(
     assert turns.longest < MAX_LINES_PER_TURN
 
 
-async def test_a_bad_schema_of_a_tool_is_the_upstream_s_business(upstream: FakeUpstream) -> None:
-    """Upstreams take such schemas in their own ways; a call is passed on unchecked, and never fails here."""
+BAD_SCHEMAS: list[Any] = [
+    {"$ref": "#/x", "x": 5},
+    {"$ref": "http://127.0.0.1:1/x"},
+    {"type": "object", "properties": {"a": {"pattern": "("}}},
+    {"properties": {f"p{n}": {"type": "string"} for n in range(20_000)}},
+    double(40),
+    "a string",
+]
+
+
+@pytest.mark.parametrize("schema", BAD_SCHEMAS)
+@pytest.mark.parametrize("key", ["tools", "functions"])
+async def test_a_mixture_refuses_a_tool_with_an_unusable_schema(upstream: FakeUpstream, schema: Any, key: str) -> None:
+    """A 400 with the path, each time; nobody is asked, and nothing is fetched."""
+    good = {"name": "good", "parameters": {"type": "object"}}
+    functions = [good, {"name": "f", "parameters": schema}]
+    tools = functions if key == "functions" else [{"type": "function", "function": each} for each in functions]
+    async with running(two(upstream, "{}")) as gateway:
+        for _ in range(2):
+            reply = await gateway.chat({**ask(), key: tools})
+            path = "functions[1].parameters" if key == "functions" else "tools[1].function.parameters"
+            assert (reply.status, reply.error["param"]) == (400, path)
+            assert "of the tool f" in reply.error["message"]
+        assert (await gateway.chat({**ask(), key: tools[:1]})).status == 200
+    assert all(request.body.get(key) in (None, tools[:1]) for request in upstream.requests)
+
+
+async def test_messages_and_responses_name_the_tool(upstream: FakeUpstream) -> None:
+    """In the shape of their API."""
+    bad = {"$ref": "#/x", "x": 5}
+    bodies = {
+        "/v1/messages": {**ask(), "max_tokens": 9, "tools": [{"name": "f", "input_schema": bad}]},
+        "/v1/responses": {"input": "Why?", "tools": [{"type": "function", "name": "f", "parameters": bad}]},
+    }
+    async with running(two(upstream, "{}")) as gateway:
+        for path, body in bodies.items():
+            reply = await gateway.request("POST", path, json=body)
+            assert reply.status == 400
+            assert "of the tool f" in reply.error["message"]
+    assert upstream.requests == []
+
+
+async def test_a_single_model_takes_tools_in_its_own_way(upstream: FakeUpstream) -> None:
+    """An odd schema is passed on untouched, and the call that answers it as well."""
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"x": 1}'}}
     upstream.default = answer(None, message={"tool_calls": [call]})
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"$ref": "#/x", "x": 5}}}
-    async with running(settings([model(name, upstream) for name in "ab"])) as gateway:
-        reply = await gateway.chat(ask(tools=[tool]))
+    tool = {"type": "function", "function": {"name": "f", "parameters": BAD_SCHEMAS[0]}}
+    async with running(two(upstream, "")) as gateway:
+        upstream.script("a", upstream.default)
+        reply = await gateway.chat(ask(model="a", tools=[tool]))
     assert reply.json["choices"][0]["message"]["tool_calls"][0]["function"]["name"] == "f"
+    assert upstream.requests[0].body["tools"] == [tool]
 
 
 async def test_ordinary_answers_start_no_worker(upstream: FakeUpstream) -> None:

@@ -17,7 +17,7 @@ from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
 from handlers.api.run_report import RunReport
 from handlers.api.shown_work import ShownWork
-from handlers.api.target import Target, find_target, record_target
+from handlers.api.target import Target, check_tools, find_target, record_target
 from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError
@@ -72,6 +72,7 @@ def answering(api: ClientApi) -> Handler:
             target = find_target(parsed.chat, snapshot, context.key, request.headers)
             if is_large:
                 await _prepare_to_encode(parsed.chat, time_slice)
+            await check_tools(target, time_slice)
             capped = target.mixture or snapshot.day_caps.get(target.name)
             budgets = budgets_of(snapshot.settings.server, context.key, capped)
             record_target(record, target, snapshot, is_limited=any(map(is_limit, budgets)))

@@ -12,11 +12,14 @@ from handlers.errors import ApiError
 from handlers.gate.spending import check_quote
 from handlers.request_record import RequestRecord
 from runtime.frozen import frozen
+from runtime.time_slice import TimeSlice
 from synth import cost_estimate
 from synth.contract.contract import Contract, derive_contract
+from synth.contract.tool_schemas import find_tool_problem
 from synth.preflight import RequestProblem, find_mixture_problem, find_model_problem
 from synth.request import UNSTEERED, ChatRequest, Steering
 from synth.steering import NO_CRITIC, UnsteerableError, check_steering_of_model, steer_mixture
+from upstream.openai.conversation import Conversation
 
 
 @frozen
@@ -58,6 +61,21 @@ def find_target(chat: ChatRequest, snapshot: Snapshot, key: ApiKey | None, heade
     if problem is not None:
         raise _unsupported(problem)
     return Target(chat, contract, name, mixture)
+
+
+async def check_tools(target: Target, time_slice: TimeSlice) -> None:
+    """Refuse the tools of a request to a mixture if one has an unusable schema: ApiError (400) with its path.
+
+    A mixture's answers are checked against the schemas, and its members read them in different ways. A single model's
+    upstream takes its own view of an odd schema, so a request to a model is passed on.
+    """
+    if target.mixture is None:
+        return
+    conversation = target.chat.messages
+    is_large = isinstance(conversation, Conversation) and conversation.is_large
+    problem = await find_tool_problem(target.chat.params, time_slice, is_large=is_large)
+    if problem is not None:
+        raise _unsupported(problem)
 
 
 def _check_names(steering: Steering, snapshot: Snapshot, key: ApiKey | None) -> None:

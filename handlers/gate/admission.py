@@ -92,7 +92,7 @@ class Admission:
 
     async def wait_until_empty(self) -> None:
         """Wait until no request holds a place."""
-        await self._slots.emptied()
+        await self._slots.wait_until_empty()
 
 
 ADMISSION = web.AppKey("admission", Admission)

@@ -10,7 +10,7 @@ from runtime.budget import Budget, BudgetExceededError
 from runtime.frozen import frozen
 from runtime.workers import WorkerError, WorkerPool
 from synth.contract.json_schema import MAX_FINDING_CHARS, find_mismatch, parse_json, strip_fence
-from synth.contract.tool_calls import find_bad_call, list_calls, read_tool_choice
+from synth.contract.tool_calls import find_bad_call, list_calls
 from synth.edits import (
     EditForm,
     EditStatus,
@@ -23,6 +23,7 @@ from synth.edits import (
 from synth.edits.application import MAX_STEPS
 from synth.normalize import Completion
 from synth.request import ChatRequest, Message
+from upstream.openai.tools import read_tool_choice
 
 
 class Form(StrEnum):

@@ -10,11 +10,11 @@ from typing import Any
 
 from config.settings import Model
 from synth.contract.contract import Contract, Form
-from synth.contract.tool_calls import list_tools
 from synth.request import ChatRequest, Message
 from upstream.openai.conversation import append_block
 from upstream.openai.in_words import has_media, replace_media
-from upstream.openai.quirks import TOOL_FIELDS, Action, Quirk
+from upstream.openai.quirks import TOOL_FIELDS, Action, Quirk, leave_out
+from upstream.openai.tools import list_tools
 
 _TOOLS_IN_WORDS = """\
 ---
@@ -28,16 +28,16 @@ Adapted = tuple[Sequence[Message], Mapping[str, Any]]
 
 def adapt_for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adapted:
     """Return the messages and params for a member of the panel."""
-    messages, params = request.messages, _without(request.params, TOOL_FIELDS)
+    messages, params = request.messages, leave_out(request.params, TOOL_FIELDS)
     if contract.form is Form.TOOLS:  # advice on which tool to call is in words, whatever form the answer itself has
         words = _TOOLS_IN_WORDS.replace("{tools}", _describe_tools(request.params, contract))
-        return append_block(messages, words), _without(params, {"response_format"})
+        return append_block(messages, words), leave_out(params, {"response_format"})
     return _ask_for_json(messages, params, contract, model)
 
 
 def adapt_for_critic(messages: Sequence[Message], request: ChatRequest, contract: Contract, model: Model) -> Adapted:
     """Return the messages and params for the model that writes the answer."""
-    params = request.params if "tools" in model.capabilities else _without(request.params, TOOL_FIELDS)
+    params = request.params if "tools" in model.capabilities else leave_out(request.params, TOOL_FIELDS)
     return _ask_for_json(describe_media(messages, model), params, contract, model)
 
 
@@ -49,10 +49,6 @@ def describe_media(messages: Sequence[Message], model: Model) -> Sequence[Messag
 def needs_vision(messages: Sequence[Message]) -> bool:
     """Whether a conversation has parts that are to be seen or heard."""
     return has_media(messages)
-
-
-def _without(params: Mapping[str, Any], names: frozenset[str] | set[str]) -> Mapping[str, Any]:
-    return params if names.isdisjoint(params) else {key: each for key, each in params.items() if key not in names}
 
 
 def _ask_for_json(messages: Sequence[Message], params: Mapping[str, Any], contract: Contract, model: Model) -> Adapted:

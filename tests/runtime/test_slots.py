@@ -55,10 +55,10 @@ async def test_a_higher_limit_admits_waiting_tasks() -> None:
 async def test_emptied_returns_when_no_slot_is_taken() -> None:
     """At once if none was taken."""
     slots = Slots(2)
-    await slots.emptied()
+    await slots.wait_until_empty()
     slots.take()
     slots.take()
-    emptied = asyncio.create_task(slots.emptied())
+    emptied = asyncio.create_task(slots.wait_until_empty())
     slots.free()
     await settle()
     assert not emptied.done()

@@ -16,7 +16,6 @@ Block = Mapping[str, Any]
 Part = dict[str, Any]
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,", re.ASCII)
-_PDF = "application/pdf"
 
 
 class ShapeError(ValueError):

@@ -10,12 +10,13 @@ from runtime import json_codec
 from upstream.anthropic.blocks import list_blocks, text_of_blocks
 from upstream.anthropic.conversation import Message, NativeMessage, write_conversation
 from upstream.anthropic.outcomes import finish_reason_from_stop, usage_from_messages
+from upstream.openai.tools import list_tools, read_tool_choice
+from upstream.openai.wire import TOKEN_LIMITS, find_token_limit
 
 DEFAULT_MAX_TOKENS = 8192  # the API requires a limit; config.yaml or the client usually sets one
-_LIMITS = ("max_tokens", "max_completion_tokens")
 _CHAT_ONLY = frozenset(
     {
-        *_LIMITS,
+        *TOKEN_LIMITS,
         "frequency_penalty",
         "function_call",
         "functions",
@@ -42,7 +43,7 @@ _CHAT_ONLY = frozenset(
 _FROM_CLIENT = ("thinking", "service_tier")
 """Fields of a Messages client that Chat Completions has no word for, and that are passed on as they came."""
 
-_TOOL_CHOICES = {"auto": "auto", "required": "any", "none": "none"}
+_TOOL_CHOICES = {"auto": {"type": "auto"}, "required": {"type": "any"}, "none": {"type": "none"}}
 
 
 def write_request(messages: Sequence[Message], fields: Mapping[str, Any], *, counts: bool = False) -> dict[str, Any]:
@@ -51,24 +52,22 @@ def write_request(messages: Sequence[Message], fields: Mapping[str, Any], *, cou
     # of the turn before, whatever its other fields are.
     system, conversation = write_conversation(messages)
     client = _client_body(messages)
-    body = _write_tools(fields, client)
+    tools = _list_functions(fields)
+    body = _write_tools(tools, client)
     if system:
         body["system"] = system
     body["messages"] = conversation
-    body |= _write_tool_choice(fields)
+    body |= _write_tool_choice(fields, tools)
     body |= {name: client[name] for name in _FROM_CLIENT if client.get(name) is not None}
     body |= {name: value for name, value in fields.items() if name not in _CHAT_ONLY}
     if not counts:
-        body["max_tokens"] = _limit(fields)
+        limit = find_token_limit(fields)
+        body["max_tokens"] = limit if limit and limit > 0 else DEFAULT_MAX_TOKENS
     stops = fields.get("stop")
     if stops:
         body["stop_sequences"] = [stops] if isinstance(stops, str) else stops
     body |= _write_output(fields)
     return body
-
-
-def _limit(fields: Mapping[str, Any]) -> int:
-    return min((fields[name] for name in _LIMITS if fields.get(name)), default=DEFAULT_MAX_TOKENS)
 
 
 def _client_body(messages: Sequence[Message]) -> Mapping[str, Any]:
@@ -77,28 +76,47 @@ def _client_body(messages: Sequence[Message]) -> Mapping[str, Any]:
     return first.request if isinstance(first, NativeMessage) and first.request is not None else {}
 
 
-def _write_tools(fields: Mapping[str, Any], client: Mapping[str, Any]) -> dict[str, Any]:
-    tools = fields.get("tools")
-    if not tools:
+def _list_functions(fields: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the offered function tools, the older `functions` as well; of a choice among some, those that it allows.
+
+    Custom tools are left out, since Messages has no tool whose argument is free text.
+    """
+    older = [{"function": function} for function in fields.get("functions") or ()]
+    tools = [tool for tool in (*(fields.get("tools") or ()), *older) if list_tools({"tools": [tool]})]
+    functions = [tool for tool in tools if (tool.get("type") or "function") == "function"]
+    choice = fields.get("tool_choice")
+    if not isinstance(choice, dict) or choice.get("type") != "allowed_tools":
+        return functions
+    allowed, _ = read_tool_choice(fields)
+    return [tool for tool in functions if tool["function"]["name"] in allowed]
+
+
+def _write_tools(functions: Sequence[Mapping[str, Any]], client: Mapping[str, Any]) -> dict[str, Any]:
+    if not functions:
         return {}
     own = client.get("tools") or ()
     originals = {tool.get("name"): tool for tool in own if isinstance(tool, dict) and "input_schema" in tool}
-    return {"tools": [_write_tool(tool, originals) for tool in tools]}
+    return {"tools": [_write_tool(tool, originals) for tool in functions]}
 
 
-def _write_tool_choice(fields: Mapping[str, Any]) -> dict[str, Any]:
-    if not fields.get("tools"):
+def _write_tool_choice(fields: Mapping[str, Any], functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the choice among the tools that are sent; nothing for one that none of them can meet."""
+    if not functions:
         return {}
-    found: dict[str, Any] = {}
-    choice = fields.get("tool_choice")
-    parallel = fields.get("parallel_tool_calls")
-    if isinstance(choice, dict):
-        found["tool_choice"] = {"type": "tool", "name": (choice.get("function") or choice).get("name")}
-    elif choice in _TOOL_CHOICES:
-        found["tool_choice"] = {"type": _TOOL_CHOICES[choice]}
-    if parallel is False:
-        found["tool_choice"] = {**found.get("tool_choice", {"type": "auto"}), "disable_parallel_tool_use": True}
-    return found
+    choice = fields.get("tool_choice") or fields.get("function_call")
+    written: Mapping[str, Any] | None = None
+    if isinstance(choice, str):
+        written = _TOOL_CHOICES.get(choice)
+    elif isinstance(choice, dict):
+        names = {tool["function"]["name"] for tool in functions}
+        chosen, must_call = read_tool_choice(fields)
+        if choice.get("type") == "allowed_tools":
+            written = _TOOL_CHOICES["required" if must_call else "auto"]
+        elif name := next(iter(chosen.keys() & names), None):
+            written = {"type": "tool", "name": name}
+    if fields.get("parallel_tool_calls") is False:
+        written = {**(written or _TOOL_CHOICES["auto"]), "disable_parallel_tool_use": True}
+    return {} if written is None else {"tool_choice": dict(written)}
 
 
 def _write_tool(tool: Mapping[str, Any], originals: Mapping[Any, Mapping[str, Any]]) -> Mapping[str, Any]:

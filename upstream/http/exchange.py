@@ -70,11 +70,6 @@ class Reply(ABC):
         self.headers = headers
         self.content = content
 
-    @property
-    def content_type(self) -> str:
-        """The media type of the body in lower case, without parameters; "" if the upstream states none."""
-        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
     def __enter__(self) -> Self:
         return self
 

@@ -94,27 +94,28 @@ class Quirk:
 _OPEN_THOUGHT = Quirk(Action.OPEN_THOUGHT, cause="a reply closed its reasoning and had not opened it")
 
 
-def _without(fields: Fields, names: Iterable[str]) -> Fields:
+def leave_out(fields: Fields, names: Iterable[str]) -> Fields:
+    """Return the fields without those of these names."""
     dropped = frozenset(names)
     return fields if dropped.isdisjoint(fields) else {key: each for key, each in fields.items() if key not in dropped}
 
 
 def _drop(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
-    return messages, _without(fields, _GOES_WITH.get(quirk.name, (quirk.name,)))
+    return messages, leave_out(fields, _GOES_WITH.get(quirk.name, (quirk.name,)))
 
 
 def _drop_value(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     refused = quirk.name in fields and to_json(fields[quirk.name]) == quirk.value
-    return (messages, _without(fields, (quirk.name,))) if refused else (messages, fields)
+    return (messages, leave_out(fields, (quirk.name,))) if refused else (messages, fields)
 
 
 def _keep_value(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     kept = quirk.name not in fields or fields[quirk.name] == json.loads(quirk.value)
-    return (messages, fields) if kept else (messages, _without(fields, (quirk.name,)))
+    return (messages, fields) if kept else (messages, leave_out(fields, (quirk.name,)))
 
 
 def _drop_beside(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
-    return (messages, _without(fields, (quirk.name,))) if quirk.value in fields else (messages, fields)
+    return (messages, leave_out(fields, (quirk.name,))) if quirk.value in fields else (messages, fields)
 
 
 def _rename(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
@@ -133,7 +134,7 @@ def _cap(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
 def _tool_choice(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     if kind_of_tool_choice(fields) != quirk.name:
         return messages, fields
-    return messages, {**fields, "tool_choice": quirk.value} if quirk.value else _without(fields, ("tool_choice",))
+    return messages, {**fields, "tool_choice": quirk.value} if quirk.value else leave_out(fields, ("tool_choice",))
 
 
 def kind_of_tool_choice(fields: Fields) -> str:
@@ -182,7 +183,7 @@ def _role(quirk: Quirk, message: Message) -> Message:
 
 
 def _drop_in_message(quirk: Quirk, message: Message) -> Message:
-    slim = _without(message, (quirk.name,))
+    slim = leave_out(message, (quirk.name,))
     for holder in ("content", "tool_calls"):
         parts = slim.get(holder)
         if isinstance(parts, list):
@@ -195,10 +196,10 @@ def _drop_in_message(quirk: Quirk, message: Message) -> Message:
 def _drop_in_part(name: str, part: Any) -> Any:
     if not isinstance(part, dict):
         return part
-    slim = _without(part, (name,))
+    slim = leave_out(part, (name,))
     function = slim.get("function")
     return (
-        {**slim, "function": _without(function, (name,))} if isinstance(function, dict) and name in function else slim
+        {**slim, "function": leave_out(function, (name,))} if isinstance(function, dict) and name in function else slim
     )
 
 

@@ -1,11 +1,11 @@
-"""The tools that a request offers, and calls that are checked against them."""
+"""Calls of an answer, checked against the tools that its request offers."""
 
 from typing import Any
 
 import pytest
 
 from runtime.budget import Budget
-from synth.contract.tool_calls import find_bad_call, list_calls, list_tools, read_tool_choice
+from synth.contract.tool_calls import find_bad_call, list_calls
 from synth.normalize import Completion
 
 SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
@@ -16,32 +16,6 @@ FREE = {"type": "custom", "custom": {"name": "free", "format": {"type": "text"}}
 
 def call(name: str, arguments: Any) -> dict[str, Any]:
     return {"id": "1", "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def test_tools_of_every_kind_are_listed() -> None:
-    """Functions, custom tools, and the older `functions`; what has no name is no tool."""
-    params = {"tools": [F, FREE, {"type": "web_search"}, {"type": "function"}], "functions": [{"name": "old"}]}
-    assert [tool["name"] for tool in list_tools(params)] == ["f", "free", "old"]
-
-
-@pytest.mark.parametrize(
-    ("choice", "names", "must_call"),
-    [
-        (None, ["f", "g"], False),
-        ("auto", ["f", "g"], False),
-        ("none", [], False),
-        ("required", ["f", "g"], True),
-        ({"type": "function", "function": {"name": "g"}}, ["g"], True),
-        ({"type": "function", "function": {"name": "h"}}, [], False),
-        ({"name": "f"}, ["f"], True),
-        ({"type": "allowed_tools", "allowed_tools": {"mode": "required", "tools": [F]}}, ["f"], True),
-        ({"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [G]}}, ["g"], False),
-    ],
-)
-def test_a_choice_leaves_tools_and_may_demand_one(choice: Any, names: list[str], must_call: bool) -> None:
-    """A choice of a tool that is not offered demands nothing."""
-    tools, demanded = read_tool_choice({"tools": [F, G], "tool_choice": choice})
-    assert (list(tools), demanded) == (names, must_call)
 
 
 @pytest.mark.parametrize(

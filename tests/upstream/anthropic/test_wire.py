@@ -18,6 +18,14 @@ SCHEMA = {"type": "object", "properties": {"x": {"type": "integer"}}}
 TOOL = {"type": "function", "function": {"name": "f", "description": "d", "parameters": SCHEMA}}
 
 
+OTHER = {"type": "function", "function": {"name": "g"}}
+FREE = {"type": "custom", "custom": {"name": "free"}}
+
+
+def _allow(mode: str, *tools: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": list(tools)}}
+
+
 def _request(messages: Sequence[Mapping[str, Any]] = HI, **fields: Any) -> dict[str, Any]:
     return dict(write_request(messages, fields))
 
@@ -38,6 +46,18 @@ def _request(messages: Sequence[Mapping[str, Any]] = HI, **fields: Any) -> dict[
             {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": "f"}}},
             {"tool_choice": {"type": "tool", "name": "f"}},
         ),
+        ({"functions": [TOOL["function"]]}, {"tools": [{"name": "f", "description": "d", "input_schema": SCHEMA}]}),
+        (
+            {"functions": [TOOL["function"]], "function_call": {"name": "f"}},
+            {"tool_choice": {"type": "tool", "name": "f"}},
+        ),
+        (
+            {"tools": [OTHER, TOOL], "tool_choice": _allow("auto", TOOL)},
+            {"tools": [{"name": "f", "description": "d", "input_schema": SCHEMA}], "tool_choice": {"type": "auto"}},
+        ),
+        ({"tools": [OTHER, TOOL], "tool_choice": _allow("required", TOOL, FREE)}, {"tool_choice": {"type": "any"}}),
+        ({"tools": [FREE, OTHER]}, {"tools": [{"name": "g", "input_schema": {"type": "object", "properties": {}}}]}),
+        ({"max_tokens": -1}, {"max_tokens": DEFAULT_MAX_TOKENS}),
         (
             {"tools": [TOOL], "parallel_tool_calls": False},
             {"tool_choice": {"type": "auto", "disable_parallel_tool_use": True}},
@@ -52,6 +72,36 @@ def test_parameters_get_the_names_of_messages(fields: dict[str, Any], written: d
     """Limits, sampling, stops, tools and their choice, the output's schema, the effort."""
     body = _request(**fields)
     assert body == body | written
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [FREE]},
+        {"tools": [FREE], "tool_choice": "required"},
+        {"tools": [FREE], "parallel_tool_calls": False},
+        {"tools": [OTHER], "tool_choice": _allow("required", TOOL)},
+        {"tool_choice": "required", "parallel_tool_calls": False},
+    ],
+)
+def test_what_leaves_no_tool_is_no_choice_either(fields: dict[str, Any]) -> None:
+    """Messages refuses a choice without tools. A custom tool, whose argument is free text, has no counterpart there."""
+    assert _request(**fields) == _request()
+
+
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "custom", "custom": {"name": "free"}},
+        {"type": "function", "function": {"name": "absent"}},
+        {"type": "function"},
+    ],
+)
+def test_a_choice_of_a_tool_that_is_not_sent_is_left_out(choice: dict[str, Any]) -> None:
+    """A choice without a name, or of a name that is not there, would be refused."""
+    body = _request(tools=[TOOL, FREE], tool_choice=choice)
+    assert [tool["name"] for tool in body["tools"]] == ["f"]
+    assert "tool_choice" not in body
 
 
 @pytest.mark.parametrize(

@@ -111,18 +111,6 @@ async def test_a_reply_that_was_not_read_closes_its_connection(exchange: Exchang
         assert fake.connections == 2
 
 
-@pytest.mark.parametrize(
-    ("stated", "content_type"),
-    [("application/json; charset=utf-8", "application/json"), ("Text/Event-Stream", "text/event-stream"), ("", "")],
-)
-async def test_the_content_type_has_no_parameters(exchange: Exchange, stated: str, content_type: str) -> None:
-    """It is in lower case."""
-    async with FakeUpstream() as fake:
-        fake.default = reply(b"{}", content_type=stated)
-        with await send(exchange, fake) as got:
-            assert (got.status, got.content_type) == (200, content_type)
-
-
 async def test_informational_replies_are_skipped(exchange: Exchange) -> None:
     """RFC 9110, section 15.2: any number of them may come first."""
     early = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
