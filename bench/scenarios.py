@@ -12,6 +12,8 @@ from bench.stand import (
     FLOOR,
     GATEWAY,
     MESSAGES,
+    ON_REDIS,
+    ON_SQLITE,
     ON_UVLOOP,
     PUBLIC_API,
     RESPONSES,
@@ -167,6 +169,32 @@ SCENARIOS = (
             targets={"first content p50, ms": Target(over=1.0)},
         )
         for name, subject in (("messages", MESSAGES), ("responses", RESPONSES))
+    ),
+    *(
+        scenario
+        for name, subject in (("sqlite", ON_SQLITE), ("redis", ON_REDIS))
+        for scenario in (
+            Scenario(
+                f"{name}-2k",
+                f"cpu-2k with a budget of the day in {name}, against the gateway without",
+                throughput("instant", 2 * KB, 32, 400),
+                subject=subject,
+                baseline=GATEWAY,
+                short=False,
+                on_request=name == "redis",  # needs a server
+                targets={_CPU: Target(ratio=1.5)},
+            ),
+            Scenario(
+                f"{name}-latency",
+                f"{_ALONE}: the same two, models that take 50 ms",
+                added_latency("wait50", 2 * KB, 40),
+                subject=subject,
+                baseline=GATEWAY,
+                short=False,
+                on_request=name == "redis",
+                targets={_P50: Target(over=2.0)},
+            ),
+        )
     ),
     Scenario("start", "from the start of the process to its first answer", start_up("instant")),
     Scenario(

@@ -10,12 +10,14 @@ from pathlib import Path
 
 from bench import processes
 from bench.processes import Server, running
+from bench.stores import add_budget, running_redis
 
 FLOOR, DIRECT, GATEWAY = "floor", "1:1 floor", "gateway"
 ALONE, TRACING, ON_UVLOOP = "gateway, alone", "gateway, traced", "gateway on uvloop"
 MESSAGES, RESPONSES = "gateway by Messages", "gateway by Responses"
 PUBLIC_API = "gateway on aiohttp's public API"
 WITHOUT_EVIDENCE = "gateway without evidence"
+ON_SQLITE, ON_REDIS = "gateway, budget in SQLite", "gateway, budget in Redis"
 
 _PATHS = {DIRECT: "/direct", MESSAGES: "/v1/messages", RESPONSES: "/v1/responses"}
 _QUIET_S = 0.05
@@ -53,6 +55,7 @@ class Stand:
         self._numbers = count(1)
         self._kept: dict[str, Subject] = {}
         self._stack = AsyncExitStack()
+        self._redis: str | None = None
 
     async def subject(self, name: str) -> Subject:
         """Return a subject that is kept for the whole run."""
@@ -66,7 +69,8 @@ class Stand:
         number = next(self._numbers)
         log = self._folder / f"{number}.log"
         upstream = f"{self._upstream.url}/v1"
-        arguments = self._arguments(name, upstream, self._folder / f"traces-{number}")
+        config = await self._find_config(name)
+        arguments = self._arguments(name, upstream, config, self._folder / f"traces-{number}")
         env = {
             "BENCH_UPSTREAM": upstream,
             "BENCH_EVIDENCE": "off" if name == WITHOUT_EVIDENCE else "auto",
@@ -76,13 +80,23 @@ class Stand:
         async with running(arguments, log, core=self._core, env=env, counted=counted) as server:
             yield Subject(server, server.url + _PATHS.get(name, "/v1"))
 
-    def _arguments(self, name: str, upstream: str, traces: Path) -> list[str]:
+    async def _find_config(self, name: str) -> Path:
+        """Return bench/config.yaml, or a copy with a budget; it names a Redis server that runs until the end."""
+        config = processes.ROOT / "bench/config.yaml"
+        if name not in (ON_SQLITE, ON_REDIS):
+            return config
+        if name == ON_REDIS and self._redis is None:
+            self._redis = await self._stack.enter_async_context(running_redis(self._folder))
+        path = self._folder / f"{'redis' if name == ON_REDIS else 'sqlite'}.yaml"
+        path.write_text(add_budget(config.read_text(), self._redis if name == ON_REDIS else None))
+        return path
+
+    def _arguments(self, name: str, upstream: str, config: Path, traces: Path) -> list[str]:
         launcher = ["-m", "bench.under_uvloop"] if self._loop == "uvloop" or name == ON_UVLOOP else []
         if name in (FLOOR, DIRECT):
             return [*launcher, str(processes.ROOT / "bench/floor.py"), upstream]
         tracing = ["--debug-requests", str(traces)] if name == TRACING else []
-        config = str(processes.ROOT / "bench/config.yaml")
-        return [*launcher, str(self._tree / "gateway.py"), "--config", config, *tracing]
+        return [*launcher, str(self._tree / "gateway.py"), "--config", str(config), *tracing]
 
     def read_last_lines(self) -> str:
         """Return the last two log lines of each process."""

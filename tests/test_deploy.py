@@ -3,6 +3,7 @@
 import ast
 import configparser
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -24,7 +25,7 @@ def _canonical(name: str) -> str:
 ROOT = Path(__file__).parent.parent
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-NGINX = (DEPLOY / "nginx.conf").read_text(encoding="utf-8")
+COMPOSE = DEPLOY / "compose"
 PROVIDED = packages_distributions()
 INSTALLED = {_canonical(name) for names in PROVIDED.values() for name in names}
 COPIED = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
@@ -137,15 +138,56 @@ def test_the_unit_allows_for_a_graceful_shutdown() -> None:
     assert (PurePath(script).name, option, PurePath(path).name) == ("gateway.py", "--config", "config.yaml")
 
 
-def test_the_proxy_waits_as_long_as_the_gateway() -> None:
+@pytest.mark.parametrize("path", ["nginx.conf", "compose/nginx.conf"])
+def test_the_proxy_waits_as_long_as_the_gateway(path: str) -> None:
     """Longer than any silence; it accepts as large a body, and does not repeat requests."""
-    directives = dict(re.findall(r"^\s*(\w+) ([^;#\n]+);", NGINX, re.MULTILINE))
+    text = (DEPLOY / path).read_text(encoding="utf-8")
+    directives = dict(re.findall(r"^\s*(\w+) ([^;#\n]+);", text, re.MULTILINE))
     server = Server()
     assert float(directives["proxy_read_timeout"].rstrip("s")) > max(server.json_heartbeat_s, server.stream_heartbeat_s)
     assert float(directives["client_max_body_size"].rstrip("m")) == server.max_body_mb
     assert directives["proxy_buffering"] == "off"
     assert directives["proxy_set_header"] == "Host $host"
     assert "non_idempotent" not in directives["proxy_next_upstream"]
+
+
+def test_the_compose_file_fits_the_gateway() -> None:
+    """Each file that it mounts exists; every gateway is behind the proxy and scraped, and has time to end."""
+    services = yaml.safe_load((COMPOSE / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    mounts = [volume for service in services.values() for volume in service.get("volumes", ())]
+    mounted = [COMPOSE / mount.split(":")[0] for mount in mounts if mount.startswith(".")]
+    assert mounted
+    assert all(path.exists() for path in mounted)
+    gateways = {name: service for name, service in services.items() if service.get("image") == "mom-gateway"}
+    assert len(gateways) == 3
+    targets = [f"{name}:8000" for name in gateways]
+    upstreams = (COMPOSE / "upstreams" / "gateways.conf").read_text(encoding="utf-8")
+    assert re.findall(r"^server (\S+)", upstreams, re.MULTILINE) == targets
+    (job,) = yaml.safe_load((COMPOSE / "prometheus.yml").read_text(encoding="utf-8"))["scrape_configs"]
+    assert (job["job_name"], job["static_configs"]) == ("mom-gateway", [{"targets": targets}])
+    settings = load(COMPOSE / "gateway.yaml", dict.fromkeys(gateways["gateway-1"]["environment"], "a-secret"))
+    assert settings.has_daily_limits
+    for gateway in gateways.values():
+        assert float(gateway["stop_grace_period"].rstrip("s")) > settings.server.shutdown_timeout_s + 5
+    assert settings.store.url is not None
+    assert settings.store.url.value == "redis://default:a-secret@valkey:6379/0"
+    assert "noeviction" in services["valkey"]["command"], "budgets are not a cache"
+
+
+@pytest.mark.parametrize("path", ["nginx.conf", "compose/nginx.conf"])
+def test_nginx_accepts_the_proxy_s_configuration(path: str, tmp_path: Path) -> None:
+    """As a part of its own main configuration; the gateways' names are those of this machine here."""
+    program = shutil.which("nginx")
+    if program is None:
+        pytest.skip("needs nginx")
+    upstreams = (COMPOSE / "upstreams" / "gateways.conf").read_text(encoding="utf-8")
+    (tmp_path / "gateways.conf").write_text(re.sub(r"gateway-\d", "127.0.0.1", upstreams))
+    text = (DEPLOY / path).read_text(encoding="utf-8").replace("/etc/nginx/upstreams", str(tmp_path))
+    main = f"pid {tmp_path}/pid; error_log stderr; events {{}}\nhttp {{ access_log off; {text} }}"
+    (tmp_path / "main.conf").write_text(main.replace("listen 80;", "listen 127.0.0.1:8000;"))
+    command = [program, "-t", "-p", str(tmp_path), "-c", str(tmp_path / "main.conf")]
+    checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert checked.returncode == 0, checked.stderr
 
 
 def test_every_layer_is_a_source() -> None:
