@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.terminal.plain_text import strip_controls
-from handlers.terminal.transcript import describe_decision, describe_usage
+from handlers.terminal.transcript import count_answers, describe_decision, describe_usage
 from synth.prompts.candidates import letter
 
 _MAX_MEMBER_CHARS = 4_000  # of each member's answer: an agent's context is dear
@@ -52,7 +52,7 @@ class Findings:
                 self.evidence = findings
                 return "the code in the answers was run"
             case {"type": "author", "model": model, "reads": reads}:
-                return f"{model} reads {reads} answers" if reads else f"{model} writes the answer"
+                return f"{model} reads {count_answers(reads)}" if reads else f"{model} writes the answer"
             case {"type": "answer", "text": text, "decided_by": decided_by, "author": author}:
                 self.text, self.decided_by = text, decided_by
                 self.decision = describe_decision(decided_by, author)
@@ -61,7 +61,7 @@ class Findings:
         return ""
 
     def _progress(self) -> str:
-        n_done = len(self.answers) + len(self.failures)
+        n_done = len({answer.member for answer in self.answers} | self.failures.keys())
         return f" ({n_done} of {self.n_members})" if self.n_members else ""
 
     def write(self, order: Sequence[int], disagreements: str) -> str:

@@ -24,7 +24,7 @@ _DECISIONS = {
     "only_candidate": "the only answer: that of {author}",
     "equal_candidates": "all answers have the same effect; shown is that of {author}",
     "best_candidate": "every critic failed, so the best-ranked answer counts: that of {author}",
-    "critic_alone": "no member of the panel answered; written by {author}",
+    "critic_alone": "written by {author} without answers of a panel",
     "evidence": "running the code decided for the answer of {author}",
     "bypass": "a request of this kind needs no panel; written by {author}",
     "model": "written by {author}",
@@ -149,7 +149,7 @@ class Transcript:
 
     def _read_author(self, event: Event) -> None:
         self._begin_answer()
-        reads = f", reads {event['reads']} answers" if event["reads"] else ""
+        reads = f", reads {count_answers(event['reads'])}" if event["reads"] else ""
         self._note(f"{event['model']}, {event['role']}{reads}")
 
     def _read_author_failure(self, event: Event) -> None:
@@ -221,6 +221,11 @@ class Transcript:
 def describe_decision(decided_by: str, author: str) -> str:
     """Return in words how an answer came about; `decided_by` is a value of `synth.events.DecidedBy`."""
     return _DECISIONS.get(decided_by, f"{decided_by.replace('_', ' ')}: {{author}}").format(author=author)
+
+
+def count_answers(number: int) -> str:
+    """Return a number of answers in words."""
+    return "1 answer" if number == 1 else f"{number} answers"
 
 
 def describe_usage(usage: Mapping[str, Any]) -> str:

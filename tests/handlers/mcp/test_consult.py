@@ -122,7 +122,7 @@ async def test_a_failed_comparison_costs_nothing_but_itself(upstream: FakeUpstre
     [
         ({}, ("Same.", "Same."), "Where they disagree:\n\nThey agree."),
         ({"mode": "first", "panel": ("a", "b")}, ("One.", "Two."), "the first valid answer"),
-        ({"mode": "direct"}, ("One.", "Two."), "written by c"),
+        ({"mode": "direct"}, ("One.", "Two."), "written by c without answers of a panel"),
     ],
 )
 async def test_nothing_is_compared_without_need(

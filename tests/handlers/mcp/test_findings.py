@@ -39,7 +39,7 @@ def test_steps_are_reported_in_words() -> None:
         "not settled yet: stage 2 asks b",
         "b failed: rate limited: later (2 of 2)",
         "the code in the answers was run",
-        "c reads 1 answers",
+        "c reads 1 answer",
         "c writes the answer",
     ]
 

@@ -71,7 +71,7 @@ def test_a_whole_run() -> None:
     ]
     assert shown(*run) == (
         " a \nOne.\n[1.2 s; no JSON]\n b \n[rate limited: slow network]\n"
-        " answer \n[c, critic, reads 1 answers]\nBoth.\n[written by the critic c]\n"
+        " answer \n[c, critic, reads 1 answer]\nBoth.\n[written by the critic c]\n"
         "[3 calls, 20 + 10 tokens, 0.001200 EUR]\n"
     )
 
