@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
+from config.settings import Server
 from handlers.feedback_loop import FeedbackLoop
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from synth.feedback.answer_record import identify_member
 from synth.feedback.trust import name_scope
-from tests.fakes import FakeUpstream, answer, tool_call
+from tests.fakes import FakeUpstream, answer, status, tool_call
 from tests.running import Gateway, model, running, settings
 
 ONE = "The answer is the number forty-two."
@@ -107,6 +108,34 @@ async def test_what_was_learnt_changes_the_answer(upstream: FakeUpstream, learn:
         texts = [(await gateway.chat()).text for _ in range(20)]
     n_of_b = sum(OTHER in text for text in texts)
     assert n_of_b >= 15 if learn == "on" else n_of_b == 0
+
+
+async def test_a_failed_request_brings_news(upstream: FakeUpstream) -> None:
+    """The complaint counts, although every model fails to answer it."""
+    async with running(configured(upstream)) as gateway:
+        first = await gateway.chat()
+        for name in "ab":
+            upstream.script(name, status(500))
+        said = {"role": "assistant", "content": first.text}
+        assert (await gateway.chat({"messages": [ASKED, said, COMPLAINT]})).status == 502
+        await feedback_of(gateway).write()
+        assert count(feedback_of(gateway), "a", "chat") == (0, 1)
+
+
+async def test_what_feedback_says_is_on_the_page_of_models(upstream: FakeUpstream) -> None:
+    """In plain words, for each mixture of which an answer was judged."""
+    async with running(configured(upstream, server=Server(port=0, ui=True))) as gateway:
+        first = await gateway.chat()
+        headers = {"Accept": "text/html"}
+        assert b"What feedback says of" not in (await gateway.request("GET", "/ui/models", headers=headers)).raw
+        said = {"role": "assistant", "content": first.text}
+        await gateway.chat({"messages": [ASKED, said, COMPLAINT]})
+        await feedback_of(gateway).write()
+        page = (await gateway.request("GET", "/ui/models", headers=headers)).raw.decode()
+    assert "What feedback says of mom" in page
+    assert "Too few answers were judged to tell: 1 of at least 20." in page
+    assert "a was right in 0% (" in page
+    assert "plain - chat" in page
 
 
 async def test_a_mixture_that_does_not_learn(upstream: FakeUpstream) -> None:

@@ -292,10 +292,11 @@ class _Exchange:
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
             arrange=None if learner is None else learner.arrange,
         )
-        finished = await mixtures.answer(run, target.mixture or target.name)
-        if learner is not None and snapshot.feedback is not None:
-            snapshot.feedback.finish(learner, self.record.reply_id)
-        return finished
+        try:
+            return await mixtures.answer(run, target.mixture or target.name)
+        finally:  # a request that fails still brings news of earlier answers
+            if learner is not None and snapshot.feedback is not None:
+                snapshot.feedback.finish(learner, self.record.reply_id)
 
     @property
     def deadline_s(self) -> float:

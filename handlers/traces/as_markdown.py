@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from handlers.traces.schema import Asked, Attempt, Author, Call, Failure, Layer, Trace, Verification
+from handlers.traces.schema import Arrangement, Asked, Attempt, Author, Call, Failure, Layer, Trace, Verification
 
 
 def to_markdown(trace: Trace) -> str:
@@ -50,6 +50,7 @@ def _facts(trace: Trace) -> str:
         "outcome": f"{trace.outcome} (HTTP {trace.status})" if trace.status else trace.outcome,
         "mixture, mode": f"{trace.mixture or '-'}, {trace.mode or '-'}",
         **({"panel": trace.panel_reason} if trace.panel_reason else {}),
+        **({"order by feedback": _describe_order(trace.arrangement)} if trace.arrangement else {}),
         "seconds": ", ".join(f"{name} {value}" for name, value in durations.items() if value is not None),
         "tokens": f"{ledger.prompt_tokens} in, {ledger.completion_tokens} out"
         + (" (partly estimated)" if ledger.estimated else "")
@@ -58,6 +59,10 @@ def _facts(trace: Trace) -> str:
     if ledger.cost is not None:
         facts["cost"] = f"{_money(ledger.cost)} {ledger.currency}"
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())
+
+
+def _describe_order(arrangement: Arrangement) -> str:
+    return ", ".join(arrangement.order) + ("" if arrangement.decides else " (not used: learn: shadow)")
 
 
 def _money(cost: float | None) -> str:

@@ -19,6 +19,8 @@ MIN_JUDGED = 20.0
 NOTICEABLE = 0.03
 """A part of the answers that is not worth the price of a panel or of a member: three of a hundred."""
 
+_ONE = 0.5  # of an observation: a single one is still reported until half of it has faded
+
 Advice = Literal["keep", "collapse", "drop", "open", "too few"]
 _Sums = Mapping[tuple[str, str], float]  # by member and name
 
@@ -154,7 +156,7 @@ def _report_member(member: str, sums: _Sums, n_judged: float) -> MemberReport:
     low = _low(get("saved"), n_judged) - _high(get("lost") + get("open_wrong"), n_judged)
     high = _high(get("saved") + get("open_right"), n_judged) - _low(get("lost"), n_judged)
     n_picked = sums.get((PANEL, "picked"), 0.0)
-    only = _posterior(get("only_right"), n_picked - get("only_right")) if n_picked >= 1 else None
+    only = _posterior(get("only_right"), n_picked - get("only_right")) if n_picked >= _ONE else None
     n_open = get("open_right") + get("open_wrong")
     return MemberReport(name, upstream_id, _rate(sums, member, "right", "wrong"), n_open, (low, high), only)
 
@@ -198,7 +200,7 @@ def _recommend(members: Sequence[MemberReport], right: Rate, n_picked: float) ->
 
 
 def _describe_member(member: MemberReport) -> str:
-    unknown = f"; in {member.n_open:.0f} more it gave another answer, and nobody knows" if member.n_open >= 1 else ""
+    unknown = f"; in {member.n_open:.0f} more it gave another answer, and nobody knows" if member.n_open >= _ONE else ""
     if member.right is None:
         return f"{member.name}: nothing is known of its answers{unknown.replace(' more', '')}."
     return f"{member.name} was right in {_percent(member.right)} where that is known{unknown}."
@@ -213,7 +215,7 @@ def _sum(counts: Iterable[Count]) -> _Sums:
 
 def _rate(sums: _Sums, member: str, good: str, bad: str) -> Rate | None:
     right, wrong = (max(0.0, sums.get((member, name), 0.0)) for name in (good, bad))
-    return _posterior(right, wrong) if right + wrong >= 1 else None
+    return _posterior(right, wrong) if right + wrong >= _ONE else None
 
 
 def _posterior(right: float, wrong: float) -> Rate:

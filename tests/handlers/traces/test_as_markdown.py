@@ -78,3 +78,10 @@ def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> No
     page = to_markdown(asked)
     assert "- panel: stuck: 3 failures in a row\n" in page
     assert "- tokens: 1000 in, 0 out, 800 from caches" in page
+
+
+def test_an_order_by_trust_is_told() -> None:
+    """With whether it was used."""
+    trace = sample("chatcmpl-1", "Why?")
+    trace.arrangement = schema.Arrangement(["b", "a"], decides=False)
+    assert "b, a (not used: learn: shadow)" in to_markdown(trace)

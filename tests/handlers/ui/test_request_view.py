@@ -155,3 +155,12 @@ def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> No
     assert "8 cached" in page
     asked = json.dumps({"id": "chatcmpl-1", **said, "candidates": [candidate("a", "Yes.")]})
     assert "<dt>Panel asked</dt>" in build_page(asked, "http://h", is_file=False).decode()
+
+
+def test_the_page_says_which_order_feedback_suggests() -> None:
+    """And whether it was used."""
+    for decides, words in ((True, "b, a</dd>"), (False, "b, a (not used: learn: shadow)")):
+        said = {"id": "chatcmpl-1", "arrangement": {"order": ["b", "a"], "decides": decides}}
+        assert (
+            f"<dt>Order by feedback</dt><dd>{words}" in build_page(json.dumps(said), "http://h", is_file=False).decode()
+        )
