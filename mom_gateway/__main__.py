@@ -4,7 +4,7 @@ In a checkout the gateway's packages (`config`, `runtime`, …) are top-level, b
 `python gateway.py` should work. In site-packages such names would collide with those of others. So the wheel puts all
 of them into this package's folder, and this module puts the folder first on `sys.path`: `import config` finds ours,
 whatever else is installed, and nobody else's `import config` finds ours, because only this process has the folder.
-An editable installation has them one folder up.
+In a checkout, `python -m mom_gateway` finds them one folder up.
 """
 
 import sys
