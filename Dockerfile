@@ -11,7 +11,7 @@ FROM python:3.11-slim-bookworm AS build
 WORKDIR /app
 COPY requirements.txt requirements-otel.txt requirements-redis.txt ./
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check \
+    && /venv/bin/pip install --no-cache-dir --disable-pip-version-check --only-binary :all: \
         -r requirements.txt -r requirements-otel.txt -r requirements-redis.txt \
     && /venv/bin/pip uninstall --yes --quiet setuptools pip
 COPY gateway.py ./

@@ -88,8 +88,8 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: requirements.txt | $(VENV)/bin/python
-	@echo "Installing the packages of requirements.txt into $(VENV) (about 300 MB there; half a minute or more) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@echo "Installing the packages of requirements.txt into $(VENV) (about 220 MB there; half a minute or more) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements.txt
 	@touch $@
 
 $(VENV)/.dev: requirements.txt requirements-dev.txt requirements-otel.txt requirements-redis.txt requirements-mcp.txt | $(VENV)/bin/python
@@ -97,6 +97,6 @@ $(VENV)/.dev: requirements.txt requirements-dev.txt requirements-otel.txt requir
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.eval: eval/requirements-eval.txt requirements.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r eval/requirements-eval.txt
 	@touch $@ $(VENV)/.run

@@ -100,6 +100,8 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
         return command.load().run(invocation) if command is not commands.SERVE else _run_serve(invocation)
     except ConfigError as error:
         print(error, file=sys.stderr)
+        if is_installed and options.config is None:  # perhaps another program's config.yaml in the current folder
+            print(f"{config} was found by its place; name another with --config FILE", file=sys.stderr)
         return commands.EXIT_BAD_CONFIG
     except StartError as error:
         print(error, file=sys.stderr)

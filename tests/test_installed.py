@@ -76,6 +76,11 @@ async def test_the_installed_gateway_works(upstream: FakeUpstream, tmp_path: Pat
     async with process("doctor", "--offline", program=[command], cwd=empty, env=home) as child:
         out, _ = await child.communicate()
     assert re.match(rf"{tmp_path}/environment/lib/.+/site-packages/mom_gateway/config.yaml is valid", out.decode())
+    (empty / "config.yaml").write_text("model_list: []")
+    async with process("doctor", "--offline", program=[command], cwd=empty, env=home) as child:
+        _, err = await child.communicate()
+    assert child.returncode == 2
+    assert err.decode().endswith("config.yaml was found by its place; name another with --config FILE\n")
     async with process("--version", program=[command], cwd=empty, env=home) as child:
         assert await child.communicate() == (f"mom-gateway {VERSION}\n".encode(), b"")
 
