@@ -428,12 +428,15 @@ def _find_id(statement: _Statement, _asked: _Asked) -> list[Quirk]:
     return [Quirk(Action.SHORT_IDS)] if is_at_id or _says(statement, pattern) else []
 
 
-def _find_breakpoint(statement: _Statement, _asked: _Asked) -> list[Quirk]:
-    """Leave out the breakpoints of prompt caching, wherever they are: the gateway sets them itself."""
-    is_named = "cache_control" in statement.path or _says(statement, r"\bcache_control\b")
+def _find_caching(statement: _Statement, _asked: _Asked) -> list[Quirk]:
+    """Leave out what prompt caching needs, wherever it is: the gateway adds it itself."""
+    is_general = _says(statement, r"\bprompt[- ]cach(?:e|ing)\b")
+    is_named = is_general or "cache_control" in statement.path or _says(statement, r"\bcache_control\b")
     if not is_named or not statement.refuses:
         return []
-    return [Quirk(action, "cache_control") for action in (Action.DROP_IN_MESSAGES, Action.DROP_IN_TOOLS, Action.DROP)]
+    places = (Action.DROP_IN_MESSAGES, Action.DROP_IN_TOOLS, Action.DROP)
+    key = [Quirk(Action.DROP, "prompt_cache_key")] if is_general else []
+    return [*(Quirk(action, "cache_control") for action in places), *key]
 
 
 def _find_exclusive(statement: _Statement, asked: _Asked) -> list[Quirk]:
@@ -612,7 +615,7 @@ def _says(statement: _Statement, pattern: str) -> bool:
 _RULES: tuple[Rule, ...] = (
     _find_tool_history,
     _when(r"must contain the word ['\"`\\]*json", Quirk(Action.SAY_JSON)),  # OpenAI and DeepSeek
-    _find_breakpoint,
+    _find_caching,
     _find_exclusive,
     _find_limit,
     _when(  # chat templates of Mistral, Gemma, Llama and Qwen

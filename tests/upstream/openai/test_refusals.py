@@ -61,6 +61,27 @@ def found(body: Any, fields: Any = None, messages: Any = None, **more: Any) -> l
     return [tuple(filter(None, (quirk.action.value, quirk.name, quirk.value))) for quirk in quirks]
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        openai("system.0.cache_control: Extra inputs are not permitted"),
+        openai("tools.0.custom.cache_control: Extra inputs are not permitted"),
+        openai("cache_control is not supported"),
+        openai("This model does not support prompt caching."),
+        openai('json: unknown field "cache_control"'),
+        {"detail": [{"loc": ["body", "messages", 1, "cache_control"], "msg": "Extra inputs are not permitted"}]},
+    ],
+)
+def test_whatever_prompt_caching_needs_is_left_out_as_a_whole(body: Any) -> None:
+    """In messages, in tools, and the key of a conversation, if a refusal means caching altogether."""
+    tools = [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]
+    fields = {"model": "m", "tools": tools, "prompt_cache_key": "k"}
+    _, fitted = fit([Quirk(Action(action), *rest) for action, *rest in found(body, fields)], MESSAGES, fields)
+    assert ("drop_in_messages", "cache_control") in found(body, fields)
+    assert "cache_control" not in fitted["tools"][0]
+    assert ("prompt_cache_key" in fitted) is ("caching" not in str(body))
+
+
 UNSUPPORTED = "Unsupported parameter: '{}' is not supported with this model."
 TEMPERATURE = (
     "Unsupported value: 'temperature' does not support 0 with this model. Only the default (1) value is supported."
