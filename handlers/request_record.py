@@ -193,10 +193,11 @@ def _record_evidence(record: RequestRecord, event: EvidenceFound) -> None:
 
 
 def _format_evidence(event: EvidenceFound) -> str:
-    """Return evidence in one line: `ran=4 passed=1 by=examples`."""
+    """Return evidence in one line: `ran=4 passed=1 by=examples`, or without anything to pass `ran=4 by=agreement`."""
     ranking = event.ranking
+    passed = f" passed={ranking.n_passed}" if ranking.is_tested else ""
     by = f" by={ranking.by}" if ranking.by else ""
-    return f"ran={ranking.n_ran} passed={ranking.n_passed}{by}{'' if event.decides else ' shadow'}"
+    return f"ran={ranking.n_ran}{passed}{by}{'' if event.decides else ' shadow'}"
 
 
 def _record_order(record: RequestRecord, event: PanelArranged) -> None:

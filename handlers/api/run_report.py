@@ -113,7 +113,7 @@ class RunReport:
                 "by": found.ranking.by,
                 "decides": found.decides,
                 "ran": found.ranking.n_ran,
-                "passed": found.ranking.n_passed,
+                "passed": found.ranking.n_passed if found.ranking.is_tested else None,
             },
             "picks": [{"model": each.call.model.name, "text": each.completion.text} for each in self._picks],
             "defects": record.n_defects,

@@ -87,6 +87,8 @@ def _describe_evidence_step(event: StageStarted | EvidenceFound | RepairStarted)
             names = ", ".join(proposers)
             return f"Not settled yet; stage {stage} asks {names}.\n" if stage > 1 else f"Stage 1 asks {names}.\n"
         case EvidenceFound(ranking=ranking):
+            if not ranking.is_tested:
+                return f"Candidates that were run: {ranking.n_ran}.\n"
             return f"{ranking.n_passed} of {ranking.n_ran} candidates pass every example when run.\n"
         case RepairStarted(candidate=candidate, finding=finding):
             return f"{candidate} repairs its code: {finding}.\n"

@@ -212,6 +212,7 @@ class CodeInquiry:
             n_ran=sum(each is not NOTHING for each in behaviours.values()),
             n_unknown=sum(each is not NOTHING and not each.is_known for each in behaviours.values()),
             run_s=self._budget.used_s,
+            is_tested=self.can_rank,
         )
 
     async def aclose(self) -> None:
@@ -231,7 +232,7 @@ class CodeInquiry:
         if not self._task.learns_from_answers:
             return
         texts = [subject.text for subject in self._subjects.values()]
-        if not all("def " in text for text in texts):
+        if len(texts) < 2 or not all("def " in text for text in texts):  # noqa: PLR2004 -- to compare
             return
         task = await compute(self._workers, self._task.with_answers, texts, n_chars=sum(map(len, texts)))
         if task is not None and task != self._task:

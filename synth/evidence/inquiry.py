@@ -47,6 +47,7 @@ class Ranking:
 
     `by` is the signal that separates tiers: `examples`, `alive`, `agreement`, `checker`; "" if there is one tier only.
     `n_ran` candidates were run, `n_unknown` of them without a result; `run_s` is the time that it took in all.
+    `is_tested`: there is something to pass, examples or a checker.
     """
 
     standings: tuple[Standing, ...] = ()
@@ -54,6 +55,7 @@ class Ranking:
     n_ran: int = 0
     n_unknown: int = 0
     run_s: float = 0.0
+    is_tested: bool = True
 
     @property
     def n_passed(self) -> int:

@@ -1,5 +1,7 @@
 """The work behind an answer, shown to a client only as far as the mixture says."""
 
+from dataclasses import replace
+
 import pytest
 
 from config.settings import Critic, Mixture
@@ -41,6 +43,7 @@ STEPS: list[tuple[Event, str]] = [
     (StageStarted(1, ("a", "b")), "Stage 1 asks a, b.\n"),
     (StageStarted(2, ("c",)), "Not settled yet; stage 2 asks c.\n"),
     (EvidenceFound(RANKING, decides=True), "1 of 2 candidates pass every example when run.\n"),
+    (EvidenceFound(replace(RANKING, is_tested=False), decides=True), "Candidates that were run: 2.\n"),
     (RepairStarted(CALL, "b", "f(1) == 2"), "b repairs its code: f(1) == 2.\n"),
     (AuthorStarted(CALL, []), "a writes the answer.\n"),
     (ReviewArrived(CALL, ()), "a found no defects.\n"),

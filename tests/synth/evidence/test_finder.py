@@ -140,6 +140,14 @@ async def test_code_in_answers_to_a_question_is_compared(ask: str, monty: MontyS
     codes = [f"def add(a: int, b: int) -> int:\n    return {x}" for x in ("a * b", "a + b", "b + a")]
     found = await ranked(Finder([monty], limits=PATIENT, request_s=600), codes, ask=ask)
     assert ([standing.tier for standing in found.standings], found.by) == ([1, 0, 0], "agreement")
+    assert not found.is_tested
+
+
+async def test_a_single_answer_has_nothing_to_be_compared_with(monty: MontySandbox) -> None:
+    """It is run only if the request shows something to test it by."""
+    counting = Counting(inner=monty)
+    found = await ranked(Finder([counting]), ["def add(a: int, b: int):\n    return a + b"], ask=ANY)
+    assert (counting.n_trials, found.n_ran) == (0, 0)
 
 
 @pytest.mark.parametrize(("level", "n_trials"), [("auto", 0), ("shadow", 0), ("full", 1)])
