@@ -1,33 +1,43 @@
-"""The page on which a question is asked: what can be asked, and in which mode. Pure."""
+"""The page on which a question is asked: what can be asked, of whom, and in which mode. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from config.settings import Mode, Settings
+from config.settings import Mixture, Mode, Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A mixture or a model that can be asked; `panel` names the members whose answers the page shows side by side."""
+    """A mixture that can be asked: the models of its panel, in its order, and the names of the proposers of each.
+
+    A proposer's name is that of a card on the page: `qwen#1` and `qwen#2` are samples of one model.
+    """
 
     name: str
-    panel: Sequence[str]
+    proposers: dict[str, list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class AskView:
-    """The choices of the page: mixtures, then models asked alone, and modes for a mixture."""
+    """The choices of the page: mixtures, models (asked alone, as a panel's members, as critic), and modes."""
 
     mixtures: Sequence[Target]
-    models: Sequence[Target]
+    models: Sequence[str]
     modes: Sequence[str]
 
 
-def build_ask_view(settings: Settings) -> AskView:
-    """Return what can be asked under these settings."""
+def build_ask_view(settings: Settings, may_name: Callable[[str], bool] = lambda _: True) -> AskView:
+    """Return what can be asked under these settings by a client that may use the names for which `may_name` holds."""
     return AskView(
-        mixtures=[Target(each.name, [member.name for member in each.panel]) for each in settings.mixtures],
-        models=[Target(each.name, ()) for each in settings.models],
+        mixtures=[_describe(each) for each in settings.mixtures if may_name(each.name)],
+        models=[each.name for each in settings.models if may_name(each.name)],
         modes=get_args(Mode),
     )
+
+
+def _describe(mixture: Mixture) -> Target:
+    proposers: dict[str, list[str]] = {}
+    for member in mixture.panel:
+        proposers.setdefault(member.model, []).append(member.name)
+    return Target(mixture.name, proposers)

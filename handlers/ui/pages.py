@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from aiohttp import web
 
+from handlers.api.naming import may_name
 from handlers.context import CONTEXT
 from handlers.traces.store import TraceStore
 from handlers.ui.ask_view import build_ask_view
@@ -63,8 +64,8 @@ async def list_page(request: web.Request) -> web.Response:
 async def ask_page(request: web.Request) -> web.Response:
     """Show the form for a question; the answer comes from `POST /ui/ask`, and its trace is kept like any other."""
     get_traces(request)
-    settings = request[CONTEXT].snapshot.settings
-    view = build_ask_view(settings)
+    context = request[CONTEXT]
+    view = build_ask_view(context.snapshot.settings, partial(may_name, snapshot=context.snapshot, key=context.key))
     return await respond("ask.html", lambda: {"nav": "ask", "script": "ask", "ask": view})
 
 

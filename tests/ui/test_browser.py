@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Request, expect
+from playwright.async_api import Browser, Page, Request, expect
 
+from tests import test_evidence as evidence
 from tests.fakes import FakeUpstream, answer, hang
 from tests.handlers.traces.samples import fill_folder
 from tests.running import ask, running
@@ -216,8 +217,7 @@ async def test_a_question_is_answered_side_by_side(used: Scene, opened: Open) ->
     await expect(page.get_by_text("✎ writing").first).to_be_visible()
     await expect(page.get_by_role("status")).to_have_text("Done.", timeout=30_000)
     await expect(page.get_by_role("article", name="deep").get_by_text("✓ answered")).to_be_visible()
-    await expect(page.get_by_role("article", name="broad").get_by_text("✕")).to_have_count(0)
-    await expect(page.get_by_role("article", name="broad")).to_contain_text("rejected")
+    await expect(page.get_by_role("article", name="broad")).to_contain_text("✕ rejected")
     await expect(page.get_by_role("group", name="Text of tiny")).to_contain_text(HOSTILE)
     await expect(page.get_by_role("group", name="The answer")).to_have_text(FUSED)
     await expect(page.get_by_text("By wise: critic.")).to_be_visible()
@@ -225,6 +225,63 @@ async def test_a_question_is_answered_side_by_side(used: Scene, opened: Open) ->
     assert await faults(page) == []
     await page.get_by_role("link", name="Open the request").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("mom · fuse")
+
+
+async def test_panel_and_critic_can_be_picked(used: Scene, opened: Open) -> None:
+    """For one question: only what differs from the configuration is sent, and the trace says so."""
+    page = await opened(f"{used.gateway.url}/ui/ask")
+    panel = page.get_by_role("group", name="Panel")
+    await expect(panel.get_by_role("checkbox", checked=True)).to_have_count(len(PANEL))
+    for name in ("swift", "tiny", "wise"):
+        await panel.get_by_label(name).click()
+    await page.get_by_label("Critic").select_option("no critic")
+    await page.locator("select[name=mode]").select_option("first")
+    used.upstream.script("deep", answer("From the deep."))
+    used.upstream.script("broad", answer("From afar."))
+    used.upstream.script("wise", answer("From above."))
+    question = page.get_by_label("Question")
+    await question.fill("Who speaks?")
+    await question.press("Control+Enter")
+    await expect(page.get_by_role("status")).to_have_text("Done.")
+    cards = [await each.inner_text() for each in await page.get_by_role("article").get_by_role("heading").all()]
+    assert cards == ["deep", "broad", "wise"]
+    await page.get_by_role("link", name="Open the request").click()
+    await expect(page.get_by_role("group", name="Steered by the request")).to_contain_text('"critic": false')
+    await expect(page.get_by_role("group", name="Steered by the request")).to_contain_text('"wise"')
+    await page.goto(f"{used.gateway.url}/ui/ask")
+    await page.get_by_label("Mixture or model").select_option("swift")
+    await expect(panel).to_be_hidden()
+    await expect(page.get_by_label("Critic")).to_be_hidden()
+
+
+@pytest.mark.parametrize("stages", [(), (1, 1)], ids=["at once", "in stages"])
+async def test_evidence_appears_beside_the_members(opened: Open, tmp_path: Path, stages: tuple[int, ...]) -> None:
+    """What running each showed, while the question is answered; a member that was not needed says so."""
+    async with FakeUpstream() as upstream:
+        config = evidence.config(upstream, evidence.RIGHT, evidence.WRONG, stages=stages)
+        async with running(config, trace_dir=tmp_path) as gateway:
+            page = await opened(f"{gateway.url}/ui/ask")
+            await page.get_by_label("Question").fill(evidence.QUESTION)
+            await page.get_by_role("button", name="Ask").click()
+            await expect(page.get_by_role("status")).to_have_text("Done.")
+            await expect(page.get_by_role("article", name="a").get_by_text("When run: passes")).to_be_visible()
+            other = page.get_by_role("article", name="b")
+            await expect(other).to_contain_text("⊘ not needed" if stages else "When run: passes 1 of 2")
+            assert await faults(page) == []
+
+
+async def test_an_error_is_said_in_the_gateways_words(used: Scene, browser: Browser) -> None:
+    """A panel may be left empty, but not for a mode that needs one."""
+    page = await browser.new_page()
+    await page.goto(f"{used.gateway.url}/ui/ask")
+    panel = page.get_by_role("group", name="Panel")
+    for name in PANEL:
+        await panel.get_by_label(name).uncheck()
+    await page.locator("select[name=mode]").select_option("select")
+    await page.get_by_label("Question").fill("Who speaks?")
+    await page.get_by_role("button", name="Ask").click()
+    await expect(page.get_by_role("status")).to_contain_text("Failed: mom.mode: must be direct or left out")
+    await expect(page.get_by_role("link", name="Open the request")).to_be_hidden()
 
 
 async def test_a_question_can_be_stopped(used: Scene, opened: Open) -> None:

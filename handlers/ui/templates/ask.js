@@ -10,6 +10,40 @@
   const cards = new Map();
   let controller = null;
 
+  const chosen = () => form.elements.model.selectedOptions[0];
+  const boxes = () => [...form.querySelectorAll("input[name=panel]")];
+  const proposers = () => JSON.parse(chosen().dataset.proposers ?? "{}"); // of each model of the mixture's own panel
+  const isMixture = () => "proposers" in chosen().dataset;
+
+  // The models to ask: the mixture's own in its order, which is its ranking, then the others.
+  function ticked() {
+    const names = boxes().filter((box) => box.checked).map((box) => box.value);
+    const own = Object.keys(proposers()).filter((name) => names.includes(name));
+    return [...own, ...names.filter((name) => !own.includes(name))];
+  }
+
+  // A mixture can be steered: its own panel is ticked at first. A model asked alone has neither panel nor critic.
+  function showPanel() {
+    const own = proposers();
+    for (const box of boxes()) box.checked = box.value in own;
+    for (const each of form.querySelectorAll(".steering")) each.hidden = !isMixture();
+    form.elements.mode.value = form.elements.critic.value = "";
+  }
+
+  // What the request's field `mom` asks for: only what differs from the configuration.
+  function steer() {
+    if (!isMixture()) return {};
+    const { mode, critic } = form.elements;
+    const panel = ticked();
+    const own = Object.keys(proposers());
+    const isOwn = panel.length === own.length && panel.every((name) => own.includes(name));
+    return {
+      ...(mode.value ? { mode: mode.value } : {}),
+      ...(critic.value ? { critic: "none" in critic.selectedOptions[0].dataset ? false : critic.value } : {}),
+      ...(isOwn || mode.value === "direct" ? {} : { panel: panel.length ? panel : false }),
+    };
+  }
+
   function card(name) {
     if (cards.has(name)) return cards.get(name);
     const article = document.createElement("article");
@@ -26,10 +60,13 @@
     text.tabIndex = 0;
     text.setAttribute("role", "group");
     text.setAttribute("aria-label", `Text of ${name}`);
-    article.append(heading, badge, text);
+    const note = document.createElement("p");
+    note.className = "note small";
+    note.hidden = true;
+    article.append(heading, badge, note, text);
     byId("members").append(article);
     byId("members-section").hidden = false;
-    const made = { badge, text, attempt: 0 };
+    const made = { badge, text, note, attempt: 0, isAsked: true };
     cards.set(name, made);
     return made;
   }
@@ -39,7 +76,30 @@
     badge.textContent = words;
   }
 
+  function say(words, isBad = false) {
+    status.textContent = words;
+    status.className = isBad ? "note bad" : "muted";
+  }
+
   const handlers = {
+    stage(data) {
+      for (const [name, each] of cards) {
+        if (data.models.includes(name)) {
+          each.isAsked = true;
+          mark(each.badge, "", "… waiting");
+        } else if (each.badge.textContent === "… waiting") {
+          each.isAsked = false;
+          mark(each.badge, "", "not asked yet");
+        }
+      }
+    },
+    evidence(data) {
+      for (const [name, finding] of Object.entries(data.findings)) {
+        const { note } = card(name);
+        note.textContent = `When run: ${finding}`;
+        note.hidden = false;
+      }
+    },
     begin(data) {
       const link = byId("trace");
       link.href = `/ui/requests/${data.id}`;
@@ -60,7 +120,8 @@
     failure(data) {
       const { badge, text } = card(data.model);
       text.textContent = data.message;
-      mark(badge, data.kind === "left_out" ? "warn" : "bad", data.kind.replaceAll("_", " "));
+      const isChoice = ["left_out", "straggler", "cancelled"].includes(data.kind);
+      mark(badge, isChoice ? "warn" : "bad", `${isChoice ? "⊘" : "✕"} ${data.kind.replaceAll("_", " ")}`);
     },
     author(data) {
       byId("answer-section").hidden = false;
@@ -81,8 +142,8 @@
       answer.textContent = data.text;
       byId("answer-facts").textContent = `By ${data.author}: ${data.decided_by.replaceAll("_", " ")}.`;
     },
-    end() { status.textContent = "Done."; },
-    error(data) { status.textContent = `Failed: ${data.message}`; },
+    end() { say("Done."); },
+    error(data) { say(`Failed: ${data.message}`, true); },
   };
 
   function dispatch(block) {
@@ -118,30 +179,42 @@
     controller?.abort();
     const { signal } = (controller = new AbortController());
     clear();
-    const fields = new FormData(form);
-    const mode = fields.get("mode");
-    const model = form.elements.model.selectedOptions[0];
-    if (mode !== "direct") JSON.parse(model.dataset.panel).forEach(card);
-    status.textContent = "Asking …";
+    const { question, model, mode } = form.elements;
+    const mom = steer();
+    const own = proposers();
+    if (isMixture() && mode.value !== "direct") ticked().flatMap((name) => own[name] ?? [name]).forEach(card);
+    say("Asking …");
     stop.hidden = false;
     try {
       const reply = await fetch("/ui/ask", {
         method: "POST",
-        headers: { "Content-Type": "application/json", ...(mode ? { "x-mom-mode": mode } : {}) },
-        body: JSON.stringify({ model: model.value, messages: [{ role: "user", content: fields.get("question") }] }),
+        headers: { "Content-Type": "application/json" },
+        body: JSON.stringify({
+          model: model.value,
+          ...(Object.keys(mom).length ? { mom } : {}),
+          messages: [{ role: "user", content: question.value }],
+        }),
         signal,
       });
       if (reply.ok) await read(reply.body);
       else handlers.error((await reply.json()).error);
     } catch (error) {
-      status.textContent = signal.aborted ? "Stopped." : `Failed: ${error.message}`;
+      say(signal.aborted ? "Stopped." : `Failed: ${error.message}`, !signal.aborted);
     }
-    for (const { badge } of cards.values()) {
-      if (badge.textContent.startsWith("…") || badge.textContent.startsWith("✎")) mark(badge, "warn", "⊘ not needed");
+    if (controller.signal !== signal) return; // the next question is being asked already
+    for (const { badge, isAsked } of cards.values()) {
+      if (!isAsked || badge.textContent.startsWith("…") || badge.textContent.startsWith("✎")) mark(badge, "warn", "⊘ not needed");
     }
     byId("trace").hidden = !byId("trace").getAttribute("href");
     byId("answer-section").hidden = byId("answer-section").hidden && !answer.textContent;
     stop.hidden = true;
   });
   stop.addEventListener("click", () => controller?.abort());
+  form.elements.model.addEventListener("change", showPanel);
+  form.elements.question.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    form.requestSubmit();
+  });
+  showPanel();
 })();
