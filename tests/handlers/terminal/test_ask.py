@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from config.settings import Critic
+from config.settings import ApiKey, Critic, Secret, Server
 from handlers.terminal.ask import ProgressLine, Screen, ask, build_question
 from tests.fakes import FakeUpstream, answer, status
 from tests.fakes.breaks import hang
@@ -19,6 +19,7 @@ from tests.processes import PATIENCE_S, process
 from tests.running import Gateway, model, running, settings
 from upstream.gateway_client import GatewayClient, GatewayError
 
+KEY = "a-key-of-the-laptop"
 RED = "\x1b[31mred\x1b[0m"
 
 
@@ -28,14 +29,16 @@ class Terminal(io.StringIO):
 
 
 @asynccontextmanager
-async def gateway_of(upstream: FakeUpstream, verdict: str = "Both.") -> AsyncGenerator[Gateway]:
+async def gateway_of(
+    upstream: FakeUpstream, verdict: str = "Both.", server: Server | None = None
+) -> AsyncGenerator[Gateway]:
     """Run a gateway with the members a, b and d, of which d fails, and the critic c."""
     upstream.script("a", answer("One."))
     upstream.script("b", answer("Two."))
     upstream.script("c", answer(verdict))
     upstream.script("d", status(400, body={"error": {"message": "no credit"}}))
     models = [model(name, upstream, retries=0) for name in ("a", "b", "c", "d")]
-    async with running(settings(models, panel=("a", "b", "d"), critic=Critic("c"))) as gateway:
+    async with running(settings(models, server=server, panel=("a", "b", "d"), critic=Critic("c"))) as gateway:
         yield gateway
 
 
@@ -136,9 +139,14 @@ async def command(*arguments: str, stdin: bytes = b"", **env: str) -> tuple[int 
 
 
 async def test_the_command(upstream: FakeUpstream) -> None:
-    """Takes the question from a pipe, and prints the answer and nothing else."""
-    async with gateway_of(upstream) as gateway:
-        assert await command(stdin="Why \u2013 \u2028?".encode(), MOM_URL=gateway.url) == (0, "Both.\n", "")
+    """Takes the question from a pipe and the key from the environment, and prints the answer and nothing else."""
+    server = Server(port=0, api_keys=(ApiKey("laptop", Secret(KEY, "LAPTOP_KEY")),))
+    async with gateway_of(upstream, server=server) as gateway:
+        assert await command(stdin="Why \u2013 \u2028?".encode(), MOM_URL=gateway.url, MOM_API_KEY=KEY) == (
+            0,
+            "Both.\n",
+            "",
+        )
     asked_of = upstream.requests_for("a")[0].body["messages"]
     assert asked_of == [{"role": "user", "content": "Why \u2013 \u2028?"}]
 

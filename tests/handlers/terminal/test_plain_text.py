@@ -22,6 +22,14 @@ def test_an_escape_sequence_is_harmless_letters() -> None:
     assert strip_controls("a\x1b[2J\x9b2Jb\r\n\tc") == "a[2J2Jb\n\tc"
 
 
+def test_text_is_shown_in_its_own_order() -> None:
+    """A cause cannot look like another one by turning round; Hebrew needs no controls to be read."""
+    assert (
+        strip_controls("\u202eton si ti\u202c \u2066\u05e9\u05dc\u05d5\u05dd\u2069")
+        == "ton si ti \u05e9\u05dc\u05d5\u05dd"
+    )
+
+
 def test_a_line() -> None:
     """A cause of several lines fits into one."""
     assert join_lines(" one\n two\x1b\t three ") == "one two three"
