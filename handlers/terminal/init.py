@@ -8,6 +8,7 @@ import asyncio
 import datetime as dt
 import getpass
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from handlers.terminal.setup.config_text import (
 )
 from handlers.terminal.setup.discovery import (
     HOSTED,
-    LOCAL,
+    SERVERS,
     Candidate,
     Finding,
     ask_candidates,
@@ -134,7 +135,9 @@ class Setup:
         if self._dialog and not self._dialog.confirm(f"Write {self._path}?", default=True):
             raise StartError("nothing was written")
         self._write(plan)
-        _say("Next: mom-gateway serves it; mom-gateway doctor asks every model again.")
+        _say(
+            "Next: start the gateway (mom-gateway, in a checkout make run); mom-gateway doctor asks every model again."
+        )
         return EXIT_FAILED if problems else EXIT_OK
 
     def _check_target(self) -> None:
@@ -313,12 +316,21 @@ class Setup:
                 _say(f"Wrote {env_path} ({', '.join(plan.keys)}).")
             if self._path.exists():
                 former = self._path.with_name(f"{self._path.name}.former")
-                replace_file(former, self._path.read_text(encoding="utf-8"), mode=_CONFIG_MODE)
+                shutil.copy2(self._path, former)
                 _say(f"The former configuration is {former}.")
             replace_file(self._path, plan.config, mode=_CONFIG_MODE)
         except OSError as error:
             raise StartError(f"cannot write to {self._path.parent}: {error.strerror or error}") from error
+        self._warn_of_other_keys(env_path, plan.keys)
         _say(f"Wrote {self._path}.")
+
+    def _warn_of_other_keys(self, env_path: Path, keys: Mapping[str, str]) -> None:
+        """Name the variables that will have another value than the one that was tried."""
+        for name, key in keys.items():
+            if self._invocation.environ.get(name, key).strip() != key.strip():
+                _say(f"{name} is set to another key in the environment, which wins over {env_path}: correct it there.")
+            elif not self._options.force and self._present.get(name, key) != key:
+                _say(f"{env_path} keeps another {name} than the environment has; --force replaces it.")
 
 
 def _find_target(invocation: Invocation) -> Path:
@@ -340,7 +352,7 @@ def _date(member: Member) -> str:
 
 
 def _provider(text: str) -> str:
-    if text not in (*HOSTED, *LOCAL):
+    if text not in (*HOSTED, *SERVERS):
         raise argparse.ArgumentTypeError(f"{text!r} is not a provider{suggest(text, PROVIDERS)}")
     return text
 
@@ -349,7 +361,7 @@ def _model(text: str) -> Offer:
     provider, _, model_id = text.partition("/")
     if not model_id:
         raise argparse.ArgumentTypeError(f"must be PROVIDER/ID, is {text!r}")
-    return Offer(_provider(provider), model_id, is_local=provider in LOCAL)
+    return Offer(_provider(provider), model_id, is_local=provider in SERVERS)
 
 
 def _base_url(text: str) -> tuple[str, str]:

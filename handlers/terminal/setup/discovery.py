@@ -17,6 +17,9 @@ from upstream.redact import redact
 
 LIMIT_S = 15.0
 LOCAL = ("ollama", "lmstudio")
+"""The servers that are looked for; vLLM only if it is named, because the gateway has its default port."""
+
+SERVERS = (*LOCAL, "vllm")
 HOSTED = tuple(name for name, provider in PROVIDERS.items() if provider.key_variable)
 _LOCAL_LIMIT_S = 3.0
 _OTHER_VARIABLES = {"google": ("GOOGLE_API_KEY",), "huggingface": ("HUGGINGFACE_HUB_TOKEN", "HUGGINGFACE_API_KEY")}
@@ -36,7 +39,7 @@ class Candidate:
     @property
     def is_local(self) -> bool:
         """Whether it is a server that needs no key."""
-        return self.provider in LOCAL
+        return self.provider in SERVERS
 
     @property
     def host(self) -> str:
@@ -68,14 +71,14 @@ def list_candidates(
     OPENAI_BASE_URL does, because the key that is set beside it is a key for that address. An address that is the
     gateway's own is left out: it is what clients of the gateway have set.
     """
-    wanted = set(only) or {*HOSTED, *LOCAL}
+    wanted = set(only) or {*HOSTED, *LOCAL, *(base_urls or {})}
     found = []
-    for name in (*HOSTED, *LOCAL):
+    for name in (*HOSTED, *SERVERS):
         if name not in wanted:
             continue
         base_url = (base_urls or {}).get(name) or _find_base_url(name, environ)
         variable, key = find_key(name, environ)
-        if (name in LOCAL or key) and not _is_gateway(base_url):
+        if (name in SERVERS or key) and not _is_gateway(base_url):
             found.append(Candidate(name, base_url, variable, key))
     return found
 

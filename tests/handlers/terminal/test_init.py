@@ -176,6 +176,32 @@ async def test_an_existing_env_is_only_added_to(upstreams: Upstreams, tmp_path: 
     assert read_dotenv(tmp_path / ".env") == {"OPENAI_API_KEY": "sk-kept", "OPENROUTER_API_KEY": ROUTER_KEY}
 
 
+async def test_another_key_is_pointed_out(
+    upstreams: Upstreams, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In .env, which is kept, and in the environment, which wins over a key that was typed in."""
+    await upstreams.add("openai", "gpt-5.4", key=OPENAI_KEY)
+    (tmp_path / ".env").write_text("OPENAI_API_KEY=sk-kept")
+    assert await ran(tmp_path, {**upstreams.environ, "OPENAI_API_KEY": OPENAI_KEY}) == 0
+    assert ".env keeps another OPENAI_API_KEY than the environment has" in capsys.readouterr().err
+    environ = {**upstreams.environ, "OPENAI_API_KEY": "sk-wrong-0123456789"}
+    typed = Typed("y", "openai", OPENAI_KEY, "", "", "y")
+    assert await ran(tmp_path, environ, dialog=typed) == 0
+    shown = capsys.readouterr().err
+    assert "OPENAI_API_KEY is set to another key in the environment, which wins" in shown
+    assert "sk-wrong" not in shown
+
+
+async def test_a_former_configuration_keeps_its_permissions(upstreams: Upstreams, tmp_path: Path) -> None:
+    """It may hold keys, in any encoding."""
+    await upstreams.add("ollama", "llama3.1:8b")
+    (tmp_path / "config.yaml").write_bytes(b"key: \xff")
+    (tmp_path / "config.yaml").chmod(0o600)
+    assert await ran(tmp_path, upstreams.environ, "--force") == 0
+    former = tmp_path / "config.yaml.former"
+    assert (former.read_bytes(), stat.S_IMODE(former.stat().st_mode)) == (b"key: \xff", 0o600)
+
+
 async def test_the_keys_of_an_existing_env_are_used(upstreams: Upstreams, tmp_path: Path) -> None:
     """As the gateway will read them."""
     openai = await upstreams.add("openai", "gpt-5.4", key=OPENAI_KEY)

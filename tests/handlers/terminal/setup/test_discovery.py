@@ -42,6 +42,15 @@ def test_a_provider_without_a_key_is_not_asked() -> None:
     assert [(each.provider, each.variable, each.key) for each in found] == [("xai", "XAI_API_KEY", KEY)]
 
 
+def test_a_server_that_is_only_asked_by_name() -> None:
+    """VLLM's usual port is the gateway's own."""
+    (found,) = [
+        each for each in list_candidates({}, base_urls={"vllm": "http://gpu:8001/v1"}) if each.provider == "vllm"
+    ]
+    assert (found.base_url, found.is_local) == ("http://gpu:8001/v1", True)
+    assert list_candidates({}, only=["vllm"]) == []
+
+
 def test_other_variables_for_a_key() -> None:
     """The usual one comes first."""
     assert find_key("google", {"GOOGLE_API_KEY": "b"}) == ("GOOGLE_API_KEY", "b")
