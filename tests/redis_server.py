@@ -16,6 +16,13 @@ REQUIRED = os.environ.get("STORE_REQUIRED") == "1"
 PATIENCE_S = 20.0
 
 
+def find_free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
 class RedisServer:
     """A server that keeps each write in a file before it replies, so that it forgets nothing when it is killed."""
 
@@ -23,9 +30,7 @@ class RedisServer:
         self._folder = folder
         self._options = options
         self._process: Process | None = None
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = find_free_port()
 
     @property
     def url(self) -> str:

@@ -193,6 +193,25 @@ async def test_a_damaged_file_degrades_to_memory(tmp_path: Path) -> None:
     await guarded.close()
 
 
+def test_a_damaged_file_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:
+    """At the next try, and what was used meanwhile is in it."""
+
+    async def play() -> None:
+        path = tmp_path / "state.db"
+        path.write_bytes(b"nothing like a database" * 50)
+        guarded, _ = guard(SqliteStore(path))
+        await guarded.open()
+        await guarded.record(batch(1, 5))
+        path.rename(tmp_path / "damaged")
+        async with asyncio.timeout(30):
+            while guarded.problem:  # noqa: ASYNC110 -- asked
+                await asyncio.sleep(0.05)
+        assert await guarded.read_spent(DAY, NOON) == {"": Amount(0, 5)}
+        await guarded.close()
+
+    asyncio.run(play())
+
+
 async def test_a_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
     """What was spent before and during its absence is there afterwards."""
     async with RedisServer(tmp_path) as server:

@@ -6,7 +6,8 @@ import pytest
 
 from store.redis_store import RedisStore
 from store.store import Amount, Batch, Claim, Limit, Refusal, StoreError
-from tests.redis_server import RedisServer
+from tests.fakes.certificates import certified
+from tests.redis_server import RedisServer, find_free_port
 
 BATCH = Batch("w", 1, 10**6, 0.0, {"": Amount(1, 3)})
 CLAIM = Claim("a", 10**6, 0.0, 60.0, Amount(0, 3), (Limit("", cost=5),))
@@ -68,3 +69,19 @@ async def test_databases_of_one_server_are_apart(redis_server: RedisServer) -> N
     assert await second.read_spent(10**6, 0.0) == {}
     await first.close()
     await second.close()
+
+
+async def test_tls(tmp_path: Path) -> None:
+    """With a private authority that the URL names; without it the server is not trusted."""
+    _, trusted = certified(tmp_path)
+    port = find_free_port()
+    certificate = ("--tls-cert-file", str(trusted), "--tls-key-file", str(tmp_path / "key.pem"))
+    authority = ("--tls-ca-cert-file", str(trusted), "--tls-auth-clients", "no")
+    async with RedisServer(tmp_path, "--tls-port", str(port), *certificate, *authority):
+        store = RedisStore(f"rediss://127.0.0.1:{port}/0?ssl_ca_certs={trusted}")
+        await store.open()
+        await store.record(BATCH)
+        assert store.name == f"rediss://127.0.0.1:{port}/0"
+        await store.close()
+        with pytest.raises(StoreError, match="certificate"):
+            await RedisStore(f"rediss://127.0.0.1:{port}/0").open()
