@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from config.settings import ApiKey, Critic, Model, Price, Secret, Server
+from config.settings import ApiKey, Critic, Mixture, Model, Price, Secret, Server
 from handlers.lifecycle.resources import apply_settings
 from tests.fakes import FakeUpstream, after, answer, hang, status
 from tests.fakes import reply as raw_reply
-from tests.running import Reply, ask, model, running, settings
+from tests.running import Reply, ask, model, panel_of, running, settings
 from tests.upstream.clocks import Clock
 
 DEAR, CHEAP = Price(Decimal(10), Decimal(100), Decimal(1)), Price(Decimal(1), Decimal(10))
@@ -164,6 +165,32 @@ async def test_a_key_has_its_own_budgets(upstream: FakeUpstream) -> None:
         assert (await gateway.chat(SHORT, headers=LAPTOP)).status == 200
         assert "its cost_per_day is 0.001 USD" in refused(await gateway.chat(SHORT, headers=LAPTOP))
         assert (await gateway.request("GET", "/v1/models", headers=CI)).status == 200
+
+
+async def test_a_mixture_has_a_budget_of_its_own(upstream: FakeUpstream) -> None:
+    """Which its members, asked by their own names, use up as well."""
+    upstream.default = answer("same", usage=(1000, 10))
+    limited = Mixture("mom", panel_of("a"), Critic("a"), max_cost_per_day=Decimal("0.002"))
+    config = replace(settings(priced(upstream, a=CHEAP, b=CHEAP)), mixtures=(limited,))
+    async with running(config, unix_time=Clock()) as gateway:
+        assert (await gateway.chat(SHORT)).status == 200
+        assert (await gateway.chat(ask(model="a", max_tokens=10))).status == 200
+        for body in (SHORT, ask(model="a", max_tokens=10)):
+            told = refused(await gateway.chat(body))
+            assert "the mixture mom has spent 0.0022 USD today: its max_cost_per_day is 0.002 USD" in told
+        assert (await gateway.chat(ask(model="b", max_tokens=10))).status == 200
+
+
+async def test_the_cost_of_the_day_survives_a_restart(upstream: FakeUpstream, tmp_path: Path) -> None:
+    """With a limit and without one."""
+    upstream.default = answer("same", usage=(1000, 10))
+    models = priced(upstream, a=CHEAP)
+    for limit in (None, Decimal(1)):
+        config = settings(models, server=Server(port=0, max_cost_per_day=limit))
+        async with running(config, state_dir=tmp_path) as gateway:
+            await gateway.chat(SHORT)
+    async with running(settings(models), state_dir=tmp_path) as gateway:
+        assert "mom_cost_today 0.0022" in (await gateway.request("GET", "/metrics")).raw.decode()
 
 
 async def test_a_client_that_leaves_has_spent_all_the_same(upstream: FakeUpstream) -> None:

@@ -8,7 +8,7 @@ import pytest
 import structlog.testing
 
 from config import ConfigError
-from config.settings import ApiKey, Secret, Server, Settings
+from config.settings import ApiKey, Secret, Server, Settings, StoreSettings
 from handlers.lifecycle.reload import Reloader, keep_fixed_settings
 from tests.running import model, settings
 
@@ -75,6 +75,15 @@ def test_fixed_settings_keep_their_values(key: str) -> None:
     assert getattr(kept.server, key) == getattr(Server(), key)
     assert kept.server.usage == "total"
     assert [entry["key"] for entry in logs] == [f"server.{key}"]
+
+
+def test_the_store_is_kept_until_a_restart() -> None:
+    """Its URL is not logged; what happens when it fails changes at once."""
+    first = replace(configured(), store=StoreSettings(Secret("redis://:geheim@h", "A")))
+    with structlog.testing.capture_logs() as logs:
+        kept = keep_fixed_settings(first, replace(first, store=StoreSettings(Secret("redis://other", "B"), "refuse")))
+    assert kept.store == replace(first.store, on_failure="refuse")
+    assert [(entry["key"], "geheim" in str(entry)) for entry in logs] == [("store.url", False)]
 
 
 def test_keys_cannot_be_removed_from_a_public_socket() -> None:
