@@ -22,9 +22,11 @@ _FEW = 60  # enough for everything that is created on first use
 _COUNTED_AT_ONCE = 8
 
 
-def throughput(mixture: str, n_bytes: int, concurrency: int, n_requests: int) -> Measure:
+def throughput(
+    mixture: str, n_bytes: int, concurrency: int, n_requests: int, *, ask: str = conversations.QUESTION
+) -> Measure:
     """Measure back-to-back requests: the cost of one, the rate, the duration of one."""
-    body = conversations.build_body(mixture, n_bytes)
+    body = conversations.build_body(mixture, n_bytes, ask=ask)
 
     async def measure(stand: Stand, name: str, effort: float) -> Figures:
         subject = await stand.subject(name)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bench.conversations import KB, TASK
+from bench.conversations import COMPLAINT, KB, TASK
 from bench.measures import Measure, added_latency, burst, instructions, memory, start_up, streams, throughput
 from bench.scripts import TIMES_FASTER
 from bench.stand import (
@@ -19,6 +19,7 @@ from bench.stand import (
     RESPONSES,
     TRACING,
     WITHOUT_EVIDENCE,
+    WITHOUT_LEARNING,
 )
 from bench.waiting import crowd, experience
 
@@ -195,6 +196,22 @@ SCENARIOS = (
                 targets={_P50: Target(over=2.0)},
             ),
         )
+    ),
+    Scenario(
+        "feedback-2k",
+        "cpu-2k with a complaint about an earlier answer, against a gateway that learns nothing",
+        throughput("instant", 2 * KB, 32, 400, ask=COMPLAINT),
+        baseline=WITHOUT_LEARNING,
+        short=False,
+        targets={_CPU: Target(ratio=1.2)},
+    ),
+    Scenario(
+        "feedback-latency",
+        f"{_ALONE}: the same two, models that take 50 ms",
+        added_latency("wait50", 2 * KB, 40, ask=COMPLAINT),
+        baseline=WITHOUT_LEARNING,
+        short=False,
+        targets={_P50: Target(over=1.0)},
     ),
     Scenario("start", "from the start of the process to its first answer", start_up("instant")),
     Scenario(

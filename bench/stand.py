@@ -17,6 +17,7 @@ ALONE, TRACING, ON_UVLOOP = "gateway, alone", "gateway, traced", "gateway on uvl
 MESSAGES, RESPONSES = "gateway by Messages", "gateway by Responses"
 PUBLIC_API = "gateway on aiohttp's public API"
 WITHOUT_EVIDENCE = "gateway without evidence"
+WITHOUT_LEARNING = "gateway that learns nothing"
 ON_SQLITE, ON_REDIS = "gateway, budget in SQLite", "gateway, budget in Redis"
 
 _PATHS = {DIRECT: "/direct", MESSAGES: "/v1/messages", RESPONSES: "/v1/responses"}
@@ -74,6 +75,7 @@ class Stand:
         env = {
             "BENCH_UPSTREAM": upstream,
             "BENCH_EVIDENCE": "off" if name == WITHOUT_EVIDENCE else "auto",
+            "BENCH_LEARN": "off" if name == WITHOUT_LEARNING else "shadow",
             "MOM_HTTP_EXCHANGE": "session" if name == PUBLIC_API else "direct",
             "MOM_STATE_DIR": str(self._folder / f"state-{number}"),
         }

@@ -73,7 +73,7 @@ def find_fan_out(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
 
 def count_tool_turns(messages: Sequence[Message]) -> int:
     """Return how often the acting model has called tools since the user's last turn."""
-    return sum(1 for message in since_last_turn(messages) if list_message_calls(message))
+    return sum(1 for message in since_last_turn(messages) if _list_calls(message))
 
 
 def find_stuck(messages: Sequence[Message]) -> str:
@@ -101,7 +101,7 @@ def find_stuck(messages: Sequence[Message]) -> str:
 def read_steps(messages: Sequence[Message], limit: int = _MAX_MESSAGES) -> list[Step]:
     """Return the latest tool calls since the user's last turn, in order, each with the outcome of its result."""
     recent = since_last_turn(messages)[-_MAX_MESSAGES:]
-    calls = [call for message in recent for call in list_message_calls(message)][-limit:]
+    calls = [call for message in recent for call in _list_calls(message)][-limit:]
     results = {
         str(message.get("tool_call_id") or message.get("name")): message
         for message in recent
@@ -142,7 +142,7 @@ def since_last_turn(messages: Sequence[Message]) -> Sequence[Message]:
     return messages
 
 
-def list_message_calls(message: Message) -> list[tuple[str, str, str]]:
+def _list_calls(message: Message) -> list[tuple[str, str, str]]:
     """Return the id, the name and the arguments of each call of a message; arguments in one spelling."""
     calls = message.get("tool_calls")
     listed = [

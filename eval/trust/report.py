@@ -10,7 +10,7 @@ from eval.trust.simulation import FIXED, POLICIES, Course, play
 from eval.trust.world import Feedback, Task, World, repeat_shuffled
 
 N_REQUESTS = 2_000
-N_RUNS = 40
+N_RUNS = 20
 N_PASSES = 8  # over the recorded items
 PANEL = ("a", "b", "c")
 

@@ -1,13 +1,14 @@
 """Find the news in a request: what it says about the answers that it carries. Pure, and linear in what it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from runtime.frozen import frozen
 from synth.feedback.tool_results import is_edit, read_result
 from synth.feedback.user_words import read_user_messages
 from synth.feedback.verdict import Reading, worst
 from synth.request import Message, text_of
-from synth.tool_turns import list_message_calls, since_last_turn
+from synth.tool_turns import since_last_turn
 
 _MAX_MESSAGES = 60  # behind the answer, and back to the turn in which an agent has edited
 _MAX_CHARS = 200_000  # of one message; what is longer is no sign of anything
@@ -86,8 +87,18 @@ def _find_edit(messages: Sequence[Message]) -> Message | None:
 
 def _index_calls(message: Message) -> dict[str, tuple[str, str]]:
     """Return the tool's name and the arguments of each call of a message by its id; an older one's by the name."""
-    calls = list_message_calls(message) if message.get("role") == "assistant" else []
-    return {key: (name, arguments) for key, name, arguments in calls}
+    if message.get("role") != "assistant":
+        return {}
+    calls = message.get("tool_calls")
+    found = [call for call in calls if isinstance(call, dict)] if isinstance(calls, list) else []
+    functions = [(str(call.get("id")), call.get("function") or call.get("custom")) for call in found]
+    if isinstance(function := message.get("function_call"), dict):
+        functions.append((str(function.get("name")), function))
+    return {key: _read_function(function) for key, function in functions if isinstance(function, dict)}
+
+
+def _read_function(function: Mapping[str, Any]) -> tuple[str, str]:
+    return str(function.get("name") or ""), str(function.get("arguments") or function.get("input") or "")
 
 
 def _read_text(message: Message) -> str:
