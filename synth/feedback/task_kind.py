@@ -9,7 +9,7 @@ from synth.request import Message, text_of
 
 NO_LANGUAGE = "-"
 
-_MAX_CHARS = 1_000  # of the last question: it names languages and files at its beginning, or code follows soon
+_MAX_CHARS = 500  # of the last question: it names languages and files at its beginning, or code follows soon
 _EXTENSIONS = {
     "py": "python", "pyi": "python", "js": "javascript", "mjs": "javascript", "jsx": "javascript", "ts": "typescript",
     "tsx": "typescript", "rs": "rust", "go": "go", "java": "java", "kt": "kotlin", "c": "c", "h": "c", "cc": "c++",
