@@ -24,6 +24,8 @@ from upstream.openai.wire import MAX_ANSWER_CHARS
 MAX_TURN_S = 0.05
 TRIES = 4
 """How often a request is measured at most: what else runs on the machine makes turns longer, but never shorter."""
+QUIET_S = 0.023
+"""What `do_usual_work` takes on the quiet core that MAX_TURN_S is meant for; a slower or busy core gets more."""
 
 MB = 10**6
 PROSE = 'The quick brown fox jumps, over the "lazy" dog.\nAnd {so} on; '
@@ -98,16 +100,32 @@ async def in_thread(config: Settings, turns: Turns, trace_dir: Path) -> AsyncGen
         await asyncio.to_thread(thread.join)
 
 
+MESSAGES = [{"role": "user", "content": "x" * 100}] * 10_000
+WIDE = 'a \\" naïve — 中文' * 400_000
+
+
+def do_usual_work() -> float:
+    """Do what long turns are made of, loops over messages and copies of large texts; return its CPU time in seconds."""
+    started = time.thread_time()
+    assert sum(1 for each in MESSAGES if isinstance(each.get("content"), str) and each.get("role") in ("user", "tool"))
+    assert not (WIDE + WIDE).count("b") + WIDE.encode().count(b"b")
+    return time.thread_time() - started
+
+
 async def measure(gateway: Gateway, turns: Turns, path: str, data: bytes, *, status: int = 200) -> None:
     """Post until the longest turn is short, at most TRIES times."""
     headers = {"Content-Type": "application/json"}
-    longest_s: list[float] = []
-    while len(longest_s) < TRIES and not (longest_s and longest_s[-1] <= MAX_TURN_S):
+    found: list[str] = []
+    for _ in range(TRIES):
         turns.begin()
+        before_s = do_usual_work()
         reply = await gateway.request("POST", path, data=io.BytesIO(data), headers=headers)
         assert reply.status == status, reply.raw[:300]
-        longest_s.append(turns.longest_s)
-    assert longest_s[-1] <= MAX_TURN_S, f"{path} {data[:40]!r}: {min(longest_s) * 1000:.0f} ms"
+        slowness = max(1.0, before_s / QUIET_S, do_usual_work() / QUIET_S)
+        if turns.longest_s <= MAX_TURN_S * slowness:
+            return
+        found.append(f"{turns.longest_s * 1000:.0f} ms on a core that is {slowness:.1f} times as slow")
+    raise AssertionError(f"{path} {data[:40]!r}: {found}")
 
 
 def chat(content: Any, **fields: Any) -> dict[str, Any]:

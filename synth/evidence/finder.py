@@ -32,6 +32,7 @@ _log = structlog.get_logger(__name__)
 
 _FULL = "full"
 _REQUEST_S = 3.0
+_SEARCHED_CHARS = 50_000  # at each end of a long text
 
 
 class Task(Protocol):
@@ -293,4 +294,6 @@ def _n_unknown(behaviour: Behaviour) -> int:
 
 
 def _mentions_code(text: str) -> bool:
-    return "def " in text or "`" in text or "python" in text.lower() or "function" in text.lower()
+    ends = text if len(text) <= 2 * _SEARCHED_CHARS else text[:_SEARCHED_CHARS] + text[-_SEARCHED_CHARS:]
+    lowered = ends.lower()
+    return any(mark in lowered for mark in ("def ", "`", "python", "function"))
