@@ -143,7 +143,7 @@ def _request_quirk(house: House) -> None:
     words = "_WORDS: Mapping[Action, str] = {\n"
     house.edit("upstream/openai/quirks.py", words, f'{words}    Action.LOWER: "{{name}} is sent in lower case",\n')
     rule = dedent("""\
-        def _find_case(statement: _Statement, asked: _Asked) -> list[Quirk]:
+        def _find_case(statement: Statement, request: Request) -> list[Quirk]:
             found = re.search(r"(\\w+) must be lower ?case", statement.words)
             return [Quirk(Action.LOWER, found[1], cause=statement.words)] if found else []
 
@@ -151,7 +151,7 @@ def _request_quirk(house: House) -> None:
         _RULES: tuple[Rule, ...] = (
             _find_case,
         """)
-    house.edit("upstream/openai/refusals.py", "_RULES: tuple[Rule, ...] = (\n", rule)
+    house.edit("upstream/openai/refusals/rules.py", "_RULES: tuple[Rule, ...] = (\n", rule)
 
 
 def _odd_reply(house: House) -> None:

@@ -3,9 +3,9 @@
 OpenAI-compatible upstreams refuse different things: a parameter, a value, a role, a field of the history. A `Quirk`
 says how a request must differ for one model. Quirks come from three places, and are applied in this order: the
 provider's row in config/providers.py, `drop` and `rename` of the model in config.yaml (docs/configuration.md), and the
-refusals of the upstream itself (refusals.py), remembered for the life of the process.
+refusals of the upstream itself (refusals/), remembered for the life of the process.
 
-To add a kind of quirk: a name in `Action`, a function in `_APPLY`, words in `_WORDS`, and a rule in refusals.py.
+To add a kind of quirk: a name in `Action`, a function in `_APPLY`, words in `_WORDS`, and a rule in refusals/rules.py.
 """
 
 import hashlib

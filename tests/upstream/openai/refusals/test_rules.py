@@ -1,0 +1,295 @@
+"""What a refusal says that a request must not have, in the words of many providers."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.upstream.openai.refusals.cases import DESERIALIZE, FIELDS, MESSAGES, UNSUPPORTED, detail, found, openai
+from upstream.openai.conversation import Conversation
+from upstream.openai.quirks import Action, Quirk, fit
+from upstream.openai.refusals import find_quirks
+
+MESSAGE_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
+    (
+        "DeepSeek role",
+        openai(
+            DESERIALIZE
+            + "messages[0].role: unknown variant `developer`, expected one of `system`, `user`, `assistant`, `tool`"
+        ),
+        [("role", "developer", "system")],
+    ),
+    ("Mistral role", openai("Unexpected role 'developer'"), [("role", "developer", "system")]),
+    (
+        "OpenAI role",
+        openai(
+            "Invalid value: 'developer'. Supported values are: 'system', 'assistant', 'user', 'function', and 'tool'.",
+            "messages[0].role",
+            "invalid_value",
+        ),
+        [("role", "developer", "system")],
+    ),
+    (
+        "pydantic role",
+        detail(
+            "messages", 0, "role", kind="literal_error", msg="Input should be 'system', 'user', 'assistant' or 'tool'"
+        ),
+        [("role", "developer", "system")],
+    ),
+    (
+        "JSON schema role",
+        openai("'developer' is not one of ['system', 'assistant', 'user', 'function'] - 'messages.0.role'"),
+        [("role", "developer", "system")],
+    ),
+    ("template role", openai("Unknown role: developer"), [("role", "developer", "system")]),
+    ("Qwen's template", openai("Unexpected message role: developer at row 12"), [("role", "developer", "system")]),
+    (
+        "Gemma on Gemini",
+        openai("Developer instruction is not enabled for models/gemma-3-27b-it"),
+        [("role", "developer", "user")],
+    ),
+    ("Ollama images", openai("this model is missing data required for image input"), [("no_media",)]),
+    (
+        "litellm's Anthropic",
+        openai("Anthropic expects the `tools=` param to be passed in if tool calls are in the messages."),
+        [("tools_in_words",)],
+    ),
+    ("images", openai("This model does not support image input."), [("no_media",)]),
+    (
+        "OpenAI images",
+        openai("Invalid content type. image_url is only supported by certain models.", "messages.[4].content.[0].type"),
+        [("no_media",)],
+    ),
+    (
+        "DeepSeek images",
+        openai(DESERIALIZE + "messages[4]: unknown variant `image_url`, expected `text`"),
+        [("no_media",)],
+    ),
+    (
+        "OpenRouter images",
+        {"error": {"message": "No endpoints found that support image input", "code": 404}},
+        [("no_media",)],
+    ),
+    ("vLLM images", openai("m is not a multimodal model"), [("no_media",)]),
+    ("vLLM limit", openai("At most 0 image(s) may be provided in one prompt."), [("no_media",)]),
+    (
+        "litellm tools",
+        openai("UnsupportedParamsError: tool calling without `tools=` param specified is not supported"),
+        [("tools_in_words",)],
+    ),
+    (
+        "Bedrock tools",
+        openai("The toolConfig field must be defined when using toolUse and toolResult content blocks."),
+        [("tools_in_words",)],
+    ),
+    (
+        "Anthropic tools",
+        openai("Requests which include `tool_use` or `tool_result` blocks must define tools."),
+        [("tools_in_words",)],
+    ),
+    (
+        "unknown tool role",
+        openai(DESERIALIZE + "messages[3].role: unknown variant `tool`, expected one of `system`, `user`"),
+        [("tools_in_words",)],
+    ),
+    ("Mistral turns", openai("Unexpected role 'user' after role 'tool'"), [("tools_in_words",), ("alternate",)]),
+    ("Mistral ids", openai("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."), [("short_ids",)]),
+    (
+        "OpenAI ids",
+        openai(
+            "Invalid 'messages[2].tool_calls[0].id': string too long. Expected a string with maximum length 40.",
+            "messages[2].tool_calls[0].id",
+            "string_above_max_length",
+        ),
+        [("short_ids",)],
+    ),
+    ("vLLM turns", openai("Conversation roles must alternate user/assistant/user/assistant/..."), [("alternate",)]),
+    (
+        "DeepSeek content",
+        openai(DESERIALIZE + "messages[1].content: invalid type: sequence, expected a string"),
+        [("plain_content",)],
+    ),
+    (
+        "FastAPI content",
+        detail("messages", 2, "content", kind="string_type", msg="Input should be a valid string"),
+        [("plain_content",)],
+    ),
+    (
+        "cache_control",
+        openai("messages.1.content.0.cache_control: Extra inputs are not permitted"),
+        [("drop_in_messages", "cache_control")],
+    ),
+    (
+        "JSON mode",
+        openai("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."),
+        [("say_json",)],
+    ),
+    (
+        "LM Studio",
+        {"error": "'response_format.type' must be 'json_schema' or 'text'"},
+        [("format", "json_object", "json_schema")],
+    ),
+    (
+        "DeepSeek of old",
+        openai(DESERIALIZE + "response_format: response_format.type `json_object` is unavailable now"),
+        [("format", "json_object")],
+    ),
+    (
+        "no JSON mode",
+        openai("response_format is not supported with this model", "response_format", "unsupported_parameter"),
+        [("format", "json_object")],
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), [case[1:] for case in MESSAGE_REFUSALS], ids=[case[0] for case in MESSAGE_REFUSALS]
+)
+def test_a_refused_part_of_the_conversation_is_found(body: Any, expected: list[tuple[str, ...]]) -> None:
+    """Roles, pictures, tool turns, ids, and forms of the answer."""
+    assert found(body) == expected
+
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": "weather",
+            "strict": True,
+            "parameters": {"type": "object", "additionalProperties": False},
+        },
+    }
+]
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "minLength": 1}}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "body", "expected"),
+    [
+        (
+            {"tools": TOOLS},
+            {"error": "registry.ollama.ai/library/gemma:2b does not support tools"},
+            [("drop", "tools")],
+        ),
+        (
+            {"tools": TOOLS},
+            {"error": {"message": "No endpoints found that support tool use.", "code": 404}},
+            [("drop", "tools")],
+        ),
+        (
+            {"tools": TOOLS},
+            openai('"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set'),
+            [("drop", "tools")],
+        ),
+        ({"tools": TOOLS}, openai("tools param requires --jinja flag"), [("drop", "tools")]),
+        (
+            {"tools": TOOLS, "tool_choice": "required"},
+            openai("tool_choice 'required' is not supported by this model"),
+            [("tool_choice", "required")],
+        ),
+        (
+            {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "weather"}}},
+            {"error": "Invalid tool_choice type: 'object'. Supported string values: none, auto, required"},
+            [("tool_choice", "named", "required")],
+        ),
+        ({"tools": TOOLS}, detail("tools", 0, "function", "strict"), [("drop_in_tools", "strict")]),
+        (
+            {"tools": TOOLS},
+            {
+                "error": {
+                    "message": "Unknown name \"additionalProperties\" at 'tools[0].functions[0]': Cannot find field."
+                }
+            },
+            [("drop_in_tools", "additionalProperties")],
+        ),
+        (
+            {"response_format": SCHEMA},
+            {"error": "'response_format.type' must be 'json_object' or 'text'"},
+            [("format", "json_schema", "json_object")],
+        ),
+        (
+            {"response_format": SCHEMA},
+            openai("This model does not support structured outputs (json_schema)."),
+            [("format", "json_schema", "json_object")],
+        ),
+        (
+            {"max_completion_tokens": 9},
+            openai("Unknown parameter: max_completion_tokens"),
+            [("rename", "max_completion_tokens", "max_tokens")],
+        ),
+        ({"n": 2}, openai("litellm.UnsupportedParamsError: m does not support parameters: {'n': 2}"), [("drop", "n")]),
+    ],
+)
+def test_tools_and_forms_become_what_is_taken(fields: Any, body: Any, expected: list[tuple[str, ...]]) -> None:
+    """The nearest thing that the model does take."""
+    assert found(body, fields) == expected
+
+
+@pytest.mark.parametrize("status", [None, 401, 403, 408, 413, 429, 503])
+def test_only_refusals_are_read(status: int | None) -> None:
+    """Other statuses say something else, whatever their words."""
+    body = openai(UNSUPPORTED.format("seed"), "seed", "unsupported_parameter")
+    assert find_quirks(body, status, MESSAGES, FIELDS) == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        openai("system.0.cache_control: Extra inputs are not permitted"),
+        openai("tools.0.custom.cache_control: Extra inputs are not permitted"),
+        openai("cache_control is not supported"),
+        openai("This model does not support prompt caching."),
+        openai('json: unknown field "cache_control"'),
+        {"detail": [{"loc": ["body", "messages", 1, "cache_control"], "msg": "Extra inputs are not permitted"}]},
+    ],
+)
+def test_whatever_prompt_caching_needs_is_left_out_as_a_whole(body: Any) -> None:
+    """In messages, in tools, and the key of a conversation, if a refusal means caching altogether."""
+    tools = [{"type": "function", "function": {"name": "f"}, "cache_control": {"type": "ephemeral"}}]
+    fields = {"model": "m", "tools": tools, "prompt_cache_key": "k"}
+    _, fitted = fit([Quirk(Action(action), *rest) for action, *rest in found(body, fields)], MESSAGES, fields)
+    assert ("drop_in_messages", "cache_control") in found(body, fields)
+    assert "cache_control" not in fitted["tools"][0]
+    assert ("prompt_cache_key" in fitted) is ("caching" not in str(body))
+
+
+def test_a_second_refusal_goes_a_step_further() -> None:
+    """What has been sent under another name or role is not sent back under the first."""
+    renamed = Quirk(Action.RENAME, "max_tokens", "max_completion_tokens")
+    refusal = openai(UNSUPPORTED.format("max_completion_tokens"), "max_completion_tokens", "unsupported_parameter")
+    assert found(refusal, {"max_completion_tokens": 9}, known=[renamed]) == [("drop", "max_completion_tokens")]
+    as_system = Quirk(Action.ROLE, "developer", "system")
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "?"}]
+    assert found(openai("System role not supported"), {}, messages, known=[as_system]) == [("role", "system", "user")]
+    refusal = openai(
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        "messages[0].role",
+        "unsupported_value",
+    )
+    assert found(refusal, {}, messages) == [("role", "system", "user")]
+
+
+def test_every_quirk_that_is_found_changes_the_request() -> None:
+    """So asking again is never asking the same."""
+    messages = Conversation(MESSAGES)
+    for _, body, _ in MESSAGE_REFUSALS:
+        quirks = find_quirks(body, 400, messages, FIELDS)
+        assert fit(quirks, messages, FIELDS) != (messages, FIELDS)
+
+
+def _documented() -> list[tuple[str, str]]:
+    """Return what the documentation says that models say, and what the gateway does about it."""
+    page = (Path(__file__).parents[4] / "docs" / "reliability.md").read_text(encoding="utf-8")
+    table = page.partition("## What models refuse")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in table.splitlines() if line.startswith("| ")]
+    return [(words.strip("` "), does.strip()) for _, words, does in rows if "`" in words]
+
+
+def test_the_documentation_is_true() -> None:
+    """Each row of its table, with the words as a message and as a text."""
+    rows = _documented()
+    assert len(rows) > 20
+    for words, does in rows:
+        for body in (openai(words), words, {"detail": words}, {"error": words}):
+            quirks = find_quirks(body, 400, Conversation(MESSAGES), FIELDS)
+            assert does in [quirk.describe() for quirk in quirks], words

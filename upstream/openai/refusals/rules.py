@@ -1,0 +1,297 @@
+"""Finds in an error reply the part of a request that a model does not take. Pure.
+
+A 400 may mean three things, and only the first one is ours to put right:
+
+- the model does not take a field, a value or a role that others take (`Unsupported parameter: 'max_tokens'`);
+- the client's request is malformed (`temperature must be at most 2`): that is the client's to know;
+- the request lacks something (`reasoning_content must be passed back`): leaving more out would not help.
+
+So only words and codes that can mean nothing but the first count, and only if the field they name was in the request.
+Everything else stays an error. Rules for one kind of thing (roles, pictures, response_format, …) are tried first, in
+the order of `_RULES`; then names of fields are looked for, in structure (`param`, `loc`) before words.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from upstream.openai.quirks import Action, Fields, Messages, Quirk, kind_of_tool_choice, to_json
+from upstream.openai.refusals.fields import (
+    KEPT_IN_TOOLS,
+    NEVER,
+    QUOTED,
+    ROLES,
+    Request,
+    find_names,
+    find_path,
+    read_names,
+)
+from upstream.openai.refusals.statements import Statement, read_statements
+from upstream.openai.refusals.words import ADVICE, CANNOT, REFUSES
+from upstream.openai.wire import TOKEN_LIMITS
+
+REFUSING_STATUSES = frozenset({400, 404, 415, 422, 500, 501})
+"""OpenRouter says 404 where no provider takes a field; relays and servers of old say 500."""
+
+_I = re.IGNORECASE
+
+Rule = Callable[[Statement, Request], list[Quirk]]
+
+
+def find_quirks(
+    body: Any, status: int | None, messages: Messages, fields: Fields, known: Sequence[Quirk] = ()
+) -> list[Quirk]:
+    """Return the quirks that a refusal shows; none if its meaning is not certain.
+
+    `body` is the error reply, a JSON value or a text. `messages` and `fields` are the request as it was sent, `known`
+    the quirks that it was fitted to. Every quirk that is returned changes that request.
+    """
+    if status not in REFUSING_STATUSES or body in (None, ""):
+        return []
+    request = Request(messages, fields, known)
+    found: dict[Quirk, None] = {}
+    for statement in read_statements(body):
+        for rule in _RULES:
+            quirks = [quirk for quirk in rule(statement, request) if request.is_changed_by(quirk)]
+            found.update(dict.fromkeys(quirks))
+            if quirks:
+                break
+    return list(found)
+
+
+def _when(pattern: str, *quirks: Quirk) -> Rule:
+    """Return the rule that words of this pattern mean these quirks."""
+    compiled = re.compile(pattern, _I)
+    return lambda statement, _request: list(quirks) if compiled.search(statement.words) else []
+
+
+def _find_tool_history(statement: Statement, request: Request) -> list[Quirk]:
+    """Put tool turns in words: Bedrock, Anthropic and litellm refuse them in a request that has no tools."""
+    if "tools" in request.fields or "functions" in request.fields:
+        return []
+    if statement.says(r"unexpected role '?user'? after role '?tool"):
+        return [Quirk(Action.TOOLS_IN_WORDS), Quirk(Action.ALTERNATE)]
+    pattern = (
+        r"tool calling without|without `?tools|`?tools=?`? param(?:eter)? to be passed|must define tools"
+        r"|toolConfig field must be defined"
+        r"|tool(?:_calls|_use)? .{0,40}require.{0,20}\btools\b"
+    )
+    return [Quirk(Action.TOOLS_IN_WORDS)] if statement.says(pattern) else []
+
+
+def _find_keyword(statement: Statement, request: Request) -> list[Quirk]:
+    """Leave keywords out of schemas that a model does not know: OpenAI's strict ones, Gemini's, Groq's."""
+    if not statement.says("schema") or not REFUSES.search(statement.words):
+        return []
+    names = [name for name in QUOTED.findall(statement.words) if name not in KEPT_IN_TOOLS]
+    return [quirk for name in names if request.is_changed_by(quirk := Quirk(Action.DROP_IN_TOOLS, name))]
+
+
+def _find_format(statement: Statement, request: Request) -> list[Quirk]:
+    """Ask for JSON in a way that is taken: LM Studio has no json_object, others no json_schema, or neither."""
+    wanted = request.fields.get("response_format")
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    about = statement.path[:1] == ("response_format",) or statement.says(
+        r"response_?format|json_?schema|json_?object|json mode|structured output"
+    )
+    is_inside = len(statement.path) > len(("response_format", "type"))
+    if not kind or not about or is_inside or statement.says(r"invalid schema"):
+        return []
+    allowed = _read_allowed(statement.words, r"json_schema|json_object|text")
+    if allowed and kind not in allowed:
+        other = {"json_schema": "json_object", "json_object": "json_schema"}.get(str(kind), "")
+        return [Quirk(Action.FORMAT, str(kind), other if other in allowed else "")]
+    if not statement.refuses:
+        return []
+    return [Quirk(Action.FORMAT, str(kind), "json_object" if kind == "json_schema" and not allowed else "")]
+
+
+def _read_allowed(words: str, pattern: str) -> list[str]:
+    """Return the matches of a pattern in the list of accepted values that an error gives."""
+    allowed = re.search(r"(?:(?:must|should) be|expected|supported (?:values|types)|only)\b(.*)", words, _I | re.DOTALL)
+    return re.findall(pattern, allowed[1]) if allowed else []
+
+
+def _find_media(statement: Statement, _request: Request) -> list[Quirk]:
+    refuses = statement.refuses or statement.says(
+        r"at most 0 |is not a multimodal|missing data required for|invalid content type"
+        r"|unknown variant `(?:image|input|audio|file)"
+        rf"|(?:{CANNOT}|unable to) (?:see|read|process|accept|take)|text[- ]only|only text",
+    )
+    about = r"image|vision|multi-?modal|audio|input_?file|video|picture"
+    this_one = (
+        r"download|fetch|\burls?\b|format|mime|media type|(?:image|audio|video)/|size|dimension|base64|decode|corrupt"
+    )
+    is_general = statement.says(about) and not statement.says(this_one)
+    return [Quirk(Action.NO_MEDIA)] if refuses and is_general else []
+
+
+def _find_role(statement: Statement, request: Request) -> list[Quirk]:
+    """Replace a role that a model or its chat template does not know by the nearest one that it does."""
+    is_at_role = statement.path[:1] == ("messages",) and statement.path[-1:] == ("role",)
+    about = is_at_role or statement.says(
+        r"\broles?\b|\bsystem (?:message|prompt|instruction)|developer (?:message|instruction)"
+        r"|unknown variant `(?:developer|system|tool|function)`",
+    )
+    refuses = (
+        statement.refuses or is_at_role or statement.says(r"is not one of|invalid (?:role|value)|should be|must be")
+    )
+    if not about or not refuses or statement.says("alternate|after role|at the beginning"):
+        return []
+    present = [role for role in ROLES[:4] if any(message.get("role") == role for message in request.messages)]
+    if statement.says("instruction is not enabled"):  # Gemma's, on Gemini's endpoint, whatever the role is called
+        return [Quirk(Action.ROLE, role, "user") for role in present if role in ("system", "developer")]
+    subject = re.split("is not one of", statement.words)[0]
+    subject = subject if subject != statement.words else ADVICE.split(statement.words, maxsplit=1)[0]
+    refused = [role for role in present if re.search(rf"\b{role}\b", subject, _I)]
+    if not refused and is_at_role and statement.path[1].isdigit():
+        at = request.messages[int(statement.path[1]) :][:1]
+        refused = [role for role in present if at and at[0].get("role") == role]
+    return [_replace_role(role, statement.words, request.known) for role in refused[:1]]
+
+
+def _replace_role(role: str, words: str, known: Sequence[Quirk]) -> Quirk:
+    if role in ("tool", "function"):
+        return Quirk(Action.TOOLS_IN_WORDS)
+    refused = {quirk.name for quirk in known if quirk.action is Action.ROLE}
+    other = "system" if role == "developer" else "developer"
+    offered = role == "developer" or re.search(r"\bdeveloper\b", words, _I)
+    return Quirk(Action.ROLE, role, other if offered and other not in refused else "user")
+
+
+def _find_content(statement: Statement, request: Request) -> list[Quirk]:
+    """Send strings to servers that take content as neither a list of texts nor null."""
+    about = "content" in statement.path or statement.says(r"\bcontent\b")
+    wants_text = (
+        r"(?:should be a valid|must be a|expected a|valid) str|invalid type: (?:sequence|null)|must be (?:a )?string"
+        r"|not a string|should be a string"
+    )
+    if not about or not statement.says(wants_text):
+        return []
+    plain = Quirk(Action.PLAIN_CONTENT)
+    return [plain if request.is_changed_by(plain) else Quirk(Action.NO_MEDIA)]
+
+
+def _find_id(statement: Statement, _request: Request) -> list[Quirk]:
+    """Shorten ids: Mistral wants nine characters, OpenAI 40 at most, Anthropic no odd ones."""
+    is_at_id = statement.path[-1:] in (("id",), ("tool_call_id",)) and statement.says("long|pattern|length")
+    pattern = r"tool[_ ]?(?:call|use)s?[\]\[\d.' _]*id\b.{0,80}(?:must|length|too long|pattern|maximum|characters)"
+    return [Quirk(Action.SHORT_IDS)] if is_at_id or statement.says(pattern) else []
+
+
+def _find_caching(statement: Statement, _request: Request) -> list[Quirk]:
+    """Leave out what prompt caching needs, wherever it is: the gateway adds it itself."""
+    is_general = statement.says(r"\bprompt[- ]cach(?:e|ing)\b")
+    is_named = is_general or "cache_control" in statement.path or statement.says(r"\bcache_control\b")
+    if not is_named or not statement.refuses:
+        return []
+    places = (Action.DROP_IN_MESSAGES, Action.DROP_IN_TOOLS, Action.DROP)
+    key = [Quirk(Action.DROP, "prompt_cache_key")] if is_general else []
+    return [*(Quirk(action, "cache_control") for action in places), *key]
+
+
+def _find_exclusive(statement: Statement, request: Request) -> list[Quirk]:
+    """Keep one of two fields that exclude each other: the temperature, or else the first."""
+    name = r"[`'\"]?(\w+)[`'\"]?"
+    for pattern in (
+        rf"{name},? (?:and|or|with) {name} (?:{CANNOT}|(?:may|must|should) not|are mutually)",
+        rf"(?:either|only one of|not both|both) {name} (?:and|or) {name}",
+    ):
+        match = re.search(pattern, statement.words, _I)
+        names = match.groups() if match else ()
+        if len(set(names) & request.fields.keys()) == len(("one", "other")):
+            kept = "temperature" if "temperature" in names else names[0]
+            return [Quirk(Action.DROP_BESIDE, next(name for name in names if name != kept), kept)]
+    return []
+
+
+_LIMITS = (
+    r"(?:supports?|allows?) at most (\d+) (?:completion|output) tokens",
+    r"max_(?:completion_)?tokens:? \d+ ?> ?(\d+),",
+    r"valid range of max_(?:completion_)?tokens is \[\d+, ?(\d+)\]",
+    r"`?max_(?:completion_)?tokens`? must be (?:less than or equal to|at most|<=) `?(\d+)`?",
+    r"max_(?:output_)?tokens.{0,80}maximum (?:value |allowed )?(?:is|of|for \S+ is) (\d+)",
+)
+
+
+def _find_limit(statement: Statement, request: Request) -> list[Quirk]:
+    """Keep to the longest answer that a model gives, whatever the conversation; other limits are of that moment."""
+    name = next((name for name in TOKEN_LIMITS if name in request.fields), None)
+    for pattern in _LIMITS if name else ():
+        match = re.search(pattern, statement.words, _I)
+        if match and int(match[1]) > 0:
+            return [Quirk(Action.CAP, str(name), match[1])]
+    return []
+
+
+def _find_tool_choice(statement: Statement, request: Request) -> list[Quirk]:
+    kind = kind_of_tool_choice(request.fields)
+    about = statement.path[:1] == ("tool_choice",) or statement.says(r"\btool_choice\b|tool choice")
+    if not kind or not about or statement.says(r"enable-auto-tool-choice|--jinja"):
+        return []
+    if statement.refuses or statement.says(r"invalid tool_choice|supported string values|(?:must|should) be"):
+        return [Quirk(Action.TOOL_CHOICE, kind, "required" if kind == "named" else "")]
+    return []
+
+
+def _find_tools(statement: Statement, _request: Request) -> list[Quirk]:
+    tools = r"(?:tools?|tool use|tool[- ]call\w*|function[- ]?call\w*|functions)"
+    pattern = (
+        rf"support(?:s|ed)?(?: for)?(?: the)?(?: use of)? {tools}\b"
+        rf"|{tools} (?:is|are) (?:not |un)(?:supported|enabled|available)|enable-auto-tool-choice|--jinja"
+    )
+    refuses = statement.refuses or statement.says("requires")
+    return [Quirk(Action.DROP, "tools")] if refuses and statement.says(pattern) else []
+
+
+def _find_stream(statement: Statement, _request: Request) -> list[Quirk]:
+    pattern = (
+        r"(?:does not|doesn['\u2019]t) support stream(?:ing)?\b|['\"`]stream['\"`]"
+        r"|stream(?:ing)? (?:mode )?(?:is )?(?:not (?:currently )?supported|unsupported)"
+    )
+    return [Quirk(Action.DROP, "stream")] if statement.refuses and statement.says(pattern) else []
+
+
+def _find_value(statement: Statement, request: Request) -> list[Quirk]:
+    """Leave out a value that is refused of a field that is taken: `'temperature' does not support 0`."""
+    pattern = r"[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
+    default = (
+        r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is ))"
+        r"[`'\"(]*(-?\d+(?:\.\d+)?)"
+    )
+    match, only = re.search(pattern, statement.words, _I), re.search(default, statement.words, _I)
+    if not (match or only or statement.code == "unsupported_value"):
+        return []
+    stated = statement.path[:1] or (match.groups() if match else ())
+    name = next((each for each in (*stated, *read_names(statement.words)) if each in request.fields), "")
+    if not name or name in NEVER:
+        return []
+    if only:
+        return [Quirk(Action.KEEP_VALUE, name, only[1])]
+    return [Quirk(Action.DROP_VALUE, name, to_json(request.fields[name]))]
+
+
+_RULES: tuple[Rule, ...] = (
+    _find_tool_history,
+    _when(r"must contain the word ['\"`\\]*json", Quirk(Action.SAY_JSON)),  # OpenAI and DeepSeek
+    _find_caching,
+    _find_exclusive,
+    _find_limit,
+    _when(  # chat templates of Mistral, Gemma, Llama and Qwen
+        r"roles? must alternate|must alternate|alternate between|consecutive (?:user|assistant) (?:messages|turns)"
+        r"|system message must be (?:at the beginning|(?:the )?first)",
+        Quirk(Action.ALTERNATE),
+    ),
+    _find_id,
+    _find_keyword,
+    _find_format,
+    _find_role,
+    _find_content,
+    _find_media,
+    _find_tool_choice,
+    _find_tools,
+    _find_value,
+    find_path,
+    _find_stream,
+    find_names,
+)

@@ -1,0 +1,85 @@
+"""The words and codes of refusals, collected from providers and servers. Pure data.
+
+Each expression has beside it a sentence in which it was found. To add one: here if its kind is known, otherwise with a
+rule of its own in rules.py.
+"""
+
+import re
+
+_I = re.IGNORECASE
+
+CANNOT = r"can ?(?:no|['\u2019])t"
+
+
+def _any_of(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), _I)
+
+
+REFUSES = _any_of(
+    r"unsupported|unavailable|incompatible|unrecogni[sz]ed|deprecated for",
+    r"\bnot (?:currently |yet |been )?(?:supported|permitted|allowed|available|enabled|accepted)",
+    r"\bnot (?:currently |yet |been )?(?:recogni[sz]ed|implemented|compatible)",
+    r"(?:does|do)(?: ?n[o'\u2019]t| not) (?:support|accept|allow|recogni[sz]e|permit|have)",
+    r"(?:is|are)n['\u2019]t supported|only (?:supports?|supported|allowed)|only the default",
+    r"may only be set to|\bonly \S+ is (?:allowed|accepted|supported)",
+    r"\bunknown (?:name|field|param|argument|key|variant|option|property|role)",
+    r"unexpected (?:keyword|field|param|argument|property|key|name|(?:message )?role)",
+    r"not a valid (?:field|param|argument|property|key)",
+    r"\bextra (?:input|field|key|propert)|additional propert|cannot find field",
+    rf"{CANNOT} (?:both )?be (?:used|set|specified|combined)",
+    r"(?:must|should) be (?:removed|omitted|unset|disabled|null|false|empty)",
+    r"no endpoints found that support|requires? (?:the )?`?--",
+)
+# Words about a value: another one might be taken, so the field is not refused. A refusal with each stands beside it.
+VALUE = _any_of(
+    # max_tokens must be at least 1, got -186. / Input should be less than or equal to 2
+    r"(?:must|should|has to) be (?:an? |one of|less|greater|between|in |at |no |within|positive|either|[<>=\d])",
+    r"out of range|\brange\b",  # seed is out of range
+    r"too (?:large|small|high|low|long|big|many|short)",  # Invalid 'stop': array too long.
+    r"\bat (?:least|most)\b",  # Too many stop sequences: at most 4
+    r"\b(?:above|below|beyond|up to|higher|lower)\b",  # decimal above maximum value. Expected a value <= 2
+    r"(?<![\w-])\d+(?:\.\d+)? ?(?:-|to|\.\.) ?\d",  # temperature 5 is not supported (0 - 2)
+    r"(?:less|greater) than|exceed",  # Input should be greater than 0 / Prompt token count of 4662 exceeds …
+    r"maximum|minimum",  # integer below minimum value. Expected a value >= 1
+    r"invalid (?:type|value)",  # Invalid value: 'foo'. Supported values are: 'low', 'medium', and 'high'.
+    r"is not one of",  # 'foo' is not one of ['auto', 'none'] - 'tool_choice'
+    r"not a valid (?!field|param|argument|property|key)",  # m is not a valid model ID
+    r"valid (?:number|integer|string|boolean)",  # Input should be a valid integer
+)
+# Words about something missing: the request needs more, not less.
+LACKS = _any_of(
+    r"\bmissing\b",  # Missing required parameter: 'messages[0].content'.
+    r"\bfield required\b",  # Field required
+    r"\b(?:is|are) required\b",  # 'additionalProperties' is required to be supplied and to be false.
+    # The `reasoning_content` in the thinking mode must be passed back to the API.
+    r"must (?:also )?be (?:passed|provided|included|present|supplied)\b",
+    r"\bmust (?:have|contain|include|start|end)\b",  # 'messages' must contain the word 'json' in some form
+)
+BAD_SCHEMA = _any_of(r"invalid schema")
+# Words with which advice begins: names before them are refused, names behind them are taken.
+ADVICE = _any_of(
+    r"\buse\b|\binstead\b",  # 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.
+    r"\bplease\b|\bconsider\b",  # cannot both be specified for this model. Please use only one.
+    r"\btry\b",  # this parameter has moved to 'reasoning.effort'. Try again with the new parameter.
+    r"did you mean",  # got an unexpected keyword argument 'max_token'. Did you mean 'max_tokens'?
+    r"\bexpected\b",  # unknown variant `developer`, expected one of `system`, `user`
+    r"to drop these",  # To drop these, set `litellm.drop_params=True`
+    r"\bonly\b",  # Only the default (1) value is supported.
+    r"(?:should|must) be\b",  # 'response_format.type' must be 'json_schema' or 'text'
+    # Invalid value: 'developer'. Supported values are: 'system', 'assistant', 'user'
+    r"(?:supported|allowed|valid|permitted) (?:values|parameters|fields|roles|inputs)",
+)
+CODES = frozenset(
+    {
+        "unsupported_parameter",
+        "unsupported_value",
+        "unknown_parameter",
+        "unrecognized_parameter",
+        "unrecognized_request_argument_supplied",
+        "extra_forbidden",
+        "value_error.extra",
+        "unexpected_keyword_argument",
+        "unsupportedparamserror",
+        "unsupported_role",
+    }
+)
