@@ -10,7 +10,7 @@ from pathlib import Path
 
 from handlers.lifecycle.serve import run_beside
 from handlers.mcp.files import read_files
-from handlers.mcp.findings import Findings
+from handlers.mcp.findings import Answer, Findings
 from runtime.frozen import frozen
 from synth.events import DecidedBy
 from synth.prompts.compare import AGREED, ask_for_disagreements
@@ -20,6 +20,9 @@ REPORT_EVERY_S = 5.0  # many clients give up on a tool that is silent for a minu
 
 Report = Callable[[str], Awaitable[None]]
 """Tells the waiting agent about the next step."""
+
+Comparison = tuple[Sequence[Answer], str]
+"""The answers in the order of their letters A, B, C, …, and where they disagree."""
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy
 
@@ -57,34 +60,34 @@ class Consultant:
         panel = _find_panel(await self._client.list_models(), question.mixture)
         await report(f"asking {', '.join(panel)}" if panel else "asking")
         findings = Findings(len(panel))
-        comparison: asyncio.Task[tuple[Sequence[int], str]] | None = None
+        comparison: asyncio.Task[Comparison] | None = None
         watch = self._client.watch([{"role": "user", "content": content}], model=question.mixture)
         try:
             async with run_beside(self._report_waiting(findings, panel, report)), aclosing(watch) as run:
                 async for event in run:
                     step = findings.read(event)
                     if event["type"] == "author" and comparison is None and len(findings.answers) > 1:
-                        comparison = asyncio.create_task(self._compare(question, findings))
+                        comparison = asyncio.create_task(self._compare(question, [*findings.answers]))
                     if step:
                         await report(step)
-                order, disagreements = await comparison if comparison else _compare_decided(findings)
+                answers, disagreements = await comparison if comparison else _compare_decided(findings)
         finally:
             if comparison is not None:
                 comparison.cancel()
                 await asyncio.wait([comparison])
-        return findings.write(order, disagreements)
+        return findings.write(answers, disagreements)
 
-    async def _compare(self, question: Question, findings: Findings) -> tuple[Sequence[int], str]:
-        """Return the order in which the answers were shown as A, B, C, …, and where they disagree."""
-        texts = [answer.text for answer in findings.answers]
+    async def _compare(self, question: Question, answers: Sequence[Answer]) -> Comparison:
+        texts = [answer.text for answer in answers]
         if len({text.strip() for text in texts}) == 1:
-            return range(len(texts)), AGREED
+            return answers, AGREED
         showing = ask_for_disagreements(question.text, texts, rng=_RNG, draw_nonce=lambda: os.urandom(8).hex())
+        shown = [answers[position] for position in showing.order]
         try:
             found = await self._client.complete(showing.messages, model=question.mixture, mode="direct")
         except GatewayError as error:
-            found = f"(not compared: {error})"
-        return showing.order, f"{found.strip()}\n\n(This comparison was one call more, to the critic.)"
+            return shown, f"(not compared: {error})"
+        return shown, f"{found.strip()}\n\n(This comparison was one call more, to the critic.)"
 
     async def _report_waiting(self, findings: Findings, panel: Sequence[str], report: Report) -> None:
         """Say now and then who is waited for."""
@@ -97,16 +100,16 @@ class Consultant:
             await report(f"waiting for {names} ({waited_s:.0f} s)")
 
 
-def _compare_decided(findings: Findings) -> tuple[Sequence[int], str]:
-    """Return the order of the answers, and what is known of their differences, if no critic was asked."""
-    order = range(len(findings.answers))
-    if len(order) < 2:  # noqa: PLR2004 -- one answer disagrees with none
-        return order, ""
+def _compare_decided(findings: Findings) -> Comparison:
+    """Return what is known of the answers' differences if no critic was asked."""
+    answers = findings.answers
+    if len(answers) < 2:  # noqa: PLR2004 -- one answer disagrees with none
+        return answers, ""
     if findings.decided_by == DecidedBy.EQUAL_CANDIDATES:
-        return order, AGREED
+        return answers, AGREED
     if findings.evidence:
-        return order, "Running their code told them apart: see the findings beside each."
-    return order, "(not compared, because no critic was asked)"
+        return answers, "Running their code told them apart: see the findings beside each."
+    return answers, "(not compared, because no critic was asked)"
 
 
 def describe_mixtures(entries: Sequence[dict[str, object]]) -> str:

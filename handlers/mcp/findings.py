@@ -64,13 +64,12 @@ class Findings:
         n_done = len({answer.member for answer in self.answers} | self.failures.keys())
         return f" ({n_done} of {self.n_members})" if self.n_members else ""
 
-    def write(self, order: Sequence[int], disagreements: str) -> str:
+    def write(self, answers: Sequence[Answer], disagreements: str) -> str:
         """Return the whole report: the answer, how it was decided, who said what, where they disagree.
 
-        `order` has the positions of the answers behind the letters A, B, C, … of `disagreements`. Control characters
-        are taken out, because the agent may show the report on a terminal.
+        `answers` are those behind the letters A, B, C, … of `disagreements`. Control characters are taken out, because
+        the agent may show the report on a terminal.
         """
-        answers = [self.answers[position] for position in order]
         parts = [self.text.strip(), f"---\nHow it was decided: {self.decision} ({self.usage})."]
         if answers or self.failures:
             said = [self._quote(letter(position), answer) for position, answer in enumerate(answers)]

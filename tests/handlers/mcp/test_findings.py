@@ -55,7 +55,7 @@ def test_a_report_has_everything() -> None:
         *answered("Two.", "chosen", "b"),
     ):
         findings.read(event)
-    assert findings.write([1, 0], "- the number: A says two; B says one") == (
+    assert findings.write(findings.answers[::-1], "- the number: A says two; B says one") == (
         "Two.\n\n"
         "---\n"
         "How it was decided: chosen by the critic: the answer of b (3 calls, 20 + 10 tokens).\n\n"
@@ -82,7 +82,7 @@ def test_an_agents_context_is_spared() -> None:
     findings = Findings()
     for event in (candidate("a", "first layer"), candidate("a", "\x1b[2J" + "x" * 10_000, layer=2), *answered("Two.")):
         findings.read(event)
-    report = findings.write([0], "")
+    report = findings.write(findings.answers, "")
     assert len(report) < 5_000
     assert report.endswith("x […]")
     assert "\x1b" not in report
