@@ -34,12 +34,12 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _MAX_RELEASED = 100_000
 
-# What happens when the store fails.
+# How a failure of the store is survived.
 #
 # The first operation that fails takes the whole store out of use: others that came after it would only wait for the
 # same time-out. Requests go on in memory, or are refused if they have a budget or a rate and the operator wants that.
-# One task opens the store again, with pauses, and then hands over what was used meanwhile. The batch whose operation
-# failed goes first and unchanged, because the store may have written it before its reply was lost; its number tells.
+# One task opens the store again, with pauses, and then hands over the usage since the failure. The batch that failed
+# goes first and unchanged, because the store may have written it before its reply was lost; its number tells.
 # All later ones are merged into one for each day, so that an outage of hours takes no more memory than one of seconds.
 
 
@@ -81,7 +81,7 @@ class GuardedStore:
             self._fall_back(error)
 
     async def close(self) -> None:
-        """Close the store. What an outage has kept from it is tried once more."""
+        """Close the store, after one more try to write the usage that it has missed."""
         if self._unsent:
             try:
                 await self._open()
@@ -95,7 +95,7 @@ class GuardedStore:
         return await self._try(lambda store: store.share_clock(boot, offset, uptime))
 
     async def reserve(self, claim: Claim) -> Refusal | None:
-        """Count a request in its rates and reserve what it may use, or return why it may not."""
+        """Count a request in its rates and reserve its estimate, or return why that is refused."""
         if not self.problem:
             try:
                 return await self._store.reserve(claim)
@@ -118,7 +118,7 @@ class GuardedStore:
         self._keep(batch)
 
     async def read_spent(self, day: int, now: float) -> Mapping[str, Amount]:
-        """Return what the requests that ended today have used, by account."""
+        """Return the spend of the requests that ended today, by account."""
         return await self._try(lambda store: store.read_spent(day, now))
 
     async def read_usage(self, first_day: int, last_day: int) -> Mapping[UsageKey, Usage]:

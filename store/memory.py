@@ -62,7 +62,7 @@ class MemoryStore:
         return known[0]
 
     async def reserve(self, claim: Claim) -> Refusal | None:
-        """Count a request in its rates and reserve what it may use, or change nothing and return why it may not."""
+        """Count a request in its rates and reserve its estimate; if that is refused, change nothing and return why."""
         if claim.id in self._reserved:
             return None
         self._turn_day(claim.day, claim.now)
@@ -84,7 +84,7 @@ class MemoryStore:
         return None
 
     async def record(self, batch: Batch) -> None:
-        """Add what was used, and release reservations."""
+        """Add the usage of ended requests, and release their reservations."""
         if batch.number <= self._last_batch.get(batch.writer, -1):
             return
         self._last_batch[batch.writer] = batch.number
@@ -97,7 +97,7 @@ class MemoryStore:
             self._usage[key] = self._usage.get(key, Usage()) + usage
 
     async def read_spent(self, day: int, now: float) -> Mapping[str, Amount]:
-        """Return what the requests that ended today have used, by account."""
+        """Return the spend of the requests that ended today, by account."""
         self._turn_day(day, now)
         return dict(self._spent)
 

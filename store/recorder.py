@@ -1,4 +1,4 @@
-"""Collects what ended requests have used, and writes it to the store in batches, beside the requests."""
+"""Sums up the usage of ended requests, and writes it to the store in batches, beside the requests."""
 
 import asyncio
 import secrets
@@ -13,7 +13,7 @@ from store.store import Amount, Batch, Store, Usage, UsageKey, to_units
 
 WRITE_EVERY_S = 1.0
 
-# When what is written.
+# When usage is written.
 #
 # A request with a limit is written at once, because others may wait for what its reservation holds back. The others
 # are added up here and written once a second: nothing depends on them, and a process that is killed loses a second of
@@ -23,7 +23,7 @@ WRITE_EVERY_S = 1.0
 
 @frozen
 class ModelUse:
-    """What one request has used of a model; `cost` is that of the tokens with a price, in money."""
+    """The usage of a model by one request; `cost` is that of the tokens with a price, in money."""
 
     model: str
     prompt: int = 0
@@ -95,12 +95,12 @@ class Recorder:
         self._start_writing()
 
     def find_pending(self) -> Mapping[str, Amount]:
-        """Return what is not yet written, by account."""
+        """Return the charges that are not yet written, by account."""
         today = self._calendar.today()
         return {account: each.as_amount() for (day, account), each in self._charges.items() if day == today}
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
         if self._timer is not None:
             self._timer.cancel()
         if not self._is_writing:
@@ -123,7 +123,7 @@ class Recorder:
             self._is_writing = False
 
     def _take_batch(self) -> Batch:
-        """Return what has been added. What was charged yesterday no longer counts for any budget."""
+        """Return the sums as a batch, and begin new ones. Charges of yesterday no longer count for any budget."""
         today = self._calendar.today()
         self._number += 1
         batch = Batch(

@@ -85,7 +85,7 @@ class RedisStore:
         return offset if known is None else float(known)
 
     async def reserve(self, claim: Claim) -> Refusal | None:
-        """Count a request in its rates and reserve what it may use, or change nothing and return why it may not."""
+        """Count a request in its rates and reserve its estimate; if that is refused, change nothing and return why."""
         keys = [_PERIOD, _SPENT, _RESERVED, _CLAIMS, _LEASES]
         keys += [f"{{mom}}:bucket:{rate.per_minute}:{rate.name}" for rate in claim.rates]
         expected = claim.expected
@@ -106,7 +106,7 @@ class RedisStore:
         return Refusal(by, name, spent=Amount(spent_tokens, spent_cost), reserved=Amount(held_tokens, held_cost))
 
     async def record(self, batch: Batch) -> None:
-        """Add what was used, and release reservations."""
+        """Add the usage of ended requests, and release their reservations."""
         days = list(dict.fromkeys(key.day for key in batch.usage))
         keys = [_PERIOD, _SPENT, _RESERVED, _CLAIMS, _LEASES, f"{{mom}}:writer:{batch.writer}"]
         keys += [_usage_key(day) for day in days]
@@ -122,7 +122,7 @@ class RedisStore:
         await self._run(redis_scripts.RECORD, keys, arguments)
 
     async def read_spent(self, day: int, now: float) -> Mapping[str, Amount]:
-        """Return what the requests that ended today have used, by account."""
+        """Return the spend of the requests that ended today, by account."""
         del now  # the server's clock counts
         flat = await self._run(redis_scripts.READ_SPENT, [_PERIOD, _SPENT], [day])
         figures = {name.decode(): int(value) for name, value in _pairs(flat)}

@@ -70,15 +70,15 @@ class SqliteStore:
         return await self._transact(_share_clock, boot, offset, uptime)
 
     async def reserve(self, claim: Claim) -> Refusal | None:
-        """Count a request in its rates and reserve what it may use, or change nothing and return why it may not."""
+        """Count a request in its rates and reserve its estimate; if that is refused, change nothing and return why."""
         return await self._transact(_reserve, claim)
 
     async def record(self, batch: Batch) -> None:
-        """Add what was used, and release reservations."""
+        """Add the usage of ended requests, and release their reservations."""
         await self._transact(_record, batch)
 
     async def read_spent(self, day: int, now: float) -> Mapping[str, Amount]:
-        """Return what the requests that ended today have used, by account."""
+        """Return the spend of the requests that ended today, by account."""
         return await self._transact(_read_spent, day, now)
 
     async def read_usage(self, first_day: int, last_day: int) -> Mapping[UsageKey, Usage]:

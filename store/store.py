@@ -66,7 +66,7 @@ NOTHING = Amount()
 
 @frozen
 class Limit:
-    """What may be used a day on one account; None is no limit."""
+    """The limits of a day for one account; None is no limit."""
 
     account: str
     tokens: int | None = None
@@ -101,7 +101,7 @@ class Claim:
 
 @frozen
 class Refusal:
-    """Why a claim was refused: `name` is that of the rate or the account.
+    """The reason why a claim was refused: `name` is that of the rate or the account.
 
     `retry_after_s` is set for a rate. `spent` and `reserved` are those of the account.
     """
@@ -115,7 +115,7 @@ class Refusal:
 
 @frozen
 class UsageKey:
-    """What usage is counted by. `client` and `mixture` are "" without one.
+    """The key of a usage count. `client` and `mixture` are "" without one.
 
     The row whose `model` is "" counts requests, once each; the others count the requests that called the model.
     """
@@ -148,7 +148,7 @@ class Usage:
 
 @frozen
 class Batch:
-    """What ended requests have used, to be written at once.
+    """The usage of requests that have ended, written in one step.
 
     A writer (one process) numbers its batches upwards, and a number that is not higher than its last changes nothing:
     a batch whose reply was lost may be sent again. `charges` are by account, and count on the day in force. `released`
@@ -222,15 +222,15 @@ class Store(Protocol):
         ...
 
     async def reserve(self, claim: Claim) -> Refusal | None:
-        """Count a request in its rates and reserve what it may use, or change nothing and return why it may not."""
+        """Count a request in its rates and reserve its estimate; if that is refused, change nothing and return why."""
         ...
 
     async def record(self, batch: Batch) -> None:
-        """Add what was used, and release reservations."""
+        """Add the usage of ended requests, and release their reservations."""
         ...
 
     async def read_spent(self, day: int, now: float) -> Mapping[str, Amount]:
-        """Return what the requests that ended today have used, by account."""
+        """Return the spend of the requests that ended today, by account."""
         ...
 
     async def read_usage(self, first_day: int, last_day: int) -> Mapping[UsageKey, Usage]:

@@ -1,4 +1,4 @@
-"""Daily budgets and rates: what a request may use, reserved before it begins and settled when it has ended."""
+"""Daily budgets and rates: reserve the estimate of a request before it begins, and settle when it has ended."""
 
 import asyncio
 import secrets
@@ -88,7 +88,7 @@ class Spending:
         self._calendar = calendar
 
     async def read_spent(self) -> Mapping[str, Amount]:
-        """Return what the requests that ended today have used, by account."""
+        """Return the spend of the requests that ended today, by account."""
         calendar = self._calendar
         spent = dict(await self._store.read_spent(calendar.today(), calendar.now()))
         for account, amount in self._recorder.find_pending().items():

@@ -306,7 +306,7 @@ async def test_a_question_can_be_stopped(used: Scene, opened: Open) -> None:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing(used: Scene, opened: Open, scheme: str) -> None:
     """On every page, with every part of it unfolded, in both colour schemes."""
-    paths = ("", "/ask", "/models", f"/requests/{used.edit}", f"/requests/{used.fuse}", "?q=nothing")
+    paths = ("", "/ask", "/models", "/usage", f"/requests/{used.edit}", f"/requests/{used.fuse}", "?q=nothing")
     page = await opened("about:blank", color_scheme=scheme)
     found: list[str] = []
     for path in paths:
