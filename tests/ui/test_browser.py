@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import shlex
+import shutil
 from datetime import datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, Request, expect
 
+from synth.request import text_of
 from tests import test_evidence as evidence
 from tests.fakes import FakeUpstream, answer, hang
 from tests.handlers.traces.samples import fill_folder
 from tests.running import ask, running
 from tests.ui.conftest import Open
 from tests.ui.hostile import hostile_traces
-from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene, configured, script_slow_answer
+from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene, configured, kept, script_slow_answer
 from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.browser
@@ -89,6 +91,35 @@ async def test_texts_can_be_copied(used: Scene, opened: Open) -> None:
     assert json.loads(words[-1])["messages"] == [{"role": "user", "content": QUESTION}]
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_a_copied_command_runs_as_pasted(used: Scene, opened: Open, path: str) -> None:
+    """Whatever a shell would make of the question's characters, the same question arrives again."""
+    if shutil.which("curl") is None:
+        pytest.skip("no curl")
+    question = 'It\'s "quoted": $HOME `id` $(id) !! \\n \\\nsecond line\tÉ \x7f\u2028\u202e\U0001f600 unmistakable'
+    used.upstream.script("swift", answer("Once."), answer("Once more."))
+    asked = ask(question, model="swift", max_tokens=99)
+    assert (await used.gateway.request("POST", path, json=asked)).status == 200
+    await kept(used.gateway, 10)
+    page = await opened(f"{used.gateway.url}/ui?q=unmistakable", permissions=["clipboard-read", "clipboard-write"])
+    await page.get_by_role("row").nth(1).get_by_role("link").click()
+    await page.get_by_role("button", name="Copy as curl").click()
+    await expect(page.get_by_role("button", name="Copy as curl")).to_have_text("Copied")
+    command: str = await page.evaluate("navigator.clipboard.readText()")
+    shell = await asyncio.create_subprocess_exec(
+        "bash",
+        "--norc",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    printed, _ = await shell.communicate(f"{command}\n".encode())
+    assert json.loads(printed)["choices"][0]["message"]["content"] == "Once more."
+    first, second = used.upstream.requests_for("swift")[-2:]
+    assert second.body["messages"] == first.body["messages"]
+    assert text_of(second.body["messages"][-1]["content"]) == question
+
+
 async def test_the_question_comes_first(used: Scene, opened: Open) -> None:
     """Then the answer, as rendered Markdown, then how long all took."""
     page = await opened(f"{used.gateway.url}/ui/requests/{used.fuse}")
@@ -142,7 +173,7 @@ async def test_times_are_in_the_zone_of_the_reader(used: Scene, opened: Open) ->
     assert shown[1] - shown[0] == timedelta(hours=9)
 
 
-@pytest.mark.parametrize("path", ["", "/ask", "/models", "/requests/{edit}", "/requests/{fuse}"])
+@pytest.mark.parametrize("path", ["", "/ask", "/models", "/usage", "/requests/{edit}", "/requests/{fuse}"])
 async def test_a_phone_needs_no_sideways_scrolling(used: Scene, opened: Open, path: str) -> None:
     """Every page at 390 pixels, with every part of it unfolded; wide tables scroll by themselves."""
     page = await opened(f"{used.gateway.url}/ui{path.format(edit=used.edit, fuse=used.fuse)}", viewport=PHONE)
@@ -160,7 +191,7 @@ async def test_hostile_traces_neither_run_nor_break_the_layout(
     async with FakeUpstream() as upstream, running(configured(upstream), trace_dir=tmp_path) as gateway:
         page = await opened("about:blank", viewport=size)
         found: list[str] = []
-        for path in ("", "/models", *(f"/requests/{each.id}" for each in traces)):
+        for path in ("", "/models", "/usage", *(f"/requests/{each.id}" for each in traces)):
             await page.goto(f"{gateway.url}/ui{path}")
             await unfold(page)
             if await page.evaluate("document.documentElement.scrollWidth") > size["width"]:
@@ -314,6 +345,26 @@ async def test_axe_finds_nothing(used: Scene, opened: Open, scheme: str) -> None
         await unfold(page)
         found += [f"/ui{path}: {fault}" for fault in await faults(page)]
     assert found == []
+
+
+async def test_error_pages_are_pages(used: Scene, browser: Browser) -> None:
+    """They fit a phone, axe finds nothing, and they lead back."""
+    page = await browser.new_page(viewport=PHONE)
+    for path in ("/requests/req-0123456789", f"/requests/{'x' * 500}", "/nowhere"):
+        await page.goto(f"{used.gateway.url}/ui{path}")
+        assert await page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+        assert await faults(page) == []
+        await page.get_by_role("link", name="All requests").click()
+        await expect(page.get_by_role("heading", level=1)).to_have_text("Requests")
+
+
+async def test_a_request_is_found_by_the_id_of_its_error(used: Scene, browser: Browser) -> None:
+    """Which is all that a client has of one that failed."""
+    page = await browser.new_page()
+    await page.goto(f"{used.gateway.url}/ui/requests/{used.failed}")
+    await page.get_by_role("link", name="Search for").click()
+    await page.get_by_role("row").nth(1).get_by_role("link").click()
+    await expect(page.get_by_role("heading", name="Error")).to_be_visible()
 
 
 async def test_dark_is_dark(used: Scene, opened: Open) -> None:
