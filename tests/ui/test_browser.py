@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Request, expect
+from playwright.async_api import Browser, Page, Request, ViewportSize, expect
 
 from synth.request import text_of
 from tests import test_evidence as evidence
@@ -25,7 +25,7 @@ from tests.ui.screenshots import take
 
 pytestmark = pytest.mark.browser
 
-PHONE = {"width": 390, "height": 844}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 
@@ -183,7 +183,7 @@ async def test_a_phone_needs_no_sideways_scrolling(used: Scene, opened: Open, pa
 
 @pytest.mark.parametrize("size", [PHONE, {"width": 1280, "height": 900}], ids=["phone", "desktop"])
 async def test_hostile_traces_neither_run_nor_break_the_layout(
-    opened: Open, tmp_path: Path, size: dict[str, int]
+    opened: Open, tmp_path: Path, size: ViewportSize
 ) -> None:
     """Whatever a trace says, nothing of it is HTML, and nothing makes a page wider."""
     traces = hostile_traces()
