@@ -100,3 +100,11 @@ def test_what_a_model_refuses_is_listed() -> None:
     (row,) = list_quirks({"a": (), "b": (Quirk(Action.DROP, "top_k", cause="unknown field top_k"),)})
     assert (row["model"], row["cause"], row["config"]) == ("b", "unknown field top_k", "drop: [top_k]")
     assert "top_k" in row["does"]
+
+
+def test_the_share_of_prompts_that_came_from_caches_is_shown_for_each_member() -> None:
+    """If its upstream reports any; of the whole mixture, all members count."""
+    calls = [call("a", prompt_tokens=100, cached_tokens=80), call("b", prompt_tokens=100)]
+    shown = shown_of(document(candidates=[candidate("a"), candidate("b")], calls=calls))
+    assert {member["name"]: member["cached"] for member in shown["members"]} == {"a": "80 %", "b": ""}
+    assert shown["cached"] == "40 %"
