@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from runtime.json_codec import encode
 from tests.running import model
 from upstream.anthropic.conversation import read_conversation, write_conversation
+from upstream.anthropic.wire import write_request
 from upstream.openai.conversation import Conversation, append_block
 from upstream.openai.quirks import Action, Quirk
 from upstream.prompt_cache import BREAKPOINT, CacheStyle, find_style, prepare_for_cache
@@ -145,3 +147,21 @@ def test_the_key_is_that_of_a_conversation_and_a_model() -> None:
     assert len({key(SYSTEM, USER), *others}) == 5
     assert key(SYSTEM, USER, prompt_cache_key="own") == "own"
     assert "brief" not in key(SYSTEM, USER)
+
+
+@pytest.mark.parametrize("style", [CacheStyle.BLOCKS, CacheStyle.PARTS])
+def test_a_messages_client_s_session_begins_alike_on_every_turn(style: CacheStyle) -> None:
+    """With pictures in results, reminders behind them, a system message in between; up to the breakpoint."""
+    picture = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "aGk="}}
+    messages: list[dict[str, Any]] = [USER, {"role": "system", "content": "A reminder."}]
+    kept = b""
+    for turn in range(4):
+        body = {"system": [text("Be brief.")], "messages": [*messages]}
+        conversation = append_block(Conversation(read_conversation(body)), f"Advice {turn}")
+        prepared, fields = prepare_for_cache(style, conversation, {"model": "m", "tools": [TOOL]}, ())
+        sent = encode(write_request(prepared, fields) if style is CacheStyle.BLOCKS else list(prepared))
+        assert sent.startswith(kept)
+        kept = sent[: sent.rindex(b',"cache_control"')]
+        call = {"type": "tool_use", "id": f"t{turn}", "name": "look", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": f"t{turn}", "content": [text("12 files"), picture]}
+        messages += [{"role": "assistant", "content": [call]}, {"role": "user", "content": [result, text("Note.")]}]
