@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import get_args
+from typing import Literal, get_args
 
 from config.settings import Capability, UpstreamApi
 
@@ -10,6 +10,10 @@ EMBEDDED = "embedded"
 
 WEIGHT_NAMES = ("smollm2-135m", "qwen2.5-coder-0.5b", "qwen2.5-coder-1.5b")
 """The weights that an embedded model may name; upstream/embedded/catalogue.toml has the sources of each."""
+
+EffortForm = Literal["reasoning_effort", "reasoning", "thinking", "none"]
+"""By its own name, as OpenRouter's `reasoning: {effort}`, as a thinking budget (upstream/anthropic/thinking.py), or not
+at all."""
 
 ALL_CAPABILITIES: frozenset[Capability] = frozenset(get_args(Capability))
 
@@ -21,7 +25,7 @@ class Provider:
     `base_url` speaks `api`; it is "" for embedded models. `key_variable` is the usual environment
     variable of the API key, None if no key is needed. `default_model` is used if a model names only its provider.
     `rename` are parameters that all of its models know by another name, `roles` roles that they do not know, with the
-    roles that are sent instead.
+    roles that are sent instead. `effort` is how they take a `reasoning_effort`.
     """
 
     base_url: str
@@ -31,6 +35,7 @@ class Provider:
     api: UpstreamApi = "chat"
     rename: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, str] = field(default_factory=dict)
+    effort: EffortForm = "reasoning_effort"
 
 
 def _local(base_url: str) -> Provider:
@@ -45,10 +50,18 @@ PROVIDERS: dict[str, Provider] = {
         rename={"max_tokens": "max_completion_tokens"},
     ),
     "openrouter": Provider(
-        "https://openrouter.ai/api/v1", "OPENROUTER_API_KEY", ALL_CAPABILITIES, default_model="openrouter/auto"
+        "https://openrouter.ai/api/v1",
+        "OPENROUTER_API_KEY",
+        ALL_CAPABILITIES,
+        default_model="openrouter/auto",
+        effort="reasoning",
     ),
     "anthropic": Provider(
-        "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY", frozenset(["vision", "tools"]), api="messages"
+        "https://api.anthropic.com/v1",
+        "ANTHROPIC_API_KEY",
+        frozenset(["vision", "tools"]),
+        api="messages",
+        effort="thinking",
     ),
     "google": Provider(
         "https://generativelanguage.googleapis.com/v1beta/openai",
@@ -62,17 +75,21 @@ PROVIDERS: dict[str, Provider] = {
         ALL_CAPABILITIES - {"logprobs"},
         rename={"max_completion_tokens": "max_tokens"},
         roles={"developer": "system"},
+        effort="none",
     ),
     "deepseek": Provider(
         "https://api.deepseek.com/v1",
         "DEEPSEEK_API_KEY",
         frozenset(["tools", "json_object", "logprobs"]),
         roles={"developer": "system"},
+        effort="none",
     ),
     "xai": Provider("https://api.x.ai/v1", "XAI_API_KEY", ALL_CAPABILITIES - {"logprobs"}),
-    "zai": Provider("https://api.z.ai/api/paas/v4", "ZAI_API_KEY", frozenset(["vision", "tools", "json_object"])),
+    "zai": Provider(
+        "https://api.z.ai/api/paas/v4", "ZAI_API_KEY", frozenset(["vision", "tools", "json_object"]), effort="none"
+    ),
     "moonshot": Provider(
-        "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", frozenset(["vision", "tools", "json_object"])
+        "https://api.moonshot.ai/v1", "MOONSHOT_API_KEY", frozenset(["vision", "tools", "json_object"]), effort="none"
     ),
     "cerebras": Provider(
         "https://api.cerebras.ai/v1", "CEREBRAS_API_KEY", frozenset(["tools", "json_object", "json_schema"])
@@ -85,7 +102,7 @@ PROVIDERS: dict[str, Provider] = {
     "ollama": _local("http://127.0.0.1:11434/v1"),
     "lmstudio": Provider("http://127.0.0.1:1234/v1", None, ALL_CAPABILITIES - {"logprobs", "json_object"}),
     "vllm": _local("http://127.0.0.1:8000/v1"),
-    EMBEDDED: Provider("", None, frozenset(["json_object", "json_schema", "logprobs"])),
+    EMBEDDED: Provider("", None, frozenset(["json_object", "json_schema", "logprobs"]), effort="none"),
 }
 
 SYNONYMS = {

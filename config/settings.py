@@ -14,6 +14,7 @@ from typing import Any, Literal
 Capability = Literal["vision", "tools", "json_object", "json_schema", "logprobs"]
 Mode = Literal["auto", "fuse", "select", "first", "direct"]
 UpstreamApi = Literal["chat", "messages"]
+Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 EvidenceLevel = Literal["off", "shadow", "auto", "full"]
 CostLimit = Literal["max_cost", "max_cost_per_day"]
 Learning = Literal["off", "shadow", "on"]
@@ -65,7 +66,8 @@ class Server:
     requests are refused until midnight UTC. `unknown_model` decides about a model name that is not configured:
     reject the request, or answer it with the first mixture. `max_body_buffer_mb` is shared by all bodies until their
     requests run. `header_timeout_s` to `keepalive_timeout_s` are the deadlines of clients, `max_messages` to
-    `max_json_values` the limits of one request.
+    `max_json_values` the limits of one request. With `share_runs` identical requests share one run; its answer is given
+    again for `replay_s` seconds.
     """
 
     host: str = "127.0.0.1"
@@ -101,6 +103,8 @@ class Server:
     max_tools: int = 1_000
     max_tool_calls: int = 10_000
     max_json_values: int = 200_000
+    share_runs: bool = True
+    replay_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,8 @@ class Model:
 
     `base_url` has no trailing slash; it is "" for an embedded model, whose child process chooses its port.
     `api` is the protocol that the upstream speaks. `params` override the client's parameters; `drop` names parameters
-    that are never sent, and `rename` maps parameters to the names that this upstream uses.
+    that are never sent, and `rename` maps parameters to the names that this upstream uses. `effort` has the parameters
+    that are sent in place of a `reasoning_effort`, by its value.
     `timeout_s` bounds a whole attempt; within it `connect_timeout_s` bounds DNS, TCP and TLS, `first_byte_timeout_s`
     the time until the reply begins, and `idle_timeout_s` each pause after that; None is no bound. `retries` counts the
     attempts after the first. `hedge_after_s` starts a second attempt beside one that is still running; None is never.
@@ -154,6 +159,7 @@ class Model:
     api: UpstreamApi = "chat"
     drop: frozenset[str] = frozenset()
     rename: Mapping[str, str] = field(default_factory=dict)
+    effort: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     headers: Mapping[str, Secret] = field(default_factory=dict)
     timeout_s: float = 120.0
     connect_timeout_s: float = 10.0

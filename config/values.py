@@ -4,14 +4,14 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import SplitResult, urlsplit
 
 from yarl import URL
 
 from config.document import Entries, Items, Node, Scalar, join
 from config.reader import InvalidValue, Place, Reader, describe, is_finite, number, require_scalar, suggest, text
-from config.settings import Secret
+from config.settings import Effort, Secret
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
@@ -276,6 +276,31 @@ def params(place: Place) -> dict[str, Any]:
         if name in place.node.nodes:
             place.problems.add(place.node.key_lines[name], join(place.path, name), f"must not be set here: {reason}")
     return {name: _read_json(place.child(name, node)) for name, node in place.node.nodes.items()}
+
+
+def efforts(place: Place) -> dict[str, dict[str, Any]]:
+    """Read what is sent in place of a `reasoning_effort`: parameters, another effort's name, or null for nothing."""
+    if not isinstance(place.node, Entries):
+        raise InvalidValue(f"must be a mapping of efforts to parameters, {describe(place)}")
+    found: dict[str, dict[str, Any]] = {}
+    for level, node in place.node.nodes.items():
+        entry = place.child(level, node)
+        try:
+            found[level] = _read_effort(level, entry)
+        except InvalidValue as error:
+            entry.report(str(error))
+    return found
+
+
+def _read_effort(level: str, entry: Place) -> dict[str, Any]:
+    levels = get_args(Effort)
+    if level not in levels:
+        raise InvalidValue(f"is not an effort: use {', '.join(levels)}{suggest(level, levels)}")
+    if isinstance(entry.node, Entries):
+        return params(entry)
+    if isinstance(entry.node, Scalar) and entry.node.value is None and not entry.node.variables:
+        return {}
+    return {"reasoning_effort": text(entry)}
 
 
 def _read_json(place: Place) -> Any:

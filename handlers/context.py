@@ -7,6 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from config.settings import ApiKey, CostLimit, Mixture, Model, Settings
+from handlers.api.shared_runs import SharedRuns
 from handlers.feedback_loop import FeedbackLoop
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector
@@ -34,6 +35,7 @@ class Snapshot:
     `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
     `workers` check answers that are too large for a turn of the event loop, None: they are checked in it. `store` keeps
     spend, usage and feedback, and `feedback` learns from it; None in tools that serve no requests.
+    `runs` are those that identical requests share.
     """
 
     settings: Settings
@@ -45,6 +47,7 @@ class Snapshot:
     workers: WorkerPool | None = None
     store: GuardedStore | None = None
     feedback: FeedbackLoop | None = None
+    runs: SharedRuns = field(default_factory=SharedRuns)
     models: Mapping[str, Model] = field(init=False)
     mixtures: Mapping[str, Mixture] = field(init=False)
     cost_caps: Mapping[str, Mixture] = field(init=False)

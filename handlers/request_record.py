@@ -1,7 +1,7 @@
 """The record of one request, filled from its events: the source of its headers, log line, metrics and spans."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from statistics import median_low
 from typing import Any, Literal
@@ -25,6 +25,19 @@ from synth.ledger import Expense, Ledger
 from upstream.calls import NO_FAILURES, Call
 
 SLOW_S = 5.0
+_RUN_FIELDS = (
+    "mode",
+    "bypass",
+    "panel_reason",
+    "n_candidates",
+    "n_asked",
+    "panel",
+    "panel_s",
+    "critic_s",
+    "evidence",
+    "decided_by",
+    "author",
+)
 _CAUSE_CHARS = 200
 
 
@@ -38,7 +51,9 @@ class RequestRecord:
     stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the number of
     the layer. `n_defects` is the number of defects that the verifier found, None if there is no verifier; `revised` is
     whether the answer was then rewritten. `api` is the name of the client API, None on other paths. `alias` is the
-    model name that the client sent, if it stands for another one.
+    model name that the client sent, if it stands for another one. `shared` says that the request shares a run: it has
+    joined a `running` one, was given the `replay` of its reply, or has `left` it to others. `shared_with` is the reply
+    id of the request that paid for it; the ledger is empty then.
     """
 
     reply_id: str = ""
@@ -73,6 +88,17 @@ class RequestRecord:
     n_defects: int | None = None
     revised: bool = False
     verification_failed: str | None = None
+    shared: Literal["running", "replay", "left"] | None = None
+    shared_with: str | None = None
+
+    def without_calls(self) -> "RequestRecord":
+        """Return a copy that holds no conversation: its ledger is empty."""
+        return replace(self, ledger=Ledger())
+
+    def repeat(self, other: "RequestRecord") -> None:
+        """Take over what is known of the run of another record, whose reply is given again."""
+        for name in _RUN_FIELDS:
+            setattr(self, name, getattr(other, name))
 
     def read(self, event: Event) -> None:
         """Update the record with the next event."""
@@ -86,6 +112,8 @@ class RequestRecord:
         if self.mode is None:
             return headers
         headers["x-mom-mode"] = self.mode if self.panel_reason is None else f"{self.mode}; {self.panel_reason}"
+        if self.shared is not None:
+            headers["x-mom-shared"] = self.shared
         if self.bypass is not None:
             headers["x-mom-bypass"] = self.bypass
         if self.panel_s is not None:
@@ -115,6 +143,8 @@ class RequestRecord:
             "api": self.api,
             "outcome": self.outcome,
             "reply": self.reply_id,
+            "shared": self.shared,
+            "shared_with": self.shared_with,
             "mixture": self.mixture,
             "alias": self.alias,
             "mode": self.mode,

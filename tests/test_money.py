@@ -199,14 +199,14 @@ async def test_a_client_that_leaves_has_spent_all_the_same(upstream: FakeUpstrea
     upstream.script("a", after(gate, answer("late")))
     server = Server(port=0, max_cost_per_day=Decimal("0.0012"))
     config = settings(priced(upstream, a=CHEAP), server=server, critic=Critic("a"))
-    body = ask("x" * 3900, max_tokens=10)
+    body, other = (ask(letter * 3900, max_tokens=10) for letter in "xy")
     async with running(config, unix_time=Clock()) as gateway:
         asking = asyncio.create_task(gateway.chat(body))
         (request,) = await upstream.wait_for(1)
-        assert "running requests may cost 0.0011 USD" in refused(await gateway.chat(body))
+        assert "running requests may cost 0.0011 USD" in refused(await gateway.chat(other))
         asking.cancel()
         await asyncio.wait_for(request.disconnected.wait(), 30)
-        while "has spent 0.001" not in refused(await gateway.chat(body)):
+        while "has spent 0.001" not in refused(await gateway.chat(other)):
             pass
         gate.set()
     assert len(upstream.requests) == 1

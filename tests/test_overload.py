@@ -163,10 +163,11 @@ async def test_memory_is_bounded_by_configuration(
             headers = {"Content-Type": "application/json"}
             asking: list[asyncio.Task[Any]] = []
             for n in range(n_running):  # one after the other: each gives its part of the budget back when it runs
-                asking.append(asyncio.create_task(asker.chat(data=BytesIO(body), headers=headers)))
+                asking.append(asyncio.create_task(asker.chat(data=BytesIO(body + b" " * n), headers=headers)))
                 await upstream.connected(n + 1)
             asking += [
-                asyncio.create_task(asker.chat(data=BytesIO(body), headers=headers)) for _ in range(200 - n_running)
+                asyncio.create_task(asker.chat(data=BytesIO(body + b" " * n), headers=headers))
+                for n in range(n_running, 200)
             ]
             n_waiting = min(200 - n_running, 100 // body_mib)
             await loaded(gateway, receiving=0, waiting=n_waiting, running=n_running)

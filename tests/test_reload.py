@@ -162,7 +162,7 @@ async def test_limits_change_for_waiting_requests(upstream: FakeUpstream, path: 
     upstream.default = after(gate, answer("served"))
     written(path, upstream, "a", server="max_concurrent_requests: 1, max_queue_wait_s: 60")
     async with served(path) as (child, gateway):
-        asking = [asyncio.create_task(gateway.chat()) for _ in range(2)]
+        asking = [asyncio.create_task(gateway.chat(ask(str(n)))) for n in range(2)]
         await upstream.wait_for(1)
         await loaded(gateway, waiting=1)
         written(path, upstream, "a", server="max_concurrent_requests: 2")

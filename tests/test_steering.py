@@ -279,3 +279,22 @@ async def test_the_page_of_a_trace_shows_it_too(upstream: FakeUpstream, tmp_path
         reply = await gateway.chat(ask(mom={"panel": ["d"], "mode": "first"}))
         page = (await gateway.request("GET", f"/ui/requests/{reply.json['id']}")).raw.decode()
     assert "Steered by the request" in page
+
+
+EFFORT: dict[str, Any] = {"chat": {"reasoning_effort": "high"}, "responses": {"reasoning": {"effort": "high"}}}
+
+
+@pytest.mark.parametrize("api", EFFORT)
+async def test_each_member_gets_an_effort_in_its_own_form(upstream: FakeUpstream, api: str) -> None:
+    """One request, three forms; a model that is asked by its own name is no exception."""
+    forms: dict[str, Any] = {"a": {"high": {"thinking_level": 3}}, "b": {"high": {}}, "c": {}}
+    found = config(upstream)
+    models = tuple(model(name, upstream, effort=form) for name, form in forms.items())
+    async with running(Settings(found.path, found.server, models, found.mixtures)) as gateway:
+        assert (await post(gateway, api, body(api, **EFFORT[api]))).status == 200
+        assert (await post(gateway, api, {**body(api, **EFFORT[api]), "model": "b"})).status == 200
+    sent = [
+        (request.model, request.body.get("thinking_level"), request.body.get("reasoning_effort"))
+        for request in upstream.requests
+    ]
+    assert sorted(sent, key=str) == [("a", 3, None), ("b", None, None), ("b", None, None), ("c", None, "high")]

@@ -1,27 +1,30 @@
 """Answer one request of any client API: find the mixture or model, run it, and write the reply."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from functools import partial
+from hashlib import blake2b
 from typing import Any
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from config.settings import ApiKey
 from handlers import errors
 from handlers.api.body import LARGE_BYTES, decode_body
 from handlers.api.client_api import CandidateReader, ClientApi, Envelope, ParsedRequest, Pulse
 from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
 from handlers.api.run_report import RunReport
+from handlers.api.shared_runs import Replay, RunKey, SharedRun
 from handlers.api.shown_work import ShownWork
 from handlers.api.target import Target, check_tools, find_target, record_target
 from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError
-from handlers.gate.spending import SPENDING, budgets_of, is_limit
+from handlers.gate.spending import SPENDING, Budget, budgets_of, is_limit
 from handlers.lifecycle.connections import connection_of
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
@@ -31,6 +34,7 @@ from runtime.time_slice import TimeSlice
 from synth import mixture as mixtures
 from synth.events import Emit, Event, Finished, SynthesisError
 from synth.feedback.learner import Learner
+from synth.ledger import Ledger
 from synth.request import ChatRequest
 from synth.run import Run
 from upstream.calls import Call
@@ -56,6 +60,7 @@ def answering(api: ClientApi) -> Handler:
         record.api = api.name
         if trace is not None:
             trace.body = body
+        run_key = await _identify(request, api, body)
         time_slice = TimeSlice(snapshot.pool.timers.now)
         is_large = len(body) > LARGE_BYTES
         media_type = request.headers.get("Content-Type") or (NO_MEDIA_TYPE if api.needs_media_type else None)
@@ -85,11 +90,23 @@ def answering(api: ClientApi) -> Handler:
         envelope = Envelope(record.reply_id, int(snapshot.unix_time()), asked_name)
         show, work = parsed.chat.steering.show, ShownWork(target.mixture)
         report = RunReport(show, target.mixture) if show else None
-        learner, shutdown = _begin_learning(snapshot, target, api, context.key), app[SHUTDOWN]
-        exchange = _Exchange(api, parsed, snapshot, record, trace, target, envelope, shutdown, work, report, learner)
+        exchange = _Exchange(
+            api,
+            parsed,
+            snapshot,
+            record,
+            trace,
+            target,
+            envelope,
+            app[SHUTDOWN],
+            work,
+            report,
+            run_key,
+            partial(app[SPENDING].charge, key=context.key),
+            budgets,
+        )
         await time_slice.give_way()
-        async with app[SPENDING].charge(budgets, context.key, record, exchange.deadline_s):
-            return await exchange.reply_to(request)
+        return await exchange.reply_to(request)
 
     return handle
 
@@ -100,6 +117,23 @@ async def _prepare_to_encode(chat: ChatRequest, time_slice: TimeSlice) -> None:
     if isinstance(conversation, Conversation):
         conversation.is_large = True
         await time_slice.run(conversation.encode_in_steps())
+
+
+async def _identify(request: web.Request, api: ClientApi, body: bytes) -> RunKey | None:
+    """Return the key by which identical requests find each other, None if this one shares its run with none."""
+    context = request[CONTEXT]
+    if not (api.shares_runs and context.snapshot.settings.server.share_runs):
+        return None
+    if len(body) <= LARGE_BYTES:
+        digest = _digest(body)
+    else:
+        digest = await asyncio.to_thread(_digest, body)  # a millisecond for each megabyte
+    return api.name, context.record.client, request.headers.get("x-mom-mode"), digest
+
+
+def _digest(body: bytes) -> bytes:
+    """Return a digest that stands for a body, which would have to be kept to be compared itself."""
+    return blake2b(body, digest_size=32).digest()
 
 
 async def _fail_in_stream(request: web.Request, parsed: ParsedRequest, error: ApiError) -> web.StreamResponse:
@@ -127,11 +161,10 @@ def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollecto
     return trace
 
 
-def _begin_learning(snapshot: Snapshot, target: Target, api: ClientApi, key: ApiKey | None) -> Learner | None:
+def _begin_learning(snapshot: Snapshot, target: Target, api: ClientApi, client: str | None) -> Learner | None:
     """Return what learns from a request, None if its target is a single model or does not learn."""
     if target.mixture is None or snapshot.feedback is None:
         return None
-    client = None if key is None else key.name
     return snapshot.feedback.begin(
         target.mixture, target.chat, target.contract, models=snapshot.models, api=api.name, client=client
     )
@@ -160,7 +193,9 @@ class _Exchange:
     shutdown: Shutdown
     work: ShownWork
     report: RunReport | None
-    learner: Learner | None
+    run_key: RunKey | None
+    charge: Callable[..., AbstractAsyncContextManager[None]]
+    budgets: tuple[Budget, ...]
 
     async def reply_to(self, request: web.Request) -> web.StreamResponse:
         """Reply with server-sent events or one JSON body, as the client asked."""
@@ -178,19 +213,44 @@ class _Exchange:
         report = partial(self._report_running, request[CONTEXT].request_id)
         reminder = timers.call_at(timers.now() + REPORT_AFTER_S, report)
         try:
-            error = await self._run(reply)
-            if error is None:
-                return await reply.end()
-            self.record.outcome, self.record.error = "failed", error.body()["error"]
-            if reply.has_status:
-                return await reply.fail(error)
-            return self.api.respond(error, request[CONTEXT].request_id)
+            replay = self.snapshot.runs.find_replay(self.run_key, self.snapshot.pool.clock())
+            if replay is not None:
+                return await self._repeat(reply, replay)
+            return await self._answer(request, reply)
         except ConnectionResetError as lost:  # the server is about to cancel this request: its client has left
             raise asyncio.CancelledError("the client has left") from lost
         finally:
             expiry.cancel()
             reminder.cancel()
             self.record.bytes_out = reply.n_bytes
+
+    async def _answer(self, request: web.Request, reply: JsonReply | SseReply) -> web.StreamResponse:
+        replay_s = self.snapshot.settings.server.replay_s
+        if replay_s and self.run_key is not None:
+            reply.copy = []
+        error = await self._run(reply)
+        if error is None:
+            response = await reply.end()
+            self._keep_replay(reply, replay_s)
+            return response
+        self.record.outcome, self.record.error = "failed", error.body()["error"]
+        if reply.has_status:
+            return await reply.fail(error)
+        return self.api.respond(error, request[CONTEXT].request_id)
+
+    async def _repeat(self, reply: JsonReply | SseReply, replay: Replay) -> web.StreamResponse:
+        """Give a finished reply again, byte for byte."""
+        self.record.repeat(replay.record)
+        self.record.shared, self.record.shared_with = "replay", replay.record.reply_id
+        await self._count_only()
+        return await reply.repeat(replay.body)
+
+    def _keep_replay(self, reply: JsonReply | SseReply, seconds: float) -> None:
+        if reply.copy is None or self.run_key is None:
+            return
+        now = self.snapshot.pool.clock()
+        replay = Replay(b"".join(reply.copy), self.record.without_calls(), now + seconds)
+        self.snapshot.runs.keep_replay(self.run_key, replay, now)
 
     def _report_running(self, request_id: str) -> None:
         """Log once that the request still runs, and which models it waits for."""
@@ -245,45 +305,82 @@ class _Exchange:
     async def _fill(self, reply: JsonReply) -> None:
         readers = [*self._readers(), self.work.read] if self.work.is_shown else self._readers()
 
-        async def emit(event: Event) -> None:
+        def serialize(event: Event) -> bytes:
             for read in readers:
                 read(event)
+            return b""
 
-        finished = await self._answer(emit)
-        self._add_report(finished)
-        reply.body = self.parsed.build_body(self.envelope, finished, self._build_usage(finished), self.work)
+        finished, usage = await self._follow(serialize)
+        reply.body = self.parsed.build_body(self.envelope, finished, usage, self.work)
 
     async def _stream(self, reply: SseReply) -> None:
-        writer = reply.writer
+        writer, record = reply.writer, self.record
         readers = self._readers()
-        time_slice = TimeSlice(self.snapshot.pool.timers.now)
 
-        async def emit(event: Event) -> None:
+        def serialize(event: Event) -> bytes:
             for read in readers:
                 read(event)
             data = writer.read(event)
-            if not data:
-                return
-            await time_slice.give_way()  # a complete answer is many events, and a client that reads fast never waits
-            if self.record.first_chunk_s is None:
+            if data and record.first_chunk_s is None:
                 data = writer.opening() + data
-                self.record.first_chunk_s = self.snapshot.pool.clock() - self.record.started
-            await reply.write(data)
+                record.first_chunk_s = self.snapshot.pool.clock() - record.started
+            return data
 
-        finished = await self._answer(emit, writer if isinstance(writer, CandidateReader) else None)
-        self._add_report(finished)
-        reply.last = writer.end(self._build_usage(finished))
+        candidate_reader = writer if isinstance(writer, CandidateReader) else None
+        _, usage = await self._follow(serialize, reply.write, candidate_reader)
+        reply.last = writer.end(usage)
 
-    async def _answer(self, emit: Emit, candidate_reader: CandidateReader | None = None) -> Finished:
-        snapshot, target, learner = self.snapshot, self.target, self.learner
+    async def _follow(
+        self,
+        serialize: Callable[[Event], bytes],
+        write: Callable[[bytes], Awaitable[None]] | None = None,
+        candidate_reader: CandidateReader | None = None,
+    ) -> tuple[Finished, dict[str, Any]]:
+        """Join the run of an identical request, or begin one; return its end, and the usage of the reply.
+
+        `write` gets what is serialized.
+        """
+        runs = self.snapshot.runs
+        run = runs.find(self.run_key)
+        if run is None:
+            run = runs.create(self.run_key)
+            run.start(partial(self._ask_models, run.ledger, candidate_reader))
+        subscription = run.subscribe(self.record, serialize)
+        try:
+            if self.record.shared is not None:
+                await self._count_only()
+            while (data := await subscription.next()) is not None:
+                if write is not None:
+                    await write(data)
+            return self._finish(run)
+        finally:
+            await run.leave(subscription)
+
+    async def _count_only(self) -> None:
+        """Count a request that costs nothing in the rate of its key: ApiError (429) if it may not begin."""
+        async with self.charge((), record=self.record.without_calls(), lifetime_s=self.deadline_s):
+            pass
+
+    async def _ask_models(self, ledger: Ledger, candidate_reader: CandidateReader | None, emit: Emit) -> Finished:
+        """Run the request, and charge it to its budgets: ApiError (429) if they do not allow it."""
+        snapshot, target = self.snapshot, self.target
+        learner = _begin_learning(snapshot, target, self.api, self.record.client)
+        time_slice = TimeSlice(snapshot.pool.timers.now)
+
+        async def tell(event: Event) -> None:
+            if learner is not None:
+                learner.read(event)
+            await emit(event)
+            await time_slice.give_way()  # a complete answer is many events, and the run does not wait for its readers
+
         started = snapshot.pool.clock()
         run = Run(
             target.chat,
             target.contract,
             snapshot.models,
             snapshot.pool,
-            self.record.ledger,
-            emit,
+            ledger,
+            tell,
             started,
             started + self.deadline_s,
             evidence=snapshot.evidence,
@@ -292,8 +389,10 @@ class _Exchange:
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
             arrange=None if learner is None else learner.arrange,
         )
+        account = replace(self.record, ledger=ledger)  # the run's own: the request that began it may leave
         try:
-            return await mixtures.answer(run, target.mixture or target.name)
+            async with self.charge(self.budgets, record=account, lifetime_s=self.deadline_s):
+                return await mixtures.answer(run, target.mixture or target.name)
         finally:  # a request that fails still brings news of earlier answers
             if learner is not None and snapshot.feedback is not None:
                 snapshot.feedback.finish(learner, self.record.reply_id)
@@ -309,13 +408,14 @@ class _Exchange:
             readers.append(self.trace.read)
         if self.report is not None:
             readers.append(self.report.read)
-        if self.learner is not None:
-            readers.append(self.learner.read)
         return readers
 
-    def _add_report(self, finished: Finished) -> None:
+    def _finish(self, run: SharedRun) -> tuple[Finished, dict[str, Any]]:
+        """Return the end of a run and the usage of its reply, and add the report if one is asked for; or raise."""
+        finished = run.result()
         if self.report is not None:
             self.work.report = self.report.build(finished, self.record)
-
-    def _build_usage(self, finished: Finished) -> dict[str, Any]:
-        return build_usage(finished, self.record.ledger, self.target.chat, self.snapshot.settings.server)
+        usage = build_usage(finished, run.ledger, self.target.chat, self.snapshot.settings.server)
+        if self.record.shared is not None:
+            usage["mom"]["shared"] = self.record.shared
+        return finished, usage

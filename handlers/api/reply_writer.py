@@ -33,12 +33,14 @@ class _Reply:
     """The connection side of a reply: its headers, its bytes, and the end of a client that does not read.
 
     `n_bytes` counts the bytes that were written here; a reply that is handed to the server as a whole is not counted.
+    Set `copy` to an empty list to have the body's bytes collected there.
     """
 
     _headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, request: web.Request) -> None:
         self.n_bytes = 0
+        self.copy: list[bytes] | None = None
         self._request = request
         self._response: web.StreamResponse | None = None
         self._is_writing = False
@@ -118,9 +120,15 @@ class JsonReply(_Reply):
     async def end(self) -> web.StreamResponse:
         """Send the body and end the reply."""
         data = json_codec.encode(self.body)
+        if self.copy is not None:
+            self.copy.append(data)
         if not self.committed:
             return web.Response(body=data, content_type="application/json", charset="utf-8")
         return await self._finish(data)
+
+    async def repeat(self, body: bytes) -> web.StreamResponse:
+        """Send the body of an earlier reply."""
+        return web.Response(body=body, content_type="application/json", charset="utf-8")
 
     @property
     def has_status(self) -> bool:
@@ -163,11 +171,20 @@ class SseReply(_Reply):
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the client reads more slowly than we write."""
         self._last_write = self._clock()
+        if self.copy is not None:
+            self.copy.append(data)
         await self._write(data)
 
     async def end(self) -> web.StreamResponse:
         """End the stream cleanly."""
+        if self.copy is not None:
+            self.copy.append(self.last)
         return await self._finish(self.last)
+
+    async def repeat(self, body: bytes) -> web.StreamResponse:
+        """Send the events of an earlier reply."""
+        await self.write(body)
+        return await self.end()
 
     @property
     def has_status(self) -> bool:

@@ -26,7 +26,7 @@ PAGES = "/ui"
 
 _EXPOSED_HEADERS = (
     "x-request-id, x-mom-mode, x-mom-candidates, x-mom-evidence, "
-    "x-mom-decided-by, x-mom-author, server-timing, retry-after"
+    "x-mom-decided-by, x-mom-author, x-mom-shared, server-timing, retry-after"
 )
 _PREFLIGHT_AGE_S = 600
 

@@ -44,6 +44,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._requests = Counter("mom_requests", "Chat requests", "api", "mixture", "mode", "outcome")
+        self._shared = Counter("mom_shared_requests", "Requests answered by another one's run", "api", "kind")
         self._request_s = Histogram("mom_request_seconds", "Time of chat requests", _SECONDS, "mixture", "mode")
         self._first_chunk_s = Histogram(
             "mom_first_chunk_seconds", "Time to a stream's first chunk", _SECONDS, "mixture"
@@ -101,6 +102,12 @@ class Metrics:
             self._first_chunk_s.observe(record.first_chunk_s, mixture)
         if record.queued_s is not None:
             self._queued_s.observe(record.queued_s)
+        if record.shared is not None:
+            self._shared[record.api or "", record.shared] += 1
+        if record.shared is None or record.ledger.calls:  # the others have only watched
+            self._count_panel(record, mixture)
+
+    def _count_panel(self, record: RequestRecord, mixture: str) -> None:
         if record.n_asked:
             self._panel_s.observe(record.panel_s or 0.0, mixture)
             self._panel_size.observe(record.n_candidates, mixture)

@@ -88,6 +88,8 @@ class TraceCollector:
             bypass=record.bypass,
             panel_reason=record.panel_reason,
             decided_by=record.decided_by,
+            shared=record.shared,
+            shared_with=record.shared_with,
             timings=schema.Timings(
                 total_s=self._since_start(ended),
                 queued_s=record.queued_s,

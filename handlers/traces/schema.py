@@ -224,7 +224,11 @@ class Totals(Struct):
 
 
 class Trace(Struct):
-    """One request's whole story. `time` is ISO 8601 in UTC; `error` the error object of the reply."""
+    """One request's whole story. `time` is ISO 8601 in UTC; `error` the error object of the reply.
+
+    `shared` is how it shares the run of another request (`running`, `replay`, `left`), and `shared_with` that request's
+    reply id, whose trace has the calls.
+    """
 
     id: str
     time: str = ""
@@ -237,6 +241,8 @@ class Trace(Struct):
     bypass: str | None = None
     panel_reason: str | None = None
     decided_by: str | None = None
+    shared: str | None = None
+    shared_with: str | None = None
     timings: Timings = field(default_factory=Timings)
     request: Asked = field(default_factory=Asked)
     layers: list[Layer] = field(default_factory=list)

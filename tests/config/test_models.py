@@ -181,3 +181,35 @@ def test_a_variable_may_give_any_name(tmp_path: Path) -> None:
     """The value of a variable is text where text is expected, even if it looks like a number."""
     (model,) = settings_of(tmp_path, "models:\n- name: ${N}\n  base_url: http://h", {"N": "12"}).models
     assert model.name == "12"
+
+
+def test_efforts(tmp_path: Path) -> None:
+    """Parameters for an effort, another effort's name, or nothing."""
+    text = """
+models:
+  - name: a
+    base_url: http://h
+    effort: {low: {thinking: {type: disabled}}, medium: high, minimal: null, none: {}}
+"""
+    (model,) = settings_of(tmp_path, text).models
+    assert model.effort == {
+        "low": {"thinking": {"type": "disabled"}},
+        "medium": {"reasoning_effort": "high"},
+        "minimal": {},
+        "none": {},
+    }
+
+
+@pytest.mark.parametrize(
+    ("effort", "problem"),
+    [
+        ("{hihg: {}}", "models[0].effort.hihg: is not an effort: use none, minimal, low, medium, high, xhigh, max"),
+        ("{low: {model: b}}", "models[0].effort.low.model: must not be set here"),
+        ("{low: [1]}", "models[0].effort.low: must be text, is a list"),
+        ("low", "models[0].effort: must be a mapping of efforts to parameters"),
+    ],
+)
+def test_efforts_of_another_form_are_refused(tmp_path: Path, effort: str, problem: str) -> None:
+    """With the path of the effort."""
+    (found,) = problems_of(tmp_path, f"models: [{{name: a, base_url: 'http://h', effort: {effort}}}]")
+    assert problem in found

@@ -32,7 +32,13 @@ VALUES: tuple[Any, ...] = (
     ),
     *("other", "third", "new-name", "127.0.0.9", "http://other.example/v1", "https://other.example", "Do {candidates}"),
     *(["other"], ["vision"], ["other.example"], ["https://other.example"], ["temperature"], [1, 2]),
-    *({"temperature": 0.5}, {"X-Other": "x"}, {"max_tokens": "max_completion_tokens"}, {"other-*": "main"}),
+    *(
+        {"temperature": 0.5},
+        {"X-Other": "x"},
+        {"max_tokens": "max_completion_tokens"},
+        {"other-*": "main"},
+        {"low": "high"},
+    ),
     *(
         {"workdir": "/", "command": ["other"]},
         {"model": "other"},

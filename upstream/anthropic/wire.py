@@ -10,6 +10,7 @@ from runtime import json_codec
 from upstream.anthropic.blocks import list_blocks, text_of_blocks
 from upstream.anthropic.conversation import Message, NativeMessage, write_conversation
 from upstream.anthropic.outcomes import finish_reason_from_stop, usage_from_messages
+from upstream.anthropic.thinking import think
 from upstream.openai.tools import list_tools, read_tool_choice
 from upstream.openai.wire import TOKEN_LIMITS, find_token_limit
 
@@ -66,7 +67,9 @@ def write_request(messages: Sequence[Message], fields: Mapping[str, Any], *, cou
     stops = fields.get("stop")
     if stops:
         body["stop_sequences"] = [stops] if isinstance(stops, str) else stops
-    body |= _write_output(fields)
+    body |= _write_output(fields, client)
+    if "effort" not in body.get("output_config", {}):
+        body = think(body, fields.get("reasoning_effort"))
     return body
 
 
@@ -132,13 +135,19 @@ def _translate_tool(function: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": function.get("name"), **described, "input_schema": schema}
 
 
-def _write_output(fields: Mapping[str, Any]) -> dict[str, Any]:
-    config: dict[str, Any] = {}
+def _write_output(fields: Mapping[str, Any], client: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `output_config`: the form of the answer, and the effort only if a Messages client or the operator set it.
+
+    An effort of Chat Completions is a thinking budget here (thinking.py), which more models know.
+    """
+    stated = fields.get("output_config")
+    config: dict[str, Any] = dict(stated) if isinstance(stated, dict) else {}
     wanted = fields.get("response_format")
     if isinstance(wanted, dict) and wanted.get("type") == "json_schema":
         config["format"] = {"type": "json_schema", "schema": (wanted.get("json_schema") or {}).get("schema")}
-    if fields.get("reasoning_effort"):
-        config["effort"] = fields["reasoning_effort"]
+    own = client.get("output_config")
+    if isinstance(own, dict) and own.get("effort") and own["effort"] == fields.get("reasoning_effort"):
+        config["effort"] = own["effort"]
     return {"output_config": config} if config else {}
 
 

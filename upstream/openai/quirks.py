@@ -13,12 +13,12 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 import structlog
 
-from config.providers import PROVIDERS
-from config.settings import Model
+from config.providers import PROVIDERS, Provider
+from config.settings import Effort, Model
 from runtime.frozen import frozen
 from upstream.openai import in_words
 from upstream.openai.conversation import Conversation, Message
@@ -29,6 +29,7 @@ Messages = Sequence[Message]
 Fields = Mapping[str, Any]
 Fitted = tuple[Messages, Fields]
 
+EFFORT_FIELD = "reasoning_effort"
 TOOL_FIELDS = frozenset({"tools", "tool_choice", "parallel_tool_calls", "functions", "function_call"})
 _GOES_WITH = {
     "tools": TOOL_FIELDS,
@@ -48,6 +49,7 @@ class Action(StrEnum):
     KEEP_VALUE = "keep_value"  # leave it out unless it has this JSON value
     DROP_BESIDE = "drop_beside"  # leave it out if the field `value` is there
     RENAME = "rename"  # send `name` as `value`
+    EFFORT = "effort"  # send the parameters that `value` has for an effort instead of the field `name`
     CAP = "cap"  # send at most the number `value`
     TOOL_CHOICE = "tool_choice"  # of the kind `name`: send `value` instead
     FORMAT = "format"  # a response_format of type `name`: send the type `value`, or ask in words
@@ -123,6 +125,14 @@ def _rename(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
         return messages, fields
     rest = {key: each for key, each in fields.items() if key != quirk.name}
     return messages, {quirk.value: fields[quirk.name], **rest}
+
+
+def _effort(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
+    level = fields.get(quirk.name)
+    stated = json.loads(quirk.value).get(level) if isinstance(level, str) else None
+    if stated is None:
+        return messages, fields
+    return messages, {**stated, **leave_out(fields, (quirk.name,))}
 
 
 def _cap(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
@@ -293,6 +303,7 @@ _APPLY: Mapping[Action, Callable[[Quirk, Messages, Fields], Fitted]] = {
     Action.KEEP_VALUE: _keep_value,
     Action.DROP_BESIDE: _drop_beside,
     Action.RENAME: _rename,
+    Action.EFFORT: _effort,
     Action.CAP: _cap,
     Action.TOOL_CHOICE: _tool_choice,
     Action.FORMAT: _format,
@@ -313,6 +324,7 @@ _WORDS: Mapping[Action, str] = {
     Action.KEEP_VALUE: "{name} is left out unless it is {value}",
     Action.DROP_BESIDE: "{name} is left out beside {value}",
     Action.RENAME: "{name} is sent as {value}",
+    Action.EFFORT: "{name} is sent as other parameters",
     Action.CAP: "{name} is at most {value}",
     Action.TOOL_CHOICE: "a tool_choice that is {name} is sent as {value}",
     Action.FORMAT: "a response_format of type {name} is sent as {value}, or asked for in words",
@@ -403,8 +415,25 @@ def configured_quirks(model: Model) -> tuple[Quirk, ...]:
         renamed = [pair for pair in provider.rename.items() if stated.isdisjoint(pair)]
         known += [Quirk(Action.RENAME, name, other) for name, other in renamed]
         known += [Quirk(Action.ROLE, role, other) for role, other in provider.roles.items()]
+    if EFFORT_FIELD not in stated:
+        known += _list_effort_quirks(model, provider if provider and provider.base_url == model.base_url else None)
     return (
         *known,
         *(Quirk(Action.DROP, name) for name in sorted(model.drop)),
         *(Quirk(Action.RENAME, name, other) for name, other in model.rename.items()),
     )
+
+
+def _list_effort_quirks(model: Model, provider: Provider | None) -> list[Quirk]:
+    """Return the quirk by which a model takes an effort; none if it does so by its own name, or as nobody knows.
+
+    What config.yaml says of a single effort wins over the provider's form.
+    """
+    form = provider.effort if provider else "reasoning_effort"
+    table: dict[str, Any] = {}
+    if form == "reasoning":
+        table = {level: {"reasoning": {"effort": level}} for level in get_args(Effort)}
+    elif form == "none":
+        table = {level: {} for level in get_args(Effort)}
+    table |= model.effort
+    return [Quirk(Action.EFFORT, EFFORT_FIELD, to_json(table))] if table else []

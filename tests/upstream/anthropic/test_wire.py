@@ -64,7 +64,18 @@ def _request(messages: Sequence[Mapping[str, Any]] = HI, **fields: Any) -> dict[
         ),
         (
             {"response_format": {"type": "json_schema", "json_schema": {"schema": SCHEMA}}, "reasoning_effort": "low"},
-            {"output_config": {"format": {"type": "json_schema", "schema": SCHEMA}, "effort": "low"}},
+            {
+                "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
+                "thinking": {"type": "enabled", "budget_tokens": 1638},
+            },
+        ),
+        (
+            {"reasoning_effort": "low", "thinking": {"type": "adaptive"}},
+            {"thinking": {"type": "adaptive"}},
+        ),
+        (
+            {"reasoning_effort": "low", "output_config": {"effort": "max"}},
+            {"output_config": {"effort": "max"}},
         ),
     ],
 )
@@ -111,6 +122,14 @@ def test_parameters_that_messages_lacks_are_left_out(name: str) -> None:
     """Anthropic answers an unknown field with a 400."""
     fields: dict[str, Any] = {name: 1}
     assert _request(**fields) == _request()
+
+
+def test_a_messages_client_s_effort_arrives_as_it_was_sent() -> None:
+    """It knows its model, and means Anthropic's own parameter."""
+    body = {"messages": [{"role": "user", "content": "Hi"}], "output_config": {"effort": "max"}}
+    written = _request(read_conversation(body), reasoning_effort="max")
+    assert written["output_config"] == {"effort": "max"}
+    assert "thinking" not in written
 
 
 def test_a_count_of_tokens_has_no_limit() -> None:

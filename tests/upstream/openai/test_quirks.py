@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from config.providers import PROVIDERS
 from config.settings import Model
 from upstream.openai.conversation import Conversation
 from upstream.openai.quirks import Action, ModelQuirks, Quirk, QuirkMemory, configured_quirks, fit
@@ -40,6 +41,12 @@ def messages_after(quirk: Quirk, *messages: Any, **fields: Any) -> list[Any]:
         (Quirk(Action.DROP_BESIDE, "top_p", "temperature"), {"top_p": 1, "temperature": 0}, {"temperature": 0}),
         (Quirk(Action.DROP_BESIDE, "top_p", "temperature"), {"top_p": 1}, {"top_p": 1}),
         (Quirk(Action.RENAME, "max_tokens", "max_completion_tokens"), {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        (Quirk(Action.EFFORT, "e", '{"low": {"budget": 9}}'), {"e": "low", "n": 1}, {"budget": 9, "n": 1}),
+        (Quirk(Action.EFFORT, "e", '{"low": {"budget": 9}}'), {"e": "low", "budget": 1}, {"budget": 1}),
+        (Quirk(Action.EFFORT, "e", '{"low": {}}'), {"e": "low"}, {}),
+        (Quirk(Action.EFFORT, "e", '{"low": {"e": "minimal"}}'), {"e": "low"}, {"e": "minimal"}),
+        (Quirk(Action.EFFORT, "e", '{"low": {}}'), {"e": "high"}, {"e": "high"}),
+        (Quirk(Action.EFFORT, "e", '{"low": {}}'), {"e": ["low"]}, {"e": ["low"]}),
         (Quirk(Action.CAP, "max_tokens", "50"), {"max_tokens": 100}, {"max_tokens": 50}),
         (Quirk(Action.CAP, "max_tokens", "50"), {"max_tokens": 10}, {"max_tokens": 10}),
         (
@@ -209,7 +216,7 @@ def test_a_provider_s_row_comes_first_and_config_wins() -> None:
     dropped = configured_quirks(Model("a", OPENAI, "openai", None, "m", drop=frozenset({"seed", "max_tokens"})))
     assert dropped == (Quirk(Action.DROP, "max_tokens"), Quirk(Action.DROP, "seed"))
     roles = configured_quirks(Model("a", "https://api.deepseek.com/v1", "deepseek", None, "m"))
-    assert roles == (Quirk(Action.ROLE, "developer", "system"),)
+    assert [quirk for quirk in roles if quirk.action is Action.ROLE] == [Quirk(Action.ROLE, "developer", "system")]
 
 
 def test_what_is_learnt_is_bounded() -> None:
@@ -217,3 +224,43 @@ def test_what_is_learnt_is_bounded() -> None:
     quirks = ModelQuirks({})
     quirks.remember((Quirk(Action.DROP, f"f{number}") for number in range(1000)), "a")
     assert len(quirks.learnt()) == 64
+
+
+def effort_of(provider: str | None, stated: str = "low", **fields: Any) -> dict[str, Any]:
+    """Return what a model of a provider is sent for an effort."""
+    base_url = PROVIDERS[provider].base_url if provider else "http://127.0.0.1:1/v1"
+    model = Model("m", base_url, provider, None, "m", **fields)
+    _, fitted = fit(configured_quirks(model), Conversation([USER]), {"reasoning_effort": stated})
+    return dict(fitted)
+
+
+@pytest.mark.parametrize(
+    ("provider", "sent"),
+    [
+        (None, {"reasoning_effort": "low"}),
+        ("openai", {"reasoning_effort": "low"}),
+        ("google", {"reasoning_effort": "low"}),
+        ("openrouter", {"reasoning": {"effort": "low"}}),
+        ("anthropic", {"reasoning_effort": "low"}),  # a thinking budget when it is written: upstream/anthropic
+        ("mistral", {}),
+        ("embedded", {}),
+    ],
+)
+def test_an_effort_is_sent_as_the_provider_takes_it(provider: str | None, sent: dict[str, Any]) -> None:
+    """By its own name, as OpenRouter's object, or not at all where models have none."""
+    assert effort_of(provider) == sent
+
+
+def test_a_model_s_own_efforts_win() -> None:
+    """For the efforts that config.yaml names; the others stay the provider's."""
+    own = {"high": {"reasoning": {"max_tokens": 8000}}, "minimal": {}}
+    assert effort_of("openrouter", "high", effort=own) == {"reasoning": {"max_tokens": 8000}}
+    assert effort_of("openrouter", "minimal", effort=own) == {}
+    assert effort_of("openrouter", "low", effort=own) == {"reasoning": {"effort": "low"}}
+    assert effort_of(None, "low", effort={"low": {"reasoning_effort": "none"}}) == {"reasoning_effort": "none"}
+
+
+def test_an_effort_that_is_dropped_or_renamed_is_not_translated() -> None:
+    """`drop` and `rename` of config.yaml mean the client's parameter."""
+    assert effort_of("openrouter", drop=frozenset({"reasoning_effort"})) == {}
+    assert effort_of("openrouter", rename={"reasoning_effort": "effort"}) == {"effort": "low"}
