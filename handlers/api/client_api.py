@@ -104,9 +104,6 @@ class ClientApi(Protocol):
     fails_in_stream: bool
     """Whether a stream that fails before its first byte is a 200 with an error event, rather than an error status."""
 
-    shares_runs: bool
-    """Whether identical requests may share a run: each has all that a reply shows in the run's events."""
-
     def parse(self, fields: Mapping[str, Any]) -> ParsedRequest:
         """Return the request in a decoded body; ApiError (400) if it is invalid."""
         ...

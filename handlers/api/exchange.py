@@ -122,7 +122,7 @@ async def _prepare_to_encode(chat: ChatRequest, time_slice: TimeSlice) -> None:
 async def _identify(request: web.Request, api: ClientApi, body: bytes) -> RunKey | None:
     """Return the key by which identical requests find each other, None if this one shares its run with none."""
     context = request[CONTEXT]
-    if not (api.shares_runs and context.snapshot.settings.server.share_runs):
+    if not context.snapshot.settings.server.share_runs:
         return None
     if len(body) <= LARGE_BYTES:
         digest = _digest(body)
@@ -168,6 +168,11 @@ def _begin_learning(snapshot: Snapshot, target: Target, api: ClientApi, client: 
     return snapshot.feedback.begin(
         target.mixture, target.chat, target.contract, models=snapshot.models, api=api.name, client=client
     )
+
+
+def _find_candidate_reader(reply: JsonReply | SseReply) -> CandidateReader | None:
+    writer = reply.writer if isinstance(reply, SseReply) else None
+    return writer if isinstance(writer, CandidateReader) else None
 
 
 def _describe_running(call: Call, now: float) -> str:
@@ -226,7 +231,7 @@ class _Exchange:
 
     async def _answer(self, request: web.Request, reply: JsonReply | SseReply) -> web.StreamResponse:
         replay_s = self.snapshot.settings.server.replay_s
-        if replay_s and self.run_key is not None:
+        if replay_s and self.run_key is not None and _find_candidate_reader(reply) is None:
             reply.copy = []
         error = await self._run(reply)
         if error is None:
@@ -326,8 +331,7 @@ class _Exchange:
                 record.first_chunk_s = self.snapshot.pool.clock() - record.started
             return data
 
-        candidate_reader = writer if isinstance(writer, CandidateReader) else None
-        _, usage = await self._follow(serialize, reply.write, candidate_reader)
+        _, usage = await self._follow(serialize, reply.write, _find_candidate_reader(reply))
         reply.last = writer.end(usage)
 
     async def _follow(
@@ -338,12 +342,14 @@ class _Exchange:
     ) -> tuple[Finished, dict[str, Any]]:
         """Join the run of an identical request, or begin one; return its end, and the usage of the reply.
 
-        `write` gets what is serialized.
+        `write` gets what is serialized. A client that sees candidates while they are written shares its run with none:
+        what they write is not among the events.
         """
         runs = self.snapshot.runs
-        run = runs.find(self.run_key)
+        key = self.run_key if candidate_reader is None else None
+        run = runs.find(key)
         if run is None:
-            run = runs.create(self.run_key)
+            run = runs.create(key)
             run.start(partial(self._ask_models, run.ledger, candidate_reader))
         subscription = run.subscribe(self.record, serialize)
         try:

@@ -43,7 +43,6 @@ class AskApi:
     name = "ask"
     needs_media_type = True  # a form of another site cannot send it, nor an origin of ours: handlers/gate/access.py
     fails_in_stream = False
-    shares_runs = False
 
     def parse(self, fields: Mapping[str, Any]) -> _Question:
         """Return the request, always as one that streams; ApiError (400) if it is invalid."""

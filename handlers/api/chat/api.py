@@ -35,7 +35,6 @@ class ChatApi:
     name = "chat"
     needs_media_type = False
     fails_in_stream = False
-    shares_runs = True
 
     def parse(self, fields: Mapping[str, Any]) -> _ChatRequest:
         """Return the request; ApiError (400) if it is invalid."""

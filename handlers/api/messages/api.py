@@ -48,7 +48,6 @@ class MessagesApi:
     name = "messages"
     needs_media_type = False
     fails_in_stream = False
-    shares_runs = True
 
     def parse(self, fields: Mapping[str, Any]) -> _MessagesRequest:
         """Return the request; ApiError (400) if it is invalid."""

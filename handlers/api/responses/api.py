@@ -45,7 +45,6 @@ class ResponsesApi:
     name = "responses"
     needs_media_type = False
     fails_in_stream = True
-    shares_runs = True
 
     def parse(self, fields: Mapping[str, Any]) -> _ParsedRequest:
         """Return the request; ApiError (400) if it is invalid."""
