@@ -171,7 +171,9 @@ def _begin_learning(snapshot: Snapshot, target: Target, api: ClientApi, client: 
 
 
 def _find_candidate_reader(reply: JsonReply | SseReply) -> CandidateReader | None:
-    writer = reply.writer if isinstance(reply, SseReply) else None
+    if not isinstance(reply, SseReply):
+        return None
+    writer: object = reply.writer
     return writer if isinstance(writer, CandidateReader) else None
 
 
