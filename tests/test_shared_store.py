@@ -236,6 +236,10 @@ async def test_no_text_of_a_request_or_an_answer_is_stored(site: Site) -> None:
                 assert reply.status == 200
                 assert CANARY in (reply.streamed() if stream else reply.text)
         await gateway.chat({**body, "model": CANARY}, headers=CI)
+        for complaint in ("Still wrong.", f"FAILED tests/test_a.py::test_b - AssertionError: {CANARY}"):
+            said = [{"role": "assistant", "content": f"the answer {CANARY}"}, {"role": "user", "content": complaint}]
+            follow_up = {**body, "messages": [*body["messages"], *said], "model": "mom"}
+            assert (await gateway.chat(follow_up, headers=CI)).status == 200
         child.terminate()
         await child.wait()
     files = [path for path in site.folder.rglob("*") if path.is_file() and path.name != "config.yaml"]
