@@ -200,7 +200,7 @@ class Setup:
         author = names[list(everyone).index(critic.key)]
         fallbacks = [name for name in panel if name != author][:1]
         text = render_config(members, panel, [author, *fallbacks], heading=self._write_heading(preset))
-        keys = {name: self._environ[name] for member in members if (name := member.variable)}
+        keys = {name: self._environ[name].strip() for member in members if (name := member.variable)}
         return _Plan(text, keys, members, self._load(text))
 
     def _load(self, text: str) -> Settings:

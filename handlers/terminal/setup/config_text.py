@@ -8,6 +8,7 @@ from config.list_prices import find_list_price
 from config.providers import PROVIDERS
 from config.settings import DEFAULT_MIXTURE, Price
 
+_USUAL_NAME = "gpt-4.1"
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9._/-]*")  # needs no quotes in YAML
 _YAML_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "none"})
 _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/+=:@-]+")  # needs no quotes in .env
@@ -67,9 +68,7 @@ def render_config(members: Sequence[Member], panel: Sequence[str], critics: Sequ
         "",
         "mixtures:  # the names that clients ask for; models can be asked by their own names too",
         f"  - {{name: {DEFAULT_MIXTURE}, panel: [{', '.join(proposers)}], critic: {chain}}}",
-        "",
-        "aliases:  # other names, for clients that ask for names of their own; `*` matches any characters",
-        *(f"  {pattern}: {DEFAULT_MIXTURE}" for pattern in _list_aliases(members)),
+        *_render_aliases(members),
     ]
     return "\n".join([*lines, ""])
 
@@ -136,9 +135,12 @@ def _render_model(member: Member) -> list[str]:
     return lines
 
 
-def _list_aliases(members: Sequence[Member]) -> list[str]:
-    names = {member.name for member in members}
-    return [each for each in ("gpt-4.1",) if each not in names]
+def _render_aliases(members: Sequence[Member]) -> list[str]:
+    """Return the section for the name that aider asks for by default, unless a model has it."""
+    if any(member.name == _USUAL_NAME for member in members):
+        return []
+    comment = "# other names, for clients that ask for names of their own; `*` matches any characters"
+    return ["", f"aliases:  {comment}", f"  {_USUAL_NAME}: {DEFAULT_MIXTURE}"]
 
 
 def _quote(text: str) -> str:

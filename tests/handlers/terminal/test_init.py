@@ -72,7 +72,8 @@ async def test_three_vendors_make_a_panel_with_a_critic(upstreams: Upstreams, tm
     await upstreams.add("anthropic", "claude-sonnet-4-5-20250929", key=ANTHROPIC_KEY)
     await upstreams.add("google", "gemini-9-pro")
     keys = {"OPENAI_API_KEY": OPENAI_KEY, "ANTHROPIC_API_KEY": ANTHROPIC_KEY, "GOOGLE_API_KEY": "AIza-0123456789"}
-    assert await ran(tmp_path, {**upstreams.environ, **keys}) == 0
+    as_pasted = {name: f"{key} \n" for name, key in keys.items()}
+    assert await ran(tmp_path, {**upstreams.environ, **as_pasted}) == 0
     settings = loaded(tmp_path)
     mixture = settings.mixtures[0]
     assert [proposer.model for proposer in mixture.panel] == ["claude-sonnet-4-5-20250929", "gpt-5.4", "gemini-9-pro"]

@@ -3,12 +3,16 @@
 import io
 from decimal import Decimal
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from dotenv import dotenv_values
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config import load
 from config.settings import Price
+from handlers.terminal.setup.choice import _USABLE_ID
 from handlers.terminal.setup.config_text import (
     Member,
     choose_names,
@@ -31,6 +35,32 @@ def test_odd_ids_stay_texts(tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(render_config(members, names, names[:1], heading="one\ntwo"))
     assert [model.model for model in load(path, {}).models] == list(ODD)
+
+
+@given(
+    st.lists(st.from_regex(_USABLE_ID, fullmatch=True), min_size=1, max_size=4, unique=True),
+    st.sampled_from(["ollama", "lmstudio"]),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_id_that_may_be_proposed_makes_a_valid_file(ids: list[str], provider: str) -> None:
+    """The models that are read are those that were written."""
+    names = choose_names([(provider, each) for each in ids])
+    members = [
+        Member(name, provider, each, "http://127.0.0.1:1/v1", None) for name, each in zip(names, ids, strict=True)
+    ]
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "config.yaml"
+        path.write_text(render_config(members, names, names[:2], heading="one"))
+        assert [(model.name, model.model) for model in load(path, {}).models] == list(zip(names, ids, strict=True))
+
+
+@pytest.mark.parametrize(("name", "n_aliases"), [("gpt-4.1", 0), ("gpt-5", 1)])
+def test_an_alias_does_not_hide_a_model(tmp_path: Path, name: str, n_aliases: int) -> None:
+    """A model that has the name itself is asked by it."""
+    path = tmp_path / "config.yaml"
+    member = Member(name, "ollama", name, "http://127.0.0.1:1/v1", None)
+    path.write_text(render_config([member], [name], [name], heading="one"))
+    assert len(load(path, {}).aliases) == n_aliases
 
 
 def test_the_embedded_configuration_is_valid(tmp_path: Path) -> None:
