@@ -13,6 +13,7 @@ from store.usage_report import COLUMNS, Column, UsageRow, format_day, group_usag
 
 SPANS = (1, 7, 30, 90)
 _DEFAULT_DAYS = 30
+_MAX_DIGITS = 9  # of a number of days that is read; more are a mistake, and may take long
 _TITLES: Mapping[Column, str] = {"day": "By day", "client": "By client", "mixture": "By mixture", "model": "By model"}
 _UNNAMED: Mapping[Column, str] = {
     "day": "",
@@ -24,7 +25,8 @@ _UNNAMED: Mapping[Column, str] = {
 
 def parse_days(text: str | None) -> int:
     """Return a number of days from a query; the default if it is none of use."""
-    return min(USAGE_DAYS, int(text)) if text is not None and text.isdecimal() and int(text[:9]) else _DEFAULT_DAYS
+    n_days = int(text[:_MAX_DIGITS]) if text is not None and text.isdecimal() else 0
+    return min(USAGE_DAYS, n_days) or _DEFAULT_DAYS
 
 
 def find_unpriced(settings: Settings) -> frozenset[str]:

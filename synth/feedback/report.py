@@ -219,9 +219,11 @@ def _rate(sums: _Sums, member: str, good: str, bad: str) -> Rate | None:
 
 
 def _posterior(right: float, wrong: float) -> Rate:
-    n = max(0.0, right) + max(0.0, wrong)
+    """Return a rate. Its interval has the share in it: if all or none were right, it ends there."""
+    right, wrong = max(0.0, right), max(0.0, wrong)
+    n = right + wrong
     low, high = Beta(right, wrong).interval(CREDIBLE)
-    return Rate(max(0.0, right) / n if n else 0.0, low, high, n)
+    return Rate(right / n if n else 0.0, low if right else 0.0, high if wrong else 1.0, n)
 
 
 def _low(part: float, n: float) -> float:

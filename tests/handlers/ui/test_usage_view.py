@@ -18,7 +18,8 @@ DAY = 20_000
 
 
 @pytest.mark.parametrize(
-    ("text", "days"), [(None, 30), ("7", 7), ("0", 30), ("x", 30), ("99999999999999", 400), ("-1", 30), ("²", 30)]
+    ("text", "days"),
+    [(None, 30), ("7", 7), ("0", 30), ("x", 30), ("99999999999999", 400), ("1" * 5000, 400), ("-1", 30), ("²", 30)],
 )
 def test_the_number_of_days(text: str | None, days: int) -> None:
     """Whatever the query says."""

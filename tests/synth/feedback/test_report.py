@@ -50,6 +50,15 @@ def test_rates_have_intervals() -> None:
     assert few.right.high - few.right.low > found.right.high - found.right.low
 
 
+@pytest.mark.parametrize(("verdict", "share"), [(Verdict.RIGHT, 1.0), (Verdict.WRONG, 0.0)])
+def test_an_interval_has_the_share_in_it(verdict: Verdict, share: float) -> None:
+    """Also at the ends: all or nothing right is within what is credible."""
+    (rate,) = [rate for _, rate in report((9, record("a"), verdict)).kinds]
+    assert rate.share == share
+    assert rate.low <= rate.share <= rate.high
+    assert 0.1 < rate.high - rate.low < 0.5
+
+
 def test_a_panel_that_always_agrees_collapses() -> None:
     """If every member gives the same answers, one of them is enough, and all fail together whenever one does."""
     found = report((90, record("a", "bc"), Verdict.RIGHT), (10, record("a", "bc"), Verdict.WRONG))
