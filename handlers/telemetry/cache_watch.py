@@ -6,7 +6,7 @@ import structlog
 from aiohttp import web
 
 from synth.ledger import count_tokens
-from upstream.calls import Call
+from upstream.calls import Call, Tokens
 
 TURNS = 10
 """So many turns in a row without a cached token are no coincidence."""
@@ -29,19 +29,14 @@ class CacheWatch:
     def note(self, calls: Sequence[Call]) -> None:
         """Count the calls of a finished request. A model's tenth turn in a row writes a line into the log."""
         for call in calls:
-            n_turns = self._n_turns.get(call.model.name, 0)
-            if count_tokens(call).cached:
-                if n_turns:
-                    del self._n_turns[call.model.name]
-            elif _continues_conversation(call):
-                self._n_turns[call.model.name] = n_turns + 1
-                if n_turns + 1 == TURNS:
-                    _log.warning(
-                        "prompt cache unused",
-                        model=call.model.name,
-                        turns=TURNS,
-                        remedy="see docs/agents.md, Prompt caches",
-                    )
+            tokens, model = count_tokens(call), call.model.name
+            if tokens.cached:
+                self._n_turns.pop(model, None)
+            elif tokens.prompt >= _LEAST_PROMPT_TOKENS and _continues_conversation(call, tokens):
+                n_turns = self._n_turns[model] = self._n_turns.get(model, 0) + 1
+                if n_turns == TURNS:
+                    remedy = "see docs/agents.md, Prompt caches"
+                    _log.warning("prompt cache unused", model=model, turns=TURNS, remedy=remedy)
 
     def uncached(self) -> Mapping[str, int]:
         """Return the models that have reached TURNS, each with its number of turns."""
@@ -51,9 +46,9 @@ class CacheWatch:
 CACHE_WATCH = web.AppKey("cache_watch", CacheWatch)
 
 
-def _continues_conversation(call: Call) -> bool:
-    tokens, price = count_tokens(call), call.model.price
-    if call.outcome != "ok" or tokens.estimated or tokens.prompt < _LEAST_PROMPT_TOKENS:
+def _continues_conversation(call: Call, tokens: Tokens) -> bool:
+    if call.outcome != "ok" or tokens.estimated:
         return False
+    price = call.model.price
     is_free = call.model.weights is not None or (price is not None and not price.input)
     return not is_free and any(message.get("role") == "assistant" for message in call.messages)
