@@ -80,15 +80,15 @@ def list_ways(mixture: Mixture) -> list[Way]:
 
 def list_ways_in_words(mixture: Mixture) -> list[Way]:
     """Return the ways of the session without tools, in which every turn is one of the user's."""
-    first = replace(mixture, mode="first", critic=None)
+    staged = replace(mixture, stages=(2, len(mixture.panel) - 2))
+    one_by_one = replace(mixture, stages=(1, len(mixture.panel) - 1))
     ways: dict[str, Mixture | str] = {
         "solo": ACTOR,
         "whole panel": mixture,
-        "staged": replace(mixture, stages=(2, len(mixture.panel) - 2)),
-        "staged, small critic": replace(
-            mixture, stages=(2, len(mixture.panel) - 2), critic=Critic(mixture.panel[1].model)
-        ),
-        "staged, no critic": replace(first, stages=(1, len(mixture.panel) - 1)),
+        "staged": staged,
+        "staged, one order": replace(staged, orders=1),
+        "staged, small critic": replace(staged, critic=Critic(mixture.panel[1].model)),
+        "staged, no critic": replace(one_by_one, mode="first", critic=None),
     }
     return [Way(name, target, in_words=True) for name, target in ways.items()]
 
