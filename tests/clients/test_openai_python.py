@@ -22,6 +22,27 @@ async def test_a_completion(stage: Stage, tmp_path: Path) -> None:
     assert completion["usage"]["mom"]["calls"] == 4
 
 
+async def test_a_request_steers_its_mixture(stage: Stage, tmp_path: Path) -> None:
+    """`extra_body` carries the field, and the SDK's objects have what it asks for, as JSON and at a stream's end."""
+    stage.play(Scene("A"))
+    made = await driving.openai_python(stage, "steered", tmp_path)
+    for report in (made["whole"], made["streamed"]):
+        assert [candidate["name"] for candidate in report["candidates"]] == ["a", "b"]
+        assert report["verdict"]["mode"] == "select"
+    assert made["message"] in [candidate["text"] for candidate in made["whole"]["candidates"]]
+    assert stage.asked("c") == []
+    assert all("mom" not in request.body for request in stage.upstream.requests)
+
+
+async def test_a_mistake_in_steering_names_its_path(stage: Stage, tmp_path: Path) -> None:
+    """The SDK's error has the path and the likely word, and nothing is asked."""
+    stage.play(Scene(VERDICT))
+    error = await driving.openai_python(stage, "mistaken", tmp_path)
+    assert (error["kind"], error["param"]) == ("BadRequestError", "mom.modus")
+    assert "did you mean mode?" in error["message"]
+    assert stage.upstream.requests == []
+
+
 async def test_asynchronous_requests_run_side_by_side(stage: Stage, tmp_path: Path) -> None:
     """Three requests at a time, three answers."""
     stage.play(Scene(VERDICT))

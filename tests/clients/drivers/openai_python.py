@@ -53,6 +53,20 @@ def asynchronous_stream(client: OpenAI) -> Any:
     return asyncio.run(ask())
 
 
+def steered(client: OpenAI) -> Any:
+    mom = {"mode": "select", "panel": ["a", "b"], "show": ["candidates", "verdict"]}
+    whole = client.chat.completions.create(model="mom", messages=QUESTION, extra_body={"mom": mom})
+    chunks = client.chat.completions.create(model="mom", messages=QUESTION, stream=True, extra_body={"mom": mom})
+    *_, last = chunks
+    return {"message": whole.choices[0].message.content, "whole": whole.mom, "streamed": last.mom}  # type: ignore[attr-defined]
+
+
+def mistaken(client: OpenAI) -> Any:
+    return _error(
+        lambda: client.chat.completions.create(model="mom", messages=QUESTION, extra_body={"mom": {"modus": "first"}})
+    )
+
+
 def stream(client: OpenAI) -> Any:
     return [chunk.model_dump() for chunk in client.chat.completions.create(model="mom", messages=QUESTION, stream=True)]
 
