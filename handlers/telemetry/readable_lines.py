@@ -83,7 +83,8 @@ def _describe_run(event: EventDict) -> Iterator[str]:
         yield join_lines(f"{event['author']} ({why})")
     if event.get("calls"):
         calls = "1 call" if event["calls"] == 1 else f"{event['calls']} calls"
-        tokens = f"{event['prompt_tokens']} + {event['completion_tokens']} tokens"
+        cached = f" ({event['cached_tokens']} cached)" if event.get("cached_tokens") else ""
+        tokens = f"{event['prompt_tokens']}{cached} + {event['completion_tokens']} tokens"
         yield f"{calls}, {tokens}"
     if event.get("cost"):
         yield f"{event['cost']:.4f} {event['currency']}"

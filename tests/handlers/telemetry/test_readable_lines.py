@@ -58,6 +58,11 @@ def test_a_request_is_one_short_line() -> None:
     assert datetime.fromisoformat(STAMP["timestamp"]).astimezone().hour == 14
 
 
+def test_tokens_from_caches_are_named() -> None:
+    """If an upstream reports any."""
+    assert "  4 calls, 1200 (900 cached) + 345 tokens  " in line(**REQUEST, cached_tokens=900)
+
+
 def test_failures_have_their_causes() -> None:
     """In one line, however many lines the provider used; the slow ones as well."""
     failed = {"gpt": "timeout: no first byte\nin time", "gemini (critic)": "rejected: \x1b[31mno credit"}
