@@ -134,7 +134,7 @@ async def test_what_feedback_says_is_on_the_page_of_models(upstream: FakeUpstrea
         page = (await gateway.request("GET", "/ui/models", headers=headers)).raw.decode()
     assert "What feedback says of mom" in page
     assert "Too few answers were judged to tell: 1 of at least 20." in page
-    assert "a was right in 0% (" in page
+    assert "a was right in 0 % (" in page
     assert "plain - chat" in page
 
 

@@ -7,7 +7,7 @@ from config.settings import Settings
 from handlers.ui.digest import RequestDigest
 from handlers.ui.statistics import MixtureStatistics, compute_statistics
 from synth.feedback.answer_record import identify_member
-from synth.feedback.report import Advice, report_mixtures
+from synth.feedback.report import Advice, describe_rate, report_mixtures
 from synth.feedback.trust import Count
 
 _TONES: Mapping[Advice, str] = {"keep": "good", "collapse": "warn", "drop": "warn"}
@@ -44,8 +44,7 @@ def build_trust_view(
                 for each in report.recommendations
             ],
             "kinds": [
-                {"name": kind, "n": f"{rate.n:.0f}", "right": f"{rate.share:.0%} ({rate.low:.0%} to {rate.high:.0%})"}
-                for kind, rate in report.kinds
+                {"name": kind, "n": f"{rate.n:.0f}", "right": describe_rate(rate)} for kind, rate in report.kinds
             ],
         }
         for report in report_mixtures(counts, panels)

@@ -19,6 +19,7 @@ MIN_JUDGED = 20.0
 NOTICEABLE = 0.03
 """A part of the answers that is not worth the price of a panel or of a member: three of a hundred."""
 
+_SURE = 0.995
 _ONE = 0.5  # of an observation: a single one is still reported until half of it has faded
 
 Advice = Literal["keep", "collapse", "drop", "open", "too few"]
@@ -116,6 +117,11 @@ def report_mixtures(counts: Sequence[Count], panels: Mapping[str, Sequence[str]]
     return sorted(filter(None, reports), key=lambda report: -report.right.n)
 
 
+def describe_rate(rate: Rate) -> str:
+    """Return a rate with its interval: `81 % (76 % to 86 %)`."""
+    return f"{_part(rate.share)} ({_part(rate.low)} to {_part(rate.high)})"
+
+
 def find_best(members: Iterable[MemberReport]) -> MemberReport | None:
     """Return the member that leaves the panel least to add in the middle of its range, None without any."""
     return min(members, key=lambda member: sum(member.added), default=None)
@@ -168,7 +174,7 @@ def _report_order(scope: str, trust: Trust, panel: Sequence[str]) -> OrderReport
     short = [member.partition("=")[0] for member in order]
     overtaken = next(member for member in panel if order.index(member) > panel.index(member))
     certainty = trust.compare(scope, order[0], overtaken) if order[0] != overtaken else CREDIBLE
-    why = f"{short[0]} is better than {overtaken.partition('=')[0]} with {certainty:.0%} probability"
+    why = f"{short[0]} is better than {overtaken.partition('=')[0]} with {_certain(certainty)} probability"
     return OrderReport(split_scope(scope)[1], tuple(short), f"the order would be {', '.join(short)}, since {why}")
 
 
@@ -183,19 +189,19 @@ def _recommend(members: Sequence[MemberReport], right: Rate, n_picked: float) ->
         return
     low, high = best.added
     if high <= NOTICEABLE:
-        worse = f"at most {max(0.0, high):.0%} of the answers would be worse"
+        worse = f"at most {_part(max(0.0, high))} of the answers would be worse"
         yield Recommendation("collapse", f"Collapse to one model: with {best.name} alone {worse}.")
         return
     if low > 0:
         yield Recommendation(
-            "keep", f"Keep the panel: without it at least {low:.0%} more of the answers would be wrong."
+            "keep", f"Keep the panel: without it at least {_part(low)} more of the answers would be wrong."
         )
     else:
         added = _range(low, high, signed=True)
         yield Recommendation("open", f"Open whether the panel pays: over {best.name} it adds {added}.")
     for member in members if n_picked >= MIN_JUDGED else ():
         if member.only is not None and member.only.high < NOTICEABLE:
-            alone = f"it alone had the right one of those that were picked in at most {member.only.high:.1%}"
+            alone = f"it alone had the right one of those that were picked in at most {_part(member.only.high)}"
             yield Recommendation("drop", f"Drop {member.name}, or a member like it: {alone}.")
 
 
@@ -236,9 +242,17 @@ def _high(part: float, n: float) -> float:
 
 
 def _percent(rate: Rate) -> str:
-    return f"{rate.share:.0%} ({rate.low:.0%} to {rate.high:.0%}, of {rate.n:.0f})"
+    return f"{_part(rate.share)} ({_part(rate.low)} to {_part(rate.high)}, of {rate.n:.0f})"
 
 
 def _range(low: float, high: float, *, signed: bool = False) -> str:
     sign = "+" if signed else ""
-    return f"{low:{sign}.0%} to {high:{sign}.0%}"
+    return f"{low * 100:{sign}.0f} % to {high * 100:{sign}.0f} %"
+
+
+def _part(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def _certain(probability: float) -> str:
+    return _part(probability) if probability < _SURE else "over 99 %"

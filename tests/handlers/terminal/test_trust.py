@@ -92,8 +92,8 @@ def test_the_report(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     assert invoke(folder) == 0
     text = capsys.readouterr().out
     assert text.startswith("mom\n  OPEN: ")
-    assert "a was right in 100% (" in text
-    assert "    edits python chat: 100% (" in text
+    assert "a was right in 100 % (" in text
+    assert "    edits python chat: 100 % (" in text
 
 
 def test_nothing_was_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -42,7 +42,7 @@ def test_a_section() -> None:
     (view,) = build_trust_view(COUNTS, PANELS, [])
     assert view["recommendations"][0]["advice"] == "collapse"
     assert view["recommendations"][0]["tone"] == "warn"
-    assert view["kinds"] == [{"name": "edits python chat", "n": "200", "right": "100% (99% to 100%)"}]
+    assert view["kinds"] == [{"name": "edits python chat", "n": "200", "right": "100 % (99 % to 100 %)"}]
 
 
 def test_what_shadow_would_have_done() -> None:
