@@ -15,7 +15,7 @@ from synth.contract.contract import Contract
 from synth.feedback.answer_record import AnswerRecord, count_revision, count_verdict, decode_record, replaces
 from synth.feedback.learner import Learner
 from synth.feedback.marks import mark_message
-from synth.feedback.news import News, find_news
+from synth.feedback.news import find_news
 from synth.feedback.trust import HALF_LIFE_S, Count, Trust, decay, name_scope
 from synth.feedback.verdict import Verdict
 from synth.request import ChatRequest
@@ -27,8 +27,7 @@ WRITE_EVERY_S = 1.0
 REFRESH_EVERY_S = 60.0
 """How old the counts may be that other processes have changed."""
 
-_MAX_WAITING = 64  # learners hold their requests and candidates, so only so many wait for the next batch
-_LEARNERS_PER_TURN = 8  # of the event loop
+_MAX_WAITING = 256
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -49,7 +48,7 @@ class FeedbackLoop:
         self.trust = Trust()
         """What the counts taught when they were last read."""
         self._refreshed = float("-inf")
-        self._waiting: list[tuple[Learner, str]] = []
+        self._waiting: list[_Lesson] = []
         self._timer: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
 
@@ -72,8 +71,14 @@ class FeedbackLoop:
         return Learner(self.trust, mixture, request, contract, models=models, api=api, client=client)
 
     def finish(self, learner: Learner, request_id: str) -> None:
-        """Learn from a request that has ended, a little later; returns at once. `request_id` is unique."""
-        self._waiting.append((learner, request_id))
+        """Learn from a request that has ended, in the next turn of the event loop; nothing of the request is kept.
+
+        `request_id` is unique.
+        """
+        asyncio.get_running_loop().call_soon(self._learn, learner, request_id)
+
+    def _learn(self, learner: Learner, request_id: str) -> None:
+        self._waiting.append(_Lesson(learner, request_id))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().create_task(self._write_later())
         elif len(self._waiting) == _MAX_WAITING:
@@ -89,14 +94,11 @@ class FeedbackLoop:
 
     async def write(self) -> None:
         """Read the news that ended requests brought, and remember their answers."""
+        await asyncio.sleep(0)  # for what has just ended
         async with self._writing:
-            ended, self._waiting = self._waiting, []
-            lessons = []
-            for learner, request_id in ended:
-                lessons.append(_Lesson(learner, request_id))
-                if len(lessons) % _LEARNERS_PER_TURN == 0:
-                    await asyncio.sleep(0)
-            await self._write(lessons)
+            lessons, self._waiting = self._waiting, []
+            if lessons:
+                await self._write(lessons)
 
     async def close(self) -> None:
         """Write what is left."""
@@ -121,21 +123,23 @@ class FeedbackLoop:
         for lesson in lessons:
             for once, outcomes in lesson.counts:
                 has_counted |= await self._count(once, outcomes, now)
-            for marks_of_answer, news in lesson.news:
-                judged = await self._judge([mark for mark in marks_of_answer if mark in known], known, news, now)
-                known, changed, has_counted = known | judged, changed | judged, has_counted or bool(judged)
-            known, changed = known | lesson.answers, changed | lesson.answers
+            for marks_of_answer, verdict in lesson.news:
+                judged = await self._judge([mark for mark in marks_of_answer if mark in known], known, verdict, now)
+                has_counted = has_counted or bool(judged)
+                known.update(judged)
+                changed.update(judged)
+            known.update(lesson.answers)
+            changed.update(lesson.answers)
         if changed:
             await self._store.remember([_remember(*each) for each in changed.items()], now)
         if has_counted:
             await self.refresh()
 
     async def _judge(
-        self, marks: Sequence[str], known: Mapping[str, AnswerRecord], news: News, now: float
+        self, marks: Sequence[str], known: Mapping[str, AnswerRecord], verdict: Verdict, now: float
     ) -> dict[str, AnswerRecord]:
         """Count the verdict on an answer if it is new; return the records that this changes, by mark."""
         record = known[marks[0]] if marks else None
-        verdict = news.reading.verdict
         if record is None or not replaces(verdict, record):
             return {}
         outcomes = _list_outcomes(name_scope(record.mixture, record.kind), count_revision(record, verdict))
@@ -164,8 +168,9 @@ class _Lesson:
             names = {(member, "tested_right" if passed else "tested_wrong"): 1 for member, passed in tested.items()}
             outcomes = _list_outcomes(name_scope(learner.mixture, learner.kind), names)
             self.counts.append((f"{request_id}:tested", outcomes))
-        found = [(mark_message(news.answer, learner.client), news) for news in find_news(learner.request.messages)]
-        self.news = [(marks, news) for marks, news in found if marks]
+        news = find_news(learner.request.messages)
+        found = [(mark_message(each.answer, learner.client), each.reading.verdict) for each in news]
+        self.news = [(marks, verdict) for marks, verdict in found if marks]
 
 
 def list_counts(tallies: Sequence[Tally], now: float) -> list[Count]:

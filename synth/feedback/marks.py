@@ -45,27 +45,27 @@ def _mark(text: str, calls: Sequence[Mapping[str, Any]], client: str | None) -> 
     # agent may complete the arguments, for example by defaults. All white space of a text is dropped, not just that at
     # its ends: clients also rewrap it and join its parts by line ends of their own.
     if not calls:
-        squeezed = "".join(text.split()) if len(text) <= MAX_CHARS else ""
-        return (_hash("text", client, squeezed),) if len(squeezed) >= MIN_CHARS else ()
+        squeezed = _squeeze(text) if len(text) <= MAX_CHARS else b""
+        return (_hash(b"text", client, squeezed),) if len(squeezed) >= MIN_CHARS else ()
     marks = []
     ids = [str(call.get("id") or "") for call in calls]
     if all(len(each) >= _MIN_ID_CHARS for each in ids):
-        marks.append(_hash("ids", client, *ids))
+        marks.append(_hash(b"ids", client, *map(_encode, ids)))
     functions = [call.get("function") or call.get("custom") or {} for call in calls]
     if sum(len(str(each.get("arguments") or each.get("input") or "")) for each in functions) <= MAX_CHARS:
-        marks.append(_hash("calls", client, *(part for each in functions for part in _read_call(each))))
+        marks.append(_hash(b"calls", client, *(part for each in functions for part in _read_call(each))))
     return tuple(marks)
 
 
-def _read_call(function: Mapping[str, Any]) -> Iterable[str]:
+def _read_call(function: Mapping[str, Any]) -> Iterable[bytes]:
     """Yield the name of a call, and its arguments in one form for all ways to encode them."""
-    yield str(function.get("name"))
+    yield _encode(str(function.get("name")))
     arguments = function.get("arguments")
     text = arguments if isinstance(arguments, str) else str(function.get("input") or "")
     try:
-        yield json.dumps(json.loads(text, parse_float=_read_number), sort_keys=True)
+        yield json.dumps(json.loads(text, parse_float=_read_number), sort_keys=True).encode("ascii")
     except (ValueError, RecursionError):  # a custom tool takes any text
-        yield "".join(text.split())
+        yield _squeeze(text)
 
 
 def _read_number(digits: str) -> float | int:
@@ -74,10 +74,18 @@ def _read_number(digits: str) -> float | int:
     return int(number) if number.is_integer() else number
 
 
-def _hash(kind: str, client: str | None, *parts: str) -> str:
+def _squeeze(text: str) -> bytes:
+    """Return a text without white space, by one pass of built-in code: every answer goes through here."""
+    return _encode(text).translate(None, b" \t\n\r\f\v")
+
+
+def _encode(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _hash(kind: bytes, client: str | None, *parts: bytes) -> str:
     digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
-    for part in (kind, client or "", *parts):
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
+    for part in (kind, _encode(client or ""), *parts):
+        digest.update(b"%d:" % len(part))
+        digest.update(part)
     return digest.hexdigest()

@@ -49,8 +49,11 @@ def _find_first_sign(text: str) -> str:
     # character, which takes twenty times as long.
     text = text.lower()
     signs = [(found.start(), word) for word in _WORDS if word in text and (found := _find_word(text, word))]
-    signs += [(found.start(), found[1]) for found in (_FENCE.search(text),) if found]
+    if ("```" in text or "~~~" in text) and (fence := _FENCE.search(text)):
+        signs.append((fence.start(), fence[1]))
     signs += [(found.start(), found[1]) for found in _FILE_NAME.finditer(text) if found[1] in _EXTENSIONS][:1]
+    if not signs:
+        return NO_LANGUAGE
     for _, sign in sorted(signs):
         name = _EXTENSIONS.get(sign, _SYNONYMS.get(sign, sign))
         if name in _LANGUAGES:
