@@ -22,6 +22,7 @@ from handlers.ui.templating import render
 from handlers.ui.waterfall import Waterfall, build_waterfall
 
 _MAX_DIFFS = 24
+_LEAST_S = 0.001
 
 _EXPLANATIONS = {
     "critic": "The critic {author} wrote it from the candidates.",
@@ -270,7 +271,8 @@ def _summarize_evidence(evidence: schema.Evidence | None, decided_by: str | None
     """Return how many candidates were run, what separates them, and whether that decided; None if none was run."""
     if evidence is None or not evidence.n_ran:
         return None
-    ran = f"{evidence.n_ran} candidate{'' if evidence.n_ran == 1 else 's'} run in {format_seconds(evidence.run_s)}"
+    took = "under 1 ms" if evidence.run_s < _LEAST_S else format_seconds(evidence.run_s)
+    ran = f"{evidence.n_ran} candidate{'' if evidence.n_ran == 1 else 's'} run in {took}"
     unknown = f", {evidence.n_unknown} without a result" if evidence.n_unknown else ""
     if not evidence.by:
         return f"{ran}{unknown}. Nothing separates them."

@@ -29,8 +29,8 @@ async def take(page: Page, used: Scene, folder: Path) -> list[Path]:
         await _taken(page, used, folder, shot)
         for shot in (
             Shot("ui-list.png", "/ui", 560),
-            Shot("ui-request.png", f"/ui/requests/{used.edit}", 800),
-            Shot("ui-candidates.png", f"/ui/requests/{used.edit}#answer-1", 1010),
+            Shot("ui-request.png", f"/ui/requests/{used.edit}", 1010),
+            Shot("ui-candidates.png", f"/ui/requests/{used.edit}#candidates", 860),
             Shot("ui-dark.png", f"/ui/requests/{used.fuse}", 1000, scheme="dark"),
         )
     ]

@@ -51,6 +51,7 @@ def test_a_candidate_s_evidence_is_on_its_card() -> None:
     ("evidence", "decided_by", "text"),
     [
         ({"n_ran": 0}, "critic", None),
+        ({"n_ran": 2}, "critic", "2 candidates run in under 1 ms. Nothing separates them."),
         ({"n_ran": 1, "run_s": 0.01}, "critic", "1 candidate run in 0.010 s. Nothing separates them."),
         (
             {"n_ran": 3, "run_s": 2, "by": "examples"},
