@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
 from functools import partial
 from hashlib import blake2b
 from typing import Any
@@ -388,7 +387,7 @@ class _Exchange:
             snapshot.models,
             snapshot.pool,
             ledger,
-            tell,
+            tell if learner is not None or target.chat.stream else emit,
             started,
             started + self.deadline_s,
             evidence=snapshot.evidence,
@@ -397,7 +396,8 @@ class _Exchange:
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
             arrange=None if learner is None else learner.arrange,
         )
-        account = replace(self.record, ledger=ledger)  # the run's own: the request that began it may leave
+        record = self.record  # of the request that began the run; it may leave, so the run has an account of its own
+        account = RequestRecord(client=record.client, mixture=record.mixture, ledger=ledger, expected=record.expected)
         try:
             async with self.charge(self.budgets, record=account, lifetime_s=self.deadline_s):
                 return await mixtures.answer(run, target.mixture or target.name)

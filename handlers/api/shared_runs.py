@@ -14,6 +14,8 @@ from synth.authoring.client_stream import MAX_DELTA_CHARS
 from synth.events import Emit, Event, Finished, ReasoningDelta, TextDelta
 from synth.ledger import Ledger
 
+_DELTAS = (TextDelta, ReasoningDelta)
+
 MAX_KEPT_EVENTS = 20_000
 MAX_KEPT_CHARS = 2**20
 """The events and the characters of deltas that a run keeps for clients that join late; beyond it none can join."""
@@ -158,13 +160,17 @@ class SharedRun:
         subscriptions = self._subscriptions
         for each in subscriptions:
             each.receive(event)
-        while subscriptions and min(each.n_unsent for each in subscriptions) > MAX_BACKLOG_BYTES:
+        while subscriptions and subscriptions[0].n_unsent > MAX_BACKLOG_BYTES and self._is_ahead():
             self._progress = self._progress or asyncio.Event()  # several answers of one run may wait
             await self._progress.wait()
 
+    def _is_ahead(self) -> bool:
+        """Whether the fastest client is so far behind that the run waits for it."""
+        return min(each.n_unsent for each in self._subscriptions) > MAX_BACKLOG_BYTES
+
     def _keep(self, kept: list[Event], event: Event) -> None:
         kept.append(event)
-        if isinstance(event, TextDelta | ReasoningDelta):
+        if isinstance(event, _DELTAS):
             self._n_kept_chars += len(event.text)
         if len(kept) > MAX_KEPT_EVENTS or self._n_kept_chars > MAX_KEPT_CHARS:
             self._close()
