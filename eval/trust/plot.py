@@ -10,6 +10,7 @@ _WIDTH, _HEIGHT = 720, 400
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56, 170, 44, 48
 _COLOURS = ("#a33", "#a80", "#036", "#383")
 _N_POINTS = 100
+_LABEL = 14  # the height of a line
 _STEPS = (0, 0.25, 0.5, 0.75, 1)
 
 
@@ -31,14 +32,25 @@ def draw_regret(title: str, courses: Mapping[str, Sequence[Course]]) -> str:
         parts.append(_text(_LEFT - 8, y + 4, f"{step * most:.0f}", "end"))
         parts.append(_text(_x(step), _HEIGHT - _BOTTOM + 20, f"{step * n:.0f}", "middle"))
     parts.append(_text(_x(0.5), _HEIGHT - 8, "requests", "middle"))
+    ends = {policy: _y(sum(values[-1]) / len(values[-1]) / most) for policy, values in series.items()}
+    labels = _spread(ends)
     for (policy, values), colour in zip(series.items(), _COLOURS, strict=False):
         upper = [(_x(i / _N_POINTS), _y(percentile(each, 0.9) / most)) for i, each in enumerate(values)]
         lower = [(_x(i / _N_POINTS), _y(percentile(each, 0.1) / most)) for i, each in enumerate(values)]
         middle = [(_x(i / _N_POINTS), _y(sum(each) / len(each) / most)) for i, each in enumerate(values)]
         parts.append(f'<path d="{_path([*upper, *lower[::-1]])}Z" fill="{colour}" opacity="0.12"/>')
         parts.append(f'<path d="{_path(middle)}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(_x(1) + 8, middle[-1][1] + 4, policy, "start", colour))
+        parts.append(_text(_x(1) + 8, labels[policy] + 4, policy, "start", colour))
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _spread(places: Mapping[str, float]) -> dict[str, float]:
+    """Move labels apart, upwards, in their order."""
+    moved: dict[str, float] = {}
+    above = float(_HEIGHT + _LABEL)
+    for name in sorted(places, key=places.__getitem__, reverse=True):
+        above = moved[name] = min(places[name], above - _LABEL)
+    return moved
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
