@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, Request, ViewportSize, expect
 
+from handlers.traces import schema
 from synth.request import text_of
 from tests import test_evidence as evidence
 from tests.fakes import FakeUpstream, answer, hang
-from tests.handlers.traces.samples import fill_folder
+from tests.handlers.traces.samples import fill_folder, sample
 from tests.running import ask, running
 from tests.ui.conftest import Open
 from tests.ui.hostile import hostile_traces
@@ -71,6 +72,39 @@ async def test_the_answer_beside_a_candidate(used: Scene, opened: Open) -> None:
     await other.locator("summary").click()
     await expect(other.locator("ins")).to_have_text("often 0.75,")
     await expect(page.get_by_role("article", name="deep").get_by_text("shown as")).to_be_visible()
+
+
+async def test_two_orders_of_a_critic_are_told_apart(used: Scene, opened: Open) -> None:
+    """On its cards, in the waterfall and in the ledger."""
+    page = await opened(f"{used.gateway.url}/ui/requests/{used.edit}")
+    for order in ("critic, order 1", "critic, order 2"):
+        await expect(page.get_by_role("article", name=f"wise {order}")).to_be_visible()
+        await expect(page.get_by_role("group", name="Waterfall").get_by_text(order)).to_be_visible()
+        await expect(page.get_by_role("group", name="Ledger").get_by_text(order)).to_be_visible()
+
+
+async def test_a_revision_and_a_checkers_output_are_shown(opened: Open, tmp_path: Path) -> None:
+    """The revision as a difference from its draft; the failed example and the checker's words on the card."""
+    standing = schema.Standing(
+        "a", finding="passes 1 of 2 examples; fails `f(2) == 4`: gave 5", output="1 failed", failed="f"
+    )
+    trace = sample(
+        "chatcmpl-reviewed",
+        candidates=[schema.Candidate(model="a", text="one", finding=None)],
+        evidence=schema.Evidence(by="checker", n_ran=1, run_s=2.0, standings=[standing]),
+        verifications=[schema.Verification(model="b", draft="It is four.\n", revision="It is five.\n", revised=True)],
+    )
+    fill_folder(tmp_path, trace)
+    async with FakeUpstream() as upstream, running(configured(upstream), trace_dir=tmp_path) as gateway:
+        page = await opened(f"{gateway.url}/ui/requests/{trace.id}")
+        diff = page.get_by_role("group", name="From the draft to the revision")
+        await expect(diff.locator("del")).to_have_text("four")
+        await expect(diff.locator("ins")).to_have_text("five")
+        card = page.get_by_role("article", name="a", exact=True)
+        await expect(card).to_contain_text("When run: passes 1 of 2 examples; fails `f(2) == 4`: gave 5")
+        await card.get_by_text("The end of the checker's output").click()
+        await expect(card.get_by_role("group", name="a, output of the checker")).to_have_text("1 failed")
+        await expect(page.get_by_text("1 candidate run in 2.00 s. What separates them: the checker.")).to_be_visible()
 
 
 async def test_texts_can_be_copied(used: Scene, opened: Open) -> None:
