@@ -241,7 +241,9 @@ async def test_the_second_request_is_charged_nothing(upstream: FakeUpstream, tmp
                     await until(lambda: running_requests(gateway) == 2)
                     gate.set()
                     replies = [(await first).json, (await second).json]
+            page = (await gateway.request("GET", f"/ui/requests/{replies[1]['id']}")).raw.decode()
             metrics = (await gateway.request("GET", "/metrics")).raw.decode()
+    assert f'href="/ui/requests/{replies[0]["id"]}"' in page
     assert metric(metrics, "mom_requests_total") == 2
     assert metric(metrics, 'mom_shared_requests_total{api="chat",kind="running"}') == 1
     assert metric(metrics, "mom_calls_total") == 3
@@ -250,6 +252,7 @@ async def test_the_second_request_is_charged_nothing(upstream: FakeUpstream, tmp
     assert sorted(line["calls"] for line in log if line["event"] == "request" and "calls" in line) == [0, 3]
     assert [reply["usage"]["mom"]["calls"] for reply in replies] == [3, 3]
     assert [reply["usage"]["mom"].get("shared") for reply in replies] == [None, "running"]
+    assert f"- shared: running, with {replies[0]['id']}" in (tmp_path / f"{replies[1]['id']}.md").read_text()
     payer, sharer = sorted(traces(tmp_path), key=lambda trace: -len(trace["calls"]))
     assert (sharer["shared"], sharer["shared_with"], sharer["calls"]) == ("running", payer["id"], [])
     assert [answer["text"] for answer in sharer["answers"]] == ["one and two"]

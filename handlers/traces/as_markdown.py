@@ -50,6 +50,7 @@ def _facts(trace: Trace) -> str:
         "outcome": f"{trace.outcome} (HTTP {trace.status})" if trace.status else trace.outcome,
         "mixture, mode": f"{trace.mixture or '-'}, {trace.mode or '-'}",
         **({"panel": trace.panel_reason} if trace.panel_reason else {}),
+        **({"shared": f"{trace.shared}, with {trace.shared_with}"} if trace.shared else {}),
         **({"order by feedback": _describe_order(trace.arrangement)} if trace.arrangement else {}),
         "seconds": ", ".join(f"{name} {value}" for name, value in durations.items() if value is not None),
         "tokens": f"{ledger.prompt_tokens} in, {ledger.completion_tokens} out"
