@@ -38,6 +38,13 @@ _EXPLANATIONS = {
     "model": "The client asked for {author} by name.",
 }
 
+_SHARING = {
+    "running": "joined an equal request that was running",
+    "replay": "was given the reply of an equal request",
+    "left": "began the run, and left it to an equal request",
+}
+"""How a request shares a run, by `Trace.shared`."""
+
 _SIGNALS = {
     "examples": "the share of the examples that they pass",
     "alive": "whether they load and run at all",
@@ -133,7 +140,8 @@ class RequestView:
     """All that the page of one request shows; `trace` for what is shown as it is.
 
     `question` is the user's last message, None if there is none; `curl` the command that sends the request again.
-    `evidence` says in words what running the candidates showed, None if none was run.
+    `evidence` says in words what running the candidates showed, None if none was run; `sharing` how the request shares
+    the run of another, None if it does not.
     """
 
     trace: Trace
@@ -143,6 +151,7 @@ class RequestView:
     orders: Sequence[str]
     waterfall: Waterfall
     evidence: str | None
+    sharing: str | None
     candidates: Sequence[CandidateView]
     answers: Sequence[AnswerView]
     authors: Sequence[AuthorView]
@@ -196,6 +205,7 @@ def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000", *,
         orders=call_orders,
         waterfall=build_waterfall(trace, call_orders),
         evidence=_summarize_evidence(trace.evidence, trace.decided_by),
+        sharing=_SHARING.get(trace.shared, trace.shared) if trace.shared else None,
         candidates=candidates,
         answers=answers,
         authors=[_author(author, order, request.messages) for author, order in zip(trace.authors, orders, strict=True)],

@@ -69,6 +69,13 @@ def test_evidence_is_summed_up_in_words(evidence: dict[str, Any], decided_by: st
     assert shown is None if text is None else text in (shown or "")
 
 
+def test_a_shared_run_is_explained() -> None:
+    """In words, also of a later version's kind; most requests share none."""
+    assert view_of().sharing is None
+    assert "was running" in (view_of(shared="running", shared_with="chatcmpl-2").sharing or "")
+    assert view_of(shared="queued").sharing == "queued"
+
+
 def test_letters_are_those_of_the_last_layer() -> None:
     """Candidates of earlier layers were never shown to a critic."""
     both = [candidate("a", "one"), candidate("a", "better", layer=2)]
