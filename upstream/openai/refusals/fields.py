@@ -1,9 +1,10 @@
 """Finds the fields of a request that a refusal names, by path or in words. Pure."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from runtime.frozen import frozen
 from upstream.openai.quirks import Action, Fields, Messages, Quirk
 from upstream.openai.refusals.statements import Statement, split_path
 from upstream.openai.refusals.words import ADVICE, REFUSES
@@ -13,7 +14,7 @@ _CONDITION = re.compile(r"\b(?:when|with|if|unless|without|together|while|alongs
 QUOTED = re.compile(r"[`'\"\u201c\u2018]([A-Za-z_$][\w.$\[\]-]{0,80})[`'\"\u201d\u2019]")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _AT_PATH = re.compile(r"\bat ['\"`]?((?:tools|messages|response_format|generation_config)[\w.\[\]]*)")
-_PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w.\[\]]*\w")
+_PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w.\[\]]{0,80}\w")
 _NAMED = re.compile(
     r"(?:param\w*|argument|field|property|option|key|name)s?\b[: ]+([A-Za-z_]\w*)|:\s*([A-Za-z_]\w*)\W*$"
 )
@@ -70,21 +71,51 @@ _PLAIN_NAMES = frozenset(
         "stop",
     ]
 )
+_MAX_NAMES = 40  # of one statement; some list all that are allowed
 NEVER = frozenset({"model", "messages"})
 
 
-@frozen
+# An upstream may name hundreds of fields in an error, and a client may send megabytes of messages and tools. Applying a
+# quirk walks them all. So the names of their members are collected once, and a quirk is tried once at most.
+@dataclass(slots=True)
 class Request:
     """The request that was refused, and the quirks that it was fitted to."""
 
     messages: Messages
     fields: Fields
     known: Sequence[Quirk]
+    _is_changed: dict[Quirk, bool] = field(default_factory=dict, init=False)
+    _members: dict[str, frozenset[str]] = field(default_factory=dict, init=False)
 
     def is_changed_by(self, quirk: Quirk) -> bool:
         """Whether fitting the request to a quirk changes it."""
-        messages, fields = quirk.apply(self.messages, self.fields)
-        return messages is not self.messages or fields is not self.fields
+        if quirk not in self._is_changed:
+            messages, fields = quirk.apply(self.messages, self.fields)
+            self._is_changed[quirk] = messages is not self.messages or fields is not self.fields
+        return self._is_changed[quirk]
+
+    def has_in_messages(self, name: str) -> bool:
+        """Whether a message has a member of this name that may be left out."""
+        if "messages" not in self._members:
+            self._members["messages"] = frozenset().union(*self.messages)
+        return name in self._members["messages"] and name not in _KEPT_IN_MESSAGES
+
+    def has_in_tools(self, name: str) -> bool:
+        """Whether there is a member of this name anywhere in tools, functions or `response_format`."""
+        if "tools" not in self._members:
+            held = [self.fields.get(key) for key in ("tools", "functions", "response_format")]
+            self._members["tools"] = frozenset(_list_members(held))
+        return name in self._members["tools"]
+
+
+def _list_members(nodes: list[Any]) -> Iterator[str]:
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, dict):
+            yield from node
+            nodes += node.values()
+        elif isinstance(node, list):
+            nodes += node
 
 
 def find_path(statement: Statement, request: Request) -> list[Quirk]:
@@ -143,11 +174,7 @@ def _leave_conditions(words: str, names: list[str]) -> list[str]:
 
 def _is_in(name: str, request: Request) -> bool:
     is_path = "." in name or "[" in name
-    return name in request.fields or is_path or name == "include_usage" or _is_in_messages(name, request.messages)
-
-
-def _is_in_messages(name: str, messages: Messages) -> bool:
-    return name not in _KEPT_IN_MESSAGES and any(name in message for message in messages)
+    return name in request.fields or is_path or name == "include_usage" or request.has_in_messages(name)
 
 
 def _drop_named(name: str, request: Request) -> list[Quirk]:
@@ -155,7 +182,7 @@ def _drop_named(name: str, request: Request) -> list[Quirk]:
         return _drop_field("stream_options", request)
     if name in request.fields:
         return _drop_field(name, request)
-    if _is_in_messages(name, request.messages):
+    if request.has_in_messages(name):
         return [Quirk(Action.DROP_IN_MESSAGES, name)]
     return _drop_at(split_path(name), request)
 
@@ -165,7 +192,7 @@ def read_names(words: str) -> list[str]:
     names = QUOTED.findall(words) + _PATH.findall(words)
     names += [each for pair in _NAMED.findall(words) for each in pair if each]
     names += [each for each in re.findall(r"\b[A-Za-z]\w+\b", words) if _is_unmistakable(each)]
-    return list(dict.fromkeys(name if name in _CAMEL_KEYWORDS else _snake(name) for name in names))
+    return list(dict.fromkeys(name if name in _CAMEL_KEYWORDS else _snake(name) for name in names))[:_MAX_NAMES]
 
 
 def _is_unmistakable(word: str) -> bool:

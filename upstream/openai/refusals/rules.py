@@ -33,6 +33,7 @@ from upstream.openai.wire import TOKEN_LIMITS
 REFUSING_STATUSES = frozenset({400, 404, 415, 422, 500, 501})
 """OpenRouter says 404 where no provider takes a field; relays and servers of old say 500."""
 
+_MAX_QUIRKS = 16  # of one refusal; each is applied to the whole request
 _I = re.IGNORECASE
 
 Rule = Callable[[Statement, Request], list[Quirk]]
@@ -56,7 +57,9 @@ def find_quirks(
             found.update(dict.fromkeys(quirks))
             if quirks:
                 break
-    return list(found)
+        if len(found) >= _MAX_QUIRKS:
+            break
+    return list(found)[:_MAX_QUIRKS]
 
 
 def _when(pattern: str, *quirks: Quirk) -> Rule:
@@ -83,7 +86,9 @@ def _find_keyword(statement: Statement, request: Request) -> list[Quirk]:
     """Leave keywords out of schemas that a model does not know: OpenAI's strict ones, Gemini's, Groq's."""
     if not statement.says("schema") or not REFUSES.search(statement.words):
         return []
-    names = [name for name in QUOTED.findall(statement.words) if name not in KEPT_IN_TOOLS]
+    names = [
+        name for name in QUOTED.findall(statement.words) if name not in KEPT_IN_TOOLS and request.has_in_tools(name)
+    ]
     return [quirk for name in names if request.is_changed_by(quirk := Quirk(Action.DROP_IN_TOOLS, name))]
 
 
@@ -192,7 +197,7 @@ def _find_caching(statement: Statement, _request: Request) -> list[Quirk]:
 
 def _find_exclusive(statement: Statement, request: Request) -> list[Quirk]:
     """Keep one of two fields that exclude each other: the temperature, or else the first."""
-    name = r"[`'\"]?(\w+)[`'\"]?"
+    name = r"(?<!\w)[`'\"]?(\w+)[`'\"]?"
     for pattern in (
         rf"{name},? (?:and|or|with) {name} (?:{CANNOT}|(?:may|must|should) not|are mutually)",
         rf"(?:either|only one of|not both|both) {name} (?:and|or) {name}",
@@ -254,7 +259,7 @@ def _find_stream(statement: Statement, _request: Request) -> list[Quirk]:
 
 def _find_value(statement: Statement, request: Request) -> list[Quirk]:
     """Leave out a value that is refused of a field that is taken: `'temperature' does not support 0`."""
-    pattern = r"[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
+    pattern = r"(?<![\w.])[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
     default = (
         r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is ))"
         r"[`'\"(]*(-?\d+(?:\.\d+)?)"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count, islice
 from typing import Any
 
 from runtime.frozen import frozen
@@ -10,7 +11,9 @@ from upstream.openai.refusals.words import BAD_SCHEMA, CODES, LACKS, REFUSES, VA
 
 _MAX_STATEMENTS = 40
 _MAX_DEPTH = 6
-_MAX_WORDS = 2000  # characters; an error may quote a whole prompt
+_MAX_WORDS = 2_000  # characters; an error may quote a whole prompt
+_MAX_WORDS_IN_ALL = 8_000  # some thirty expressions look at each
+_MAX_NODES = 1_000  # values of an error that are looked at
 _TUPLE = re.compile(r"['\"]loc['\"]: ?[(\[]([^)\]]*)[)\]]")
 
 
@@ -38,28 +41,32 @@ class Statement:
 
 def read_statements(body: Any) -> list[Statement]:
     """Return the statements of an error reply, a JSON value or a text, in the order in which they stand."""
-    statements: list[Statement] = []
-    for statement in _walk(body, 0):
-        statements.append(statement)
-        if len(statements) >= _MAX_STATEMENTS:
+    found: dict[Statement, None] = {}
+    n_chars = 0
+    for statement in _walk(body, 0, count(1)):
+        if statement in found:
+            continue
+        n_chars += len(statement.words)
+        if len(found) >= _MAX_STATEMENTS or n_chars > _MAX_WORDS_IN_ALL:
             break
-    return statements
+        found[statement] = None
+    return list(found)
 
 
-def _walk(value: Any, depth: int) -> Iterator[Statement]:
-    if depth > _MAX_DEPTH:
+def _walk(value: Any, depth: int, nodes: Iterator[int]) -> Iterator[Statement]:
+    if depth > _MAX_DEPTH or next(nodes) > _MAX_NODES:
         return
     if isinstance(value, str):
-        yield from _walk_text(value, depth)
+        yield from _walk_text(value, depth, nodes)
     elif isinstance(value, list):
-        for each in value:
-            yield from _walk(each, depth + 1)
+        for each in value[:_MAX_NODES]:
+            yield from _walk(each, depth + 1, nodes)
     elif isinstance(value, dict):
-        yield from _walk_object(value, depth)
+        yield from _walk_object(value, depth, nodes)
 
 
-def _walk_text(text: str, depth: int) -> Iterator[Statement]:
-    quoted = list(_walk(_find_json(text), depth + 1))  # a relay quotes the provider's reply
+def _walk_text(text: str, depth: int, nodes: Iterator[int]) -> Iterator[Statement]:
+    quoted = list(_walk(_find_json(text), depth + 1, nodes))  # a relay quotes the provider's reply
     if quoted:
         yield from quoted
         return
@@ -80,7 +87,7 @@ def _find_json(text: str) -> Any:
         return None
 
 
-def _walk_object(value: Mapping[str, Any], depth: int) -> Iterator[Statement]:
+def _walk_object(value: Mapping[str, Any], depth: int, nodes: Iterator[int]) -> Iterator[Statement]:
     words = next(
         (value[key] for key in ("message", "msg", "description", "detail") if isinstance(value.get(key), str)), ""
     )
@@ -93,16 +100,16 @@ def _walk_object(value: Mapping[str, Any], depth: int) -> Iterator[Statement]:
     if path or code:
         yield Statement(words[:_MAX_WORDS], code, path)
     elif words:
-        yield from _walk_text(words, depth)
-    for key, each in value.items():
+        yield from _walk_text(words, depth, nodes)
+    for key, each in islice(value.items(), _MAX_NODES):
         if isinstance(each, dict | list) and key not in ("loc", "input", "ctx"):
-            yield from _walk(each, depth + 1)
+            yield from _walk(each, depth + 1, nodes)
         elif (
             isinstance(each, str)
             and each is not words
             and (key in ("error", "raw", "details", "reason") or each[:1] in "{[")
         ):
-            yield from _walk_text(each, depth)
+            yield from _walk_text(each, depth, nodes)
 
 
 def _strip_body(path: Sequence[str]) -> tuple[str, ...]:

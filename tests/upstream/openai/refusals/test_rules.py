@@ -1,5 +1,6 @@
 """What a refusal says that a request must not have, in the words of many providers."""
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -275,6 +276,33 @@ def test_every_quirk_that_is_found_changes_the_request() -> None:
     for _, body, _ in MESSAGE_REFUSALS:
         quirks = find_quirks(body, 400, messages, FIELDS)
         assert fit(quirks, messages, FIELDS) != (messages, FIELDS)
+
+
+MANY_NAMES = " ".join(f"'name_{n}'" for n in range(200))
+HOSTILE = [
+    "a" * 1_900,
+    "not supported " + "a." * 900,
+    "." * 1_900,
+    "messages." * 200,
+    f"schema not supported {MANY_NAMES}",
+    f"unsupported {MANY_NAMES}",
+    "user role not supported " * 70,
+    "a and " * 300,
+    "'loc': (" * 200,
+    "{" * 1_900,
+]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_no_error_reply_takes_long_to_read(words: str) -> None:
+    """However often it repeats itself, and however large the request is: such errors once took seconds to minutes."""
+    schema = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(10)}}
+    tools = [{"type": "function", "function": {"name": f"f{n}", "parameters": schema}} for n in range(1_000)]
+    messages = Conversation({"role": ("user", "assistant")[n % 2], "content": "x"} for n in range(10_000))
+    body = {"errors": [{"message": f"{words}{n}"} for n in range(60)]}
+    started = time.thread_time()
+    assert find_quirks(body, 400, messages, {**FIELDS, "tools": tools}) == []
+    assert time.thread_time() - started < 0.5  # seconds of CPU time; on a quiet core it takes a twentieth of one
 
 
 def _documented() -> list[tuple[str, str]]:

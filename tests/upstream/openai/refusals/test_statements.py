@@ -36,7 +36,10 @@ def test_statements_have_their_words_code_and_path(body: Any, expected: list[Any
 
 def test_reading_is_bounded() -> None:
     """In the number of statements, their length, and the depth of what holds them."""
-    assert len(read_statements([WORDS] * 1_000)) == 40
+    assert len(read_statements([f"{n} is not supported" for n in range(1_000)])) == 40
+    assert len(read_statements([WORDS] * 1_000)) == 1
+    assert sum(len(each.words) for each in read_statements([str(n) * 900 for n in range(9)])) <= 8_000
+    assert read_statements([{"a": 1}] * 100_000) == []
     (long,) = read_statements("seed " * 10_000)
     assert len(long.words) == 2_000
     deep: Any = WORDS
