@@ -14,7 +14,7 @@ from tests.running import Gateway, Reply, model, running, settings
 PANEL = ("a", "b")
 RESPONSES = "/v1/responses"
 RECORDINGS = {path.stem: load(path) for path in sorted(FOLDER.glob("*.json"))}
-OF_THE_REPLY = {"model", "messages", "n", "stream", "stream_options"}
+OF_THE_REPLY = {"model", "messages", "n", "stream", "stream_options", "mom"}
 OF_TOOLS = {"tools", "tool_choice", "parallel_tool_calls"}
 OF_LENGTH = {"max_tokens", "max_completion_tokens"}  # the smaller one goes out, by the name that the model takes
 

@@ -11,6 +11,9 @@ from synth.request import UNSTEERED, Shown, Steering
 
 STEERING_FIELD = "mom"
 
+_WITHOUT_MEANING = frozenset({"models"})
+"""Keys that clients already sent while unknown fields were passed on; they never had a meaning, and still have none."""
+
 _MAX_SHOWN_CHARS = 60
 _MAX_STAGE = 1_000
 
@@ -27,6 +30,8 @@ def read_steering(fields: Mapping[str, Any]) -> Steering:
         refuse(STEERING_FIELD, f"must be an object, is {type_name(stated)}")
     values: dict[str, Any] = {}
     for key, value in stated.items():
+        if key in _WITHOUT_MEANING:
+            continue
         if key not in _READERS:
             refuse(f"{STEERING_FIELD}.{_shorten(key)}", f"is an unknown key{_suggest(key, _READERS)}")
         if value is not None:

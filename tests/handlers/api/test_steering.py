@@ -48,6 +48,11 @@ def test_a_null_is_unset(body: dict[str, Any]) -> None:
     assert read_steering(body) == UNSTEERED
 
 
+def test_a_key_that_clients_sent_before_has_no_meaning() -> None:
+    """Whatever it holds: such a request was answered, and still is."""
+    assert read_steering({"mom": {"models": ["a", 1], "mode": "first"}}) == Steering("first")
+
+
 @pytest.mark.parametrize(
     ("mom", "path", "words"),
     [
