@@ -207,8 +207,11 @@ async def decode_completion(
     """
     start = body.lstrip()
     if start.startswith(b"{"):
-        value = await time_slice.run(_decode_or_none(start))
-        await time_slice.give_way()
+        if len(start) <= _LARGE_BYTES:
+            value = _decode_or_none(start)
+        else:
+            value = await time_slice.run(_decode_large_or_none(start))
+            await time_slice.give_way()
         if value is not None and not wire.is_chunk(value):
             return value if translate is None else next(iter(translate(value)), value)
     decoder, assembler = ReplyDecoder(max_event_bytes, translate), StreamAssembler()
@@ -244,7 +247,16 @@ def _decode_in_steps(data: bytes) -> Steps[Any]:
         return wire.decode(data)
 
 
-def _decode_or_none(data: bytes) -> Steps[Any]:
+def _decode_or_none(data: bytes) -> Any:
+    try:
+        return _decode(data)
+    except CallError as error:
+        if error.kind is not Kind.UNPARSABLE:
+            raise
+        return None
+
+
+def _decode_large_or_none(data: bytes) -> Steps[Any]:
     try:
         return (yield from _decode_in_steps(data))
     except CallError as error:
