@@ -1,7 +1,7 @@
 """Configuration: config.yaml and .env to frozen, validated settings."""
 
-from config.dotenv import read_dotenv
 from config.load import load
-from config.problems import ConfigError
+from config.source.dotenv import read_dotenv
+from config.source.problems import ConfigError
 
 __all__ = ["ConfigError", "load", "read_dotenv"]

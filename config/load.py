@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from config.aliases import resolve_targets
-from config.document import Entries, Items, Scalar, parse
-from config.mixtures import build_mixtures
-from config.models import build_model
-from config.money import check_limits
-from config.problems import ConfigError, Problems
 from config.reader import Names, Place, Section
 from config.schema import read_root
-from config.servers import build_server, check_key_models
+from config.sections.aliases import resolve_targets
+from config.sections.mixtures import build_mixtures
+from config.sections.models import build_model
+from config.sections.money import check_limits
+from config.sections.servers import build_server, check_key_models
 from config.settings import Settings, StoreSettings
-from config.text_file import read_text
+from config.source.document import Entries, Items, Scalar, parse
+from config.source.problems import ConfigError, Problems
+from config.source.text_file import read_text
 
 
 def load(path: Path, environ: Mapping[str, str], *, host: str | None = None, port: int | None = None) -> Settings:

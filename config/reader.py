@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from typing import Any, TypeVar
 
-from config.document import Broken, Entries, Items, Node, Scalar, join, may_show_key
-from config.problems import Problems
-from config.scalars import ScalarValue, resolve
+from config.source.document import Broken, Entries, Items, Node, Scalar, join, may_show_key
+from config.source.problems import Problems
+from config.source.scalars import ScalarValue, resolve
 
 T = TypeVar("T")
 

@@ -3,12 +3,12 @@
 from collections.abc import Collection
 from typing import get_args
 
-from config.addresses import host_name, origin
-from config.aliases import aliases
-from config.document import Scalar
 from config.providers import PROVIDERS, SYNONYMS
 from config.reader import Place, Reader, Section, Table, boolean, integer, list_of, mapping, number, one_of, text
+from config.sections.addresses import host_name, origin
+from config.sections.aliases import aliases
 from config.settings import Capability, EvidenceLevel, Learning, Mode, UpstreamApi
+from config.source.document import Scalar
 from config.values import (
     api_key,
     base_url,

@@ -9,9 +9,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from yarl import URL
 
-from config.document import Entries, Items, Node, Scalar, join
 from config.reader import InvalidValue, Place, Reader, describe, is_finite, number, require_scalar, suggest, text
 from config.settings import Effort, Secret
+from config.source.document import Entries, Items, Node, Scalar, join
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}")
 _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")

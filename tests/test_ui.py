@@ -418,6 +418,6 @@ async def test_a_huge_trace_is_shown(upstream: FakeUpstream) -> None:
 def test_a_gateway_starts_without_the_pages() -> None:
     """They and their template engine are imported with the first page."""
     program = "import gateway, sys; print([name for name in sys.modules if name in sys.argv[1:]])"
-    wanted = ("minijinja", "markupsafe", "handlers.ui.pages", "handlers.ui.request_view")
+    wanted = ("minijinja", "markupsafe", "handlers.ui.pages", "handlers.ui.request.request_view")
     done = subprocess.run([sys.executable, "-c", program, *wanted], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from multidict import MultiMapping
 
-from config.addresses import is_loopback
+from config.sections.addresses import is_loopback
 from config.settings import ApiKey, Server
 from handlers.errors import ApiError
 

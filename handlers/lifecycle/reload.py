@@ -9,7 +9,7 @@ import structlog
 from aiohttp import web
 
 from config import ConfigError
-from config.addresses import is_loopback
+from config.sections.addresses import is_loopback
 from config.settings import Settings
 
 _log = structlog.get_logger(__name__)

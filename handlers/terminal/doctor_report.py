@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from config.addresses import is_loopback
+from config.sections.addresses import is_loopback
 from config.settings import Mixture, Model, Settings
 from handlers.terminal.tables import Cell, format_table, paint
 from upstream.doctor.diagnosis import list_sources

@@ -13,7 +13,7 @@ from config.settings import StoreSettings
 from handlers.errors import StartError
 from handlers.feedback_loop import list_counts
 from handlers.terminal.commands import EXIT_OK, Invocation
-from handlers.ui.trust_view import build_trust_view, list_panels
+from handlers.ui.models.trust_view import build_trust_view, list_panels
 from store.choice import FILE_NAME, make_store
 from store.store import Store, StoreError, Tally
 from synth.feedback.trust import split_scope

@@ -15,11 +15,11 @@ from handlers.traces.store import TraceStore
 from handlers.ui.ask_view import build_ask_view
 from handlers.ui.digest import RequestDigest, digest_trace
 from handlers.ui.listing import ListQuery, build_listing, build_menus, sum_day
-from handlers.ui.models_view import build_models_view, list_quirks
+from handlers.ui.models.models_view import build_models_view, list_quirks
+from handlers.ui.models.trust_view import build_trust_view, list_panels
 from handlers.ui.rendering import get_traces, respond, respond_html, run_in_thread
-from handlers.ui.request_page import render_request
+from handlers.ui.request.request_page import render_request
 from handlers.ui.templating import Context
-from handlers.ui.trust_view import build_trust_view, list_panels
 from handlers.ui.usage_view import build_usage_view, find_unpriced, parse_days
 from store.rules import DAY_S
 from store.usage_report import COLUMNS, as_csv, as_json, group_usage

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from config import ConfigError, load
 from config.settings import Server
-from config.text_file import MAX_BYTES
+from config.source.text_file import MAX_BYTES
 from tests.config.loading import problems_of, settings_of
 
 MODEL = "models: [{name: a, base_url: 'http://h'}]"

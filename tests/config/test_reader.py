@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from config.document import parse
-from config.problems import Problems
 from config.reader import Names, Place, boolean, integer, mapping, suggest
+from config.source.document import parse
+from config.source.problems import Problems
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from config import values
-from config.document import parse
-from config.problems import Problems
 from config.reader import InvalidValue, Names, Place, Reader
 from config.settings import Secret
+from config.source.document import parse
+from config.source.problems import Problems
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from config.problems import ConfigError
+from config.source.problems import ConfigError
 from tests.config.loading import settings_of
 from tests.fakes import FakeUpstream, answer, status
 from tests.fakes.completions import error_body

@@ -10,7 +10,7 @@ from handlers.traces import schema
 from handlers.traces.as_json import decode_trace
 from handlers.traces.schema import Trace, summarize
 from handlers.ui.digest import digest_trace
-from handlers.ui.request_view import build_page
+from handlers.ui.request.request_view import build_page
 
 # A file of the version that introduced the trace pages, with the keys that it had.
 OLD = """{

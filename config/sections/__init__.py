@@ -1,0 +1,1 @@
+"""Builds the sections of config.yaml, each from its checked values."""
