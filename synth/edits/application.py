@@ -6,13 +6,13 @@ from enum import StrEnum
 from posixpath import isabs
 
 from runtime.budget import Budget, BudgetExceededError
+from synth.edits.blocks.edit_blocks import apply_edit_blocks
 from synth.edits.code import find_code_blocks, find_code_defects
-from synth.edits.edit_blocks import apply_edit_blocks
+from synth.edits.diffs.udiff import apply_udiff
 from synth.edits.forms import EditForm
 from synth.edits.hunks import EditResult, Hunk
-from synth.edits.patch import apply_patch
+from synth.edits.patches.patch import apply_patch
 from synth.edits.syntax import file_syntax_error
-from synth.edits.udiff import apply_udiff
 from synth.edits.whole import apply_file_listings
 from synth.edits.workspace import Workspace
 

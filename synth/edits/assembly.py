@@ -7,7 +7,7 @@ from runtime.budget import Budget
 from synth.edits.application import try_edits
 from synth.edits.forms import EditForm
 from synth.edits.hunks import Hunk, Region
-from synth.edits.patch_syntax import BEGIN, END
+from synth.edits.patches.patch_syntax import BEGIN, END
 from synth.edits.workspace import Workspace
 
 _SECTION_MARK = "@@"

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.budget import Budget, BudgetExceededError
-from synth.edits.diff_matching import apply_hunk
+from synth.edits.diffs.diff_matching import apply_hunk
 
 FILE = "class Cart:\n    def total(self):\n        return sum(self.prices)\n\n    def clear(self):\n        pass\n"
 

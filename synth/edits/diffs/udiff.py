@@ -1,8 +1,8 @@
 """Apply unified diffs without line numbers. Pure."""
 
 from runtime.budget import Budget
-from synth.edits.diff_matching import apply_hunk
-from synth.edits.diff_syntax import Diff, parse_diffs, split_sides
+from synth.edits.diffs.diff_matching import apply_hunk
+from synth.edits.diffs.diff_syntax import Diff, parse_diffs, split_sides
 from synth.edits.hunks import EditResult, Hunk, MalformedError, changed_region
 from synth.edits.workspace import Workspace
 

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from runtime.budget import Budget
-from synth.edits.block_matching import replace_lines, unwrap
-from synth.edits.block_syntax import Block, parse_blocks
+from synth.edits.blocks.block_matching import replace_lines, unwrap
+from synth.edits.blocks.block_syntax import Block, parse_blocks
 from synth.edits.hunks import EditResult, Hunk, MalformedError, changed_region
 from synth.edits.workspace import Workspace
 

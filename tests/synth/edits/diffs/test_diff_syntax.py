@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.budget import Budget
-from synth.edits.diff_syntax import diff_lines, parse_diffs, split_sides
+from synth.edits.diffs.diff_syntax import diff_lines, parse_diffs, split_sides
 from synth.edits.hunks import MalformedError
 
 STEPS = 100_000

@@ -5,7 +5,7 @@ from itertools import chain
 
 from runtime.budget import Budget
 from synth.edits.bounded_matcher import BoundedMatcher
-from synth.edits.diff_syntax import DiffLines, diff_lines, split_sides
+from synth.edits.diffs.diff_syntax import DiffLines, diff_lines, split_sides
 
 _MIN_UNIQUE_CHARS = 10
 _MIN_KEPT_SHARE = 0.66

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.budget import Budget, BudgetExceededError
-from synth.edits.block_syntax import Block, parse_blocks
+from synth.edits.blocks.block_syntax import Block, parse_blocks
 from synth.edits.fences import FENCES
 from synth.edits.hunks import MalformedError
 

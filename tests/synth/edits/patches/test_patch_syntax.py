@@ -4,7 +4,7 @@ import pytest
 
 from runtime.budget import Budget
 from synth.edits.hunks import MalformedError
-from synth.edits.patch_syntax import Action, Patch, parse_patch
+from synth.edits.patches.patch_syntax import Action, Patch, parse_patch
 
 
 def parse(text: str) -> Patch:

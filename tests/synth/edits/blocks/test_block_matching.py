@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.budget import Budget, BudgetExceededError
-from synth.edits.block_matching import replace_lines, unwrap
+from synth.edits.blocks.block_matching import replace_lines, unwrap
 from synth.edits.fences import FENCES
 from tests.work_limit import limit_work
 

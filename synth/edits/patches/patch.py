@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from runtime.budget import Budget
 from synth.edits.hunks import EditResult, Hunk, MalformedError, Region
 from synth.edits.line_search import find_sequence
-from synth.edits.patch_syntax import UPDATE, Action, FilePatch, Section, parse_patch
+from synth.edits.patches.patch_syntax import UPDATE, Action, FilePatch, Section, parse_patch
 from synth.edits.workspace import Workspace
 
 Change = tuple[int, Sequence[str], Sequence[str]]

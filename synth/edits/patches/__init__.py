@@ -1,0 +1,1 @@
+"""Edits in the form of apply_patch."""
