@@ -51,7 +51,15 @@ async def test_a_change_of_the_code_is_served(tmp_path: Path) -> None:
 def _read_command(house: House) -> str:
     """Return what `make dev` would run, with the packages of this environment."""
     environment = Path(sys.executable).parent.parent
-    make = ("make", "--dry-run", f"--old-file={environment}/.dev", "dev", f"VENV={environment}", "ARGS=--port 0")
+    make = (
+        "make",
+        "--no-print-directory",
+        "--dry-run",
+        f"--old-file={environment}/.dev",
+        "dev",
+        f"VENV={environment}",
+        "ARGS=--port 0",
+    )
     return subprocess.run(make, cwd=house.root, capture_output=True, text=True, check=True).stdout
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiohttp import ClientError
@@ -66,10 +67,12 @@ store: {{{store}}}
         """Wait until so much is recorded as spent by the key."""
         store: Store = RedisStore(self.server.url) if self.server else SqliteStore(self.folder / "state" / "state.db")
         await store.open()
-        async with asyncio.timeout(30):
-            while await self._read_spent(store) != cost:  # noqa: ASYNC110 -- asked
-                await asyncio.sleep(0.05)
-        await store.close()
+        try:
+            async with asyncio.timeout(30):
+                while await self._read_spent(store) != cost:  # noqa: ASYNC110 -- asked
+                    await asyncio.sleep(0.05)
+        finally:
+            await store.close()
 
     async def _read_spent(self, store: Store) -> Decimal:
         now = time.time()
@@ -85,8 +88,9 @@ async def site(request: pytest.FixtureRequest, tmp_path: Path, upstream: FakeUps
 
 
 async def ask_many(gateways: list[Gateway], n: int) -> list[asyncio.Task[Reply]]:
-    """Send so many requests at once, spread over the gateways."""
-    return [asyncio.create_task(gateways[i % len(gateways)].chat(TEN, headers=CI)) for i in range(n)]
+    """Send so many requests at once, spread over the gateways; no two are the same, or they would share a run."""
+    bodies = [{**TEN, "user": uuid4().hex} for _ in range(n)]
+    return [asyncio.create_task(gateways[i % len(gateways)].chat(body, headers=CI)) for i, body in enumerate(bodies)]
 
 
 def count(replies: list[Any]) -> Counter[Any]:
