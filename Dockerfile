@@ -5,7 +5,7 @@
 #     --volume mom-gateway:/var/lib/mom-gateway mom-gateway
 #
 # Mount your own configuration over /app/config.yaml; pass keys of upstreams by --env or --env-file. The volume contains
-# the weights of embedded models (about 600 MB for those of deploy/container.yaml) and the store; nothing else is written.
+# the weights of embedded models (490 MB for that of deploy/container.yaml) and the store; nothing else is written.
 
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /app

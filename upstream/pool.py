@@ -53,7 +53,7 @@ def _ignore_retry() -> None:
 
 
 class Pool:
-    """All configured models: a connection pool per upstream; slots, a breaker and a retry budget per model.
+    """All configured models: a connection pool and a retry budget per upstream; slots and a breaker per model.
 
     Make it inside a running loop; `close()` ends every connection. `exchange` makes each upstream's HTTP client; None
     chooses one. `clock`, `sleep` and `random` are the monotonic clock, asyncio's sleep and a source of floats in [0,
