@@ -96,7 +96,7 @@ def authenticate(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page
         problem = "unknown API key" if credential else "missing API key"
         raise ApiError(
             401,
-            f"{problem}; send one of server.api_keys as Authorization: Bearer",
+            f"{problem}; send one of server.api_keys as Authorization: Bearer or x-api-key",
             code="invalid_api_key",
             headers={"WWW-Authenticate": f'{"Basic" if for_page else "Bearer"} realm="mom-gateway"'},
         )
