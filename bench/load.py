@@ -17,7 +17,8 @@ _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _LAST_CHUNK = b"\r\n0\r\n\r\n"
 _ENDS = (b"data: [DONE]", b"event: message_stop", b"event: response.completed")
 _MAX_SHOWN = 300
-_DISTINCT = 256  # more than run at the same time
+_DISTINCT = 4096  # more than run at the same time
+_WHITE_SPACE = str.maketrans("01", " \t")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +112,7 @@ async def connect(url: str) -> Connection:
 def encode_request(url: str, body: bytes, number: int = 0) -> bytes:
     """Return the bytes of a chat request to a base URL, or to the endpoint of another API with the same question.
 
-    White space behind the body depends on `number`, because the gateway answers identical requests only once.
+    White space behind the body spells `number`, because identical requests share one answer of the gateway.
     """
     address = urlsplit(url)
     path = address.path
@@ -119,7 +120,7 @@ def encode_request(url: str, body: bytes, number: int = 0) -> bytes:
         body = translate(body, path)
     else:
         path = f"{path}/chat/completions"
-    body += b" " * (number % _DISTINCT)
+    body += f"{number % _DISTINCT:012b}".translate(_WHITE_SPACE).encode()
     head = f"POST {path} HTTP/1.1\r\nHost: {address.netloc}\r\n"
     return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
