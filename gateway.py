@@ -95,7 +95,8 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
     is_plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"  # https://no-color.org
     logs.configure(debug=getattr(options, "debug", False), quiet=command is not commands.SERVE, plain=is_plain)
     is_shipped = is_installed and config.resolve() == shipped.resolve()
-    invocation = commands.Invocation(options, config, os.environ, read, _models_dir(), is_shipped=is_shipped)
+    models_dir = locations.models_folder(environ)
+    invocation = commands.Invocation(options, config, os.environ, read, models_dir, is_shipped=is_shipped)
     try:
         return command.load().run(invocation) if command is not commands.SERVE else _run_serve(invocation)
     except ConfigError as error:
@@ -134,10 +135,6 @@ def _relative_to_here(path: Path) -> Path:
     """Return a path relative to the current folder if possible, because messages begin with it."""
     here = Path.cwd()
     return path.relative_to(here) if path.is_relative_to(here) else path
-
-
-def _models_dir() -> Path:
-    return Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()
 
 
 if __name__ == "__main__":

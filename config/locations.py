@@ -1,4 +1,4 @@
-"""Finds the configuration file of a start without `--config`, and the folder of the store."""
+"""Finds the configuration file of a start without `--config`, and the folders of the store and of weights."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +25,11 @@ def state_folder(environ: Mapping[str, str]) -> Path:
         return Path(environ["MOM_STATE_DIR"]).expanduser()
     base = Path(environ.get("XDG_STATE_HOME", ""))
     return (base if base.is_absolute() else Path("~/.local/state").expanduser()) / "mom-gateway"
+
+
+def models_folder(environ: Mapping[str, str]) -> Path:
+    """Return the folder of embedded models' weights: $MOM_MODELS_DIR, else ~/.cache/mom-gateway/models."""
+    return Path(environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()
 
 
 def find_config(shipped: Path, environ: Mapping[str, str], *, is_installed: bool) -> Path:

@@ -14,6 +14,7 @@ from typing import Any
 from tqdm import tqdm
 
 from config import ConfigError, load, read_dotenv
+from config.locations import models_folder
 from config.settings import Mixture, Settings
 from eval import edit_suite, humaneval, prose
 from eval.agents import session
@@ -146,7 +147,7 @@ async def _open_recorder(
         return
     models = [settings.model(name) for name in mixture.used_models]
     weights = [model.weights for model in models if model.weights is not None]
-    embedded = EmbeddedModels(weights, models_dir=_models_dir(), environ=os.environ)
+    embedded = EmbeddedModels(weights, models_dir=models_folder(os.environ), environ=os.environ)
     await embedded.start()
     pool = Pool(settings.models, embedded=embedded)
     try:
@@ -160,10 +161,6 @@ async def _open_recorder(
     finally:
         await pool.close()
         await embedded.close()
-
-
-def _models_dir() -> Path:
-    return Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()
 
 
 def _parser() -> argparse.ArgumentParser:

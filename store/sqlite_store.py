@@ -180,11 +180,7 @@ def _reserve(db: sqlite3.Connection, claim: Claim) -> Refusal | None:
         filled.append((rate.name, rate.per_minute, bucket.level, bucket.at))
     for limit in claim.limits:
         spent = _find_amount(db, "SELECT tokens, cost FROM spent WHERE account = ?", limit.account)
-        reserved = _find_amount(
-            db,
-            "SELECT COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM reservations WHERE account = ?",
-            limit.account,
-        )
+        reserved = _find_amount(db, _SUM_RESERVED, limit.account)
         lacking = check_limit(limit, spent + reserved, claim.expected)
         if lacking is not None:
             return Refusal(lacking, limit.account, spent=spent, reserved=reserved)

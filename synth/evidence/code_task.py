@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from runtime.frozen import frozen
 from runtime.sandbox.trials import Check, Trial
-from synth.evidence.examples import Example, read_examples
+from synth.evidence.examples import Example, narrow_examples, read_examples
 from synth.evidence.inputs import vary_calls
 from synth.evidence.plan import Part, Plan
 from synth.evidence.target import (
@@ -82,11 +82,12 @@ class CodeTask:
 def read_code_task(text: str, *, is_for_code: bool = False) -> CodeTask:
     """Return what the text of a request says. Linear in its length."""
     stubs = find_stubs(text)
-    function = choose_function(stubs, read_examples(text))
+    called = read_examples(text)
+    function = choose_function(stubs, called)
     if not function:
         return CodeTask(is_for_code=is_for_code)
     stub = next((each for each in stubs if each.name == function), None)
-    examples = read_examples(text, function=function, parameters=stub.parameters if stub else ())
+    examples = narrow_examples(text, called, function, stub.parameters if stub else ())
     calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
     return CodeTask(function, stub, examples, vary_calls(function, calls, stub.hints if stub else ()), is_for_code)
 

@@ -91,6 +91,17 @@ def read_examples(
     return tuple(found.values())
 
 
+def narrow_examples(
+    text: str, examples: Sequence[Example], function: str, parameters: Sequence[str] = ()
+) -> tuple[Example, ...]:
+    """Return what `read_examples` gives for a function, from those that it has read in the text without one."""
+    # Reading takes most of the time that evidence needs before a panel is asked, so a text is read again only if that
+    # may find more: pairs of "Input" and "Output" need the function, and a first reading ends at its limit.
+    if len(examples) == MAX_EXAMPLES or "input" in text.lower():
+        return read_examples(text, function=function, parameters=parameters)
+    return tuple(example for example in examples if example.function == function)
+
+
 def _read(lines: Sequence[str], function: str, parameters: Sequence[str], *, of_changes: bool) -> Iterator[Example]:
     position, setup = 0, ""
     while position < len(lines):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from config.locations import find_config, state_folder, user_folder
+from config.locations import find_config, models_folder, state_folder, user_folder
 
 SHIPPED = Path("/opt/package/config.yaml")
 
@@ -47,3 +47,10 @@ def test_the_folder_of_the_store() -> None:
     assert state_folder({"MOM_STATE_DIR": "/a/b", "XDG_STATE_HOME": "/c"}) == Path("/a/b")
     assert state_folder({"XDG_STATE_HOME": "/c"}) == Path("/c/mom-gateway")
     assert state_folder({"XDG_STATE_HOME": "relative"}) == Path("~/.local/state/mom-gateway").expanduser()
+
+
+def test_the_folder_of_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable's, which may begin with the user's home, or else the cache."""
+    monkeypatch.setenv("HOME", "/home/user")
+    assert models_folder({}) == models_folder({"MOM_MODELS_DIR": ""}) == Path("/home/user/.cache/mom-gateway/models")
+    assert models_folder({"MOM_MODELS_DIR": "~/weights"}) == Path("/home/user/weights")

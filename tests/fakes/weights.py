@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from config.locations import models_folder
 from upstream.embedded.install import CATALOGUE, WeightsError, install
 
 SMOLLM2 = "smollm2-135m"
@@ -15,7 +16,7 @@ async def models_dir_with_smollm2() -> Path:
 
     Tests in several processes may ask at once: the first one downloads 98 MB, the others wait for it.
     """
-    models_dir = Path(os.environ.get("MOM_MODELS_DIR") or "~/.cache/mom-gateway/models").expanduser()  # noqa: ASYNC240
+    models_dir = models_folder(os.environ)
     try:
         await install(CATALOGUE[SMOLLM2], models_dir, on_progress=lambda *_: None)
     except WeightsError as error:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synth.evidence.examples import MAX_EXAMPLES, MAX_TEXT_CHARS, Example, read_examples
+from synth.evidence.examples import MAX_EXAMPLES, MAX_TEXT_CHARS, Example, narrow_examples, read_examples
 
 
 def shown(text: str, **about: object) -> list[str]:
@@ -249,3 +249,29 @@ def test_what_was_written_is_read(arguments: list[object], expected: object, for
 def test_an_example_is_a_value() -> None:
     """Equal examples are equal, so they can be counted."""
     assert Example("f", "f(1)", "2") == Example("f", "f(1)", "2")
+
+
+LINES = st.sampled_from(
+    [
+        ">>> f(1)",
+        ">>> g(1)",
+        ">>> f('a')",
+        "2",
+        "",
+        "x = 3",
+        ">>> x = 3",
+        "f(2) should be 3, g(2) returns 4",
+        "assert f(5) == 6",
+        "Input: a = 1",
+        "INPUT = 7",
+        "Output: 8",
+    ]
+)
+
+
+@given(st.lists(LINES, max_size=60), st.sampled_from(["f", "g", "h"]))
+def test_narrowing_is_reading_for_the_function(lines: list[str], function: str) -> None:
+    """With pairs of input and output, and with more examples than are read at first."""
+    text = "\n".join(lines)
+    narrowed = narrow_examples(text, read_examples(text), function, ("a",))
+    assert narrowed == read_examples(text, function=function, parameters=("a",))
