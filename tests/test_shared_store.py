@@ -127,6 +127,24 @@ async def test_two_gateways_share_a_rate_exactly(site: Site) -> None:
     assert all(1 <= int(reply.headers["retry-after"]) <= 2 for reply in refused)
 
 
+async def test_a_killed_gateway_gives_no_part_of_the_rate_back(site: Site) -> None:
+    """Kill -9 midway: what the dead process has let in still counts, so the other one lets no more in."""
+    gate = asyncio.Event()
+    site.upstream.default = after(gate, answer("served", usage=(5, 10)))
+    site.limits = "rate_per_minute: 40"
+    async with site.pair() as [(victim, first), (_, second)]:
+        began = time.monotonic()
+        tasks = await ask_many([first, second], 200)
+        await site.upstream.wait_for(40)
+        victim.kill()
+        await victim.wait()
+        tasks += await ask_many([second], 100)
+        gate.set()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        leaked = int((time.monotonic() - began) / 1.5)
+    assert 40 <= len(site.upstream.requests) <= 40 + leaked
+
+
 async def test_a_killed_gateway_holds_its_reservations_until_they_expire(site: Site) -> None:
     """Kill -9 midway: no request is paid beyond the budget, and what the dead process reserved comes back."""
     gate = asyncio.Event()
