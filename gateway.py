@@ -56,7 +56,7 @@ def make_app(
 async def serve(
     settings: Settings, *, read: Callable[[], Settings], models_dir: Path, trace_dir: Path | None, state_dir: Path
 ) -> int:
-    """Serve until SIGINT or SIGTERM; return the exit code. StartError if that is impossible.
+    """Serve until SIGINT or SIGTERM; return the exit code. Raises StartError if that is impossible.
 
     SIGHUP, and with `server.watch` every change of the file, reloads the settings with `read`, which runs in a thread.
     """

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 def find_percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which `share` (0 to 1) of the values lie, with linear interpolation between ranks.
 
-    ValueError if there are no values.
+    Raises ValueError if there are no values.
     """
     if not values:
         raise ValueError("no values")
@@ -29,13 +29,13 @@ class Spread:
 
 
 def find_spread(values: Sequence[float]) -> Spread:
-    """Return median, minimum and maximum of some rounds; StatisticsError if there are none."""
+    """Return median, minimum and maximum of some rounds. Raises StatisticsError if there are none."""
     return Spread(statistics.median(values), min(values), max(values))
 
 
 def compute_ratios(subject: Sequence[float], baseline: Sequence[float]) -> list[float]:
     """Return the ratio of each round: a disturbance of a round affects both of its parts.
 
-    ValueError if the numbers of rounds differ; a baseline of 0 gives infinity.
+    Raises ValueError if the numbers of rounds differ; a baseline of 0 gives infinity.
     """
     return [over / under if under else float("inf") for over, under in zip(subject, baseline, strict=True)]

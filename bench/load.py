@@ -81,7 +81,7 @@ class Connection(asyncio.Protocol):
         return self._tail == _LAST_CHUNK
 
     async def ask(self, request: bytes) -> Reply:
-        """Send a request and return its reply; BrokenError if it is malformed or not a success."""
+        """Send a request and return its reply. Raises BrokenError if it is malformed or not a success."""
         if self._transport is None:
             raise BrokenError("the server under test has closed the connection")
         self._ended = asyncio.get_running_loop().create_future()

@@ -154,7 +154,7 @@ def instructions(mixture: str, n_bytes: int, n_requests: int) -> Measure:
 
 
 def added_ms(reply: Reply) -> float:
-    """Return how much longer the client waited than the upstream took; BrokenError if the reply has no stamp."""
+    """Return how much longer the client waited than the upstream took. Raises BrokenError if the reply has no stamp."""
     return (reply.ended_ns - reply.asked_ns - _stamps(reply.bytes)[-1].waited_ns) / 1e6
 
 

@@ -60,7 +60,7 @@ Round = Mapping[str, Mapping[str, float]]
 
 
 def summarize(scenario: Scenario, rounds: Sequence[Round]) -> Outcome:
-    """Return the outcome of a scenario's rounds; ValueError if a target names a figure that was not measured."""
+    """Return the outcome of a scenario's rounds. Raises ValueError if a target names a figure that was not measured."""
     figures = [_figure(name, scenario, rounds) for name in rounds[0][scenario.subject]]
     unknown = set(scenario.targets) - {figure.name for figure in figures}
     if unknown:
@@ -86,7 +86,7 @@ def to_json(outcomes: Sequence[Outcome]) -> list[dict[str, Any]]:
 
 
 def from_json(stored: Sequence[Mapping[str, Any]]) -> list[Outcome]:
-    """Return the outcomes that `to_json` stored; KeyError or TypeError for anything else."""
+    """Return the outcomes that `to_json` stored. Raises KeyError or TypeError for anything else."""
     return [
         Outcome(each["name"], each["says"], each["subject"], each["baseline"], tuple(map(_from_json, each["figures"])))
         for each in stored

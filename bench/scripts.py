@@ -91,7 +91,7 @@ SCRIPTS = {
 
 
 def parse(model: str) -> tuple[str, str]:
-    """Return the script and the member of a model's id; KeyError if there is no such script."""
+    """Return the script and the member of a model's id. Raises KeyError if there is no such script."""
     name, _, member = model.rpartition("-")
     if name not in SCRIPTS:
         raise KeyError(model)

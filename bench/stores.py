@@ -25,7 +25,7 @@ def add_budget(config: str, store_url: str | None) -> str:
 
 @asynccontextmanager
 async def running_redis(folder: Path) -> AsyncGenerator[str]:
-    """Run a Redis server that keeps every second's writes in a file; give its URL. BrokenError if there is none."""
+    """Run a Redis server that syncs its file every second; yield its URL. Raises BrokenError if none is installed."""
     program = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     if program is None:
         raise BrokenError("needs redis-server or valkey-server, and neither is installed")

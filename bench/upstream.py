@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
 
 
 def _request_size(start: bytes) -> int | None:
-    """Return the size of the request that begins so, in bytes; None if its head is incomplete."""
+    """Return the size of the request that begins so, in bytes, or None if its head is incomplete."""
     end = start.find(b"\r\n\r\n")
     if end < 0:
         return None

@@ -7,7 +7,7 @@ _MAX_PORT = 65535
 
 
 def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add `--config FILE`; None if it is not given, see config/locations.py."""
+    """Add `--config FILE`. Its default is None: see config/locations.py."""
     parser.add_argument("--config", type=Path, metavar="FILE", help="the configuration; its folder may have a .env")
 
 
@@ -26,7 +26,7 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
-    """Add `--host` and `--port`, which replace those of the file; None if they are not given."""
+    """Add `--host` and `--port`, which override the file's. Their default is None."""
     parser.add_argument("--host", metavar="HOST", help="address to listen on, instead of server.host")
     parser.add_argument("--port", type=_port, metavar="PORT", help="port to listen on, instead of server.port; 0: any")
 

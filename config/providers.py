@@ -23,7 +23,7 @@ class Provider:
     """The defaults of a provider.
 
     `base_url` speaks `api`; it is "" for embedded models. `key_variable` is the usual environment
-    variable of the API key, None if no key is needed. `default_model` is used if a model names only its provider.
+    variable of the API key, or None if no key is needed. `default_model` is used if a model names only its provider.
     `rename` are parameters that all of its models know by another name, `roles` roles that they do not know, with the
     roles that are sent instead. `effort` is how they take a `reasoning_effort`.
     """

@@ -107,7 +107,7 @@ def name_variables(node: Scalar) -> str:
 
 
 def require_scalar(place: Place, rule: str) -> Scalar:
-    """Return the node if it is a single value; InvalidValue with `rule` if it is a list or a mapping."""
+    """Return the node if it is a single value. Raises InvalidValue with `rule` if it is a list or a mapping."""
     if not isinstance(place.node, Scalar):
         raise InvalidValue(f"{rule}, {describe(place)}")
     return place.node

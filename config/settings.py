@@ -146,7 +146,7 @@ class Model:
     `timeout_s` bounds a whole attempt; within it `connect_timeout_s` bounds DNS, TCP and TLS, `first_byte_timeout_s`
     the time until the reply begins, and `idle_timeout_s` each pause after that; None is no bound. `retries` counts the
     attempts after the first. `hedge_after_s` starts a second attempt beside one that is still running; None is never.
-    `context_tokens` is the context window, None if unknown (never for embedded models). `price` is None if unknown
+    `context_tokens` is the context window, or None if unknown (never for embedded models). `price` is None if unknown
     (embedded models cost nothing).
     """
 
@@ -424,8 +424,8 @@ class Settings:
     def find_cost_cap(self, model: str, limit: CostLimit) -> Mixture | None:
         """Return the mixture whose `limit` binds a model that is asked by its own name.
 
-        It is the highest among the mixtures that use the model; None if none uses it or one of them has no limit. Else
-        a limit could be avoided by asking the members of the mixture.
+        It is the highest limit of the mixtures that use the model, or None if no mixture uses it or one has no limit.
+        Otherwise a client could avoid a limit by asking the members of the mixture.
         """
         using = [mixture for mixture in self.mixtures if model in mixture.used_models]
         limits = {mixture.name: getattr(mixture, limit) for mixture in using}
@@ -434,14 +434,14 @@ class Settings:
         return max(using, key=lambda mixture: Decimal(limits[mixture.name]), default=None)
 
     def model(self, name: str) -> Model:
-        """Return the configured model of this name; KeyError if there is none."""
+        """Return the configured model of this name. Raises KeyError if there is none."""
         for model in self.models:
             if model.name == name:
                 return model
         raise KeyError(name)
 
     def mixture(self, name: str) -> Mixture:
-        """Return the mixture of this name; KeyError if there is none."""
+        """Return the mixture of this name. Raises KeyError if there is none."""
         for mixture in self.mixtures:
             if mixture.name == name:
                 return mixture

@@ -65,8 +65,8 @@ def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
 def choose_arms(arms: Mapping[str, Arm], names: str | None, members: Sequence[str]) -> list[Arm]:
     """Return the arms of these names, separated by commas; None: all that are not on request.
 
-    Everything is compared with a member, so if none is named the best-ranked is measured as well. ValueError for a name
-    that no arm has.
+    Everything is compared with a member, so the best-ranked one is added if `names` has no member. Raises ValueError
+    for a name that no arm has.
     """
     wanted = names.split(",") if names else [name for name in arms if name not in ON_REQUEST]
     unknown = [name for name in wanted if name not in arms]

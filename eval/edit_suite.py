@@ -117,7 +117,7 @@ def messages(edit: Edit, form: EditForm = EditForm.EDIT_BLOCKS, test: str | None
 
 
 def make_shown_test(edit: Edit) -> str | None:
-    """Return a test file with the first half of an edit's asserts; None if it has only one, which must stay hidden."""
+    """Return a test file with the first half of an edit's asserts, or None if its only assert must stay hidden."""
     body = ast.parse(edit.test).body
     n_asserts = sum(isinstance(node, ast.Assert) for node in body)
     if n_asserts < _MIN_ASSERTS:
@@ -147,6 +147,6 @@ def _list_file(path: str, content: str) -> str:
 
 
 def _program(edit: Edit, form: EditForm, asked: Sequence[Message], text: str) -> Program | None:
-    """Return the test of the files as the tool would have them after this answer, None if it edits nothing."""
+    """Return the test of the files as the tool would have them after this answer, or None if it edits nothing."""
     made = apply_edits(form, read_workspace(asked), text)
     return None if made.status is EditStatus.NONE else edit.tested(made.files)

@@ -27,7 +27,7 @@ Complete this Python function. Reply with only one code block, holding the whole
 
 
 def items() -> list[Item]:
-    """Return all items, those with the shortest canonical solution first; PackageNotFoundError without the package."""
+    """Return all items, shortest canonical solution first. Raises PackageNotFoundError without the package."""
     return [item(row) for row in _read_rows()]
 
 
@@ -41,7 +41,7 @@ def hidden_items() -> list[Item]:
 
 
 def hide_shown_tests(row: Mapping[str, Any]) -> str | None:
-    """Return an item's tests without the asserts whose calls its prompt shows; None if no assert is left."""
+    """Return an item's tests without the asserts whose calls its prompt shows, or None if no assert is left."""
     shown = {_arguments_of(example.call) for example in read_examples(row["prompt"], function=row["entry_point"])}
     tree = ast.parse(row["test"])
     hiding = _Hiding(shown - {None})

@@ -30,7 +30,7 @@ Grade = Callable[[Program], Verdict]
 ANY_CANDIDATE = "any candidate"
 """The line of a report that counts the items which at least one candidate of the panel solves."""
 
-_LIMITS = Limits(step_s=3.0, trial_s=60.0)  # a busy machine must not make a time-out of slow code
+_LIMITS = Limits(step_s=3.0, trial_s=60.0)  # a busy machine must not make a timeout of slow code
 _REQUEST_S = 600.0
 _CHECK_S = 60.0
 

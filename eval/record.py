@@ -128,7 +128,7 @@ class ReplayPool:
         self._failed = failed
 
     async def complete(self, call: Call, *, on_retry: Callable[[], None] = lambda: None) -> dict[str, Any]:  # noqa: ARG002
-        """Return the recorded completion; CallError if asking it failed in this run; NotRecordedError."""
+        """Return the recorded completion. Raises CallError if the call failed in this run, else NotRecordedError."""
         key = key_of(call)
         if key in self._failed:
             raise self._failed[key]
@@ -180,7 +180,7 @@ class Recorder:
         self._provenance = provenance
 
     async def ask(self, key: str, call: Call) -> CallError | None:
-        """Ask one call anew, without a deadline but the model's own; return why it failed, None if it is recorded."""
+        """Repeat one call within the model's own timeouts; return why it failed, or None if it is recorded."""
         asked = Call(
             model=call.model,
             role=call.role,

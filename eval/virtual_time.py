@@ -3,8 +3,8 @@
 A measurement that is replayed in it does not depend on the machine: recorded calls end in the order and after the time
 that they took when they were recorded, however busy the machine is now, and code that runs in a sandbox takes no time.
 
-The loop asks its selector for events with a time-out, until its next timer is due. Here the selector moves the clock by
-that time-out instead of waiting, but only if no real work is under way: threads of the executor are counted by
+The loop asks its selector for events with a timeout, until its next timer is due. Here the selector moves the clock by
+that timeout instead of waiting, but only if no real work is under way: threads of the executor are counted by
 themselves, other work by `real_work`.
 """
 
@@ -33,7 +33,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
 
     @contextmanager
     def real_work(self) -> Generator[None]:
-        """Let the clock stand still while the block runs, which waits for something outside of the loop."""
+        """Let the clock stand still while the block runs, which waits for something outside the loop."""
         self._n_real += 1
         try:
             yield
@@ -71,7 +71,7 @@ class _Selector(selectors.DefaultSelector):
         events = super().select(0)
         if events or (timeout is not None and (timeout <= 0 or self._loop.pass_time(timeout))):
             return events
-        return super().select(None)  # something outside of the loop will wake it
+        return super().select(None)  # something outside the loop will wake it
 
 
 def run_in_virtual_time(main: Callable[[VirtualTimeLoop], Coroutine[Any, Any, T]]) -> T:

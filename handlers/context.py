@@ -32,7 +32,7 @@ class Snapshot:
 
     `cost_caps` are the mixtures whose `max_cost` binds a model that is asked by its own name, by model, and `day_caps`
     those whose `max_cost_per_day` does.
-    `unix_time` gives seconds since the epoch. `evidence` runs candidates, None if no mixture asks for it.
+    `unix_time` gives seconds since the epoch. `evidence` runs candidates, or None if no mixture asks for it.
     `workers` check answers that are too large for a turn of the event loop, None: they are checked in it. `store` keeps
     spend, usage and feedback, and `feedback` learns from it; None in tools that serve no requests.
     `runs` are those that identical requests share.
@@ -70,7 +70,7 @@ class RequestContext:
     """The context of one request, kept under CONTEXT.
 
     `snapshot` is the configuration that was in force when the request arrived; a reload applies to later ones. `key` is
-    the client's, None if no keys are configured. `body` is the decoded body of a chat request. `trace` is None if no
+    the client's, or None if no keys are configured. `body` is the decoded body of a chat request. `trace` is None if no
     traces are kept.
     """
 

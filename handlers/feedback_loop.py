@@ -62,7 +62,7 @@ class FeedbackLoop:
         api: str,
         client: str | None,
     ) -> Learner | None:
-        """Return what learns from a request to a mixture; None if it is not to learn, or has no one to compare."""
+        """Return what learns from a request to a mixture, or None if it is not to learn, or has no one to compare."""
         if mixture.learn == "off" or len(mixture.panel_models) < 2:  # noqa: PLR2004 -- it takes two
             return None
         if self._unix_time() - self._refreshed > REFRESH_EVERY_S:

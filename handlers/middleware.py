@@ -148,7 +148,8 @@ def _finished_request(request: web.Request, context: RequestContext, status: int
 def _check_access(request: web.Request, context: RequestContext) -> web.Response | None:
     """Return the CORS preflight response, or None if the request may proceed.
 
-    ApiError for a host name or an origin that is not allowed, and for a missing or wrong key if keys are configured.
+    Raises ApiError if the host name or the origin is not allowed, or if keys are configured and the key is missing or
+    wrong.
     """
     server = context.snapshot.settings.server
     headers = request.headers

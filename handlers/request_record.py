@@ -46,11 +46,11 @@ class RequestRecord:
     """The facts of one request, filled in while it runs, also if it fails or its client leaves.
 
     `started` is its arrival on the pool's clock. `client` is the name of its key; `queued_s` the wait in the request
-    queue, None if it did not wait; `expected` its estimated use. `bytes_in` and `bytes_out` count the bodies of request
-    and reply. `first_chunk_s` is the time from arrival to the first content of a stream; `quorum_wait_s` the wait for
-    stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the number of
-    the layer. `n_defects` is the number of defects that the verifier found, None if there is no verifier; `revised` is
-    whether the answer was then rewritten. `api` is the name of the client API, None on other paths. `alias` is the
+    queue, or None if it did not wait; `expected` its estimated use. `bytes_in` and `bytes_out` count the bodies of
+    request and reply. `first_chunk_s` is the time from arrival to the first content of a stream; `quorum_wait_s` the
+    wait for stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the
+    number of the layer. `n_defects` is the number of defects that the verifier found, or None without a verifier;
+    `revised` is whether the answer was then rewritten. `api` is the client API, None on other paths. `alias` is the
     model name that the client sent, if it stands for another one. `shared` says that the request shares a run: it has
     joined a `running` one, was given the `replay` of its reply, or has `left` it to others. `shared_with` is the reply
     id of the request that paid for it; the ledger is empty then.
@@ -281,7 +281,7 @@ _UPDATES: Mapping[type[Event], Callable[[RequestRecord, Any], None]] = {
 
 
 def as_number(cost: Decimal | None) -> float | None:
-    """Return an amount of money as a JSON number, None if it is unknown."""
+    """Return an amount of money as a JSON number, or None if it is unknown."""
     return None if cost is None else float(cost)
 
 

@@ -21,7 +21,7 @@ class Budget:
         self._steps = steps
 
     def spend(self, steps: int) -> None:
-        """Take steps off the budget; BudgetExceededError if it does not have that many left."""
+        """Take steps off the budget. Raises BudgetExceededError if it does not have that many left."""
         self._steps -= steps
         if self._steps < 0:
             raise BudgetExceededError("the work exceeds its budget of steps")

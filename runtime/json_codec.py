@@ -15,7 +15,7 @@ _UNENCODABLE = (UnicodeEncodeError, OverflowError, TypeError, NotImplementedErro
 
 
 def encode(value: Any) -> bytes:
-    """Return a value as compact JSON in UTF-8. NaN and infinity become null; TypeError if it is no JSON value.
+    """Return a value as compact JSON in UTF-8. NaN and infinity become null. Raises TypeError if it is no JSON value.
 
     A value with a lone surrogate or an integer of more than 64 bits is encoded in ASCII with escapes.
     """
@@ -32,7 +32,7 @@ def encode_ascii(value: Any) -> str:
 
 
 decode_fast: Callable[[bytes | str | memoryview], Any] = _DECODER.decode
-"""Return the value of strict JSON in UTF-8; ValueError or RecursionError for anything else, NaN included."""
+"""Return the value of strict JSON in UTF-8. Raises ValueError or RecursionError for anything else, NaN included."""
 
 
 def decode(data: bytes | str) -> Any:

@@ -50,12 +50,12 @@ def finish(steps: Steps[_T]) -> _T:
 # thread would not help. But it can also skip a value, which is two to six times as fast, and return the bytes of each
 # member or item (`msgspec.Raw`). So a large object or array is skipped through once, and its values are decoded one by
 # one, in the same way if they are large as well. What remains is a large string: its bytes are cut between characters
-# and outside of escapes, and each piece is decoded as a string of its own.
+# and outside escapes, and each piece is decoded as a string of its own.
 def decode(data: bytes) -> Steps[Any]:
-    """Return the value of strict JSON in UTF-8; ValueError or RecursionError for anything else, NaN included.
+    """Return the value of strict JSON in UTF-8. Raises ValueError or RecursionError for anything else, NaN included.
 
     Also a ValueError for valid JSON with a lone surrogate, or with large values more than 32 levels deep; and a
-    LargeTextError for a text of more than MAX_WIDE_CHARS.
+    Raises LargeTextError for a text of more than MAX_WIDE_CHARS.
     """
     view = memoryview(data)
     start = end = 0

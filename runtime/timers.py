@@ -1,6 +1,6 @@
-"""A timer wheel: cheap timers for time-outs that are nearly always cancelled.
+"""A timer wheel: cheap timers for timeouts that are nearly always cancelled.
 
-Every call sets a time-out, and few of them expire. The event loop keeps its timers in a heap, in which a cancelled one
+Every call sets a timeout, and few of them expire. The event loop keeps its timers in a heap, in which a cancelled one
 stays until it is due, so that a busy gateway would carry thousands of dead entries.
 
 Here all timers that are due within one second share a bucket, and each bucket uses one timer of the loop. Setting and

@@ -57,7 +57,7 @@ class WorkerPool:
         """Return `function(*args)`, which a worker process computes; or raise what the function raises.
 
         The function is one of a module's own, and arguments and result can be pickled. The time counts from when a
-        process begins. WorkerError if it is over, or if the process dies. Cancelling it kills the process.
+        process begins. Raises WorkerError if it is over, or if the process dies. Cancelling it kills the process.
         """
         job = pickle.dumps((timeout_s, function, args), pickle.HIGHEST_PROTOCOL)
         async with self._free:

@@ -13,7 +13,7 @@ FILE_NAME = "state.db"
 def make_store(settings: StoreSettings, state_dir: Path | None) -> Store:
     """Return the store of `store.url`, else that in `state_dir`, else one in memory; it is not open yet.
 
-    StoreError if the package for Redis is missing.
+    Raises StoreError if the package for Redis is missing.
     """
     if settings.url is not None:
         try:

@@ -37,7 +37,7 @@ _MAX_RELEASED = 100_000
 # How a failure of the store is survived.
 #
 # The first operation that fails takes the whole store out of use: others that came after it would only wait for the
-# same time-out. Requests go on in memory, or are refused if they have a budget or a rate and the operator wants that.
+# same timeout. Requests go on in memory, or are refused if they have a budget or a rate and the operator wants that.
 # One task opens the store again, with pauses, and then hands over the usage since the failure. The batch that failed
 # goes first and unchanged, because the store may have written it before its reply was lost; its number tells.
 # All later ones are merged into one for each day, so that an outage of hours takes no more memory than one of seconds.

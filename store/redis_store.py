@@ -52,7 +52,7 @@ class RedisStore:
         self._client: Redis | None = None
 
     async def open(self) -> None:
-        """Connect; StoreError if the server does not answer, refuses the password, or cannot be written to."""
+        """Connect. Raises StoreError if the server does not answer, refuses the password, or cannot be written to."""
         await self.close()
         pool = BlockingConnectionPool.from_url(
             self._url,

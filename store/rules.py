@@ -48,7 +48,7 @@ def is_running(expires: float, now: float) -> bool:
 
 
 def check_limit(limit: Limit, used: Amount, expected: Amount) -> Literal["cost", "tokens"] | None:
-    """Return which part of a budget is too small for a request, None if it may begin. `used` includes reservations."""
+    """Return the limit that a request would exceed, or None if it may begin. `used` includes reservations."""
     if limit.cost is not None and (used.cost >= limit.cost or used.cost + expected.cost > limit.cost):
         return "cost"
     if limit.tokens is not None and (used.tokens >= limit.tokens or used.tokens + expected.tokens > limit.tokens):

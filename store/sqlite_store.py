@@ -57,7 +57,7 @@ class SqliteStore:
         return f"sqlite:{self._path}"
 
     async def open(self) -> None:
-        """Open the file, or make it; StoreError if that is impossible or it is damaged."""
+        """Open the file, or make it. Raises StoreError if that is impossible or it is damaged."""
         await self._run(self._open)
 
     async def close(self) -> None:

@@ -39,7 +39,7 @@ _INSTRUCTION_CHARS = 600
 
 
 def find_rule(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | None:
-    """Return the first rule that a request meets, None if it is for the panel."""
+    """Return the first rule that a request meets, or None if it is for the panel."""
     instructions = _read_instructions(request)
     lowered = (instructions or "").lower()
     return next((rule for rule in rules if _meets(request, instructions, lowered, rule)), None)

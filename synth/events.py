@@ -42,7 +42,7 @@ class LayerStarted:
 
 @frozen
 class CandidateArrived:
-    """A proposer gave a usable answer; `finding` is how it breaks the contract, None if it keeps it.
+    """A proposer gave a usable answer; `finding` is how it breaks the contract, or None if it keeps it.
 
     `outcome` is equal for candidates with the same effect.
     """
@@ -191,9 +191,9 @@ class ReviewFailed:
 
 @frozen
 class Revised:
-    """The author has revised its draft. `worse` is why the draft is the answer after all, None if the revision is.
+    """The author has revised its draft. `worse` is why the draft is the answer after all, or None if the revision is.
 
-    `revision` is its text, None if there is none.
+    `revision` is its text, or None if there is none.
     """
 
     call: Call

@@ -126,7 +126,7 @@ def _price_call(call: Call) -> Used:
 
 
 def compute_cost(call: Call) -> Decimal | None:
-    """Return the cost of a call, estimated if its tokens are; None if they have no price."""
+    """Return the cost of a call, estimated if its tokens are, or None if they have no price."""
     return _price_call(call).cost
 
 

@@ -46,7 +46,7 @@ class _Plan:
 
 
 async def answer(run: Run, target: Mixture | str) -> Finished:
-    """Answer a request by a mixture, or by the single model of this name; SynthesisError if nobody can.
+    """Answer a request by a mixture, or by the single model of this name. Raises SynthesisError if nobody can.
 
     Finished is also the last event. Cancelling this cancels every upstream call before it returns.
     """
@@ -163,7 +163,7 @@ async def _needs_first_member_only(run: Run, mixture: Mixture) -> bool:
 
 
 def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | None:
-    """Return the rule by which a request needs no panel, None if no rule matches."""
+    """Return the rule by which a request needs no panel, or None if no rule matches."""
     return bypass.find_rule(request, mixture.bypass.rules + (bypass.BUILT_IN if mixture.bypass.built_in else ()))
 
 

@@ -18,7 +18,7 @@ class ModelPool(Protocol):
         ...
 
     async def complete(self, call: Call) -> dict[str, Any]:
-        """Return the completion of a call; CallError if there is none after its last attempt."""
+        """Return the completion of a call. Raises CallError if there is none after its last attempt."""
         ...
 
     def stream(self, call: Call) -> AsyncGenerator[dict[str, Any]]:

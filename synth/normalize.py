@@ -30,7 +30,7 @@ class Completion:
 
     `text` is the answer, `reasoning` the thoughts before it, `media` are the parts of the content that
     are no text. `extra` holds message fields that the gateway does not read, `beside` those of the completion itself,
-    `usage_details` those of its usage. `completion_tokens` are the upstream's count, None if it gave none.
+    `usage_details` those of its usage. `completion_tokens` are the upstream's count, or None if it gave none.
     """
 
     text: str
@@ -152,7 +152,7 @@ def _complete_call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
-    """Return a token count out of an upstream's `usage`, None if it is missing or no count."""
+    """Return a token count out of an upstream's `usage`, or None if it is missing or no count."""
     value = usage.get(name) if usage else None
     return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 
@@ -194,7 +194,7 @@ def _content(content: Any) -> tuple[str, str]:
 
 
 def _plain_text(chunk: Mapping[str, Any]) -> str | None:
-    """Return the text of a chunk that brings nothing else, as nearly every one does; None for any other."""
+    """Return the text of a chunk that brings nothing else, as nearly every one does, or None for any other."""
     choices = chunk["choices"]
     if len(choices) != 1 or choices[0].get("index") not in (0, None):
         return None

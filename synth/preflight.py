@@ -20,14 +20,14 @@ class RequestProblem:
 
 
 def find_schema_problem(contract: Contract) -> RequestProblem | None:
-    """Return the problem of the JSON Schema that a request gives for its answer, None if it is valid or absent."""
+    """Return the problem of the JSON Schema that a request gives for its answer, or None if it is valid or absent."""
     schema = contract.schema
     problem = None if schema is None else find_schema_defect(schema)
     return None if problem is None else RequestProblem("response_format.json_schema.schema", problem)
 
 
 def find_model_problem(request: ChatRequest, contract: Contract, model: Model) -> RequestProblem | None:
-    """Return why a single model, asked by its own name, cannot answer a request, None if it can."""
+    """Return why a single model, asked by its own name, cannot answer a request, or None if it can."""
     if contract.tools and "tools" not in model.capabilities:
         return RequestProblem("tools", f"{model.name} cannot call tools")
     if needs_vision(request.messages) and "vision" not in model.capabilities:
@@ -38,7 +38,7 @@ def find_model_problem(request: ChatRequest, contract: Contract, model: Model) -
 def find_mixture_problem(
     request: ChatRequest, contract: Contract, mixture: Mixture, models: Mapping[str, Model]
 ) -> RequestProblem | None:
-    """Return why a mixture cannot answer a request, None if it can."""
+    """Return why a mixture cannot answer a request, or None if it can."""
     if request.params.get("logprobs") and len(mixture.panel) > 1 and not request.steering.refuses_panel:
         members = ", ".join(mixture.panel_models)
         return RequestProblem(

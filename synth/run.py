@@ -26,10 +26,10 @@ class Run:
     """One request on its way to an answer.
 
     `contract` is the form that the answer keeps. `models` are all configured models by name. `started` and `deadline`
-    are on the pool's clock. `emit` receives every event. `evidence` runs candidates, None if nothing can be run. With
+    are on the pool's clock. `emit` receives every event. `evidence` runs candidates; None if nothing can be run. With
     `incremental` the answer's text is emitted while it is written, for a client that streams. With `shows_reasoning`
     the author's reasoning counts as content. `rng` draws the order of the candidates, `draw_nonce` the mark of their
-    fences. `arrange` orders the panel by what feedback has taught, None if nothing is learnt from this request.
+    fences. `arrange` orders the panel by what feedback has taught, or None if nothing is learnt from this request.
     """
 
     request: ChatRequest

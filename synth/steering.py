@@ -30,7 +30,7 @@ def steer_mixture(
     models: Mapping[str, Model],
     find_cap: Callable[[str], Decimal | None],
 ) -> Mixture:
-    """Return the mixture for a request; UnsteerableError if there is none. Names in `steering` must be known models.
+    """Return the mixture for a request. Raises UnsteerableError if none fits. Names in `steering` must be known models.
 
     `find_cap` returns the `max_cost` of a model that is asked by its own name: it holds for a model that the request
     brings into the mixture, else a limit could be avoided by naming the model here.
@@ -43,7 +43,7 @@ def steer_mixture(
 
 
 def check_steering_of_model(model: Model, steering: Steering) -> None:
-    """Check what a request asks of a single model: limits and what is shown; UnsteerableError for anything else."""
+    """Raise UnsteerableError if a request steers a single model by more than limits and what is shown."""
     asked: Mapping[str, object] = {
         "mode": steering.mode,
         "panel": steering.panel or None,

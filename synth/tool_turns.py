@@ -33,7 +33,7 @@ _FAILURE = re.compile(
 
 @frozen
 class Step:
-    """One tool call of the acting model, and whether its result is a failure; None if there is no result yet.
+    """One tool call of the acting model, and whether its result is a failure, or None if there is no result yet.
 
     `failure` is the line of the result that says so, `result` the whole text.
     """

@@ -131,7 +131,7 @@ FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which models have the fault, who is asked then, and whose answer the client gets; None for an error."""
+    """Which models have the fault, who is asked then, and whose answer the client gets, or None for an error."""
 
     name: str
     faulty: tuple[str, ...]

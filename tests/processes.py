@@ -68,7 +68,7 @@ async def served(
 
 
 async def logged(child: Process, event: str) -> str:
-    """Return the next line of the log that holds this text; TimeoutError instead of a test that hangs."""
+    """Return the next line of the log that holds this text. Raises TimeoutError rather than hang."""
     assert child.stderr is not None
     async with asyncio.timeout(PATIENCE_S):
         while line := (await child.stderr.readline()).decode():

@@ -13,7 +13,7 @@ from tests.fakes.completions import error_body
 from tests.running import Reply, ask, model, running, settings
 
 Refusal = Callable[[Any], Any]
-"""Makes of a request what the model says against it, None if it takes the request."""
+"""Makes of a request what the model says against it, or None if it takes the request."""
 
 
 def unsupported(name: str) -> Any:

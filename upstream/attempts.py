@@ -56,7 +56,7 @@ class Route:
 
 
 async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str, Any]:
-    """Return the checked completion of one attempt; CallError for every failure."""
+    """Return the checked completion of one attempt. Raises CallError on any failure."""
     if call.on_text is not None:
         return await _complete_by_stream(route, call, call.on_text, hedge=hedge)
     await _take_slots(route, call)
@@ -293,7 +293,7 @@ class _Ending:
 
 
 def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
-    """Return the time-outs of one attempt: `timeout_s` limits a complete reply, and each silence of a stream."""
+    """Return the timeouts of one attempt: `timeout_s` limits a complete reply, and each silence of a stream."""
     model = call.model
     remaining_s = call.deadline - route.clock()
     silence_s = model.timeout_s if streamed else None

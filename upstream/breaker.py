@@ -126,7 +126,7 @@ class Breaker:
             self._probing = False
 
     def _reason_to_open(self, message: str) -> str | None:
-        """Return why the breaker opens, None if there are too few failures."""
+        """Return why the breaker opens, or None if there are too few failures."""
         if self._failures_in_a_row >= FAILURES_IN_A_ROW:
             return f"{self._failures_in_a_row} failures in a row, the last: {message}"
         n_attempts = len(self._outcomes)

@@ -19,7 +19,7 @@ class Attempt:
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
     `number` counts the attempts of a call from 1, in the order of their start; it is 0 before that. `outcome` is `ok`,
-    a `Kind`, `cancelled`, or `running`. `usage` is as the upstream reported it, None if it did not; then
+    a `Kind`, `cancelled`, or `running`. `usage` is as the upstream reported it, or None if it did not; then
     `received_chars`, the length of the received text, serves for an estimate, or `received_bytes`, the size of a body
     that could not be read. `stated_model` is the model's name in the reply, unchecked. `pause_s` is the pause after it,
     if it was retried. `hedge` marks an attempt that was started while another one of the same call was still running.
@@ -56,7 +56,7 @@ class Tokens:
 
     @property
     def hit_rate(self) -> float | None:
-        """The share of the prompt that came from the cache; None if the upstream reports no use of a cache."""
+        """The share of the prompt that came from the cache, or None if the upstream reports no use of a cache."""
         return self.cached / self.prompt if self.prompt and (self.cached or self.written) else None
 
     def __add__(self, other: "Tokens") -> "Tokens":

@@ -1,6 +1,6 @@
 """The protocols that upstreams speak. The rest of the gateway handles Chat Completions only.
 
-A dialect writes requests and translates replies; HTTP, retries, time-outs, quirks and limits are the same for all.
+A dialect writes requests and translates replies; HTTP, retries, timeouts, quirks and limits are the same for all.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -35,7 +35,7 @@ class Dialect(Protocol):
         ...
 
     def translator(self) -> Translate | None:
-        """Return a new translator for one reply; None if replies need no translation."""
+        """Return a new translator for one reply, or None if replies need no translation."""
         ...
 
 

@@ -36,10 +36,10 @@ _RETRYABLE_KINDS = frozenset(
 class CallError(Exception):
     """The failure of an attempt or a call. `message` may be shown to a client: it contains no key and no prompt.
 
-    `status` is the upstream's HTTP status, or the one in the error object of a reply with status 200; None if there was
-    no reply. `retry_after_s` is the pause that the upstream asked for, in seconds from the reply. `body` is the error
+    `status` is the upstream's HTTP status, or the one in the error object of a reply with status 200; None without a
+    reply. `retry_after_s` is the pause that the upstream asked for, in seconds from the reply. `body` is the error
     reply itself (a JSON value or a text), for finding out what it refuses; it is never shown. `should_retry` is what
-    the upstream said about a retry (x-should-retry, or a quota that is used up), None if it said nothing. It
+    the upstream said about a retry (x-should-retry, or a quota that is used up), or None if it said nothing. It
     `has_remedy` if it has taught how the request must differ for this model: then asking again at once may succeed.
     """
 

@@ -31,8 +31,8 @@ class GatewayError(Exception):
 class GatewayClient:
     """A running gateway, asked over HTTP; an async context manager. Belongs to the running loop.
 
-    `url` is the gateway's address, with or without `/v1`; `key` one of its `server.api_keys`, None if it has none.
-    GatewayError if the address is unusable. Requests go straight to it: proxies of the environment are not used.
+    `url` is the gateway's address, with or without `/v1`; `key` one of its `server.api_keys`, or None if it has none.
+    Raises GatewayError if the address is unusable. Requests go straight to it: proxies of the environment are not used.
     """
 
     def __init__(self, url: str, key: str | None = None) -> None:
@@ -54,7 +54,7 @@ class GatewayClient:
         await self._session.close()
 
     async def list_models(self) -> list[dict[str, Any]]:
-        """Return the entries of `GET /v1/models`: mixtures, models, aliases. GatewayError for every failure."""
+        """Return the entries of `GET /v1/models`: mixtures, models, aliases. Raises GatewayError on any failure."""
         body = await self._fetch("GET", "/v1/models")
         entries = body.get("data") if isinstance(body, dict) else None
         if not isinstance(entries, list):
@@ -62,12 +62,12 @@ class GatewayClient:
         return [entry for entry in entries if isinstance(entry, dict)]
 
     async def fetch_readiness(self) -> Mapping[str, Any]:
-        """Return the body of `GET /readyz`; GatewayError for every failure, and for a gateway that is not ready."""
+        """Return the body of `GET /readyz`. Raises GatewayError on any failure, and for a gateway that is not ready."""
         body = await self._fetch("GET", "/readyz")
         return body if isinstance(body, dict) else {}
 
     async def complete(self, messages: Sequence[Message], *, model: str | None = None, mode: str | None = None) -> str:
-        """Return the text of one answer, whole. GatewayError for every failure."""
+        """Return the text of one answer, whole. Raises GatewayError on any failure."""
         body = await self._fetch(
             "POST", "/v1/chat/completions", json=_build_body(messages, model), headers=_mode_headers(mode)
         )
@@ -81,8 +81,8 @@ class GatewayClient:
     ) -> AsyncGenerator[dict[str, Any]]:
         """Ask, and yield the events of the run as they happen, up to `end`; see handlers/api/ask/stream.py.
 
-        An event's name is its `type`. GatewayError for every failure, also one that ends the run. Close the generator
-        to give up: the gateway then cancels the run.
+        An event's name is its `type`. Raises GatewayError on any failure, also one that ends the run. Close the
+        generator to give up: the gateway then cancels the run.
         """
         body, headers = _build_body(messages, model), _mode_headers(mode)
         async with self._open("POST", "/v1/ask", json=body, headers=headers) as reply:
@@ -108,7 +108,7 @@ class GatewayClient:
 
     @asynccontextmanager
     async def _open(self, method: str, path: str, **options: Any) -> AsyncGenerator[aiohttp.ClientResponse]:
-        """Send a request and give its reply, whose status is 200; GatewayError for every failure, also inside."""
+        """Send a request and give its reply, whose status is 200. Raises GatewayError on any failure, also inside."""
         is_open = False
         try:
             async with self._session.request(method, f"{self.url}{path}", allow_redirects=False, **options) as reply:
@@ -125,7 +125,7 @@ class GatewayClient:
 
 
 def normalize_url(text: str) -> str:
-    """Return the address of a gateway without `/v1` and trailing slashes; GatewayError if it is not an HTTP address."""
+    """Return the address of a gateway without `/v1` and trailing slashes. Raises GatewayError if it isn't HTTP."""
     stated = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
         url = URL(stated)

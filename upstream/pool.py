@@ -57,7 +57,7 @@ class Pool:
 
     Make it inside a running loop; `close()` ends every connection. `exchange` makes each upstream's HTTP client; None
     chooses one. `clock`, `sleep` and `random` are the monotonic clock, asyncio's sleep and a source of floats in [0,
-    1), replaceable for tests. `timers` is the wheel that all time-outs share.
+    1), replaceable for tests. `timers` is the wheel that all timeouts share.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class Pool:
             await asyncio.gather(connecting, return_exceptions=True)
 
     async def count_tokens(self, name: str, messages: Sequence[Message], tools: Sequence[Any]) -> int | None:
-        """Return the prompt tokens as the model's upstream counts them; None if it cannot, or fails to."""
+        """Return the prompt tokens as the model's upstream counts them, or None if it cannot, or fails to."""
         route, model = self._routes[name], self._models[name]
         if model.api != "messages":
             return None

@@ -142,7 +142,7 @@ def _mark_messages(messages: Messages, style: CacheStyle) -> Conversation:
 
 
 def _find_end_of_system(messages: Messages) -> int | None:
-    """Return the position of the last of the leading system messages, None if there are none."""
+    """Return the position of the last of the leading system messages, or None if there are none."""
     n_leading = next((at for at, each in enumerate(messages) if each.get("role") not in _SYSTEM_ROLES), len(messages))
     return n_leading - 1 if n_leading else None
 

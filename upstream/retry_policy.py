@@ -31,7 +31,7 @@ def pause_s(attempt: int, retry_after_s: float | None, random: Callable[[], floa
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for; None if it is absent or invalid.
+    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for, or None if absent or invalid.
 
     Retry-After is seconds or an HTTP date (RFC 9110, section 10.2.3); a date in the past is 0.
     """

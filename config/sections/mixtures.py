@@ -83,7 +83,7 @@ def _build_tools(section: Section) -> dict[str, Any]:
 
 
 def _build_checker(section: Section, folder: Path) -> Checker | None:
-    """Return the checker; None if its work tree is not a folder, which is reported."""
+    """Return the checker, or None if its work tree is not a folder, which is reported."""
     values = section.values_for(Checker)
     workdir = find_path(section, "workdir", folder, Path.is_dir, "folder")
     if workdir is None:
@@ -146,7 +146,7 @@ def _count_rejected(section: Section) -> int:
 
 
 def _build_critic(own: Section | None, root: Section, panel: tuple[Proposer, ...]) -> Critic | None:
-    """Return the mixture's critic, None if it has none (`critic: none`).
+    """Return the mixture's critic, or None if it has none (`critic: none`).
 
     Keys that it leaves out come from the top-level critic, then from the panel.
 

@@ -12,7 +12,7 @@ _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 def read_text(path: Path, *, missing: str) -> str:
     """Return the content of a UTF-8 file, without a byte order mark.
 
-    ConfigError with the cause and the remedy if it cannot be read; `missing` is the remedy if it does not exist.
+    Raises ConfigError with the cause and the remedy if it cannot be read; `missing` is the remedy if it does not exist.
     """
     try:
         with path.open("rb") as file:

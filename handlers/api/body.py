@@ -112,7 +112,7 @@ def _is_deeper(value: Any, n_levels: int) -> Steps[bool]:
 
 
 def _list_containers(nodes: list[Any]) -> Iterator[Any]:
-    """Yield the objects and arrays that are directly inside of these."""
+    """Yield the objects and arrays that are directly inside these."""
     for node in nodes:
         for each in node.values() if isinstance(node, dict) else node:
             if isinstance(each, (dict, list)):

@@ -119,7 +119,7 @@ async def _prepare_to_encode(chat: ChatRequest, time_slice: TimeSlice) -> None:
 
 
 async def _identify(request: web.Request, api: ClientApi, body: bytes) -> RunKey | None:
-    """Return the key by which identical requests find each other, None if this one shares its run with none."""
+    """Return the key by which identical requests find each other, or None if this request shares no run."""
     context = request[CONTEXT]
     if not context.snapshot.settings.server.share_runs:
         return None
@@ -161,7 +161,7 @@ def _begin_trace(request: web.Request, context: RequestContext) -> TraceCollecto
 
 
 def _begin_learning(snapshot: Snapshot, target: Target, api: ClientApi, client: str | None) -> Learner | None:
-    """Return what learns from a request, None if its target is a single model or does not learn."""
+    """Return the learner of a request, or None if its target is a single model or does not learn."""
     if target.mixture is None or snapshot.feedback is None:
         return None
     return snapshot.feedback.begin(

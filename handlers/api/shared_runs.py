@@ -1,6 +1,6 @@
 """Runs that several clients wait for: identical requests are paid once.
 
-A client asks again after a time-out, a lost connection or a failed stream, often while the gateway still works on its
+A client asks again after a timeout, a lost connection or a failed stream, often while the gateway still works on its
 first request. The second request then joins the first one's run, and receives its events from the beginning.
 """
 
@@ -225,7 +225,7 @@ class SharedRuns:
         self._running.pop(key, None)
 
     def find_replay(self, key: RunKey | None, now: float) -> Replay | None:
-        """Return the finished reply to an identical request, None if there is none or its time is over."""
+        """Return the finished reply to an identical request, or None if there is none or its time is over."""
         if key is None or not self._replays:
             return None
         self._drop_replays(now, n_needed=0)
@@ -268,7 +268,7 @@ def merge_deltas(events: Sequence[Event]) -> list[Event]:
 
 
 def _join(first: Event, second: Event) -> Event | None:
-    """Return two deltas as one, None if they must stay apart."""
+    """Return two deltas as one, or None if they must stay apart."""
     if isinstance(first, TextDelta) and isinstance(second, TextDelta):
         is_short = len(first.text) + len(second.text) <= MAX_DELTA_CHARS
         return TextDelta(first.text + second.text, first.choice) if is_short and first.choice == second.choice else None

@@ -24,7 +24,7 @@ from upstream.openai.conversation import Conversation
 
 @frozen
 class Target:
-    """A request and the model or mixture that answers it. `mixture` is as the request steers it, None for a model."""
+    """A request and the model or mixture that answers it. `mixture` has the request's steering; None for a model."""
 
     chat: ChatRequest
     contract: Contract

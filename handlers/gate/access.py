@@ -145,7 +145,7 @@ def cors_headers(headers: Mapping[str, str], server: Server) -> dict[str, str]:
 
 @lru_cache(maxsize=256)
 def _strip_port(stated: str) -> str | None:
-    """Return the host of a `Host` header in lower case without port and brackets; None if it is malformed."""
+    """Return the host of a `Host` header in lower case without port and brackets, or None if it is malformed."""
     try:
         parts = urlsplit(f"//{stated}")
         _ = parts.port  # validated only on access

@@ -105,7 +105,7 @@ class Spending:
         """Return an asynchronous context manager for a request that may run `lifetime_s` seconds.
 
         On entering, a request with a limit reserves what it is expected to use, and counts in the rate of its key:
-        ApiError if it may not begin. On leaving it settles by its ledger.
+        Raises ApiError if it may not begin. On leaving it settles by its ledger.
         """
         limits = tuple([_to_limit(budget) for budget in budgets if is_limit(budget)])
         rates = () if key is None or key.rate_per_minute is None else (Rate(key.name, key.rate_per_minute),)

@@ -199,7 +199,7 @@ class Connections:
 async def accept_clients(
     runner: web.AppRunner, host: str, port: int, limits: Callable[[], Server], errors: LoopErrors | None = None
 ) -> AsyncGenerator[int]:
-    """Accept clients for the block, and yield the port; OSError if it is taken. The runner's clean-up closes them.
+    """Accept clients, and yield the port. Raises OSError if it is taken. The runner's clean-up closes connections.
 
     If `errors` is given, idle connections are closed when the process runs out of descriptors.
     """
@@ -226,6 +226,6 @@ def _port_of(listener: socket.socket) -> int:
 
 
 def connection_of(request: web.BaseRequest) -> ClientConnection | None:
-    """Return the connection of a request; None if it is aiohttp's own (see the fallback above)."""
+    """Return the connection of a request, or None if it is aiohttp's own (see the fallback above)."""
     protocol = request.protocol
     return protocol if isinstance(protocol, ClientConnection) else None

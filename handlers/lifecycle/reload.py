@@ -81,7 +81,7 @@ RELOADER = web.AppKey("reloader", Reloader)
 def keep_fixed_settings(old: Settings, new: Settings) -> Settings:
     """Return the new settings with the old values of those that need a restart; each difference is logged.
 
-    ConfigError if the new settings require no keys although the socket can be reached from other machines.
+    Raises ConfigError if the new settings require no keys although the socket can be reached from other machines.
     """
     if not is_loopback(old.server.host) and not new.server.api_keys:
         raise ConfigError(

@@ -87,7 +87,7 @@ class Resources:
         self._feedback: FeedbackLoop | None = None
 
     async def open_store(self, settings: StoreSettings) -> Spending:
-        """Open the store and return what uses it; StartError if the package for it is missing. It may work later."""
+        """Open the store, or keep retrying, and return its spending. Raises StartError if its package is missing."""
         try:
             store = make_store(settings, self._state_dir)
         except StoreError as error:
@@ -100,7 +100,7 @@ class Resources:
         return Spending(self._store, self._recorder, self._calendar)
 
     async def open(self, trace_dir: Path | None) -> None:
-        """Open the folder for traces, if any; StartError if it cannot be written to."""
+        """Open the folder for traces, if any. Raises StartError if it cannot be written to."""
         if trace_dir is None:
             return
         store = TraceFolder(trace_dir)
@@ -115,7 +115,7 @@ class Resources:
     async def build_snapshot(self, settings: Settings, *others: Snapshot) -> Snapshot:
         """Return the snapshot of new settings. Embedded models of `others`, which are still in use, keep running.
 
-        StartError if the environment names an unknown HTTP client.
+        Raises StartError if the environment names an unknown HTTP client.
         """
         traces = self._choose_trace_store(settings)
         await self.keep_embedded(settings, *(other.settings for other in others))

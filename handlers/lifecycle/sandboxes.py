@@ -27,7 +27,7 @@ class Sandboxes:
         self._made: dict[str, Sandbox | None] = {}
 
     async def build_finder(self, settings: Settings) -> EvidenceFinder | None:
-        """Return what finds evidence under these settings, None if no mixture asks for any.
+        """Return what finds evidence under these settings, or None if no mixture asks for any.
 
         If this system lacks the namespaces of `evidence: full`, a warning says so, and candidates run in Monty alone:
         never under the kernel's limits alone.
@@ -46,7 +46,7 @@ class Sandboxes:
         return Finder([each for each in sandboxes if each is not None], workers=self._workers)
 
     async def _make(self, name: str, make: "Callable[[], Sandbox]") -> Sandbox | None:
-        """Return a sandbox, made once in a thread; None if this system cannot have it."""
+        """Return a sandbox, made once in a thread, or None if this system cannot have it."""
         if name not in self._made:
             try:
                 self._made[name] = await asyncio.to_thread(make)

@@ -66,7 +66,7 @@ class Signals:
 
 @asynccontextmanager
 async def listening(app: web.Application, server: Server) -> AsyncGenerator[int]:
-    """Serve inside the block, and give the port; StartError if the socket cannot be opened.
+    """Serve inside the block, and give the port. Raises StartError if the socket cannot be opened.
 
     Leaving the block refuses new requests, lets running ones finish within `shutdown_timeout_s`, and ends the rest with
     an error. Then the socket is closed and the application cleaned up.

@@ -48,9 +48,10 @@ class Consultant:
         self._sleep = sleep
 
     async def consult(self, question: Question, report: Report) -> str:
-        """Return the answer with who said what and where they disagree; GatewayError or FileProblem if there is none.
+        """Return the answer, each member's view, and the disagreements.
 
-        Cancelling this cancels the run. If only the comparison fails, the report says so in its place.
+        Raises GatewayError or FileProblem if there is no answer. Cancelling this cancels the run. If only the
+        comparison fails, the report says so in its place.
         """
         # The critic's work is one call, and so is the comparison: both read the same answers, so they run at the same
         # time, and the comparison adds to the cost but hardly to the wait. It is a request of its own to the mixture's
@@ -142,7 +143,7 @@ def _members(entry: dict[str, object]) -> list[str]:
 
 
 def _build_content(question: Question, folder: Path) -> str:
-    """Return the user's message: question, context, files. FileProblem if a file cannot be read."""
+    """Return the user's message: question, context, files. Raises FileProblem if a file cannot be read."""
     parts = [question.text.strip()]
     if question.context.strip():
         parts.append(f"Context:\n\n{question.context.strip()}")

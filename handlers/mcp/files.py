@@ -17,7 +17,7 @@ class FileProblem(ValueError):  # noqa: N818 -- it is the agent's to solve
 
 
 def read_files(folder: Path, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Return name and text of each file; FileProblem for the first bad one.
+    """Return name and text of each file. Raises FileProblem for the first bad one.
 
     Names are relative to `folder` or absolute. What is not UTF-8 is replaced.
     """
@@ -39,7 +39,7 @@ def _read(folder: Path, name: str) -> bytes:
     except (OSError, ValueError, RuntimeError):  # a NUL, a loop of links
         raise FileProblem(f"{name!r} is not the name of a file") from None
     if not path.is_relative_to(root):
-        raise FileProblem(f"{name} is outside of {root}: only files below it are read; put its text into `context`")
+        raise FileProblem(f"{name} is outside {root}: only files below it are read; put its text into `context`")
     if any(part.startswith(".") for part in path.relative_to(root).parts):
         raise FileProblem(f"{name} is hidden, and hidden files are not read; put what matters into `context`")
     try:

@@ -15,7 +15,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one member said; `finding` is how it breaks the form that was asked for, None if it does not."""
+    """What one member said; `finding` is how it breaks the form that was asked for, or None if it does not."""
 
     member: str
     text: str

@@ -10,7 +10,7 @@ from handlers.telemetry.spans import SPANS
 
 
 async def set_up_otel(app: web.Application) -> AsyncGenerator[None]:
-    """Set the application's SPANS, and flush them at its clean-up; StartError if the packages are missing."""
+    """Set the application's SPANS, and flush them at its clean-up. Raises StartError if the packages are missing."""
     try:
         from handlers.telemetry.otel import SpanSink  # noqa: PLC0415 -- an optional dependency
     except ImportError as error:

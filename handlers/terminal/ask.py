@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(invocation: Invocation) -> int:
-    """Ask and print; StartError if there is no question, or no answer."""
+    """Ask and print. Raises StartError if there is no question, or no answer."""
     options = invocation.options
     question = build_question(options.question, _read_stdin)
     if not question.strip():
@@ -97,7 +97,7 @@ class Screen:
 async def ask(
     client: GatewayClient, question: str, screen: Screen, *, model: str | None, mode: str | None, show: bool
 ) -> None:
-    """Ask a gateway, and write the answer as it comes; GatewayError if there is none.
+    """Ask a gateway, and write the answer as it comes. Raises GatewayError if there is none.
 
     An answer that goes to a file or a program stays as it is; on a terminal it loses its control characters.
     """

@@ -25,9 +25,9 @@ class Invocation:
     """What a command gets: its options, and the process around it.
 
     `config` is the file of `--config`, or the one found without it. `read_settings` reads it with the variables of the
-    `.env` beside it; ConfigError if it has mistakes. `environ` is the environment of the process, from then on with
-    those variables. `models_dir` is the folder of weights. `is_shipped`: `config` is
-    the file inside an installed package.
+    `.env` beside it, and raises ConfigError if it has mistakes. `environ` is the environment of the process, from then
+    on with those variables. `models_dir` is the folder of weights. `is_shipped`: `config` is the file inside an
+    installed package.
     """
 
     options: argparse.Namespace

@@ -15,7 +15,7 @@ _EMPTY = Cell("-", "dim")
 
 
 def format_tables(settings: Settings, results: Results | None, *, colours: bool) -> str:
-    """Return the tables. `results` are by model name; None if no model was asked."""
+    """Return the tables. `results` are by model name, or None if no model was asked."""
     mixtures = [_format_mixture(mixture, results) for mixture in settings.mixtures]
     models = [_format_model(model, results) for model in settings.models]
     mixture_heads = ["MIXTURE", "PANEL", "CRITIC", "MODE"]

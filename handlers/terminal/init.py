@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(invocation: Invocation) -> int:
-    """Write the configuration; exit code 0 if its models answer. StartError if there is nothing to write."""
+    """Write the configuration; exit code 0 if its models answer. Raises StartError if there is nothing to write."""
     is_terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
     dialog = Dialog() if is_terminal and not invocation.options.yes else None
     today = dt.datetime.now(dt.UTC).date().isoformat()
@@ -204,7 +204,7 @@ class Setup:
         return _Plan(text, keys, members, self._load(text))
 
     def _load(self, text: str) -> Settings:
-        """Return the settings of a configuration before any file is written; StartError if they are invalid."""
+        """Return the settings of a configuration before any file is written. Raises StartError if they are invalid."""
         with TemporaryDirectory() as folder:
             path = Path(folder) / locations.FILE_NAME
             path.write_text(text, encoding="utf-8")

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def open_client(invocation: Invocation) -> GatewayClient:
     """Return a client of the gateway of `--url`, of $MOM_URL, or of the configuration, with the key in $MOM_API_KEY.
 
-    GatewayError if address or key are unusable. A configuration that cannot be read does not matter here: the gateway
-    may run elsewhere.
+    Raises GatewayError if the address or the key is unusable. An unreadable configuration is ignored: the gateway may
+    run elsewhere.
     """
     configured = _find_configured_url(invocation)  # also reads the .env, which may have the variables
     environ = invocation.environ

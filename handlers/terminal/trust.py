@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(invocation: Invocation) -> int:
-    """Print, export or reset what was learnt; StartError if the store cannot be used."""
+    """Print, export or reset what was learnt. Raises StartError if the store cannot be used."""
     settings, options = invocation.read_settings(), invocation.options
     now = time.time()
     tallies = asyncio.run(_use_store(settings.store, invocation.environ, options.reset))

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(invocation: Invocation) -> int:
-    """Print the usage of the configured store; StartError if it cannot be read."""
+    """Print the usage of the configured store. Raises StartError if it cannot be read."""
     settings, options = invocation.read_settings(), invocation.options
     usage = asyncio.run(_read(settings.store, invocation.environ, options.days))
     unpriced = find_unpriced(settings)

@@ -22,7 +22,7 @@ _NOT_FINITE = re.compile(rb"\xcb[\x7f\xff][\xf0-\xff]")
 
 
 def encode_trace(trace: Trace) -> bytes:
-    """Return a trace as JSON on one line; TypeError if it holds a value that JSON cannot express."""
+    """Return a trace as JSON on one line. Raises TypeError if it holds a value that JSON cannot express."""
     if _is_finite(_values_of_upstreams(trace)):
         try:
             return _ENCODER.encode(trace)
@@ -40,7 +40,7 @@ def indent(data: bytes) -> bytes:
 
 
 def decode_trace(data: bytes | str) -> Trace:
-    """Return a trace from its JSON, of this version or an older one; ValueError if it is not a trace."""
+    """Return a trace from its JSON, of this version or an older one. Raises ValueError if it is not a trace."""
     try:
         return _decode(data)
     except (msgspec.ValidationError, RecursionError) as error:

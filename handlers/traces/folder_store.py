@@ -33,7 +33,7 @@ class TraceFolder(TraceStore):
         self._reading = threading.Lock()
 
     def open(self) -> None:
-        """Create the folder, try to write, delete unfinished files of a killed process; OSError if that fails."""
+        """Create the folder, check that it is writable, delete unfinished files. Raises OSError if that fails."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         probe = self.folder / ".chatcmpl-probe.part"
         probe.touch(mode=0o600)

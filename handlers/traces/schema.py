@@ -69,7 +69,7 @@ class Layer(Struct):
 
 
 class Candidate(Completion, kw_only=True):
-    """A proposer's usable answer. `finding` says how it breaks the contract, None if it keeps it.
+    """A proposer's usable answer. `finding` says how it breaks the contract, or None if it keeps it.
 
     UNSET in files of versions that did not check candidates: nobody knows.
     """
@@ -89,7 +89,7 @@ class ProposerFailure(Failure, kw_only=True):
 class Standing(Struct):
     """The evidence on one candidate: `tier` 0 is the best, `finding` says in words what running it showed.
 
-    `failed` is the first example that it fails, None if it fails none; `passed_all` if it passes all that there are.
+    `failed` is the first example that it fails, or None if it fails none; `passed_all` if it passes all that there are.
     `output` is the end of what the checker wrote, kept for the best tier alone.
     """
 
@@ -115,7 +115,7 @@ class Evidence(Struct):
     standings: list[Standing] = field(default_factory=list)
 
     def find(self, model: str) -> Standing | None:
-        """Return the standing of a proposer's candidate, None if it was not run."""
+        """Return the standing of a proposer's candidate, or None if it was not run."""
         return next((each for each in self.standings if each.model == model), None)
 
 
@@ -134,7 +134,7 @@ class Author(Struct):
     """A model that was asked to make the answer: a critic, or the model that the client named.
 
     `letters` maps each letter that it read to the candidate's model, in an order drawn from `seed`; empty if it read no
-    candidates. `said` is its pick, None for one that wrote the answer itself.
+    candidates. `said` is its pick, or None for one that wrote the answer itself.
     """
 
     model: str = ""

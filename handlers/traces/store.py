@@ -95,7 +95,7 @@ class TraceStore(ABC):
         self._writer.shutdown(wait=True)
 
     def read(self, trace_id: str) -> str | None:
-        """Return the JSON of a trace; None if it is unknown or no longer kept."""
+        """Return the JSON of a trace, or None if it is unknown or no longer kept."""
         text = self._read(trace_id)
         if text is None and self._queue.n_bytes:
             self._catch_up()
@@ -103,7 +103,7 @@ class TraceStore(ABC):
         return text
 
     def load(self, trace_id: str) -> Trace | None:
-        """Return a trace; None if it is unknown, no longer kept, or unreadable."""
+        """Return a trace, or None if it is unknown, no longer kept, or unreadable."""
         text = self.read(trace_id)
         if text is None:
             return None
@@ -130,7 +130,7 @@ class TraceStore(ABC):
 
     @abstractmethod
     def _read(self, trace_id: str) -> str | None:
-        """Return a trace's JSON, None if there is no such trace."""
+        """Return a trace's JSON, or None if there is no such trace."""
 
     def _write_queued(self) -> None:
         if self._queue.n_bytes < _GATHERED_BYTES:

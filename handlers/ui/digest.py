@@ -87,7 +87,7 @@ class RequestDigest:
     """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates, unchanged.
 
     `n_shingles` counts those of all answers that were made from the panel's candidates; if it is 0, the request says
-    nothing about the worth of the members. `preferred` is the model that feedback would have put first, None if it
+    nothing about the worth of the members. `preferred` is the model that feedback would have put first, or None if it
     changes nothing or decided itself; `would_change` if another answer had then been given.
     """
 
@@ -266,5 +266,5 @@ def _name(model: str) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return a number that can be summed, None for NaN and for absurd ones."""
+    """Return a number that can be summed, or None for NaN and for absurd ones."""
     return value if value is not None and abs(value) < _TOO_LARGE else None

@@ -43,7 +43,7 @@ class Command:
 
 @frozen
 class Finished:
-    """How a command ended: its exit code, None if its time was over, and the end of its output."""
+    """How a command ended: its exit code, or None if its time was over, and the end of its output."""
 
     exit_code: int | None
     output: str
@@ -52,8 +52,8 @@ class Finished:
 async def run_in_copy(command: Command, files: Mapping[str, str]) -> Finished:
     """Run a command in a copy of its work tree with `files` in it, by relative path.
 
-    No process of it is left when this returns or is cancelled. SandboxError if the copy cannot be made, or if the
-    command should be isolated and cannot be.
+    All of its processes have ended when this returns or is cancelled. Raises SandboxError if the copy cannot be made,
+    or if the command must be isolated and cannot be.
     """
     if command.isolate and await asyncio.to_thread(isolation) is not Isolation.NAMESPACES:
         raise SandboxError("this system gives no namespaces; a checker with `isolate: false` runs without")
@@ -201,7 +201,7 @@ def _list_by_git(workdir: Path) -> list[PurePosixPath] | None:
 
 
 def _resolve(folder: Path, name: str) -> Path:
-    """Return the path of a file below a folder; ValueError if it would be anywhere else."""
+    """Return the path of a file below a folder. Raises ValueError if it would be anywhere else."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
         raise ValueError("it is not below the folder")

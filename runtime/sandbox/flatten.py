@@ -1,7 +1,7 @@
 """Put a module and what it imports from its siblings into one source, for an interpreter that imports no files. Pure.
 
 `from shop.cart import total` becomes the source of shop/cart.py, once, in its place. What cannot be put in place is
-left as it is, and fails to be imported: `import shop.cart`, relative imports, imports inside of functions.
+left as it is, and fails to be imported: `import shop.cart`, relative imports, imports inside functions.
 """
 
 import ast

@@ -1,4 +1,4 @@
-"""Run trials in CPython inside of Linux namespaces: one sandbox for all trials of a request, a fork for each.
+"""Run trials in CPython inside Linux namespaces: one sandbox for all trials of a request, a fork for each.
 
 Starting the namespaces takes about 0.15 s of the processor, a fork about 2 ms. It never runs under the kernel's limits
 alone: a system without namespaces gets a SandboxError when the sandbox is made.
@@ -44,7 +44,7 @@ _INTERPRETER_BYTES = 128 * 2**20
 
 
 class ForkSandbox:
-    """Makes a sandbox for each session. SandboxError if this system gives no namespaces.
+    """Makes a sandbox for each session. Raises SandboxError if this system gives no namespaces.
 
     Making one blocks for some tenths of a second the first time, to find that out.
     """
@@ -85,7 +85,7 @@ class _Session:
         self._turn = asyncio.Lock()
 
     async def observe(self, trial: Trial, limits: Limits) -> Report:
-        """Return what a trial shows; SandboxError if the sandbox cannot be started."""
+        """Return what a trial shows. Raises SandboxError if the sandbox cannot be started."""
         async with self._turn:
             try:
                 process = self._process or await self._start()
@@ -126,7 +126,7 @@ class _Session:
     async def _ask(
         self, process: asyncio.subprocess.Process, task: dict[str, Any], limits: Limits
     ) -> list[bytes] | None:
-        """Return the lines of one trial; None if the sandbox ends or is silent for too long."""
+        """Return the lines of one trial, or None if the sandbox ends or is silent for too long."""
         stdin, stdout = _pipe(process.stdin), _pipe(process.stdout)
         lines: list[bytes] = []
         try:

@@ -1,4 +1,4 @@
-"""What runs inside of the namespaces for `forks`: takes trials from stdin, and runs each in a fork of its own.
+"""What runs inside the namespaces for `forks`: takes trials from stdin, and runs each in a fork of its own.
 
 As process 1 of its namespace it gets no signal from what it runs, and can end all of that at once. It reads a JSON
 object a line, and writes a JSON line for each observation, then an empty line. Only the standard library is used.

@@ -111,7 +111,7 @@ class MontySandbox:
         await self._stack.aclose()
 
     async def observe(self, trial: Trial, limits: Limits) -> Report:
-        """Return what a trial shows; SandboxError if no worker can be started."""
+        """Return what a trial shows. Raises SandboxError if no worker can be started."""
         if trial.files:
             trial = Trial(flatten(trial.source, dict(trial.files)), trial.checks)
         if len(trial.source) > _MAX_SOURCE_CHARS:

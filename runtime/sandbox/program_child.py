@@ -1,4 +1,4 @@
-"""What runs inside of the sandbox: takes a program from stdin, binds itself to limits, and runs it.
+"""What runs inside the sandbox: takes a program from stdin, binds itself to limits, and runs it.
 
 It says `ready` before, and the word it was given after, if the program ran to its end. What the program itself writes
 goes nowhere. Uses nothing but the standard library, for it runs on its own.

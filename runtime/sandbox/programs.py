@@ -63,10 +63,10 @@ class ProgramLimits:
 
 
 def run(program: Program, limits: ProgramLimits | None = None) -> Verdict:
-    """Return how a program ends: passed if its main file runs to its end. Blocks; SandboxError if it can't start.
+    """Run a program and return its verdict: passed if its main file runs to its end. Blocks.
 
-    No process of it is left when this returns, except under limits alone: there, one that has left its session lives
-    on until its processor time is over.
+    All of its processes have ended when this returns, except under limits alone: there, one that has left its session
+    lives on until its processor time is over. Raises SandboxError if the program cannot be started.
     """
     limits = limits or ProgramLimits()
     word = secrets.token_hex(16)

@@ -2,7 +2,7 @@
 
 A trial is a module and checks on it. The module is loaded once; each check then evaluates an expression in the
 module's namespace. An observation never guesses: whatever the sandbox itself could not do (a missing module, a
-construct that its interpreter lacks, a time-out, no memory) is UNKNOWN, and not the code's failure.
+construct that its interpreter lacks, a timeout, no memory) is UNKNOWN, and not the code's failure.
 """
 
 from collections.abc import Sequence
@@ -58,8 +58,9 @@ class Trial:
 class Observation:
     """How one check ended.
 
-    `equal` is whether the value is the expected one, None if none was expected. `shown` is the value's repr. `error` is
-    the exception's type, with its `message`; for UNKNOWN, `message` is the reason. Texts are cut to MAX_SHOWN_CHARS.
+    `equal` is whether the value is the expected one, or None if none was expected. `shown` is the value's repr.
+    `error` is the exception's type, with its `message`; for UNKNOWN, `message` is the reason. Texts are cut to
+    MAX_SHOWN_CHARS.
     """
 
     kind: Kind
@@ -93,7 +94,7 @@ class Session(Protocol):
     """Runs the trials of one request; several may run at once."""
 
     async def observe(self, trial: Trial, limits: Limits) -> Report:
-        """Return what a trial shows. Never raises for what the code does; SandboxError if the sandbox is broken."""
+        """Run a trial and return its report. Only a broken sandbox raises, SandboxError."""
         ...
 
 

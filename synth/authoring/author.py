@@ -66,7 +66,7 @@ async def write_answer(run: Run, assignment: Assignment, authors: Sequence[str],
     """Ask the authors in turn, and return the first answer that keeps the contract.
 
     The text of the answer is what a client that streams has received; with `held` nothing goes out yet. A complete
-    answer whose text went out is returned even if it breaks the contract. SynthesisError if all authors fail,
+    answer whose text went out is returned even if it breaks the contract. Raises SynthesisError if all authors fail,
     `interrupted` if text has gone out by then.
     """
     # Text that a client has received cannot be taken back, and clients want it early. So:
@@ -115,7 +115,7 @@ class _Author:
         return self._run.call(self._name, assignment.role, messages, params=self._params, overrides=overrides)
 
     async def write(self) -> Answered:
-        """Return the author's answer; CallError if there is none, or if it breaks the contract and can be replaced."""
+        """Return the author's answer. Raises CallError if it is missing, or breaks the contract and can be replaced."""
         run, assignment, stream = self._run, self._assignment, self._stream
         await self._announce()
         streams = self._may_stream()
@@ -130,7 +130,7 @@ class _Author:
         return Answered(completion, assignment.decided_by, self._name, assignment.choice)
 
     async def _read(self, raw: Mapping[str, Any]) -> Reading:
-        """Read a draft; CallError if it broke off, or is empty and must not be."""
+        """Read a draft. Raises CallError if it broke off, or is empty and must not be."""
         try:
             strict = not self._stream.has_begun
             completion = normalize(raw, strict=strict, may_be_silent=answers_tool_call(self._run.request))
@@ -147,7 +147,7 @@ class _Author:
     async def _revise(self, draft: Reading) -> Reading:
         """Return the revision of a draft that breaks the contract, or the draft if its text has gone out already.
 
-        CallError if the text that has gone out is a copy of the candidates.
+        Raises CallError if the text that has gone out is a copy of the candidates.
         """
         if self._assignment.contract.form is Form.TOOLS:
             self._stream.close()  # calls may follow this text, whoever writes them
@@ -202,12 +202,12 @@ class _Author:
         await self._run.emit(AuthorFailed(self.call, error, self._assignment.choice))
 
     def _check(self, draft: Reading, *, streamed: bool) -> None:
-        """CallError if a draft cannot be the answer: it breaks the contract, or its text would follow other text."""
+        """Raise CallError if a draft breaks the contract, or if its text would follow text that was already sent."""
         if draft.finding is not None:
             self.broken = draft.completion
             raise CallError(Kind.BROKEN_CONTRACT, draft.finding)
         if self._stream.has_begun and not streamed and not list_calls(draft.completion):
-            raise CallError(Kind.BROKEN_CONTRACT, "it answers in words, where other words have gone out")
+            raise CallError(Kind.BROKEN_CONTRACT, "it answers in text after other text was sent")
 
     def _may_stream(self) -> bool:
         """Whether text may go out as it comes: JSON and edits are checked as a whole before any of it does."""

@@ -68,7 +68,7 @@ async def _improve(run: Run, assignment: Assignment, verify: Verify, written: Wr
 
 
 async def _ask_reviewer(run: Run, assignment: Assignment, verify: Verify, draft: Completion) -> ReviewArrived:
-    """Ask for defects, within half of the remaining time: the rest is for a revision. CallError if the review fails."""
+    """Ask for defects, within half of the remaining time, to leave time for a revision. Raises CallError on failure."""
     model = run.models[verify.model]
     messages = _show_draft(run, model, draft)
     if not fits(model, messages):

@@ -11,7 +11,7 @@ from upstream.errors import CallError
 
 
 async def ask_single_model(run: Run, model: str, choice: int) -> Answered:
-    """Return the model's answer; SynthesisError if it gives none, `interrupted` if text has gone out by then."""
+    """Return the model's answer. Raises SynthesisError if it gives none, `interrupted` if text has gone out by then."""
     request = run.request
     call = run.call(model, "direct", request.messages, params=request.params)
     await run.emit(AuthorStarted(call, call.messages, choice=choice))

@@ -43,7 +43,7 @@ def find_schema_defect(schema: Any) -> str | None:
 def find_mismatch(value: Any, schema: Mapping[str, Any], budget: Budget) -> str | None:
     """Return where and why a JSON value does not fit a schema, or None.
 
-    SchemaError if the schema has a defect; BudgetExceededError if checking takes too many steps.
+    Raises SchemaError if the schema has a defect. Raises BudgetExceededError if checking takes too many steps.
     """
     budget.spend(_STEPS_PER_VALUE * count_values(schema, budget))
     validator = _compile(schema)

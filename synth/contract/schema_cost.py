@@ -120,7 +120,7 @@ class _PathCounter:
         self._counts: dict[int, int] = {}
 
     def count(self, schema: Any) -> int:
-        """Return the number of ways, or a number above `MAX_PATHS`. RecursionError if the references go too deep."""
+        """Return the number of ways, or a number above `MAX_PATHS`. Raises RecursionError if references go too deep."""
         if isinstance(schema, list):
             return min(MAX_PATHS + 1, sum(map(self.count, schema)))
         if not isinstance(schema, dict):
@@ -135,7 +135,7 @@ class _PathCounter:
 
 
 def _resolve(root: Any, reference: Any) -> Any:
-    """Return what a reference within the schema points to (RFC 6901), None for any other reference."""
+    """Return what a reference within the schema points to (RFC 6901), or None for any other reference."""
     if reference == "#":
         return root
     if not isinstance(reference, str) or not reference.startswith("#/"):
@@ -153,7 +153,7 @@ def _resolve(root: Any, reference: Any) -> Any:
 
 
 def count_checks(schema: Any, value: Any, budget: Budget) -> None:
-    """Spend the steps for checking a value against a schema; BudgetExceededError if there are too few.
+    """Spend the steps for checking a value against a schema. Raises BudgetExceededError if there are too few.
 
     A reference by an anchor or an address, or one without end, may take any number of steps. It takes more than a turn
     of the event loop has, so that such a schema is checked where the work can be stopped.

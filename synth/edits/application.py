@@ -102,7 +102,7 @@ def _find_defects(workspace: Workspace, result: EditResult, budget: Budget) -> I
 def _find_name_problem(path: str) -> str | None:
     """Return why a new file must not have this name. Lenient readers sometimes take prose for a file name."""
     if isabs(path) or path.startswith("../"):
-        return f"{path} lies outside of the project"
+        return f"{path} lies outside the project"
     if any(mark in path for mark in _NAME_PUNCTUATION) or len(path.split()) > _MAX_NAME_WORDS:
         return f"{path[:80]!r} is not a file name"
     return None

@@ -52,7 +52,7 @@ class CodeBlock:
 
 @lru_cache(maxsize=64)
 def _digest_tree(code: str) -> bytes | None:
-    """Return a digest of the syntax tree of Python, None if it has none. Each candidate is compared several times."""
+    """Return a digest of the syntax tree of Python, or None if it does not parse. Cached: candidates recur."""
     try:
         tree = parse_python(code)
         return None if tree is None else sha256(ast.dump(tree).encode("utf-8", "surrogatepass")).digest()

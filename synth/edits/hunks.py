@@ -55,7 +55,7 @@ class MalformedError(ValueError):
 
 
 def changed_region(before: str | None, after: str | None, budget: Budget) -> Region | None:
-    """Return the lines of `before` that differ in `after`; None if either file does not exist."""
+    """Return the lines of `before` that differ in `after`, or None if either file does not exist."""
     if before is None or after is None:
         return None
     budget.spend_chars(len(before) + len(after))

@@ -33,7 +33,7 @@ _WARNING_FILTERS = Lock()  # global to the process: two threads must not save an
 # - TOML: tables nest in Python, which bounds recursion; a dotted key of n parts takes n² steps. Few dots on a line.
 # What is left is linear, at the costs below, which were measured with the worst texts that we know.
 def file_syntax_error(path: str, text: str, budget: Budget) -> str | None:
-    """Return the first syntax error of a file; None if it parses, its language is unknown here, or it is too complex.
+    """Return the first syntax error of a file, or None if it parses, is too complex, or its language is unknown here.
 
     Only syntax is checked, for Python that of this interpreter; a YAML tag may mean anything.
     """
@@ -42,7 +42,7 @@ def file_syntax_error(path: str, text: str, budget: Budget) -> str | None:
 
 
 def syntax_error_in(language: str, text: str, budget: Budget) -> str | None:
-    """Return the first syntax error of a text in Python, JSON, YAML or TOML; None for any other language."""
+    """Return the first syntax error of a text in Python, JSON, YAML or TOML, or None for any other language."""
     check = _CHECKS.get(language.lower())
     if check is None or len(text) > MAX_CHECKED_CHARS:
         return None
@@ -62,7 +62,7 @@ def _estimate_steps(check: Callable[[str], str | None], text: str) -> int:
 
 
 def parse_python(text: str) -> ast.Module | None:
-    """Return the syntax tree of a Python text, None if it is too complex to be parsed; SyntaxError."""
+    """Return the syntax tree of a Python text, or None if it is too complex to be parsed; SyntaxError."""
     if _has_dotted_line(text.replace("\\\n", "").replace("\\\r\n", "")):
         return None
     with _WARNING_FILTERS, warnings.catch_warnings():
@@ -76,7 +76,7 @@ def parse_python(text: str) -> ast.Module | None:
 
 
 def parse_python_or_none(text: str) -> ast.Module | None:
-    """Return the syntax tree of a Python text, None if it has none or is too complex to be parsed."""
+    """Return the syntax tree of a Python text, or None if it has none or is too complex to be parsed."""
     try:
         return parse_python(text)
     except SyntaxError:

@@ -45,7 +45,7 @@ class Workspace:
 
 
 def read_workspace(messages: Sequence[Message]) -> Workspace:
-    """Return the files that the user showed. BudgetExceededError if they are too many or too large to be read here.
+    """Return the files that the user showed. Raises BudgetExceededError if they are too many or too large to read here.
 
     A message shows files if it ends in listings, each a path alone on its line above a fenced block, and if the
     assistant answered it with a single line. Fenced blocks in prose, in instructions and in answers are not files.
@@ -153,7 +153,7 @@ class _Scanner:
         return _Listing(path, content, fence, start, ends[position])
 
     def _read_opening(self, start: int) -> tuple[str, Fence] | None:
-        """Return the path and the fence of the listing whose path is the line at `start`, None if there is no such."""
+        """Return the path and the fence of the listing that begins with the line at `start`, or None if it is none."""
         path_end = self._text.find("\n", start, start + _MAX_PATH_CHARS + 1)
         path = self._text[start : max(start, path_end)]
         if not path or path != path.strip() or path in _BY_OPENING:

@@ -19,7 +19,7 @@ class Result(StrEnum):
 class Checked:
     """What the operator's checker said of one candidate.
 
-    `passed` is None if that is not known: its time was over. `n_failed` is how many tests failed, None if the output
+    `passed` is None if that is not known: its time was over. `n_failed` is how many tests failed, or None if the output
     does not say. `output` is the end of its output.
     """
 

@@ -30,7 +30,7 @@ _SUMMARY_LINES = 15
 
 
 RunCommand = Callable[[Command, Mapping[str, str]], Awaitable[Finished]]
-"""Runs a command in a copy of its work tree with these files in it; SandboxError if it cannot run."""
+"""Runs a command in a copy of its work tree with these files in it. Raises SandboxError if it cannot run."""
 
 
 class Checks:
@@ -88,7 +88,7 @@ class EditCheck:
         self._run = run
 
     async def check(self, text: str) -> Checked | None:
-        """Run the checker on an answer's edits; None if there are no edits or the checker cannot run."""
+        """Run the checker on an answer's edits, or None if there are no edits or the checker cannot run."""
         changed = await compute(
             self._workers,
             _find_changes,

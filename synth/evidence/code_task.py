@@ -54,7 +54,7 @@ class CodeTask:
         return len(text) + (len(self.stub.lead) if self.stub else 0)
 
     def plan(self, text: str) -> Plan | None:
-        """Return the plan for an answer; None if the answer has no code or the function is unknown."""
+        """Return the plan for an answer, or None if the answer has no code or the function is unknown."""
         source = find_code(text, self.function, self.stub) if self.function else None
         if source is None:
             return None

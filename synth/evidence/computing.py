@@ -16,7 +16,7 @@ _LIMIT_S = 3.0
 
 
 async def compute(workers: WorkerPool | None, function: Callable[..., _T], *args: Any, n_chars: int) -> _T | None:
-    """Return `function(*args)`, which reads `n_chars` characters; None if that takes too long or goes too deep.
+    """Return `function(*args)`, which reads `n_chars` characters, or None if that takes too long or goes too deep.
 
     Short texts are read at once, longer ones in a process that can be stopped; without `workers` in a thread. The
     function is one of a module's own, and arguments and result can be pickled.

@@ -59,7 +59,7 @@ class EditTask:
         return len(text) + self.workspace.n_chars
 
     def plan(self, text: str) -> Plan | None:
-        """Return the plan for an answer; None if it has no sound edits or no file is Python.
+        """Return the plan for an answer, or None if it has no sound edits or no file is Python.
 
         An edit of other files alone is held against the same as the others, and so is not behind for being unknown.
         """

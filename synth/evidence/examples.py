@@ -217,7 +217,7 @@ def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
 
 
 def _condition(text: str) -> ast.expr | None:
-    """Return the condition of an assert statement, None if the text is no assert statement."""
+    """Return the condition of an assert statement, or None if the text is no assert statement."""
     try:
         (statement,) = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -236,7 +236,7 @@ def _asserted(test: ast.expr) -> Example | None:
 
 
 def _equation(node: ast.expr | None, setup: str) -> Example | None:
-    """Return the example in `f(x) == y` or `f(x) is None`, None for any other expression."""
+    """Return the example in `f(x) == y` or `f(x) is None`, or None for any other expression."""
     if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.Is):
         return None
     left, right = node.left, node.comparators[0]

@@ -31,7 +31,7 @@ _OF_VALUES = (
 
 
 def parse_expression(text: str) -> ast.expr | None:
-    """Parse one expression; None if the text is no expression, too long, or nested too deeply."""
+    """Parse one expression, or None if the text is no expression, too long, or nested too deeply."""
     text = text.strip()
     if not text or len(text) > MAX_EXPRESSION_CHARS:
         return None
@@ -106,7 +106,7 @@ def find_calls(text: str) -> Iterator[tuple[str, int, int]]:
 
 
 def end_of_item(text: str, start: int) -> int | None:
-    """Return the end of the string or brackets that open at `start`, None if they do not close within the bound."""
+    """Return the end of the string or brackets that open at `start`, or None if they do not close within the bound."""
     limit = min(len(text), start + MAX_EXPRESSION_CHARS)
     expected: list[str] = []
     position = start

@@ -63,7 +63,7 @@ class Task(Protocol):
         ...
 
     def plan(self, text: str) -> Plan | None:
-        """Return the plan for an answer, None if there is nothing to run."""
+        """Return the plan for an answer, or None if there is nothing to run."""
         ...
 
     def with_examples(self, examples: Sequence[Example]) -> Self:
@@ -105,7 +105,7 @@ class Finder:
     async def inquire(
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
     ) -> "CodeInquiry | None":
-        """Return the inquiry into a request's candidates, which the caller closes; None if nothing can be run."""
+        """Return the inquiry into a request's candidates, which the caller closes, or None if nothing can be run."""
         task = await self._read_request(request, contract)
         check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
         if not (task.is_open or task.learns_from_answers or check):
@@ -146,7 +146,7 @@ class _Budget:
         self.used_s = 0.0
 
     def limits(self) -> Limits | None:
-        """Return what the next candidate may use; None if there is no time left."""
+        """Return what the next candidate may use, or None if there is no time left."""
         left = min(self._limits.trial_s, self._request_s - self.used_s, self._deadline - self._clock())
         return replace(self._limits, trial_s=left) if left > 0 else None
 

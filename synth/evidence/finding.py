@@ -43,7 +43,7 @@ def _describe_checked(checked: Checked | None) -> str:
 
 
 def describe_failure(behaviour: Behaviour, examples: Sequence[Example]) -> str | None:
-    """Return the first failed example with the actual outcome, None if no example failed."""
+    """Return the first failed example with the actual outcome, or None if no example failed."""
     for index, result in enumerate(behaviour.results):
         if result is Result.FAILED:
             if not behaviour.observed:

@@ -95,7 +95,7 @@ class EvidenceFinder(Protocol):
     async def inquire(
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
     ) -> Inquiry | None:
-        """Return the inquiry into a request's candidates, which the caller closes; None if nothing can be run.
+        """Return the inquiry into a request's candidates, which the caller closes, or None if nothing can be run.
 
         `checker` is the mixture's; it is used if the files that the conversation shows are those of its work tree.
         `level` is the mixture's: `shadow` and `auto` run only in what isolates by construction, `full` in any sandbox.

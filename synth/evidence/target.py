@@ -59,7 +59,7 @@ def find_common_function(sources: Sequence[str]) -> str:
 
 
 def find_code(text: str, function: str, stub: Stub | None) -> str | None:
-    """Return the module that an answer makes: its code, below what the request gives; None if it has no code.
+    """Return the module that an answer makes: its code, below what the request gives, or None if it has no code.
 
     Of several blocks the first that defines the function counts. If none does, the first block is the function's body,
     provided that the request gives its head; otherwise it is taken as it is, and lacks the function.

@@ -45,7 +45,7 @@ _DECODER = msgspec.json.Decoder(AnswerRecord)
 
 
 def decode_record(data: bytes) -> AnswerRecord | None:
-    """Return the record in these bytes, None if another version of the gateway has written them in another form."""
+    """Return the record in these bytes, or None if another version of the gateway has written them in another form."""
     try:
         return _DECODER.decode(data)
     except msgspec.MsgspecError:
@@ -104,7 +104,7 @@ def replaces(verdict: Verdict, record: AnswerRecord) -> bool:
 
 
 def _list_states(record: AnswerRecord, *, is_right: bool) -> dict[str, bool | None]:
-    """Return of each member whether its candidate was right, None if nobody knows.
+    """Return of each member whether its candidate was right, or None if nobody knows.
 
     Authors and those who agreed share the answer's fate. A critic is no member, and so has no state.
     """

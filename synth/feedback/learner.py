@@ -159,7 +159,7 @@ class Learner:
         )
 
     def _find_authors(self, answer: Answered) -> list[CandidateArrived] | None:
-        """Return the candidate that is the answer, or those whose parts it is made of; None if a critic wrote it."""
+        """Return the candidate that is the answer, or those whose parts it is made of, or None if a critic wrote it."""
         if answer.decided_by in (DecidedBy.CRITIC, DecidedBy.CRITIC_ALONE):
             return None
         if answer.author in self._candidates:

@@ -55,7 +55,7 @@ _COLOUR = re.compile(r"\x1b\[[\d;]{0,12}[mK]")
 
 
 def read_output(text: str) -> bool | None:
-    """Return False if a tool reports a failure, True if tests passed and nothing failed, None if neither is certain."""
+    """Return False if a tool reports a failure, True if tests passed and none failed, or None if neither is certain."""
     passed = has_run = False
     for line in _list_lines(text):
         if _FAILED.match(line):

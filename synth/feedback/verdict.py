@@ -21,7 +21,7 @@ class Verdict(IntEnum):
 
     @property
     def is_right(self) -> bool | None:
-        """Whether it counts for the answer's authors or against them, None if for neither."""
+        """Whether it counts for the answer's authors or against them, or None if for neither."""
         return None if self is Verdict.NONE else self in (Verdict.SEEMS_RIGHT, Verdict.RIGHT)
 
 

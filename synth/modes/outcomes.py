@@ -181,7 +181,7 @@ def _choose_template(case: Case) -> str:
 
 
 def _replace_critic(case: Case, failure: SynthesisError) -> _Complete:
-    """Return the best valid candidate as the answer; SynthesisError if there is none."""
+    """Return the best valid candidate as the answer. Raises SynthesisError if there is none."""
     best = None if failure.interrupted or _is_draft_of_calls(case, failure) else case.panel.best()
     if best is not None:
         return best.completion, best.name, DecidedBy.BEST_CANDIDATE

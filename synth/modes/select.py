@@ -74,7 +74,7 @@ async def select(case: Case) -> Answered:
 
 
 def _find_settled(case: Case, clusters: Sequence[Candidate]) -> DecidedBy | None:
-    """Return why the best-ranked outcome needs no critic, None if the critic has to pick."""
+    """Return why the best-ranked outcome needs no critic, or None if the critic has to pick."""
     if find_evident(case) is not None:
         return DecidedBy.EVIDENCE
     if len(clusters) == 1:
@@ -193,7 +193,7 @@ async def _decide(
 
 
 async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completion) -> Choice | None:
-    """Return the choice that a critic's reply means, None if it names no candidate and is no answer of its own."""
+    """Return the choice that a critic's reply means, or None if it names no candidate and is no answer of its own."""
     likeliest = pick.find_likeliest(reply.logprobs, len(ballot.shown))
     picks = pick.read_picks(reply.text, len(ballot.shown))
     if len(picks) > 1 or (picks and picks[0].hunk is not None):
@@ -210,7 +210,7 @@ async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completio
 
 
 async def _assemble(case: Case, ballot: Ballot, picks: Sequence[pick.Pick]) -> Choice | None:
-    """Return the answer made of the picked hunks, each verbatim; None if one does not exist or two clash."""
+    """Return the answer made of the picked hunks, each verbatim, or None if one does not exist or two clash."""
     contract = case.run.contract
     if any(picked.hunk is None for picked in picks):
         return None

@@ -30,7 +30,7 @@ _LASTING = frozenset({Kind.AUTH, Kind.CONTEXT_LENGTH, Kind.REJECTED})  # the sam
 class Candidate:
     """A proposer's usable answer.
 
-    `finding` is how it breaks the contract, None if it keeps it. Candidates with the same outcome have equal
+    `finding` is how it breaks the contract, or None if it keeps it. Candidates with the same outcome have equal
     `outcome`.
     """
 
@@ -50,10 +50,10 @@ class Panel:
     """The result of asking: candidates in the order of the panel, which is the operator's ranking, and failures.
 
     `n_asked` proposers were asked for these candidates. `unfit_models` have failed in a way that lasts. `quorum_wait_s`
-    is how long others had after the quorum was reached, summed over all layers; None if it never was. `ranking` is the
-    evidence that decides, None without any; with it `is_settled` is set if a candidate passes every visible example, so
-    that no further stage was asked. `agreed` is the candidate that settled it instead: a different model has the same
-    outcome.
+    is how long others had after the quorum was reached, summed over all layers, or None if it never was. `ranking` is
+    the evidence that decides, None without any; with it `is_settled` is set if a candidate passes every visible
+    example, so that no further stage was asked. `agreed` is the candidate that settled it instead: a different model
+    has the same outcome.
     """
 
     candidates: list[Candidate] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Panel:
         return drop_weak([each for each, tier in zip(valid, tiers, strict=True) if tier == first])
 
     def best(self) -> Candidate | None:
-        """Return the best-ranked of the leaders, None if no candidate keeps the contract."""
+        """Return the best-ranked of the leaders, or None if no candidate keeps the contract."""
         return next(iter(self.leaders()), None)
 
 
@@ -202,7 +202,7 @@ def _vary_seed(request: ChatRequest, model: Model, proposer: Proposer) -> Mappin
 def _find_unfitness(
     run: Run, question: Question, proposer: Proposer, unfit_models: frozenset[str], *, needs_vision: bool
 ) -> str | None:
-    """Return why a proposer cannot take the request, None if it can."""
+    """Return why a proposer cannot take the request, or None if it can."""
     model = run.models[proposer.model]
     if proposer.model in unfit_models:
         return "it has failed in a way that lasts"
@@ -225,7 +225,7 @@ async def take_outcome(panel: Panel, contract: Contract, question: Question, cal
 
 
 async def _read(contract: Contract, question: Question, outcome: Outcome) -> Reading:
-    """Read a proposer's answer; CallError if there is none, or if it copies the drafts with their fences."""
+    """Read a proposer's answer. Raises CallError if there is none, or if it copies the drafts with their fences."""
     if isinstance(outcome, CallError):
         raise outcome
     completion = normalize(outcome)

@@ -51,7 +51,7 @@ def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelEvidenc
 
 
 def _find_agreed(run: Run, panel: Panel) -> Candidate | None:
-    """Return the best-ranked candidate of the only outcome that two different models have, None if there is none.
+    """Return the best-ranked candidate of the only outcome that two different models have, or None if there is none.
 
     Candidates that evidence ranks behind others agree in vain.
     """

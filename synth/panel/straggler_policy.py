@@ -41,11 +41,11 @@ class StragglerPolicy:
         return self.mixture.grace_s if ratio is None else ratio * quorum_s
 
     def quorum_wait_s(self, now: float) -> float | None:
-        """Return the seconds since the quorum was reached, None if it was not."""
+        """Return the seconds since the quorum was reached, or None if it was not."""
         return None if self._quorum_at is None else now - self._quorum_at
 
     def limit(self, pending: Sequence[Call]) -> float | None:
-        """Return the instant at which the pending calls are given up, None if only their own time-outs bound them."""
+        """Return the instant at which the pending calls are given up, or None if only their own timeouts bound them."""
         limits = [limit for limit in (self._quorum_limit, self._retry_limit(pending)) if limit is not None]
         return min(limits, default=None)
 

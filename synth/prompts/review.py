@@ -88,7 +88,7 @@ def build_params(model: Model) -> Mapping[str, Any]:
 def read_defects(reply: str, draft: str) -> tuple[tuple[Defect, ...], int]:
     """Return the reviewer's defects whose quotation stands in the draft, and the number of its other defects.
 
-    Any white space equals one blank, because models reflow what they copy. ValueError if there is no list of defects.
+    Any white space equals one blank, because models reflow what they copy. Raises ValueError without a list of defects.
     """
     value = parse_json(strip_fence(reply))
     match value:
@@ -102,7 +102,7 @@ def read_defects(reply: str, draft: str) -> tuple[tuple[Defect, ...], int]:
 
 
 def _read_defect(value: Any) -> Defect | None:
-    """Return one listed defect, None if it names no place or no problem."""
+    """Return one listed defect, or None if it names no place or no problem."""
     if not isinstance(value, dict):
         return None
     quote, problem = value.get("quote"), value.get("problem")
@@ -127,7 +127,7 @@ def build_revision_request(defects: Sequence[Defect]) -> str:
 
 
 def find_regression(draft: Reading, revision: Reading) -> str | None:
-    """Return why a revision must not replace its draft, None if it may."""
+    """Return why a revision must not replace its draft, or None if it may."""
     before, after = draft.completion, revision.completion
     if revision.finding is not None and draft.finding is None:
         return f"it breaks the form: {revision.finding}"

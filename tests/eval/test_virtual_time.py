@@ -38,7 +38,7 @@ def test_timers_come_in_their_order() -> None:
 
 
 def test_a_thread_takes_no_time() -> None:
-    """A time-out does not strike while a thread works, whatever the thread waits for."""
+    """A timeout does not strike while a thread works, whatever the thread waits for."""
 
     async def main(loop: VirtualTimeLoop) -> float:
         done = threading.Event()
@@ -51,7 +51,7 @@ def test_a_thread_takes_no_time() -> None:
 
 
 def test_real_work_takes_no_time() -> None:
-    """What is awaited from outside of the loop is waited for with the clock at a standstill."""
+    """What is awaited from outside the loop is waited for with the clock at a standstill."""
 
     async def main(loop: VirtualTimeLoop) -> float:
         future = loop.create_future()

@@ -20,7 +20,7 @@ class _MendedResponse(ClientResponse):
 class MendedResponses(aioresponses):
     """Answers the requests of every aiohttp ClientSession inside its `with` block; used like `aioresponses`.
 
-    Time-outs, drops and streams need tests/fakes/upstream.py: `ClientTimeout` and middlewares do nothing in here.
+    Timeouts, drops and streams need tests/fakes/upstream.py: `ClientTimeout` and middlewares do nothing in here.
     """
 
     def __init__(self, **kwargs: Any) -> None:

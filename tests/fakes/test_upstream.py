@@ -169,7 +169,7 @@ async def test_a_port_that_refuses() -> None:
 
 
 async def test_a_port_that_does_not_answer() -> None:
-    """Connecting neither succeeds nor fails; only a time-out ends it."""
+    """Connecting neither succeeds nor fails; only a timeout ends it."""
     with unanswering() as base_url:
         async with ClientSession(timeout=ClientTimeout(connect=0.2)) as session:
             with pytest.raises(ConnectionTimeoutError):

@@ -116,21 +116,21 @@ class FakeUpstream:
         self._released.beat()
 
     async def wait_for(self, n_requests: int, *, timeout_s: float = 30.0) -> list[Recorded]:
-        """Wait until so many requests have arrived, and return all; TimeoutError instead of a test that hangs."""
+        """Wait until this many requests have arrived, and return all. Raises TimeoutError rather than hang."""
         await self._until(lambda: len(self.requests) >= n_requests, timeout_s)
         return self.requests
 
     async def wait_idle(self, *, timeout_s: float = 30.0) -> None:
-        """Wait until no reply is under way; TimeoutError instead of a test that hangs."""
+        """Wait until no reply is under way. Raises TimeoutError rather than hang."""
         await self._until(lambda: self.in_flight == 0, timeout_s)
 
     async def wait_connections(self, n_open: int, *, timeout_s: float = 30.0) -> None:
-        """Wait until at most so many connections are open; TimeoutError instead of a test that hangs."""
+        """Wait until at most this many connections are open. Raises TimeoutError rather than hang."""
         async with asyncio.timeout(timeout_s):
             await self._connections.wait(n_open)
 
     async def wait_accepted(self, n_accepted: int, *, timeout_s: float = 30.0) -> None:
-        """Wait until so many connections were accepted; TimeoutError instead of a test that hangs."""
+        """Wait until this many connections were accepted. Raises TimeoutError rather than hang."""
         async with asyncio.timeout(timeout_s):
             await self._connections.wait_accepted(n_accepted)
 

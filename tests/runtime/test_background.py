@@ -23,7 +23,7 @@ async def test_a_failure_is_logged() -> None:
 
 
 def test_the_end_waits_for_them_but_not_for_ever() -> None:
-    """Those that others have started too; after the time-out they are cancelled."""
+    """Those that others have started too; after the timeout they are cancelled."""
     done: list[str] = []
 
     async def play() -> None:

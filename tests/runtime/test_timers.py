@@ -44,7 +44,7 @@ def test_each_timer_is_called_once_unless_it_is_cancelled(
 
 
 def test_timers_of_one_second_share_a_timer_of_the_loop() -> None:
-    """A thousand time-outs that are cancelled at once leave one entry in the loop's heap."""
+    """A thousand timeouts that are cancelled at once leave one entry in the loop's heap."""
 
     async def play() -> int:
         loop, timers = asyncio.get_running_loop(), TimerWheel()

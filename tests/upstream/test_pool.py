@@ -1,4 +1,4 @@
-"""The pool with faulty upstreams, over real sockets: breakers, time-outs, slots, gathering."""
+"""The pool with faulty upstreams, over real sockets: breakers, timeouts, slots, gathering."""
 
 import asyncio
 from contextlib import aclosing
@@ -247,7 +247,7 @@ async def test_an_open_breaker_does_not_wait_for_a_slot(upstream: FakeUpstream) 
 
 
 async def test_connecting_has_its_own_time_out() -> None:
-    """A host that accepts no connection fails the attempt long before its own time-out."""
+    """A host that accepts no connection fails the attempt long before its own timeout."""
     with unanswering() as base_url:
         asked = model("a", base_url, retries=0, connect_timeout_s=0.05, timeout_s=60)
         async with pooled(asked) as pool:
@@ -333,7 +333,7 @@ async def test_all_models_of_an_upstream_share_its_limit(upstream: FakeUpstream)
 
 
 async def test_waiting_for_a_slot_counts_towards_the_deadline_of_a_stream(upstream: FakeUpstream) -> None:
-    """What remains is the time-out of its attempt."""
+    """What remains is the timeout of its attempt."""
     upstream.default = hang()
     asked, clock = model("a", upstream, max_concurrency=1, retries=0), Clock()
     async with pooled(asked, clock=clock) as pool:

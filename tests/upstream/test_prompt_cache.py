@@ -91,7 +91,7 @@ def test_a_client_s_own_breakpoints_are_the_only_ones(style: CacheStyle, fields:
 
 
 def test_a_tool_s_result_carries_the_breakpoint_itself() -> None:
-    """Anthropic heeds none inside of it; the gateway's text follows in the same message."""
+    """Anthropic heeds none inside it; the gateway's text follows in the same message."""
     messages, _ = prepare(CacheStyle.BLOCKS, USER, ANSWER, RESULT, block="Advice")
     result = {"type": "tool_result", "tool_use_id": "t", "content": [text("12 files")], **MARK}
     assert write_conversation(messages)[1][-1] == {"role": "user", "content": [result, text("Advice")]}

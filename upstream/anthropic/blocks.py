@@ -28,7 +28,7 @@ class ShapeError(ValueError):
 
 
 def list_blocks(content: Any, path: str) -> Sequence[Block]:
-    """Return content as blocks, whether it is a string or a list of blocks; ShapeError for anything else."""
+    """Return content as blocks, whether it is a string or a list of blocks. Raises ShapeError for anything else."""
     if content is None:
         return ()
     if isinstance(content, str):
@@ -42,7 +42,7 @@ def list_blocks(content: Any, path: str) -> Sequence[Block]:
 
 
 def parts_from_blocks(blocks: Iterable[Block], path: str) -> list[Part]:
-    """Return the content parts for a user's text, image and document blocks; ShapeError for other blocks."""
+    """Return the content parts for a user's text, image and document blocks. Raises ShapeError for other blocks."""
     parts: list[Part] = []
     for position, block in enumerate(blocks):
         parts += _read_block(block, f"{path}[{position}]")
@@ -150,7 +150,7 @@ def text_of_blocks(blocks: Iterable[Block]) -> str:
 
 
 def call_from_block(block: Block, path: str) -> dict[str, Any]:
-    """Return the tool call of Chat Completions for a `tool_use` block; ShapeError without an id or a name."""
+    """Return the tool call of Chat Completions for a `tool_use` block. Raises ShapeError without an id or a name."""
     arguments = block.get("input")
     return {
         "id": _expect_string(block, "id", path),

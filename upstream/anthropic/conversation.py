@@ -35,8 +35,8 @@ class NativeMessage(dict[str, Any]):
 
     `originals` are those messages in order: none for the second and further translations of one original (a user
     message with tool results becomes several), two if a system message behind this one was moved to the front.
-    `request` is the body that the first message of a conversation came in, None for all others. JSON encoders see the
-    translation only.
+    `request` is the body that the first message of a conversation came in, None for all others. JSON encoders see only
+    the translation.
     """
 
     __slots__ = ("originals", "request")
@@ -76,7 +76,7 @@ def _mark_content(holder: Mapping[str, Any], name: str, mark: Mapping[str, Any])
 
 
 def read_conversation(body: Mapping[str, Any]) -> list[NativeMessage]:
-    """Return the messages of Chat Completions for the body of a Messages request; ShapeError if they are invalid.
+    """Return the messages of Chat Completions for a body of the Messages API. Raises ShapeError if they are invalid.
 
     System messages before the first assistant turn join the leading system message, since many models accept only that
     one. Later ones keep their place.

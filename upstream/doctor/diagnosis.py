@@ -46,7 +46,7 @@ _N_NEAR = 3
 class Circumstances:
     """Facts that were found beside the failure.
 
-    `listed` are the ids that the upstream lists, None if it gives no list. `elsewhere` is a base URL that
+    `listed` are the ids that the upstream lists, or None if it gives no list. `elsewhere` is a base URL that
     understood the same request. `proxies` are the proxy variables of the environment, which the gateway ignores.
     """
 

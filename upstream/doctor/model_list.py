@@ -22,7 +22,7 @@ _PER_MILLION = 10**6
 class ModelList:
     """The reply to `GET /models`: the ids in the upstream's order, and the prices that it states.
 
-    `status` is the reply's, None if there was no reply, and then `reason` says why. No ids: it is not a list of models.
+    `status` is the reply's, or None without a reply; then `reason` says why. No ids: the reply is not a list of models.
     """
 
     ids: tuple[str, ...] = ()
@@ -39,7 +39,7 @@ async def fetch_model_ids(
     provider: str | None = None,
     timeout_s: float,
 ) -> frozenset[str] | None:
-    """Return the ids that an upstream lists; None if it gives no list, for whatever reason.
+    """Return the ids that an upstream lists, or None if it gives no list, for whatever reason.
 
     The list is optional: only a chat request shows whether the upstream works. Arguments as `fetch_model_list`.
     """

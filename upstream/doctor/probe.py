@@ -35,8 +35,8 @@ class ProbeResult:
 
     `problem` is the cause and the remedy if the model does not answer, else "". `warning` is something to fix although
     it answers. `notes` are fields that it refuses, with what the gateway does about each. `is_reached`: the upstream
-    replied at all. `is_listed`: its list of models has this one; None if it gives no list. `seconds` is the duration of
-    the answer. `is_offline`: the connection failed as if this machine had no network.
+    replied at all. `is_listed`: its list of models has this one, or None if it gives no list. `seconds` is the
+    duration of the answer. `is_offline`: the connection failed as if this machine had no network.
     """
 
     name: str

@@ -63,7 +63,7 @@ class Weight:
 
 
 def read_catalogue(path: Path) -> Mapping[str, Weight]:
-    """Return the weights of a catalogue file by name, in file order; OSError or ValueError if it is damaged."""
+    """Return the weights of a catalogue file by name, in file order. Raises OSError or ValueError if it is damaged."""
     entries = tomllib.loads(path.read_text(encoding="utf-8"))["weights"]
     return MappingProxyType({entry["name"]: _build_weight(entry) for entry in entries})
 

@@ -48,7 +48,7 @@ async def in_thread(work: Callable[Concatenate[threading.Event, _P], _T], /, *ar
 
 
 def sha256_of(stop: threading.Event, path: Path) -> str:
-    """Return the SHA-256 of a file in hex; OSError if it cannot be read, StoppedError on `stop`."""
+    """Return the SHA-256 of a file in hex. Raises OSError if it cannot be read, StoppedError on `stop`."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(PIECE_BYTES):
@@ -98,7 +98,7 @@ def _read_stamp(path: Path) -> Any:
 
 @contextlib.asynccontextmanager
 async def exclusive(path: Path, *, poll_s: float = _LOCK_POLL_S) -> AsyncGenerator[None]:
-    """Hold the lock file at `path`; wait while another process or task holds it. OSError if it cannot be created.
+    """Hold the lock file at `path`, after waiting for other processes and tasks. Raises OSError if it can't be created.
 
     With a lock, rather than separate partial files, a second gateway waits and then finds the weights installed instead
     of downloading them twice. The system releases the lock when its holder dies. The file is not removed: otherwise two

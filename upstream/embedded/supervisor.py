@@ -42,7 +42,7 @@ class EmbeddedNotReadyError(CallError):
 class ModelStatus:
     """The status of one child. `reason` describes it for an operator, beginning with the model's name.
 
-    `left_s` is the estimated time until it is installed, in seconds; None if it is not known.
+    `left_s` is the estimated time until it is installed, in seconds, or None if it is not known.
     """
 
     name: str

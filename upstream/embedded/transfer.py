@@ -12,7 +12,7 @@ _MIN_SPAN_S, _MIN_BYTES = 0.5, 2**16  # less says nothing about the speed
 class Transfer:
     """The state of a download: bytes `done` and in `total`, and `step`, what is being done, "" if it needs no words.
 
-    `bytes_per_s` is the speed of the last seconds; None if it is not known yet.
+    `bytes_per_s` is the speed of the last seconds, or None if it is not known yet.
     """
 
     done: int
@@ -27,7 +27,7 @@ class Transfer:
 
     @property
     def left_s(self) -> float | None:
-        """The time that the rest will take at this speed, in seconds; None if it is not known."""
+        """The time that the rest will take at this speed, in seconds, or None if it is not known."""
         return (self.total - self.done) / self.bytes_per_s if self.bytes_per_s else None
 
     def describe(self) -> str:

@@ -1,1 +1,1 @@
-"""HTTP to upstreams: connections, exchanges, time-outs, server-sent events."""
+"""HTTP to upstreams: connections, exchanges, timeouts, server-sent events."""

@@ -133,13 +133,13 @@ class Upstream:
             await self._exchange.connect(endpoint.target(headers, dialect, self._exchange), connect_s)
 
     async def complete(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
-        """Return the checked completion of one attempt; CallError for every failure."""
+        """Return the checked completion of one attempt. Raises CallError on any failure."""
         body = await self.ask(request, timeouts=timeouts, attempt=attempt)
         attempt.usage = wire.read_usage(body)  # paid for, even if the rest is unusable
         return wire.check_completion(body)
 
     async def ask(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> Any:
-        """Return the JSON value that an upstream replies with, unchecked; CallError for every failure."""
+        """Return the JSON value that an upstream replies with, unchecked. Raises CallError on any failure."""
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
@@ -179,7 +179,7 @@ class Upstream:
         return lambda: TimeSlice(self._timers.now).run(request.encode_in_steps())
 
     async def _send(self, request: ChatRequest, timeouts: Timeouts, timer: AttemptTimer, attempt: Attempt) -> Reply:
-        """Send an attempt, and return its reply when the headers are here; CallError if they refuse it."""
+        """Send an attempt, and return its reply when the headers are here. Raises CallError if they refuse it."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
             with timer.waiting(None, _NOT_READY, _NOT_READY):
@@ -212,7 +212,7 @@ async def _read(
 async def _bounded(
     reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer, attempt: Attempt | None = None
 ) -> AsyncGenerator[bytes]:
-    """Yield the decompressed body; CallError if it is larger than `limit` bytes, or silent for `idle_s`."""
+    """Yield the decompressed body. Raises CallError if it is larger than `limit` bytes, or silent for `idle_s`."""
     size = 0
     while True:
         with timer.waiting(idle_s, _SILENT):
@@ -248,7 +248,7 @@ async def _read_refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer)
 
 
 _FAULTS = (TimeoutError, aiohttp.ClientError, HttpProcessingError, EventTooLargeError, OSError)
-# In this order: aiohttp's time-outs are ClientErrors as well, and most connector errors are ClientOSErrors.
+# In this order: aiohttp's timeouts are ClientErrors as well, and most connector errors are ClientOSErrors.
 _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
     ((aiohttp.ConnectionTimeoutError,), Kind.TIMEOUT, "no connection in time"),
     ((TimeoutError,), Kind.TIMEOUT, "the connection timed out"),

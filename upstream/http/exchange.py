@@ -45,7 +45,7 @@ are made again if the request has to be sent again.
 
 
 class Target:
-    """A URL to post to, and the headers of every request to it. ValueError for a header with a control character."""
+    """A URL to post to, and the headers of every request. Raises ValueError for a header with a control character."""
 
     __slots__ = ("headers", "url")
 
@@ -109,7 +109,7 @@ class Exchange(ABC):
         """Send a request and return its reply once the headers are here.
 
         `connect_s` limits connecting alone. Failures are aiohttp's: ClientError, OSError, and HttpProcessingError or
-        ClientResponseError for a reply that is not HTTP. Failing or being cancelled closes the connection.
+        Raises ClientResponseError for a reply that is not HTTP. Failing or being cancelled closes the connection.
 
         A server may close an idle connection in the very moment in which the next request goes out on it. That is a
         race which keep-alive always has, and no fault of the server (RFC 9112, section 9.5). So a request on a
@@ -133,7 +133,7 @@ class Exchange(ABC):
     async def _send(self, target: Target, body: Body, connecting: ClientTimeout, *, on_new: bool) -> Reply:
         """Send a request once, if `on_new` on a new connection.
 
-        StaleConnectionError if on a kept-alive connection it `ended_before_reply`, or the reply `is_idle_timeout`.
+        Raises StaleConnectionError if a kept-alive connection `ended_before_reply`, or the reply `is_idle_timeout`.
         """
 
     def _session(self, connector: TCPConnector) -> ClientSession:
@@ -170,5 +170,5 @@ def ended_before_reply(error: Exception) -> bool:
 
 @lru_cache
 def connect_timeout(connect_s: float | None) -> ClientTimeout:
-    """Return aiohttp's time-out for connecting, which it would round up to full seconds, past a deadline."""
+    """Return aiohttp's timeout for connecting, which it would round up to full seconds, past a deadline."""
     return ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)

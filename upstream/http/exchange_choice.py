@@ -18,7 +18,7 @@ EXCHANGES: dict[str, type[Exchange]] = {each.name: each for each in (DirectExcha
 def choose_exchange(wanted: str | None = None, *, version: str = aiohttp.__version__) -> type[Exchange]:
     """Return the exchange with the wanted name; without one, the fastest that was tested with this aiohttp.
 
-    ValueError for an unknown name. Falling back is logged.
+    Raises ValueError for an unknown name. Falling back is logged.
     """
     if wanted:
         if wanted not in EXCHANGES:

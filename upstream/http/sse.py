@@ -33,7 +33,7 @@ class EventReader:
         self._at_start = True
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Return the data of every event that `chunk` completes; EventTooLargeError if one is too large."""
+        """Return the data of every event that `chunk` completes. Raises EventTooLargeError if one is too large."""
         if not chunk:
             return []
         if self._after_cr:

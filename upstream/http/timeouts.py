@@ -1,4 +1,4 @@
-"""Time-outs of one attempt: for the whole, and for each of its waits."""
+"""Timeouts of one attempt: for the whole, and for each of its waits."""
 
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -8,7 +8,7 @@ from runtime.timers import Timer, TimerWheel
 from upstream.errors import CallError, Kind
 
 Expiry = tuple[Kind, str]
-"""The kind and message of the CallError that an expired time-out raises."""
+"""The kind and message of the CallError that an expired timeout raises."""
 
 _NO_ANSWER: Expiry = (Kind.TIMEOUT, "no complete answer in time")
 
@@ -27,7 +27,7 @@ class Timeouts(NamedTuple):
 
 
 class AttemptTimer(CancelScope):
-    """Enforces the time-outs of one attempt, which ends `total_s` seconds from now: `with timer.waiting(…):` per wait.
+    """Enforces the timeouts of one attempt, which ends `total_s` seconds from now: `with timer.waiting(…):` per wait.
 
     A wait that takes too long is cancelled, and CallError takes its place. Between its waits the attempt is not
     disturbed, because its caller may be slow for reasons of its own. The first wait after the end fails at once, even

@@ -82,8 +82,8 @@ class Conversation(list[Message]):
 class ExtendedMessage(dict[str, Any]):
     """A message with text of the gateway's own at its end, which the conversation will not have on the next turn.
 
-    As a dict it is the whole message, as every upstream takes it. `base` is the message without the text, None if all
-    of it was added. `blocks` are the added texts.
+    As a dict it is the whole message, as every upstream takes it. `base` is the message without the added text, or
+    None if all of it was added. `blocks` are the added texts.
     """
 
     __slots__ = ("base", "blocks")

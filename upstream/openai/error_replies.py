@@ -70,7 +70,7 @@ def read_error(
     """Return the CallError for an error reply: its JSON value, or its text if it is not JSON.
 
     `status` is the reply's; an error inside a reply with status 200 counts by its own code. `retry_after_s` and
-    `should_retry` are what the reply's headers say, None if they say nothing; then the body is asked.
+    `should_retry` are what the reply's headers say, or None if they say nothing; then the body is asked.
     """
     codes = list(dict.fromkeys(_find_codes(body)))
     cause = find_cause(body)
@@ -166,7 +166,7 @@ def _read_text(text: str, depth: int) -> Iterator[str]:
 
 
 def _decode(text: str) -> Any:
-    """Return the JSON value in a text, which may be the data of an event; None if it has none."""
+    """Return the JSON value in a text, which may be the data of an event, or None if it has none."""
     text = text.strip()[:_MAX_READ_CHARS]
     event = _EVENT.match(text)
     text = event[1] if event else text

@@ -34,9 +34,9 @@ _MAX_LINE_BYTES = 2**14  # a longer first line is taken for all of the JSON
 class ReplyDecoder:
     """Turns the bytes of one reply into checked chunks; a whole completion becomes a single chunk.
 
-    Feed it until `is_done` or the end of the body, then call `end`. All of it raises CallError, and
-    EventTooLargeError for an event past the bound. `translate` makes chunks or a completion of each JSON value, for an
-    upstream of another protocol.
+    Feed it until `is_done` or the end of the body, then call `end`. All methods raise CallError, and
+    EventTooLargeError for an event past the bound. `translate` makes chunks or a completion of each JSON value, for
+    an upstream of another protocol.
     """
 
     def __init__(self, max_event_bytes: int, translate: Callable[[Any], Iterable[Any]] | None = None) -> None:

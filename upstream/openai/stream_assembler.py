@@ -282,7 +282,7 @@ class HeldChunks:
 
 
 def _only_texts(chunk: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the texts of a chunk that brings nothing else, None for any other."""
+    """Return the texts of a chunk that brings nothing else, or None for any other."""
     choices = chunk["choices"]
     if len(choices) != 1 or chunk.get("usage"):
         return None

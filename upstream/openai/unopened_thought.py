@@ -18,7 +18,7 @@ _MAX_WATCHED_CHARS = 2**17  # of a stream whose model is not known to think
 def restore_opening(message: dict[str, Any]) -> bool:
     """Put the opening mark back into a message, and return whether one was missing, beyond doubt.
 
-    An answer may be about such marks. So there must be a single one, at the end of a line, outside of code, with an
+    An answer may be about such marks. So there must be a single one, at the end of a line, outside code, with an
     answer behind it, and no reasoning in a field of its own.
     """
     content = message.get("content")

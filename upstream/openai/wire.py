@@ -42,7 +42,7 @@ def encode_in_steps(conversation: Conversation, fields: Mapping[str, Any]) -> St
 
 
 def find_token_limit(*params: Mapping[str, Any]) -> int | None:
-    """Return the token limit that holds: the smallest that any of the params states, None if none states one."""
+    """Return the token limit that holds: the smallest that any of the params states, or None if none states one."""
     limits = [each[name] for each in params for name in TOKEN_LIMITS if isinstance(each.get(name), int)]
     return min(limits, default=None)
 

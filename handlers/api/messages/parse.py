@@ -87,7 +87,7 @@ def _read_tools(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _read_tool(tool: Any, path: str) -> dict[str, Any] | None:
-    """Return a function tool; None for a placeholder that loads later, and for tools that Anthropic's servers run."""
+    """Return a function tool, or None for a placeholder that loads later or a tool that Anthropic's servers run."""
     if not isinstance(tool, dict):
         raise ShapeError(path, "must be an object")
     if tool.get("defer_loading") or tool.get("type", "custom") != "custom":

@@ -76,7 +76,7 @@ class ToolTable:
         return f"{namespace}{_SEPARATOR}{name}"[-_MAX_NAME_CHARS:]
 
     def read_choice(self, choice: Any, path: str = "tool_choice") -> Any:
-        """Return the tool choice of Chat Completions; None if the request leaves it to the model."""
+        """Return the tool choice of Chat Completions, or None if the request leaves it to the model."""
         if choice is None or choice in _CHOICE_WORDS:
             return choice
         expect(dict, choice, path)

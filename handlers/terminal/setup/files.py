@@ -7,7 +7,7 @@ from pathlib import Path
 def replace_file(path: Path, text: str, *, mode: int) -> None:
     """Write a file under another name, with the permissions `mode` from its first byte, and move it into its place.
 
-    A former file is replaced; its symbolic link, if it is one, is kept. OSError if the folder cannot be written to.
+    An existing file is replaced; a symbolic link is followed. Raises OSError if the folder cannot be written to.
     """
     target = path.resolve()
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -100,7 +100,7 @@ class MemberStatistics:
 
     @property
     def survival(self) -> float | None:
-        """The share of the answers' text that its candidates contain; None if there are no answers to judge by."""
+        """The share of the answers' text that its candidates contain, or None if there are no answers to judge by."""
         return divide(self.found, self.n_shingles)
 
     @property
@@ -134,7 +134,7 @@ class ModelStatistics:
 
     @property
     def latency(self) -> Latency | None:
-        """The durations of its successful calls; None if there are none."""
+        """The durations of its successful calls, or None if there are none."""
         return measure_latency(self.seconds)
 
 
@@ -164,12 +164,12 @@ class EvidenceStatistics:
 
     @property
     def unknown_share(self) -> float | None:
-        """The share of the candidates that gave no result; None if none was run."""
+        """The share of the candidates that gave no result, or None if none was run."""
         return divide(self.n_unknown, self.n_ran)
 
     @property
     def latency(self) -> Latency | None:
-        """How long running all candidates of a request took; None if none was run."""
+        """How long running all candidates of a request took, or None if none was run."""
         return measure_latency(self.seconds)
 
 
@@ -220,7 +220,7 @@ class MixtureStatistics:
 
     @property
     def latency(self) -> Latency | None:
-        """The durations of its answered requests; None if there are none."""
+        """The durations of its answered requests, or None if there are none."""
         return measure_latency(self.seconds)
 
 
@@ -258,12 +258,12 @@ def compute_statistics(requests: Iterable[RequestDigest]) -> Statistics:
 
 
 def divide(part: int, whole: int) -> float | None:
-    """Return a part of a whole as a number from 0 to 1; None if the whole is 0."""
+    """Return a part of a whole as a number from 0 to 1, or None if the whole is 0."""
     return part / whole if whole else None
 
 
 def measure_latency(seconds: Sequence[float]) -> Latency | None:
-    """Return the distribution of durations; None if there are none."""
+    """Return the distribution of durations, or None if there are none."""
     if not seconds:
         return None
     ordered = sorted(seconds)

@@ -13,7 +13,7 @@ _INVISIBLE = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f
 
 
 def to_curl(request: Asked, base_url: str) -> str | None:
-    """Return the command that sends a request again, None if it could not be parsed or is too long for a shell.
+    """Return the command that sends a request again, or None if it could not be parsed or is too long for a shell.
 
     It is the same request whichever API the client spoke; the command speaks Chat Completions. Keys are not in traces:
     the command reads one from $MOM_API_KEY, if the client sent one.

@@ -39,7 +39,7 @@ class EditContext:
 
     @classmethod
     def of_request(cls, messages: Sequence[Mapping[str, Any]], params: Mapping[str, Any]) -> "EditContext | None":
-        """Return the edit context of a request, None if its answers edit no files."""
+        """Return the edit context of a request, or None if its answers edit no files."""
         if params.get("tools") or params.get("functions") or params.get("response_format"):
             return None
         form = detect_edit_form(messages)

@@ -62,7 +62,7 @@ class RenderBudget:
 
 
 def render_markdown(text: str, budget: RenderBudget) -> Markup | None:
-    """Return a text as HTML; None if it is too long or the budget is spent, so that it has to be shown as it is."""
+    """Return a text as HTML, or None if it is too long or the budget is spent, so that it has to be shown as it is."""
     if len(text) > MAX_CHARS or budget.is_spent or not text.strip():
         return None
     started, deadline = budget.clock(), budget.find_deadline()

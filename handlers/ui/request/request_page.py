@@ -21,7 +21,7 @@ _TIMEOUT_S = 15.0
 
 
 async def render_request(text: str, base_url: str, *, is_file: bool, workers: WorkerPool | None) -> bytes:
-    """Return the page of the trace whose JSON is `text`; ValueError if it is not a trace."""
+    """Return the page of the trace whose JSON is `text`. Raises ValueError if it is not a trace."""
     if workers is None or len(text) <= _MAX_CHARS_HERE:
         return await run_in_thread(partial(build_page, text, base_url, is_file))
     try:

@@ -58,7 +58,7 @@ _SIGNALS = {
 class CandidateView:
     """A candidate. `letters` are those under which the critics saw it; `call` is None if the ledger has none.
 
-    `html` is its text as rendered Markdown, None if it is to be shown as it is.
+    `html` is its text as rendered Markdown, or None if it is to be shown as it is.
     """
 
     model: str
@@ -91,7 +91,7 @@ class Comparison:
 class AnswerView:
     """One choice of the reply, and how it was decided; `n_uncompared` candidates are beyond the limit of a page.
 
-    `html` is its text as rendered Markdown, None if it is to be shown as it is.
+    `html` is its text as rendered Markdown, or None if it is to be shown as it is.
     """
 
     choice: int
@@ -110,7 +110,7 @@ class AnswerView:
 class AuthorView:
     """A model that was asked to make the answer. Its prompt is `n_shared` messages of the conversation and `added`.
 
-    `pick` is what it said if it was asked to pick, None if it wrote the answer itself. `order` is `order 1` or
+    `pick` is what it said if it was asked to pick, or None if it wrote the answer itself. `order` is `order 1` or
     `order 2` if the same candidates were shown in two orders, otherwise "".
     """
 
@@ -129,7 +129,7 @@ class AuthorView:
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """A review of a draft; `revision` is the difference from the draft to its revision, None if there is none."""
+    """A review of a draft; `revision` is the difference from the draft to its revision, or None if there is none."""
 
     review: schema.Verification
     revision: Diff | None
@@ -139,9 +139,9 @@ class ReviewView:
 class RequestView:
     """All that the page of one request shows; `trace` for what is shown as it is.
 
-    `question` is the user's last message, None if there is none; `curl` the command that sends the request again.
-    `evidence` says in words what running the candidates showed, None if none was run; `sharing` how the request shares
-    the run of another, None if it does not.
+    `question` is the user's last message, or None if there is none; `curl` the command that sends the request again.
+    `evidence` is a sentence about the result of running the candidates, or None if none was run; `sharing` one about
+    the run that the request shares with another, or None.
     """
 
     trace: Trace
@@ -160,7 +160,7 @@ class RequestView:
 
 
 def build_page(text: str, base_url: str, is_file: bool, *, is_plain: bool = False) -> bytes:  # noqa: FBT001 -- pickled
-    """Return the HTML page of the trace whose JSON is `text`; ValueError if it is not a trace.
+    """Return the HTML page of the trace whose JSON is `text`. Raises ValueError if it is not a trace.
 
     A worker process may call it, so nothing that it needs imports aiohttp.
     """
@@ -278,7 +278,7 @@ def _candidates(
 
 
 def _summarize_evidence(evidence: schema.Evidence | None, decided_by: str | None) -> str | None:
-    """Return how many candidates were run, what separates them, and whether that decided; None if none was run."""
+    """Return how many candidates were run, what separates them, and whether that decided, or None if none was run."""
     if evidence is None or not evidence.n_ran:
         return None
     took = "under 1 ms" if evidence.run_s < _LEAST_S else format_seconds(evidence.run_s)

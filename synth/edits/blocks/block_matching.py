@@ -22,7 +22,7 @@ Lines = Sequence[str]
 
 
 def replace_lines(whole: str, search: str, replace: str, budget: Budget) -> str | None:
-    """Return `whole` with the first match of `search` replaced; None if nothing matches or the result is empty.
+    """Return `whole` with the first match of `search` replaced, or None if nothing matches or the result is empty.
 
     Attempts in turn: the exact lines; the lines with one and the same extra indentation; both again without a blank
     first line; the pieces between lines of `...`, each of which must occur exactly once.
@@ -40,7 +40,7 @@ def replace_lines(whole: str, search: str, replace: str, budget: Budget) -> str 
 
 
 def unwrap(text: str, path: str, fence: Fence) -> str | None:
-    """Return one side of a block without a file name and a fence that a model put inside; None if nothing is left."""
+    """Return one side of a block without a file name and a fence that a model put inside, or None if that is empty."""
     if not text:
         return text
     lines = text.splitlines()
@@ -82,7 +82,7 @@ def _remove_margin(search: Lines, replace: Lines) -> tuple[Lines, Lines]:
 
 
 def _common_indentation(lines: Lines, search: Lines) -> str | None:
-    """Return the extra indentation of the lines over those searched for; None if it is not the same for all."""
+    """Return the extra indentation of the lines over those searched for, or None if it is not the same for all."""
     added = {line[: len(line) - len(wanted)] for line, wanted in zip(lines, search, strict=True) if line.strip()}
     return added.pop() if len(added) == 1 else None
 

@@ -188,7 +188,7 @@ def _find_name(above: Sequence[str], fence: Fence, names: _Names) -> str | None:
 
 
 def _strip_markup(line: str, fence: Fence) -> str | None:
-    """Return the name in a line without the markup that models put around names; None if the line has no name."""
+    """Return the name in a line without the markup that models put around names, or None if the line has no name."""
     line = line.strip()
     for opening in (fence.opening, TICKS):
         if line.startswith(opening):

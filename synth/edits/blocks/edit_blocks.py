@@ -66,7 +66,7 @@ class _BlockEditor:
         return f"SEARCH text not found in {path}" if path in files else f"{path} was not shown"
 
     def _edit(self, files: Mapping[str, str], path: str) -> str | None:
-        """Return the file with the block applied; None if the block does not apply or leaves an empty file."""
+        """Return the file with the block applied, or None if the block does not apply or leaves an empty file."""
         content = files.get(path)
         key = (path, content)
         if key not in self._edited:

@@ -22,7 +22,7 @@ _LAST_CODE_POINT = 0x10FFFF
 
 
 def apply_hunk(content: str, hunk: DiffLines, budget: Budget) -> str | None:
-    """Return the text with the hunk applied; None if it does not apply or leaves an empty text.
+    """Return the text with the hunk applied, or None if it does not apply or leaves an empty text.
 
     First the whole hunk; then, without the expected lines that the text lacks, change by change with ever less context.
     """
@@ -94,7 +94,7 @@ def _to_relative(text: str, mark: str, budget: Budget) -> str:
 
 
 def _to_absolute(text: str, mark: str, budget: Budget) -> str | None:
-    """Undo `_to_relative`; None if that function cannot have produced the text."""
+    """Undo `_to_relative`, or None if that function cannot have produced the text."""
     lines = text.splitlines(keepends=True)
     budget.spend(2 * len(lines))
     if len(lines) % 2:

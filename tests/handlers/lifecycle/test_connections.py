@@ -105,7 +105,7 @@ async def test_unfinished_headers_end_with_408() -> None:
 
 
 async def test_an_idle_connection_is_closed() -> None:
-    """Before its first request and after its last one; the time between two of them is the keep-alive time-out."""
+    """Before its first request and after its last one; the time between two of them is the keep-alive timeout."""
     async with stage() as on:
         silent, _ = await on.connect()
         used, writer = await on.connect(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")

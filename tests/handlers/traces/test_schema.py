@@ -77,7 +77,7 @@ def test_a_row_shows_the_beginning_of_the_last_message_of_the_user(
 
 
 def test_a_row_names_who_answered() -> None:
-    """The author of the first answer; None if there is none."""
+    """The author of the first answer, or None if there is none."""
     assert summarize(Trace("x", answers=[schema.Answer("one", author="a+b")])).author == "a+b"
     assert summarize(Trace("x")).author is None
 

@@ -25,7 +25,7 @@ each_box = pytest.mark.parametrize(
 )
 
 PATIENT = Limits(step_s=10.0, trial_s=60.0)
-"""For code that ends by itself: a busy machine must not make a time-out of it."""
+"""For code that ends by itself: a busy machine must not make a timeout of it."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The child inside of the namespaces, by its protocol: a trial a line, observations a line each, then an empty line.
+"""The child inside the namespaces, by its protocol: a trial a line, observations a line each, then an empty line.
 
 It is only ever started in namespaces: it kills every process that it can see.
 """

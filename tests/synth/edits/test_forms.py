@@ -102,7 +102,7 @@ def _recorded_form(name: str) -> EditForm | None:
 RECORDED = sorted(FOLDER.glob("*.json")) if FOLDER.is_dir() else []
 
 
-@pytest.mark.skipif(not RECORDED, reason="recordings lie outside of the project")
+@pytest.mark.skipif(not RECORDED, reason="recordings lie outside the project")
 def test_what_real_clients_sent_is_recognised() -> None:
     """Each form of the coding tool, and nobody else's requests."""
     for path in RECORDED:

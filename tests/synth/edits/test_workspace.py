@@ -75,7 +75,7 @@ def test_a_path_is_found_however_it_is_written() -> None:
 RECORDED = sorted(FOLDER.glob("aider-*edit*.json")) if FOLDER.is_dir() else []
 
 
-@pytest.mark.skipif(not RECORDED, reason="recordings lie outside of the project")
+@pytest.mark.skipif(not RECORDED, reason="recordings lie outside the project")
 def test_the_files_of_recorded_conversations_are_found() -> None:
     """And none of those in the tool's examples."""
     for path in RECORDED:

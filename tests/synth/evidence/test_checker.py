@@ -75,7 +75,7 @@ async def test_other_files_than_the_work_tree_s_are_not_checked(tree: Path) -> N
 
 
 async def test_a_checker_that_takes_too_long_ranks_nobody(tree: Path) -> None:
-    """A time-out is unknown, and no failure."""
+    """A timeout is unknown, and no failure."""
     (tree / "check.py").write_text("import time\ntime.sleep(600)\n")
     found = await ranked(replace(checker(tree), timeout_s=0.5), [listing("LIMIT = 0\n"), listing("LIMIT = 4\n")])
     assert [standing.tier for standing in found.standings] == [0, 0]
@@ -116,7 +116,7 @@ def test_failures_are_counted(output: str, expected: int | None) -> None:
 
 
 def test_an_outcome_is_read(tree: Path) -> None:
-    """Zero passes, whatever was written; a time-out says nothing."""
+    """Zero passes, whatever was written; a timeout says nothing."""
     assert read_outcome(Finished(0, "1 failed")) == Checked(True, None, "1 failed")
     assert read_outcome(Finished(1, "1 failed")) == Checked(False, 1, "1 failed")
     assert read_outcome(Finished(None, "1 failed")) == Checked(None, None, "1 failed")

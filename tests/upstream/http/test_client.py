@@ -105,7 +105,7 @@ def test_an_endpoint_does_not_show_its_key() -> None:
     ],
 )
 async def test_exceptions_of_aiohttp_become_ours(upstream: FakeUpstream, exception: Exception, kind: Kind) -> None:
-    """Time-outs first: aiohttp's are ClientErrors as well."""
+    """Timeouts first: aiohttp's are ClientErrors as well."""
     async with client_of(upstream) as real:
         with patch.object(DirectExchange, "post", side_effect=exception), pytest.raises(CallError) as caught:
             await complete(real)

@@ -194,7 +194,7 @@ async def test_a_reply_that_is_not_http_raises(exchange: Exchange) -> None:
 
 
 async def test_connecting_has_its_own_time_out(exchange: Exchange) -> None:
-    """The only time-out that aiohttp enforces for us."""
+    """The only timeout that aiohttp enforces for us."""
     with unanswering() as base_url, pytest.raises(aiohttp.ConnectionTimeoutError):
         await exchange.post(target(exchange, base_url), lambda: BODY, 0.01)
 

@@ -1,4 +1,4 @@
-"""The time-outs of one attempt, in a loop whose clock jumps."""
+"""The timeouts of one attempt, in a loop whose clock jumps."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -108,7 +108,7 @@ def test_another_task_may_do_the_next_wait() -> None:
 
 
 def test_a_cancelled_task_stays_cancelled() -> None:
-    """Also if the time-out expires in the same instant."""
+    """Also if the timeout expires in the same instant."""
 
     async def play() -> None:
         task = asyncio.create_task(wait(AttemptTimer(TimerWheel(), 5), 60, None))

@@ -95,7 +95,7 @@ def test_words_for_too_long_are_recognised(status: int, words: str) -> None:
 
 @pytest.mark.parametrize(("status", "words"), SOMETHING_ELSE)
 def test_words_for_something_else_are_not(status: int, words: str) -> None:
-    """Rate limits, output limits, images, tools, time-outs and wrong values."""
+    """Rate limits, output limits, images, tools, timeouts and wrong values."""
     assert not is_too_long(words, [], status)
 
 

@@ -77,7 +77,7 @@ def _walk_text(text: str, depth: int, nodes: Iterator[int]) -> Iterator[Statemen
 
 
 def _find_json(text: str) -> Any:
-    """Return the first JSON object or list of objects inside a text, None if there is none."""
+    """Return the first JSON object or list of objects inside a text, or None if there is none."""
     start = min((at for at in (text.find("{"), text.find("[{")) if at >= 0), default=-1)
     if start < 0:
         return None
