@@ -88,7 +88,7 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
     def read() -> Settings:
         variables = {**read_dotenv(config.parent / ".env"), **environ}
         settings = load(config, variables, host=getattr(options, "host", None), port=getattr(options, "port", None))
-        for name in variables.keys() - os.environ.keys():  # for libraries that read the environment themselves
+        for name in variables.keys() - os.environ.keys():  # for libraries that read the environment
             os.environ[name] = variables[name]
         return settings
 
@@ -101,8 +101,8 @@ def main(arguments: Sequence[str] | None = None, *, is_installed: bool = False) 
         return command.load().run(invocation) if command is not commands.SERVE else _run_serve(invocation)
     except ConfigError as error:
         print(error, file=sys.stderr)
-        if is_installed and options.config is None:  # perhaps another program's config.yaml in the current folder
-            print(f"{config} was found by its place; name another with --config FILE", file=sys.stderr)
+        if is_installed and options.config is None:  # it may be another program's config.yaml in the current folder
+            print(f"{config} was found automatically; name another with --config FILE", file=sys.stderr)
         return commands.EXIT_BAD_CONFIG
     except StartError as error:
         print(error, file=sys.stderr)

@@ -27,7 +27,7 @@ class _Row:
 
 
 def find_list_price(provider: str, model_id: str) -> ListPrice | None:
-    """Return the list price of a model at a provider, or None if the table has none."""
+    """Return the list price of a model at a provider, or None if it is not in the table."""
     rows = (row for row in _read_table() if row.provider == provider)
     return next((row.list_price for row in rows if any(fnmatchcase(model_id, each) for each in row.ids)), None)
 

@@ -25,7 +25,7 @@ def load(path: Path, environ: Mapping[str, str], *, host: str | None = None, por
     problems = Problems(path)
     text = read_text(path, missing="name the configuration with --config FILE")
     root = Place(parse(text, environ, problems), "", problems, Names())
-    if isinstance(root.node, Scalar | Items):  # perhaps a file of keys, so it is not shown
+    if isinstance(root.node, Scalar | Items):  # it may be a file of keys, so no message shows it
         root.report("must be a mapping with a `models` key")
     if not isinstance(root.node, Entries):
         raise ConfigError(*problems.messages())

@@ -17,7 +17,7 @@ def user_folder(environ: Mapping[str, str]) -> Path:
 
 
 def state_folder(environ: Mapping[str, str]) -> Path:
-    """Return the folder of what the gateway remembers.
+    """Return the folder of the store.
 
     $MOM_STATE_DIR, else $XDG_STATE_HOME/mom-gateway, else ~/.local/state/mom-gateway.
     """

@@ -133,7 +133,7 @@ CRITIC: Table = {
 
 
 def critic(place: Place) -> Section:
-    """Read a critic: a mapping, just the name of a model, or `none` (a section whose model is None)."""
+    """Read a critic: a mapping, the name of a model, or `none` (returned as a section whose model is None)."""
     if isinstance(place.node, Scalar):
         if place.node.text == NO_CRITIC and NO_CRITIC not in place.names.models:
             return Section(place, {"model": None})
@@ -191,7 +191,7 @@ VERIFY: Table = {
 
 
 def model_with(table: Table) -> Reader[Section]:
-    """Read a mapping that refers to a model by its key `model`, or just the name of the model."""
+    """Read a mapping that names a model under `model`, or the name of the model alone."""
 
     def read(place: Place) -> Section:
         if isinstance(place.node, Scalar):

@@ -279,7 +279,7 @@ def params(place: Place) -> dict[str, Any]:
 
 
 def efforts(place: Place) -> dict[str, dict[str, Any]]:
-    """Read what is sent in place of a `reasoning_effort`: parameters, another effort's name, or null for nothing."""
+    """Read the replacement of each `reasoning_effort`: parameters, another effort's name, or null to send no effort."""
     if not isinstance(place.node, Entries):
         raise InvalidValue(f"must be a mapping of efforts to parameters, {describe(place)}")
     found: dict[str, dict[str, Any]] = {}

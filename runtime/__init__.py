@@ -1,1 +1,1 @@
-"""Tools for the event loop and the interpreter. They know nothing of models or HTTP."""
+"""Tools for the event loop and the interpreter, independent of models and HTTP."""

@@ -12,7 +12,7 @@ class Budget:
     """The steps that a piece of work may still take.
 
     One step is one turn of a Python loop, or `CHARS_PER_STEP` characters scanned by built-in code: below a microsecond
-    on current hardware. Spend *before* doing the work, so that what is too much is never begun.
+    on current hardware. Spend *before* doing the work, so that work beyond the budget never begins.
     """
 
     __slots__ = ("_steps",)

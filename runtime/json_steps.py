@@ -150,7 +150,7 @@ def exceeds_values(data: bytes, limit: int) -> Steps[bool]:
         piece = data[at : at + STEP_BYTES]
         n_backslashes = len(piece) - len(piece.rstrip(b"\\"))
         if n_backslashes % 2 and at + len(piece) < len(data):
-            piece = piece[:-1]  # it escapes what follows
+            piece = piece[:-1]  # a backslash, which escapes the next character
         at += len(piece)
         parts = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
         n_values += _count_structure(b"".join(parts[is_inside::2]))

@@ -24,7 +24,7 @@ class Slots:
         return len(self._waiting)
 
     def is_full(self) -> bool:
-        """Whether a new task has to wait: no slot is free, or others wait already."""
+        """Whether a new task has to wait: no slot is free, or other tasks already wait."""
         return self.n_taken >= self.limit or bool(self._waiting)
 
     def take(self) -> bool:

@@ -1,4 +1,4 @@
-"""A time slice: how a task that has much to do without waiting lets other tasks run in between."""
+"""Time slices: a task with long synchronous work lets other tasks run in between."""
 
 import asyncio
 from collections.abc import Callable, Generator

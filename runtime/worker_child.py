@@ -1,4 +1,4 @@
-"""The process that `runtime/workers.py` starts: runs one job after the other, within limits of memory and time."""
+"""The child process of `workers`: runs one job after the other, within limits of memory and time."""
 
 import contextlib
 import importlib
@@ -28,7 +28,7 @@ def main(modules: list[str]) -> None:
     for module in modules:
         importlib.import_module(module)
     jobs, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever is printed goes nowhere
+    os.dup2(2, 1)  # discards whatever a job prints
     replies.write(HELLO)
     replies.flush()
     while header := jobs.read(HEADER.size):

@@ -20,16 +20,16 @@ class WorkerError(Exception):
 
 
 # Strategy. Work that the gateway does on foreign text is bounded by counting steps (runtime/budget.py), so that small
-# texts need no process. What may take longer than a turn of the event loop should comes here, for three reasons: code
-# that is built in holds the interpreter lock, so a thread stalls every other request; a thread cannot be stopped, so it
-# would outlive its request and delay a shutdown; and native code may crash on a text, which must not end the gateway.
+# texts need no process. Work that may take longer than a turn of the event loop runs here, for three reasons: native
+# code holds the interpreter lock, so a thread stalls every other request; a thread cannot be stopped, so it would
+# outlive its request and delay a shutdown; and native code may crash on a text, which must not end the gateway.
 # A process does one job at a time. If the caller is cancelled, or the time is over, the process is killed: there is no
 # other way to stop native code. The next job starts a new one. An unused process ends after a while, because it takes
 # as much memory as the modules that it has imported.
 # Replies are unpickled here. That is safe as long as the workers run functions of the gateway alone: code that a model
-# wrote belongs into runtime/sandbox.
+# wrote belongs in runtime/sandbox.
 class WorkerPool:
-    """Runs functions in processes of their own, first come, first served.
+    """Runs functions in worker processes, first come, first served.
 
     At most `size` processes run, each for at most `max_jobs` jobs; one that has nothing to do for `max_idle_s` seconds
     ends. `preload` are modules that a process imports before its first job. Nothing is started before it is needed.
@@ -132,7 +132,7 @@ class WorkerPool:
 
 
 class _Worker:
-    """One process. `is_ready` while it waits for a job, which after a failure it never does again."""
+    """One process. `is_ready` while it waits for a job; after a failure it is never ready again."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
@@ -165,7 +165,7 @@ class _Worker:
         self._ending = asyncio.get_running_loop().call_later(seconds, end)
 
     def keep(self) -> None:
-        """Forget about ending."""
+        """Cancel a pending `end_after`."""
         if self._ending is not None:
             self._ending.cancel()
             self._ending = None

@@ -1,1 +1,1 @@
-"""What outlives the process: spend, rates, usage and feedback, in SQLite, Redis or memory."""
+"""State that outlives the process: spend, rates, usage and feedback, in SQLite, Redis or memory."""

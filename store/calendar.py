@@ -1,4 +1,4 @@
-"""Which day it is, for daily budgets, in spite of clocks that are set."""
+"""The current day for daily budgets, robust against clocks that are set."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from store.rules import DAY_S, MAX_CLOCK_ERROR_S
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
-# Which day it is.
+# How the current day is found.
 #
 # The time of day may be set: by a user, by NTP after a start with a wrong clock, by a virtual machine that was paused.
 # If budgets simply followed it, setting it forward would give a new budget each time, and a clock that once ran ahead
@@ -20,7 +20,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def read_uptime() -> float:
-    """Return the seconds of a clock that nobody can set."""
+    """Return the seconds of a clock that cannot be set."""
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
@@ -33,9 +33,9 @@ def read_boot() -> str:
 
 
 class Calendar:
-    """Tells the time that is believed, and its day.
+    """The time of day, corrected if the clock was set, and its day.
 
-    `unix_time` gives seconds since the epoch, `uptime` the seconds of a clock that nobody can set. `offset` is their
+    `unix_time` gives seconds since the epoch, `uptime` the seconds of a clock that cannot be set. `offset` is their
     difference, which the processes of one boot share.
     """
 

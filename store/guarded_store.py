@@ -1,4 +1,4 @@
-"""A store that never costs an answer: while it fails, memory takes its place, and catches up with it afterwards."""
+"""A store whose failures cost no answer: memory replaces it while it fails, and is merged into it afterwards."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -34,12 +34,12 @@ _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _MAX_RELEASED = 100_000
 
-# How a failure of the store is survived.
+# How requests survive a failure of the store.
 #
 # The first operation that fails takes the whole store out of use: others that came after it would only wait for the
 # same timeout. Requests go on in memory, or are refused if they have a budget or a rate and the operator wants that.
 # One task opens the store again, with pauses, and then hands over the usage since the failure. The batch that failed
-# goes first and unchanged, because the store may have written it before its reply was lost; its number tells.
+# goes first and unchanged: the store may have written it before its reply was lost, and recognises its number.
 # All later ones are merged into one for each day, so that an outage of hours takes no more memory than one of seconds.
 
 
@@ -87,7 +87,7 @@ class GuardedStore:
                 await self._open()
                 await self._hand_over()
             except StoreError as error:
-                _log.error("usage of the last requests is lost: the store is still away", problem=str(error))
+                _log.error("usage of the last requests is lost: the store still fails", problem=str(error))
         await self._store.close()
 
     async def share_clock(self, boot: str, offset: float, uptime: float) -> float:
@@ -195,7 +195,7 @@ class GuardedStore:
             del self._unsent[0]
 
     def _keep(self, batch: Batch) -> None:
-        """Keep a batch for later: merged with the last one, unless that may have been written or is of another day."""
+        """Keep a batch for later: merged with the last one, unless that may be written or belongs to another day."""
         if len(self._unsent) > 1 and self._unsent[-1].day == batch.day:
             batch = _merge(self._unsent.pop(), batch)
         self._unsent.append(batch)

@@ -49,10 +49,10 @@ class MemoryStore:
         self._counted: dict[str, float] = {}
 
     async def open(self) -> None:
-        """Do nothing: it is open."""
+        """Do nothing: memory needs no opening."""
 
     async def close(self) -> None:
-        """Do nothing: its content ends with it."""
+        """Do nothing: the content is lost with the object."""
 
     async def share_clock(self, boot: str, offset: float, uptime: float) -> float:
         """Return the offset of the first process of this boot within 24 hours."""

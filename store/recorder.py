@@ -1,4 +1,4 @@
-"""Sums up the usage of ended requests, and writes it to the store in batches, beside the requests."""
+"""Sums up the usage of ended requests, and writes it to the store in batches in the background."""
 
 import asyncio
 import secrets
@@ -15,8 +15,8 @@ WRITE_EVERY_S = 1.0
 
 # When usage is written.
 #
-# A request with a limit is written at once, because others may wait for what its reservation holds back. The others
-# are added up here and written once a second: nothing depends on them, and a process that is killed loses a second of
+# A request with a limit is written at once, because its reservation may keep others from starting. The others are
+# added up here and written once a second: no request depends on them, and a killed process loses only a second of
 # statistics. One batch is written at a time; what ends meanwhile goes into the next, so a busy store gets fewer and
 # larger batches.
 

@@ -1,4 +1,4 @@
-"""The scripts that run inside a Redis or Valkey server, each as one atomic step. They keep the rules of store/rules.py.
+"""Lua scripts for a Redis or Valkey server, each one atomic step. They implement the rules of store/rules.py.
 
 Whole numbers are passed as text and added by HINCRBY, because Lua's numbers are exact only up to 2^53; times are the
 server's own. All keys carry the hash tag `{mom}`, so that a cluster keeps them on one node.

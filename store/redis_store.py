@@ -74,7 +74,7 @@ class RedisStore:
         """Close the connections."""
         if self._client is not None:
             client, self._client = self._client, None
-            with suppress(RedisError, OSError):  # a server that is gone cannot be told
+            with suppress(RedisError, OSError):  # the server may be gone
                 await client.aclose()
 
     async def share_clock(self, boot: str, offset: float, uptime: float) -> float:
@@ -95,7 +95,7 @@ class RedisStore:
             arguments += [rate.name, rate.per_minute]
         arguments.append(len(claim.limits))
         for limit in claim.limits:
-            arguments += [limit.account, _or_empty(limit.tokens), _or_empty(limit.cost)]
+            arguments += [limit.account, _encode_limit(limit.tokens), _encode_limit(limit.cost)]
         reply = await self._run(redis_scripts.RESERVE, keys, arguments)
         if reply is None:
             return None
@@ -123,9 +123,9 @@ class RedisStore:
 
     async def read_spent(self, day: int, now: float) -> Mapping[str, Amount]:
         """Return the spend of the requests that ended today, by account."""
-        del now  # the server's clock counts
+        del now  # the server's clock is used
         flat = await self._run(redis_scripts.READ_SPENT, [_PERIOD, _SPENT], [day])
-        figures = {name.decode(): int(value) for name, value in _pairs(flat)}
+        figures = {name.decode(): int(value) for name, value in _list_pairs(flat)}
         accounts = {name[1:] for name in figures}
         return {each: Amount(figures.get(f"t{each}", 0), figures.get(f"c{each}", 0)) for each in accounts}
 
@@ -198,7 +198,7 @@ class RedisStore:
             raise StoreError(f"{self.name}: {str(error) or type(error).__name__}") from error
 
 
-def _or_empty(limit: int | None) -> int | str:
+def _encode_limit(limit: int | None) -> int | str:
     return "" if limit is None else limit
 
 
@@ -210,5 +210,5 @@ def _record_key(hash_: str) -> str:
     return f"{{mom}}:record:{hash_}"
 
 
-def _pairs(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> Iterable[tuple[bytes, bytes]]:
+def _list_pairs(flat: Sequence[bytes] | Mapping[bytes, bytes]) -> Iterable[tuple[bytes, bytes]]:
     return flat.items() if isinstance(flat, Mapping) else zip(flat[::2], flat[1::2], strict=True)

@@ -1,4 +1,4 @@
-"""The rules that every store keeps: when a day turns, what a budget allows, how a bucket leaks, how a tally decays.
+"""The rules of every store: when a day turns, what a budget allows, how a bucket leaks, how a tally decays.
 
 Pure. The store in memory and the one in SQLite call these functions; the scripts that run inside a Redis server
 (store/redis_scripts.py) state the same in Lua.
@@ -16,10 +16,10 @@ _ROUNDING = 1e-9
 
 # How long a day lasts.
 #
-# Each process says which day it believes it is (store/calendar.py). The latest counts: a day never comes back, so
-# that a clock that is set back gives no new budget. But if a process with a clock that ran ahead turned the day by a
-# year, budgets would stay used up for a year. So a day also ends 24 hours after it began by the clock of whoever uses
-# the store now, and if that clock is earlier than the beginning, the 24 hours begin anew.
+# Each process states its current day (store/calendar.py). The latest counts: a day never comes back, so a clock that
+# is set back gives no new budget. But a process whose clock ran ahead by a year would leave budgets used up for a
+# year. So a day also ends 24 hours after it began, by the clock of the process that uses the store now; if that clock
+# is earlier than the beginning, the 24 hours begin anew.
 
 
 @frozen

@@ -47,5 +47,5 @@ def migrate(db: sqlite3.Connection) -> None:
             if db.in_transaction:
                 db.execute("ROLLBACK")
             (now,) = db.execute("PRAGMA user_version").fetchone()
-            if now <= number:  # otherwise another process that starts now has made the step
+            if now <= number:  # otherwise another process has made the step meanwhile
                 raise

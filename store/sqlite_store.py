@@ -37,9 +37,9 @@ _SUM_RESERVED = "SELECT COALESCE(SUM(tokens), 0), COALESCE(SUM(cost), 0) FROM re
 # One thread, one connection, one transaction for each operation.
 #
 # sqlite3 blocks, so it runs in a thread of its own, which also puts the operations of this process in order. Several
-# processes may share the file: every transaction begins IMMEDIATE, so that it reads what it then writes on, and waits
-# for at most _BUSY_TIMEOUT_S. In WAL mode with synchronous = NORMAL a commit is a write to the page cache without
-# fsync (30 us): it survives the end of the process, however that ends. A power failure may lose the last seconds, and
+# processes may share the file: every transaction begins IMMEDIATE, so that no other process writes between its reads
+# and its writes; it waits for at most _BUSY_TIMEOUT_S. In WAL mode with synchronous = NORMAL a commit is a write to the
+# page cache without fsync (30 us): it survives any end of the process. A power failure may lose the last seconds, but
 # never damages the file (https://www.sqlite.org/wal.html).
 
 
@@ -61,7 +61,7 @@ class SqliteStore:
         await self._run(self._open)
 
     async def close(self) -> None:
-        """Close the file after the operations before."""
+        """Close the file after all earlier operations."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._close)
         self._thread.shutdown(wait=False)
 

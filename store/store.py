@@ -1,6 +1,6 @@
-"""The interface of a store: budgets, rates, usage and feedback, with the values that cross it.
+"""The interface of a store: budgets, rates, usage and feedback, with the values it exchanges.
 
-Three implementations keep it: memory (store/memory.py), one SQLite file (store/sqlite_store.py), and a Redis or Valkey
+Three classes implement it: memory (store/memory.py), one SQLite file (store/sqlite_store.py), and a Redis or Valkey
 server (store/redis_store.py). The same tests run over all of them (tests/store/test_contract.py). Nothing that crosses
 this interface holds text of a request or an answer.
 """
@@ -33,11 +33,11 @@ LONGEST_LEASE_S = 86_400.0
 
 
 class StoreError(Exception):
-    """The store cannot be reached, read or written; the message says which one, and why. It never holds a password."""
+    """The store cannot be reached, read or written; the message names it and the cause, without a password."""
 
 
 class StoreUnavailableError(StoreError):
-    """The store failed, and `store.on_failure: refuse` forbids to go on without it."""
+    """The store failed, and `store.on_failure: refuse` forbids continuing without it."""
 
 
 def to_units(cost: Decimal, most: int = _MAX_COST) -> int:
@@ -101,7 +101,7 @@ class Claim:
 
 @frozen
 class Refusal:
-    """The reason why a claim was refused: `name` is that of the rate or the account.
+    """Why a claim was refused: `name` is that of the rate or the account.
 
     `retry_after_s` is set for a rate. `spent` and `reserved` are those of the account.
     """
@@ -166,7 +166,7 @@ class Batch:
 
 @frozen
 class Remembered:
-    """A record under a hash. The store does not look into it."""
+    """A record under a hash, opaque to the store."""
 
     hash: str
     record: bytes
@@ -175,7 +175,7 @@ class Remembered:
 
 @frozen
 class Outcome:
-    """Something that was learnt about a member of a panel at one kind of task; `name` says which outcome it was.
+    """An outcome of a panel's member at one kind of task, called `name`.
 
     A negative `amount` takes back an earlier outcome.
     """

@@ -1,4 +1,4 @@
-"""What was used, by day, client, mixture or model: sums of the store's usage as rows, CSV and JSON. Pure."""
+"""Usage by day, client, mixture or model: sums of the store's usage as rows, CSV and JSON. Pure."""
 
 import csv
 import io
@@ -22,7 +22,7 @@ class UsageRow:
     """The usage of one group: `names` are its values in the columns of the grouping.
 
     Requests that called several models count once, unless the rows are by model. `cached_tokens` are part of
-    `prompt_tokens`. `cost` is that of the tokens with a price; `is_partial` tells that others had none.
+    `prompt_tokens`. `cost` is that of the tokens with a price; `is_partial`: some tokens had no price.
     """
 
     names: tuple[str, ...]
@@ -107,5 +107,5 @@ def _format_cost(row: UsageRow) -> str:
 
 
 def _defuse(name: str) -> str:
-    """Return a name that a spreadsheet does not take for a formula."""
+    """Return a name that no spreadsheet mistakes for a formula."""
     return f"'{name}" if name.startswith(("=", "+", "-", "@", "\t", "\r")) else name

@@ -80,7 +80,7 @@ async def test_the_installed_gateway_works(upstream: FakeUpstream, tmp_path: Pat
     async with process("doctor", "--offline", program=[command], cwd=empty, env=home) as child:
         _, err = await child.communicate()
     assert child.returncode == 2
-    assert err.decode().endswith("config.yaml was found by its place; name another with --config FILE\n")
+    assert err.decode().endswith("config.yaml was found automatically; name another with --config FILE\n")
     async with process("--version", program=[command], cwd=empty, env=home) as child:
         assert await child.communicate() == (f"mom-gateway {VERSION}\n".encode(), b"")
 

@@ -19,7 +19,7 @@ from config.source.syntax import explain
 
 if TYPE_CHECKING:
     from yaml import SafeLoader as _BaseLoader
-else:  # libyaml's parser is ten times as fast; PyYAML may be built without it
+else:  # libyaml's parser is ten times as fast, but PyYAML may be built without it
     _BaseLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 MAX_DEPTH = 50

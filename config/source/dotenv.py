@@ -11,7 +11,7 @@ from config.source.text_file import read_text
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """Return the variables of a `.env` file; none if there is no such file.
+    """Return the variables of a `.env` file, or {} if it does not exist.
 
     Raises ConfigError with one line for each problem; no line shows a value. The file is read once, so it may be a
     named pipe that a secret manager feeds.

@@ -1,4 +1,4 @@
-"""Run a command of the operator's in a throw-away copy of a work tree, in which some files are replaced.
+"""Run the operator's command in a throw-away copy of a work tree, with some files replaced.
 
 The work tree itself is only read. The command gets the environment that it is given and nothing else, a process group
 of its own, and, if isolated, Linux namespaces: no network, and a machine that is read-only except for the copy.
@@ -56,7 +56,7 @@ async def run_in_copy(command: Command, files: Mapping[str, str]) -> Finished:
     or if the command must be isolated and cannot be.
     """
     if command.isolate and await asyncio.to_thread(isolation) is not Isolation.NAMESPACES:
-        raise SandboxError("this system gives no namespaces; a checker with `isolate: false` runs without")
+        raise SandboxError("this system has no usable namespaces; set `isolate: false` to run the checker without them")
     with TemporaryDirectory(prefix="mom-checker-") as folder:
         copy = await asyncio.to_thread(_make_copy, command.workdir, Path(folder), files)
         return await _run(command, copy)
@@ -149,7 +149,7 @@ def _decode(tail: bytearray) -> str:
 
 
 def _make_copy(workdir: Path, folder: Path, files: Mapping[str, str]) -> Path:
-    """Copy the files that belong to a work tree into a folder, and write `files` over them; return where they are.
+    """Copy the files of a work tree into a folder, write `files` over them, and return the paths of `files`.
 
     Links are followed once, when they are copied, so that nothing written to the copy goes elsewhere.
     """
@@ -166,7 +166,7 @@ def _make_copy(workdir: Path, folder: Path, files: Mapping[str, str]) -> Path:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(source, target)
         except OSError:
-            continue  # it has gone, or may not be read: then the command misses it, as a clone would
+            continue  # deleted or unreadable: missing from the copy, as from a clone
     for name, text in files.items():
         try:
             target = _resolve(copy, name)

@@ -37,7 +37,7 @@ def _flatten(source: str, files: Mapping[str, str], taken: set[str]) -> str:
 
 
 def _inline(source: str, files: Mapping[str, str], taken: set[str]) -> list[str]:
-    """Return the lines of a sibling, itself flattened; none if it does not parse, so that importing it fails."""
+    """Return the lines of a sibling, itself flattened; if it does not parse, lines that raise ImportError."""
     if _parse(source) is None:
         return ["raise ImportError('a sibling does not parse')"]
     return _flatten(source, files, taken).split("\n")

@@ -1,4 +1,4 @@
-"""Run trials in CPython inside Linux namespaces: one sandbox for all trials of a request, a fork for each.
+"""Run trials in CPython inside Linux namespaces: one sandbox for each request, one fork for each trial.
 
 Starting the namespaces takes about 0.15 s of the processor, a fork about 2 ms. It never runs under the kernel's limits
 alone: a system without namespaces gets a SandboxError when the sandbox is made.
@@ -44,9 +44,9 @@ _INTERPRETER_BYTES = 128 * 2**20
 
 
 class ForkSandbox:
-    """Makes a sandbox for each session. Raises SandboxError if this system gives no namespaces.
+    """Makes a sandbox for each session. Raises SandboxError if this system has no usable namespaces.
 
-    Making one blocks for some tenths of a second the first time, to find that out.
+    The first instance blocks for a few tenths of a second to check that.
     """
 
     name = NAME
@@ -54,7 +54,7 @@ class ForkSandbox:
     def __init__(self) -> None:
         if isolation() is not Isolation.NAMESPACES:
             raise SandboxError(
-                "this system gives no namespaces (Linux with unshare and setpriv, as root or with user namespaces), "
+                "this system has no usable namespaces (Linux, unshare and setpriv, as root or with user namespaces), "
                 "and code is not run without: use monty alone"
             )
         self._sessions: set[_Session] = set()
@@ -89,14 +89,14 @@ class _Session:
         async with self._turn:
             try:
                 process = self._process or await self._start()
-                lines = await self._ask(process, _task_of(trial, limits), limits)
-            except BaseException:  # also if cancelled: what it says later would be taken for another trial's
+                lines = await self._ask(process, _encode_trial(trial, limits), limits)
+            except BaseException:  # also if cancelled: a late observation would be taken for another trial's
                 await self._end()
                 raise
             if lines is None:
                 await self._end()
                 return Report(unknown("the sandbox has ended"))
-        return _report_of(lines, len(trial.checks))
+        return _build_report(lines, len(trial.checks))
 
     async def close(self) -> None:
         """End the sandbox."""
@@ -159,7 +159,7 @@ def _pipe(stream: Any) -> Any:
     return stream
 
 
-def _task_of(trial: Trial, limits: Limits) -> dict[str, Any]:
+def _encode_trial(trial: Trial, limits: Limits) -> dict[str, Any]:
     look = f"look_{secrets.token_hex(8)}"
     return {
         "prelude": prelude(look),
@@ -179,8 +179,8 @@ def _task_of(trial: Trial, limits: Limits) -> dict[str, Any]:
     }
 
 
-def _report_of(lines: list[bytes], n_checks: int) -> Report:
-    observations = [_observation_of(line) for line in lines[: n_checks + 1]]
+def _build_report(lines: list[bytes], n_checks: int) -> Report:
+    observations = [_read_observation(line) for line in lines[: n_checks + 1]]
     if not observations:
         return Report(unknown("its process has ended"))
     loaded, *checks = observations
@@ -189,8 +189,8 @@ def _report_of(lines: list[bytes], n_checks: int) -> Report:
     return Report(LOADED, fill(checks, n_checks, "its process has ended, or its time"))
 
 
-def _observation_of(line: bytes) -> Observation:
-    """Read one line. The code may have written it itself: it can cheat, but only in its own favour."""
+def _read_observation(line: bytes) -> Observation:
+    """Read one line. Untrusted: the code under test may have written it, but only in its own favour."""
     try:
         kind, equal, shown, error, message = json.loads(line)
         if kind == "error":

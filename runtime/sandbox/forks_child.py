@@ -1,4 +1,4 @@
-"""What runs inside the namespaces for `forks`: takes trials from stdin, and runs each in a fork of its own.
+"""The child process of `forks` inside the namespaces: reads trials from stdin, runs each in a fork of its own.
 
 As process 1 of its namespace it gets no signal from what it runs, and can end all of that at once. It reads a JSON
 object a line, and writes a JSON line for each observation, then an empty line. Only the standard library is used.
@@ -22,13 +22,13 @@ _MAX_REPORT_BYTES = 2**20
 _MAX_LINE_BYTES = 2**15
 
 
-class _Late(BaseException):
-    """The time for one step is over; not an Exception, so that `except Exception` does not swallow it."""
+class _StepExpired(BaseException):
+    """A step took too long. Not an Exception, so that `except Exception` does not swallow it."""
 
 
 def main() -> None:
     """Serve until stdin ends."""
-    # Its memory holds the other trials: nobody with the same user may read it.
+    # This process holds the other trials in memory: no other process of the same user may read it.
     ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     replies = os.dup(1)
     nowhere = os.open(os.devnull, os.O_RDWR)
@@ -36,10 +36,10 @@ def main() -> None:
     os.dup2(nowhere, 2)
     os.write(replies, b"ready\n")
     for line in sys.stdin.buffer:
-        os.write(replies, _observed(json.loads(line), replies) + b"\n")
+        os.write(replies, _run_in_fork(json.loads(line), replies) + b"\n")
 
 
-def _observed(task: dict[str, Any], replies: int) -> bytes:
+def _run_in_fork(task: dict[str, Any], replies: int) -> bytes:
     """Run one trial in a fork; return its lines. Nothing of it is left afterwards, neither processes nor files."""
     os.mkdir("trial")  # noqa: PTH102 -- pathlib takes a tenth of the start
     reader, writer = os.pipe()
@@ -50,14 +50,14 @@ def _observed(task: dict[str, Any], replies: int) -> bytes:
         _run(task, writer)
     os.close(writer)
     try:
-        return _lines(reader, time.monotonic() + task["trial_s"] + task["step_s"])
+        return _read_lines(reader, time.monotonic() + task["trial_s"] + task["step_s"])
     finally:
         os.close(reader)
         _end_all()
         shutil.rmtree("trial", ignore_errors=True)
 
 
-def _lines(reader: int, deadline: float) -> bytes:
+def _read_lines(reader: int, deadline: float) -> bytes:
     """Return the whole lines that a fork writes until it ends, the deadline passes, or there are too many."""
     data = b""
     while len(data) < _MAX_REPORT_BYTES and (left := deadline - time.monotonic()) > 0:
@@ -73,7 +73,7 @@ def _lines(reader: int, deadline: float) -> bytes:
 
 
 def _end_all() -> None:
-    """Kill whatever runs in this namespace but this process, and reap it, until there is nothing left."""
+    """Kill and reap every other process of this namespace, until none is left."""
     while True:
         with suppress(ProcessLookupError):
             os.kill(-1, signal.SIGKILL)
@@ -84,13 +84,13 @@ def _end_all() -> None:
 
 
 def _run(task: dict[str, Any], writer: int) -> NoReturn:
-    """Be the fork: load the module, make the checks, and write an observation for each."""
+    """Run one trial in the forked process: load the module, check it, and write an observation for each check."""
     os.chdir("trial")
     os.setsid()
     os.dup2(1, 0)
     for name, limit in task["limits"].items():
         resource.setrlimit(getattr(resource, name), (limit, limit))
-    signal.signal(signal.SIGALRM, _be_late)
+    signal.signal(signal.SIGALRM, _raise_expired)
     _write_files(task["files"])
     module = ModuleType("candidate")
     sys.modules["candidate"] = module
@@ -108,7 +108,7 @@ def _run(task: dict[str, Any], writer: int) -> NoReturn:
 
 
 def _write_files(files: dict[str, str]) -> None:
-    """Make the sources that the module may import; a path that cannot be made is left out."""
+    """Write the sources that the module may import; skip a path that cannot be created."""
     for path, text in files.items():
         with suppress(OSError, ValueError):
             if folder := os.path.dirname(path):  # noqa: PTH120 -- see above
@@ -134,17 +134,17 @@ def _step(act: Any, step_s: float) -> list[Any]:
             value = act()
         finally:
             signal.setitimer(signal.ITIMER_REAL, 0)
-    except _Late:
+    except _StepExpired:
         return ["unknown", None, "", "", f"not done within {step_s:g} s"]
     except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt are the code's as well
-        return ["error", None, "", type(error).__name__, _message(error)]
+        return ["error", None, "", type(error).__name__, _describe(error)]
     match value:
         case (bool() | None as equal, str() as shown):
             return ["value", equal, shown, "", ""]
     return ["value", None, "", "", ""]
 
 
-def _message(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
     try:
         return str(error)[:1000]
     except BaseException:  # noqa: BLE001 -- an exception's own __str__ may do anything
@@ -155,8 +155,8 @@ def _write(writer: int, observation: list[Any]) -> None:
     os.write(writer, json.dumps(observation).encode() + b"\n")
 
 
-def _be_late(_number: int, _frame: FrameType | None) -> None:
-    raise _Late
+def _raise_expired(_number: int, _frame: FrameType | None) -> None:
+    raise _StepExpired
 
 
 if __name__ == "__main__":

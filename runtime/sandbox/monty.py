@@ -1,4 +1,4 @@
-"""Run trials in Monty, an interpreter for a subset of Python, in a pool of worker processes.
+"""Run trials in Monty, an interpreter of a subset of Python, in a pool of worker processes.
 
 Monty (https://github.com/pydantic/monty) is written in Rust and has no way to files, sockets, processes or the
 environment: isolation is by construction, and so it works without privileges on every system. What it lacks

@@ -1,5 +1,5 @@
-"""CPython in Linux namespaces of its own: no network, no other process in sight, no file to write but in a small
-folder in memory, no privileges. Besides, the kernel's limits, an empty environment and no site packages.
+"""CPython in Linux namespaces of its own: no network, no visible process, no privileges, and no writable file outside
+a small folder in memory. In addition: the kernel's limits, an empty environment and no site packages.
 """
 
 import os
@@ -25,12 +25,12 @@ class Isolation(StrEnum):
     """What keeps a program from the rest of the machine."""
 
     NAMESPACES = "namespaces: no network, read-only files"
-    LIMITS = "limits alone: this system gives no namespaces, so network and files are open"
+    LIMITS = "limits alone: this system has no usable namespaces, so network and files are open"
 
 
 @cache
 def isolation() -> Isolation:
-    """Return what this system has to offer, found out by trying. Blocks for some tenths of a second, once."""
+    """Return the strongest isolation that works on this system. The first call blocks for a moment."""
     if which("unshare", path=PATH) and which("setpriv", path=PATH) and _PYTHON.is_relative_to(_PREFIX):
         with TemporaryDirectory() as folder:
             child = Popen(  # noqa: S603 -- the command is ours, and runs nothing else
@@ -63,7 +63,7 @@ def command(source: str, folder: str, isolated: Isolation) -> list[str]:
     inside = ["-I", "-S", "-c", source]
     if isolated is Isolation.LIMITS:
         return [str(_PYTHON), *inside]
-    # Root's processes are not counted against any limit, so root becomes nobody; others are root of their own users.
+    # The limit on processes exempts root, so root becomes `nobody`; other users become root of a user namespace.
     root = os.geteuid() == 0
     spaces = ["--net", "--pid", "--ipc", "--uts", "--mount", *([] if root else ["--user", "--map-root-user"])]
     script = (_HERE / "namespaces.sh").read_text(encoding="utf-8")

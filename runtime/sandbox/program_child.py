@@ -1,7 +1,7 @@
-"""What runs inside the sandbox: takes a program from stdin, binds itself to limits, and runs it.
+"""The child process of `programs` inside the sandbox: reads a program from stdin, sets its own limits, and runs it.
 
-It says `ready` before, and the word it was given after, if the program ran to its end. What the program itself writes
-goes nowhere. Uses nothing but the standard library, for it runs on its own.
+It writes `ready` before the program, and the given word after it if the program ran to its end. The program's own
+output is discarded. It uses only the standard library, because it runs without the gateway's modules.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Run a whole program in a child process that can do no harm, and see whether it runs to its end.
+"""Run a whole program in a sandboxed child process, and report whether it runs to its end.
 
-Where a system gives no namespaces it runs under the kernel's limits alone, which keep nothing secret: enough for
-`make eval`, whose operator starts it, and never used for a request (see `forks`).
+On a system without usable namespaces it runs under the kernel's limits alone, which hide neither files nor network:
+acceptable for `make eval`, which the operator starts, and never used for a request (see `forks`).
 """
 
 import json
@@ -71,7 +71,7 @@ def run(program: Program, limits: ProgramLimits | None = None) -> Verdict:
     limits = limits or ProgramLimits()
     word = secrets.token_hex(16)
     task = {"files": program.files, "main": program.main, "limits": limits.by_name(), "word": word}
-    # What the child says goes to files without a name: RLIMIT_FSIZE bounds them, and nobody has to read a flood.
+    # The child's output goes to unnamed files: RLIMIT_FSIZE bounds them, and no reader has to keep up with a flood.
     with TemporaryDirectory() as folder, TemporaryFile() as said, TemporaryFile() as complaint:
         child = subprocess.Popen(  # noqa: S603 -- the command is ours; what it runs is why all this is here
             command(_CHILD.read_text(encoding="utf-8"), folder, isolation()),
@@ -88,13 +88,13 @@ def run(program: Program, limits: ProgramLimits | None = None) -> Verdict:
             return Verdict.TIMEOUT
         finally:
             _end(child)
-        words = _start_of(said)
+        words = _read_start(said)
         if not words.startswith(b"ready\n"):
-            raise SandboxError(_start_of(complaint).decode(errors="replace"))
+            raise SandboxError(_read_start(complaint).decode(errors="replace"))
     return Verdict.PASSED if child.returncode == 0 and words == b"ready\n" + word.encode() else Verdict.FAILED
 
 
-def _start_of(file: IO[bytes]) -> bytes:
+def _read_start(file: IO[bytes]) -> bytes:
     file.seek(0)
     return file.read(_MAX_WORDS_BYTES)
 

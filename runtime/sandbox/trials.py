@@ -1,8 +1,8 @@
-"""What a sandbox runs, and what it reports: the same for every sandbox.
+"""Trials and observations: the input and output of every sandbox.
 
 A trial is a module and checks on it. The module is loaded once; each check then evaluates an expression in the
-module's namespace. An observation never guesses: whatever the sandbox itself could not do (a missing module, a
-construct that its interpreter lacks, a timeout, no memory) is UNKNOWN, and not the code's failure.
+module's namespace. An observation never guesses: a limitation of the sandbox (a missing module, an unsupported
+construct, a timeout, no memory) is UNKNOWN, not a failure of the code.
 """
 
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ MAX_SHOWN_CHARS = 200
 
 
 class SandboxError(Exception):
-    """The sandbox itself cannot run; the message says why, and what would help."""
+    """The sandbox itself cannot run; the message names the cause and the remedy."""
 
 
 class Kind(StrEnum):
-    """How a check ended: with a value, with an exception that the code is to blame for, or not known."""
+    """How a check ended: with a value, with an exception that is the code's fault, or unknown."""
 
     VALUE = "value"
     ERROR = "error"
@@ -99,7 +99,7 @@ class Session(Protocol):
 
 
 class Sandbox(Protocol):
-    """A place to run untrusted code. Whoever makes one closes it."""
+    """A place to run untrusted code. Its owner closes it."""
 
     name: str
 
@@ -113,7 +113,7 @@ class Sandbox(Protocol):
 
 
 def unknown(reason: str) -> Observation:
-    """Return the observation of something that cannot be known."""
+    """Return an UNKNOWN observation."""
     return Observation(Kind.UNKNOWN, message=cut(reason))
 
 
@@ -129,7 +129,7 @@ def cut(text: str) -> str:
 
 
 def fill(observations: Sequence[Observation], n_checks: int, reason: str) -> tuple[Observation, ...]:
-    """Return observations for all checks: those that were not reached are unknown for this reason."""
+    """Pad observations to `n_checks`: those that were not reached are UNKNOWN for this reason."""
     missing = n_checks - len(observations)
     return (*observations[:n_checks], *[unknown(reason)] * missing)
 

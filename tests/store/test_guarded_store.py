@@ -169,7 +169,7 @@ def test_what_an_outage_kept_back_is_tried_once_more_at_the_end() -> None:
 
     assert in_no_time(play(away=False)) == ([], Usage(1))
     events, used = in_no_time(play(away=True))
-    assert (events, used) == (["usage of the last requests is lost: the store is still away"], None)
+    assert (events, used) == (["usage of the last requests is lost: the store still fails"], None)
 
 
 async def test_a_damaged_file_degrades_to_memory(tmp_path: Path) -> None:

@@ -119,6 +119,6 @@ def test_it_has_no_privileges_and_no_environment() -> None:
 
 @pytest.mark.parametrize(("source", "expected"), [("", Verdict.PASSED), ("while True: pass", Verdict.TIMEOUT)])
 def test_limits_alone_also_hold(source: str, expected: Verdict, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a system gives no namespaces, time is still limited."""
+    """On a system without usable namespaces, time is still limited."""
     monkeypatch.setattr(programs, "isolation", lambda: Isolation.LIMITS)
     assert verdict(source, wall_s=20.0 if expected is Verdict.PASSED else 2.0) is expected
