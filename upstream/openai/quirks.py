@@ -108,12 +108,12 @@ def _drop(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
 
 def _drop_value(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     refused = quirk.name in fields and to_json(fields[quirk.name]) == quirk.value
-    return (messages, leave_out(fields, (quirk.name,))) if refused else (messages, fields)
+    return _drop(quirk, messages, fields) if refused else (messages, fields)
 
 
 def _keep_value(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     kept = quirk.name not in fields or fields[quirk.name] == json.loads(quirk.value)
-    return (messages, fields) if kept else (messages, leave_out(fields, (quirk.name,)))
+    return (messages, fields) if kept else _drop(quirk, messages, fields)
 
 
 def _drop_beside(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:

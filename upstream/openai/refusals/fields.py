@@ -12,6 +12,7 @@ from upstream.openai.wire import TOKEN_LIMITS
 
 _CONDITION = re.compile(r"\b(?:when|with|if|unless|without|together|while|alongside|beside|and|for)\b", re.IGNORECASE)
 QUOTED = re.compile(r"[`'\"\u201c\u2018]([A-Za-z_$][\w.$\[\]-]{0,80})[`'\"\u201d\u2019]")
+_WORD = re.compile(r"\b[A-Za-z]\w+\b", re.ASCII)  # also between letters of other scripts
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _AT_PATH = re.compile(r"\bat ['\"`]?((?:tools|messages|response_format|generation_config)[\w.\[\]]*)")
 _PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w.\[\]]{0,80}\w")
@@ -71,6 +72,20 @@ _PLAIN_NAMES = frozenset(
         "stop",
     ]
 )
+_CONCEPTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), names)
+    for pattern, names in (
+        (r"\bpenalt(?:y|ies)\b", ("frequency_penalty", "presence_penalty")),  # Penalty is not enabled for this model
+        (r"\blog[- ]?prob(?:abilitie)?s\b", ("logprobs",)),
+        (r"\bstop[- _]?sequences?\b", ("stop",)),  # This model doesn't support the stopSequences field.
+        (r"\blogit bias\b", ("logit_bias",)),
+        (r"\bparallel (?:tool|function)\b", ("parallel_tool_calls",)),
+        # "gemma3" does not support thinking
+        (r"\bthink(?:ing)?\b|\breasoning effort\b", ("reasoning_effort", "reasoning", "thinking")),
+    )
+)
+"""Words for fields, without their names."""
+
 _MAX_NAMES = 40  # of one statement; some list all that are allowed
 NEVER = frozenset({"model", "messages"})
 
@@ -162,6 +177,17 @@ def find_names(statement: Statement, request: Request) -> list[Quirk]:
     return []
 
 
+def find_concepts(statement: Statement, request: Request) -> list[Quirk]:
+    """Leave out the fields that the words describe without their names: `penalty is not enabled for this model`."""
+    refused = REFUSES.search(statement.words) if statement.refuses else None
+    if refused is None:
+        return []
+    condition = _CONDITION.search(statement.words, refused.end())
+    subject = ADVICE.split(statement.words[: condition.start() if condition else None], maxsplit=1)[0]
+    names = [name for pattern, names in _CONCEPTS if pattern.search(subject) for name in names]
+    return [quirk for name in names for quirk in _drop_field(name, request)]
+
+
 def _leave_conditions(words: str, names: list[str]) -> list[str]:
     """Return the names that are refused, without those of a condition: `x is not supported when y is set`."""
     refused = REFUSES.search(words)
@@ -191,12 +217,12 @@ def read_names(words: str) -> list[str]:
     """Return possible names of fields, in order: quoted, behind a word such as `parameter`, or unmistakable."""
     names = QUOTED.findall(words) + _PATH.findall(words)
     names += [each for pair in _NAMED.findall(words) for each in pair if each]
-    names += [each for each in re.findall(r"\b[A-Za-z]\w+\b", words) if _is_unmistakable(each)]
+    names += [each for each in _WORD.findall(words) if _is_unmistakable(each)]
     return list(dict.fromkeys(name if name in _CAMEL_KEYWORDS else _snake(name) for name in names))[:_MAX_NAMES]
 
 
 def _is_unmistakable(word: str) -> bool:
-    return "_" in word or word in _PLAIN_NAMES or _CAMEL.search(word) is not None
+    return "_" in word or word[:1].lower() + word[1:] in _PLAIN_NAMES or _CAMEL.search(word) is not None
 
 
 def _snake(name: str) -> str:

@@ -22,6 +22,7 @@ from upstream.openai.refusals.fields import (
     QUOTED,
     ROLES,
     Request,
+    find_concepts,
     find_names,
     find_path,
     read_names,
@@ -30,9 +31,10 @@ from upstream.openai.refusals.statements import Statement, read_statements
 from upstream.openai.refusals.words import ADVICE, CANNOT, REFUSES
 from upstream.openai.wire import TOKEN_LIMITS
 
-REFUSING_STATUSES = frozenset({400, 404, 415, 422, 500, 501})
-"""OpenRouter says 404 where no provider takes a field; relays and servers of old say 500."""
+REFUSING_STATUSES = frozenset({400, 404, 415, 422, 424, 500, 501, 502})
+"""OpenRouter says 404 when no provider takes a field, Bedrock 424; relays and servers of old say 500 or 502."""
 
+_MAX_DIGITS = 18
 _MAX_QUIRKS = 16  # of one refusal; each is applied to the whole request
 _I = re.IGNORECASE
 
@@ -97,7 +99,7 @@ def _find_format(statement: Statement, request: Request) -> list[Quirk]:
     wanted = request.fields.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     about = statement.path[:1] == ("response_format",) or statement.says(
-        r"response_?format|json_?schema|json_?object|json mode|structured output"
+        r"response_?format|json_?schema|json_?object|json mode|structured output|\bgrammar\b"
     )
     is_inside = len(statement.path) > len(("response_format", "type"))
     if not kind or not about or is_inside or statement.says(r"invalid schema"):
@@ -211,6 +213,8 @@ def _find_exclusive(statement: Statement, request: Request) -> list[Quirk]:
 
 
 _LIMITS = (
+    r"range of max_(?:completion_)?tokens should be \[\d+, ?(\d+)\]",
+    r"maximum tokens you requested exceeds the model limit of (\d+)",
     r"(?:supports?|allows?) at most (\d+) (?:completion|output) tokens",
     r"max_(?:completion_)?tokens:? \d+ ?> ?(\d+),",
     r"valid range of max_(?:completion_)?tokens is \[\d+, ?(\d+)\]",
@@ -219,13 +223,24 @@ _LIMITS = (
 )
 
 
+_BOUND = (
+    r"(?:less than or equal to|<=|\u2264|at most|(?:no|not) (?:more|greater) than|(?:must|can) ?not exceed)"
+    r" [`'\"]?(\d+)"
+)
+_BELOW = r"\bmaxOutputTokens\b.* to (\d+) \(exclusive\)"  # Vertex
+
+
 def _find_limit(statement: Statement, request: Request) -> list[Quirk]:
     """Keep to the longest answer that a model gives, whatever the conversation; other limits are of that moment."""
     name = next((name for name in TOKEN_LIMITS if name in request.fields), None)
-    for pattern in _LIMITS if name else ():
+    if name is None:
+        return []
+    is_named = statement.path[-1:] == (name,) and not statement.says("context|prompt|conversation|input tokens")
+    for pattern in (*_LIMITS, *((_BOUND,) if is_named else ()), _BELOW):
         match = re.search(pattern, statement.words, _I)
-        if match and int(match[1]) > 0:
-            return [Quirk(Action.CAP, str(name), match[1])]
+        limit = int(match[1][:_MAX_DIGITS]) - (pattern is _BELOW) if match else 0
+        if limit > 0:
+            return [Quirk(Action.CAP, name, str(limit))]
     return []
 
 
@@ -255,6 +270,27 @@ def _find_stream(statement: Statement, _request: Request) -> list[Quirk]:
         r"|stream(?:ing)? (?:mode )?(?:is )?(?:not (?:currently )?supported|unsupported)"
     )
     return [Quirk(Action.DROP, "stream")] if statement.refuses and statement.says(pattern) else []
+
+
+_ENUMS: dict[str, frozenset[Any]] = {
+    "reasoning_effort": frozenset({"default", "none", "minimal", "low", "medium", "high", "xhigh", "max"}),
+    "service_tier": frozenset({"auto", "default", "flex", "scale", "priority"}),
+    "verbosity": frozenset({"low", "medium", "high"}),
+}
+
+
+def _find_choice(statement: Statement, request: Request) -> list[Quirk]:
+    """Leave out a value of OpenAI's enumerations that this model lacks: ``reasoning_effort must be `none` or …``."""
+    for name, values in _ENUMS.items():
+        value = request.fields.get(name)
+        about = statement.path[-1:] == (name,) or statement.says(rf"\b{name}\b")
+        if not about or not isinstance(value, str) or value not in values:
+            continue
+        allowed = _read_allowed(statement.words, r"[`'\"]([\w-]+)[`'\"]")
+        stated = re.search(r"invalid value:? [`'\"]([\w-]+)", statement.words, _I)
+        if values.intersection(allowed) and value not in allowed and (stated is None or stated[1] == value):
+            return [Quirk(Action.DROP_VALUE, name, to_json(value))]
+    return []
 
 
 def _find_value(statement: Statement, request: Request) -> list[Quirk]:
@@ -295,8 +331,10 @@ _RULES: tuple[Rule, ...] = (
     _find_media,
     _find_tool_choice,
     _find_tools,
+    _find_choice,
     _find_value,
     find_path,
     _find_stream,
     find_names,
+    find_concepts,
 )

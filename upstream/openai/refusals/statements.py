@@ -13,7 +13,11 @@ _MAX_STATEMENTS = 40
 _MAX_DEPTH = 6
 _MAX_WORDS = 2_000  # characters; an error may quote a whole prompt
 _MAX_WORDS_IN_ALL = 8_000  # some thirty expressions look at each
+_MAX_ITEMS = 10  # fields of one list
 _MAX_NODES = 1_000  # values of an error that are looked at
+_WORD_KEYS = ("message", "msg", "description", "detail", "reason")
+_PATH_KEYS = ("loc", "param", "field", "property", "pointer", "instancePath", "additionalProperty", "parameter", "name")
+_PATH_HOLDERS = ("source", "params")  # of JSON:API, and of Ajv
 _TUPLE = re.compile(r"['\"]loc['\"]: ?[(\[]([^)\]]*)[)\]]")
 
 
@@ -88,21 +92,16 @@ def _find_json(text: str) -> Any:
 
 
 def _walk_object(value: Mapping[str, Any], depth: int, nodes: Iterator[int]) -> Iterator[Statement]:
-    words = next(
-        (value[key] for key in ("message", "msg", "description", "detail") if isinstance(value.get(key), str)), ""
-    )
+    words = next((value[key] for key in _WORD_KEYS if isinstance(value.get(key), str)), "")
     code = next((str(value[key]) for key in ("code", "type") if str(value.get(key)).lower() in CODES), "")
-    path: tuple[str, ...] = ()
-    if isinstance(value.get("loc"), list):
-        path = _strip_body([str(each) for each in value["loc"]])
-    elif isinstance(value.get("param"), str):
-        path = split_path(value["param"])
+    path = next((path for each in (value, *map(value.get, _PATH_HOLDERS)) if (path := _find_path(each))), ())
     if path or code:
         yield Statement(words[:_MAX_WORDS], code, path)
     elif words:
         yield from _walk_text(words, depth, nodes)
     for key, each in islice(value.items(), _MAX_NODES):
         if isinstance(each, dict | list) and key not in ("loc", "input", "ctx"):
+            yield from _read_entry(key, each)
             yield from _walk(each, depth + 1, nodes)
         elif (
             isinstance(each, str)
@@ -112,10 +111,35 @@ def _walk_object(value: Mapping[str, Any], depth: int, nodes: Iterator[int]) -> 
             yield from _walk_text(each, depth, nodes)
 
 
+def _find_path(value: Any) -> tuple[str, ...]:
+    """Return the path at which an object of an error points, () if it points at none."""
+    if not isinstance(value, dict):
+        return ()
+    for key in _PATH_KEYS:
+        path = value.get(key)
+        if isinstance(path, list):
+            return _strip_body([str(each) for each in path[:_MAX_STATEMENTS]])
+        if isinstance(path, str) and path:
+            return split_path(path[:_MAX_WORDS])
+    return ()
+
+
+def _read_entry(key: str, value: Any) -> Iterator[Statement]:
+    """Read a list of texts under a key: what is wrong with that field, or fields with what is wrong as the key.
+
+    `{"seed": ["Unknown field."]}` is of marshmallow and Laravel, `{"unsupported_parameters": ["seed"]}` of relays.
+    """
+    if isinstance(value, list) and value and all(isinstance(each, str) for each in value[:_MAX_ITEMS]):
+        yield Statement(value[0][:_MAX_WORDS], "", split_path(key))
+        title = key.replace("_", " ")
+        if REFUSES.search(title):
+            yield from (Statement(title, "", split_path(each)) for each in value[:_MAX_ITEMS])
+
+
 def _strip_body(path: Sequence[str]) -> tuple[str, ...]:
-    return tuple(path[1:] if path and path[0] == "body" else path)
+    return tuple(path[1:] if path and path[0] in ("body", "data", "json") else path)
 
 
 def split_path(param: str) -> tuple[str, ...]:
-    """Return the names and positions of a path such as `messages[0].role`."""
-    return _strip_body([each for each in re.split(r"[.\[\]/'\"]+", param) if each])
+    """Return the names and positions of a path such as `messages[0].role`, `$.seed` or `#/data/seed`."""
+    return _strip_body([each for each in re.split(r"[.\[\]/'\"]+", param) if each and each not in ("#", "$")])

@@ -15,20 +15,29 @@ def _any_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns), _I)
 
 
+_PART = r"(?:attribute|argument|field|key|option|param|property)"
+
 REFUSES = _any_of(
     r"unsupported|unavailable|incompatible|unrecogni[sz]ed|deprecated for",
     r"\bnot (?:currently |yet |been )?(?:supported|permitted|allowed|available|enabled|accepted)",
-    r"\bnot (?:currently |yet |been )?(?:recogni[sz]ed|implemented|compatible)",
+    r"\bnot (?:currently |yet |been )?(?:recogni[sz]ed|implemented|compatible|applicable)",
+    r"no longer (?:supported|accepted|allowed|available)|(?:has been|have been|was) removed|obsolete",
+    rf"(?:is|are) (?:disallowed|forbidden|prohibited)|\b(?:disallowed|forbidden|prohibited|illegal) {_PART}",
+    r"(?:must|should|may)(?:n['\u2019]t| not) be (?:given|included|passed|present|provided|sent|set|specified|used)",
     r"(?:does|do)(?: ?n[o'\u2019]t| not) (?:support|accept|allow|recogni[sz]e|permit|have)",
     r"(?:is|are)n['\u2019]t supported|only (?:supports?|supported|allowed)|only the default",
     r"may only be set to|\bonly \S+ is (?:allowed|accepted|supported)",
-    r"\bunknown (?:name|field|param|argument|key|variant|option|property|role)",
-    r"unexpected (?:keyword|field|param|argument|property|key|name|(?:message )?role)",
-    r"not a valid (?:field|param|argument|property|key)",
+    rf"\bunknown (?:name|variant|role|{_PART})",
+    rf"unexpected (?:keyword|name|(?:message )?role|{_PART})",
+    rf"not an? (?:accepted|allowed|known|permitted|recogni[sz]ed|supported|valid) {_PART}",
+    rf"\b(?:no such|has no(?! attribute)|takes? no) {_PART}|takes? no [`'\"]?\w+[`'\"]? {_PART}",
+    rf"\b{_PART}\w*:? [`'\"]?\w+[`'\"]? does(?:n['\u2019]t| not) exist",
+    r"could not be mapped to any|is not defined by type",  # .NET, GraphQL
     r"\bextra (?:input|field|key|propert)|additional propert|cannot find field",
-    rf"{CANNOT} (?:both )?be (?:used|set|specified|combined)",
+    rf"{CANNOT} (?:both )?be (?:used|set|specified|combined)|\b{CANNOT} (?:use|set|specify|combine)\b",
     r"(?:must|should) be (?:removed|omitted|unset|disabled|null|false|empty)",
     r"no endpoints found that support|requires? (?:the )?`?--",
+    r"不支持|不允许|未知的?参数|サポートされていません",
 )
 # Words about a value: another one might be taken, so the field is not refused. A refusal with each stands beside it.
 VALUE = _any_of(
@@ -63,6 +72,8 @@ ADVICE = _any_of(
     r"\btry\b",  # this parameter has moved to 'reasoning.effort'. Try again with the new parameter.
     r"did you mean",  # got an unexpected keyword argument 'max_token'. Did you mean 'max_tokens'?
     r"\bexpected\b",  # unknown variant `developer`, expected one of `system`, `user`
+    # Unrecognized field "seed" (class ChatRequest), not marked as ignorable (2 known properties: "model", "messages")
+    r"\bknown (?:attributes|fields|keys|parameters|properties)\b",
     r"to drop these",  # To drop these, set `litellm.drop_params=True`
     r"\bonly\b",  # Only the default (1) value is supported.
     r"(?:should|must) be\b",  # 'response_format.type' must be 'json_schema' or 'text'

@@ -236,6 +236,119 @@ FIELD_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
 ]
 
 
+POINTERS: list[tuple[str, Any]] = [
+    ("Google", {"error": {"details": [{"fieldViolations": [{"field": "seed", "description": "Not supported"}]}]}}),
+    ("RFC 7807", {"title": "Invalid", "invalid-params": [{"name": "seed", "reason": "is not supported"}]}),
+    ("RFC 9457", {"title": "Bad request", "errors": [{"detail": "unknown field", "pointer": "#/seed"}]}),
+    ("JSON:API", {"errors": [{"source": {"pointer": "/data/seed"}, "detail": "unknown attribute"}]}),
+    ("Ajv", {"errors": [{"params": {"additionalProperty": "seed"}, "message": "must NOT have additional properties"}]}),
+    ("JSON path", openai("Unknown property", "$.seed")),
+    ("marshmallow", {"errors": {"json": {"seed": ["Unknown field."]}}}),
+    ("Laravel", {"message": "Invalid data.", "errors": {"seed": ["The seed field is prohibited."]}}),
+    ("a list of names", {"error": "bad request", "unsupported_parameters": ["seed"]}),
+    (
+        "zod",
+        {"error": {"issues": [{"keys": ["seed"], "path": [], "message": "Unrecognized key(s) in object: 'seed'"}]}},
+    ),
+]
+
+
+@pytest.mark.parametrize("body", [body for _, body in POINTERS], ids=[name for name, _ in POINTERS])
+def test_a_refused_field_is_found_in_the_structure_of_any_framework(body: Any) -> None:
+    """Beside the words, in an object or a list of its own, or as the key of the words; alone, and quoted by a relay."""
+    assert found(body) == [("drop", "seed")]
+    assert found({"error": {"message": f"upstream said: {json.dumps(body)}"}}) == [("drop", "seed")]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The 'seed' parameter has been removed for this model.",
+        "The seed field is no longer supported.",
+        "disallowed parameter: seed",
+        "parameter seed is forbidden for this model",
+        "seed is not applicable to this model",
+        "seed is not a recognized parameter",
+        "parameter 'seed' does not exist",
+        "no such parameter: seed",
+        "Illegal field: seed",
+        "this model takes no seed parameter",
+        "seed should not be set for reasoning models",
+        "Cannot set seed for this model",
+        'Message type "acme.ChatRequest" has no field named "seed" at "ChatRequest".',
+        "The JSON property 'seed' could not be mapped to any .NET member contained in type 'ChatRequest'.",
+        'Field "seed" is not defined by type "ChatInput".',
+        'Unrecognized field "seed" (class R), not marked as ignorable (2 known properties: "model", "temperature")',
+        "Malformed input request: #: extraneous key [seed] is not permitted, please reformat your input and try again.",
+        "不支持的参数: seed",
+        "参数seed不支持",
+    ],
+)
+def test_a_refused_field_is_found_in_words_of_every_kind(words: str) -> None:
+    """Whatever verb a server refuses it with, and whatever fields it names that it does take."""
+    assert found(openai(words)) == [("drop", "seed")]
+    assert found({"detail": words}) == [("drop", "seed")]
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("Penalty is not enabled for models/m", ["frequency_penalty", "presence_penalty"]),
+        ("Logprobs is not enabled for models/m", ["logprobs"]),
+        ("This model doesn't support the stopSequences field. Remove stopSequences and try again.", ["stop"]),
+        ('"gemma3" does not support thinking', ["reasoning_effort"]),
+        ('think value "minimal" is not supported for this model', ["reasoning_effort"]),
+        ("Stop sequences are not supported when thinking is enabled", ["stop"]),
+        ("Too many stop sequences: at most 4", []),
+        ("Tool results are not supported when thinking is enabled", []),
+    ],
+)
+def test_a_refused_field_is_found_by_what_it_does(words: str, names: list[str]) -> None:
+    """Services with an API of their own do not know OpenAI's names; a condition is not what is refused."""
+    assert found(openai(words)) == [("drop", name) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("body", "limit"),
+    [
+        (openai("Range of max_tokens should be [1, 64]"), "64"),
+        (openai("The maximum tokens you requested exceeds the model limit of 64. Try again with less."), "64"),
+        (
+            openai("a maxOutputTokens value of 100 but the supported range is from 1 (inclusive) to 65 (exclusive)"),
+            "64",
+        ),
+        (detail("max_tokens", kind="less_than_equal", msg="Input should be less than or equal to 64"), "64"),
+        (openai("integer above maximum value. Expected a value <= 64, but got 100 instead.", "max_tokens"), "64"),
+        (openai("must be at most 64: the context of the model holds 4096 tokens", "max_tokens"), ""),
+        (openai("Expected a value <= 0", "max_tokens"), ""),
+        (openai("Expected a value >= 200, but got 100 instead.", "max_tokens"), ""),
+        (openai("Expected a value <= 64", "seed"), ""),
+    ],
+)
+def test_a_limit_of_the_answer_is_found(body: Any, limit: str) -> None:
+    """The model's, in words or at the path of the field; not one that depends on the conversation."""
+    assert found(body) == ([("cap", "max_tokens", limit)] if limit else [])
+
+
+@pytest.mark.parametrize(
+    ("fields", "words", "expected"),
+    [
+        ({"reasoning_effort": "minimal"}, "`reasoning_effort` must be one of `none` or `default`", True),
+        ({"reasoning_effort": "minimal"}, "Invalid value: 'minimal'. Supported values are: 'low' and 'high'.", True),
+        ({"verbosity": "low"}, "Invalid value: 'low'. Supported values are: 'medium' and 'high'.", True),
+        ({"reasoning_effort": "much"}, "Invalid value: 'much'. Supported values are: 'low' and 'high'.", False),
+        ({"reasoning_effort": "low"}, "Invalid value: 'x'. Supported values are: 'medium' and 'high'.", False),
+        ({"reasoning_effort": "low"}, "Invalid value: 'low'. Supported values are: 'low' and 'high'.", False),
+    ],
+)
+def test_a_value_of_an_enumeration_that_a_model_lacks_is_left_out(fields: Any, words: str, *, expected: bool) -> None:
+    """If it is one of OpenAI's, which other models take; any other value is the client's to put right."""
+    (name, value), *_ = fields.items()
+    assert found(openai(words, name, "invalid_value"), fields) == (
+        [("drop_value", name, json.dumps(value))] if expected else []
+    )
+
+
 @pytest.mark.parametrize(
     ("body", "expected"), [case[1:] for case in FIELD_REFUSALS], ids=[case[0] for case in FIELD_REFUSALS]
 )

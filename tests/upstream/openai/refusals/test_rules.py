@@ -218,6 +218,11 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type":
             openai("Unknown parameter: max_completion_tokens"),
             [("rename", "max_completion_tokens", "max_tokens")],
         ),
+        (
+            {"tools": TOOLS, "response_format": SCHEMA},
+            openai("Cannot use custom grammar constraints with tools."),
+            [("format", "json_schema", "json_object")],
+        ),
         ({"n": 2}, openai("litellm.UnsupportedParamsError: m does not support parameters: {'n': 2}"), [("drop", "n")]),
     ],
 )
@@ -290,6 +295,12 @@ HOSTILE = [
     "a and " * 300,
     "'loc': (" * 200,
     "{" * 1_900,
+    "no longer supported " * 90,
+    "takes no " * 200,
+    "param" * 400,
+    "maxOutputTokens " * 120,
+    "Expected a value <= " * 90,
+    "thinks not supported " * 80,
 ]
 
 

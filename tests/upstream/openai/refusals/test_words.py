@@ -47,6 +47,7 @@ NOT_REFUSALS = [
     openai("You are not allowed to sample from this model"),
     openai("Unsupported parameter: 'messages[3].tool_call_id'", "messages[3].tool_call_id", "unsupported_parameter"),
     openai("Bad request"),
+    openai("'NoneType' object has no attribute 'seed'"),
     {"error": {"message": "no seed"}},
     {},
     [],
