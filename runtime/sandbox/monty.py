@@ -172,7 +172,7 @@ class _Run:
         self._limits = limits
         self._look = f"look_{secrets.token_hex(8)}"
         self._deadline = asyncio.get_running_loop().time() + limits.trial_s
-        self._is_alone = False
+        self._was_tried_at_once = False
 
     async def report(self) -> Report:
         observations: list[Observation] = []
@@ -206,12 +206,13 @@ class _Run:
                 assert_message_annotations=False,
                 external_modules=_modules(),
             ) as session:
+                if self._goes_at_once(checks):
+                    return LOADED, await self._run_at_once(session, checks)
                 await self._feed(session, prelude(self._look))
                 loaded, is_lost = await self._load(session)
                 if loaded.kind is not Kind.VALUE:
                     return loaded, seen
-                seen += await self._check_at_once(session, checks)
-                for check in checks[len(seen) :]:
+                for check in checks:
                     observation, is_lost = await self._check(session, check)
                     seen.append(observation)
                     if is_lost or asyncio.get_running_loop().time() > self._deadline:
@@ -222,28 +223,33 @@ class _Run:
             return unknown(f"no worker for it: {error}"), seen
         return loaded, seen
 
+    def _goes_at_once(self, checks: tuple[Check, ...]) -> bool:
+        return bool(checks) and not self._was_tried_at_once and not any(check.setup for check in checks)
+
+    async def _run_at_once(self, session: "AsyncMontySession", checks: tuple[Check, ...]) -> list[Observation]:
+        """Load the module and make all checks in one round trip to the worker.
+
+        The round trips are most of a trial's time. If anything but a check's exception ends this one (the module does
+        not load, a limit is met, Monty lacks the syntax of a check), nobody can say which part was to blame: raises
+        _LostError, and the next session does everything step by step.
+        """
+        self._was_tried_at_once = True
+        code = f"{prelude(self._look)}{self._module()}\n{call_of_all(self._look, checks)}\n"
+        value, observation, _ = await self._try(session, code)
+        if observation is not None or not isinstance(value, list) or len(value) != len(checks):
+            raise _LostError
+        return [_seen_or_raised(each) for each in value]
+
     async def _load(self, session: "AsyncMontySession") -> tuple[Observation, bool]:
         # The last statement's value would be converted and sent; None ends that.
-        # __name__ cannot be set and is "__main__": what stands below `if __name__ == …` is no part of the module.
-        source = _NAME.sub('"candidate"', _expand_wildcards(self._trial.source))
-        value, observation, is_lost = await self._try(session, f"{source}\nNone\n")
+        value, observation, is_lost = await self._try(session, f"{self._module()}\nNone\n")
         if observation is not None and observation.error == "SyntaxError" and _parses(self._trial.source):
             observation = unknown("Monty does not read this syntax")
         return observation or LOADED, is_lost and value is None
 
-    async def _check_at_once(self, session: "AsyncMontySession", checks: tuple[Check, ...]) -> list[Observation]:
-        """Make all checks in one turn of the worker, which costs what one check does; return [] if that fails.
-
-        It fails if a limit is met, or if one check has a setup or a syntax that Monty lacks: then each is made alone.
-        """
-        if self._is_alone or len(checks) <= 1 or any(check.setup for check in checks):
-            return []
-        self._is_alone = True  # should the session be lost by this
-        value, observation, is_lost = await self._try(session, call_of_all(self._look, checks))
-        if is_lost:
-            raise _LostError
-        seen = value if observation is None and isinstance(value, list) and len(value) == len(checks) else []
-        return [_seen_or_raised(each) for each in seen]
+    def _module(self) -> str:
+        # __name__ cannot be set and is "__main__": what stands below `if __name__ == …` is no part of the module.
+        return _NAME.sub('"candidate"', _expand_wildcards(self._trial.source))
 
     async def _check(self, session: "AsyncMontySession", check: Check) -> tuple[Observation, bool]:
         if check.setup:
