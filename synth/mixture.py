@@ -159,7 +159,7 @@ async def _needs_first_member_only(run: Run, mixture: Mixture) -> bool:
     if needs_vision(run.request.messages) or not fits(first, run.request.messages):
         return False
     async with PanelEvidence(run, mixture, run.deadline) as evidence:
-        return not evidence.can_rank
+        return not await evidence.can_rank()
 
 
 def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | None:

@@ -71,9 +71,8 @@ class Ranking:
 class Inquiry(Protocol):
     """The evidence on the candidates of one request."""
 
-    @property
-    def can_rank(self) -> bool:
-        """Whether the request has anything by which single candidates can be told apart: examples, or a checker."""
+    async def can_rank(self) -> bool:
+        """Return whether the request has anything to tell single candidates apart by: examples, or a checker."""
         ...
 
     def add(self, subject: Subject) -> None:

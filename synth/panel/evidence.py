@@ -43,10 +43,9 @@ class PanelEvidence:
         if self._inquiry is not None:
             await self._inquiry.aclose()
 
-    @property
-    def can_rank(self) -> bool:
-        """Whether evidence may tell single candidates apart, by something in the request."""
-        return self._inquiry is not None and self._inquiry.can_rank and self._mixture.evidence != "shadow"
+    async def can_rank(self) -> bool:
+        """Return whether evidence may tell single candidates apart, by something in the request."""
+        return self._inquiry is not None and self._mixture.evidence != "shadow" and await self._inquiry.can_rank()
 
     def add(self, candidate: Candidate) -> None:
         """Begin to run a candidate, if it keeps the contract; returns at once."""

@@ -33,11 +33,11 @@ async def ask_in_stages(run: Run, mixture: Mixture, panel: Panel, whole: Questio
             await run.emit(StageStarted(stage, tuple(proposer.name for proposer in question.proposers)))
         await ask_proposers(run, mixture, panel, question, evidence.add)
         await evidence.rank(panel)
-        if stage == len(sizes) or _is_settled(run, mixture, panel, evidence):
+        if stage == len(sizes) or await _is_settled(run, mixture, panel, evidence):
             break
 
 
-def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelEvidence) -> bool:
+async def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelEvidence) -> bool:
     """Whether no further stage is needed; marks a panel that evidence or agreement has settled."""
     valid = [each for each in panel.candidates if each.finding is None and not is_weak(each.completion)]
     if panel.ranking is not None and any(panel.ranking.standing(each.name).passed_all for each in valid):
@@ -47,7 +47,7 @@ def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelEvidenc
     if panel.agreed is not None:
         return True
     asks_critic = mixture.critic is not None and mixture.mode != "first"
-    return bool(valid) and not asks_critic and not evidence.can_rank
+    return bool(valid) and not asks_critic and not await evidence.can_rank()
 
 
 def _find_agreed(run: Run, panel: Panel) -> Candidate | None:

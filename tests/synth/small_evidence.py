@@ -41,8 +41,7 @@ class SmallInquiry:
         self.is_closed = False
         self._examples = examples
 
-    @property
-    def can_rank(self) -> bool:
+    async def can_rank(self) -> bool:
         return bool(self._examples)
 
     def add(self, subject: Subject) -> None:
@@ -58,7 +57,7 @@ class SmallInquiry:
                 tier=fewest.index(len(each)),
                 finding=f"passes {len(self._examples) - len(each)} of {len(self._examples)} examples",
                 failed=each[0] if each else None,
-                passed_all=self.can_rank and not each,
+                passed_all=bool(self._examples) and not each,
             )
             for name, each in failed.items()
         )

@@ -11,6 +11,7 @@ from runtime.sandbox.trials import LOADED, Limits, Report, Sandbox, SandboxError
 from runtime.workers import WorkerPool
 from synth.contract.contract import derive_contract
 from synth.evidence import computing
+from synth.evidence.examples import Example
 from synth.evidence.finder import Finder
 from synth.evidence.inquiry import Ranking, Subject
 from synth.request import ChatRequest
@@ -150,6 +151,38 @@ async def test_a_single_answer_has_nothing_to_be_compared_with(monty: MontySandb
     assert (counting.n_trials, found.n_ran) == (0, 0)
 
 
+async def test_what_the_answers_said_is_kept_for_the_next_stage(monty: MontySandbox) -> None:
+    """A second ranking runs only the candidates that came in between."""
+    counting, asked = Counting(inner=monty), request(ANY)
+    finder = Finder([counting], limits=PATIENT, request_s=600)
+    async with open_inquiry(finder.inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
+        for number, operator in enumerate("*+-"):
+            source = f"def add(a: int, b: int) -> int:\n    return a {operator} b"
+            inquiry.add(Subject(operator, number, block(source), operator))
+            found = await inquiry.rank("*+-")
+            n_compared = number + 1 if number else 0
+            assert (found.n_ran, counting.n_trials) == (n_compared, n_compared)
+
+
+async def test_a_request_is_read_after_its_calls_have_left() -> None:
+    """Tasks that are made directly after `inquire` run first."""
+    order: list[str] = []
+
+    async def call() -> None:
+        order.append("call")
+
+    def choose(examples: tuple[Example, ...]) -> tuple[Example, ...]:
+        order.append("read")
+        return examples
+
+    asked, finder = request(), Finder([], choose_examples=choose)
+    async with open_inquiry(finder.inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
+        calls = [asyncio.create_task(call()) for _ in range(3)]
+        await asyncio.gather(*calls)
+        assert await inquiry.can_rank()
+    assert order == ["call"] * 3 + ["read"]
+
+
 @pytest.mark.parametrize(("level", "n_trials"), [("auto", 0), ("shadow", 0), ("full", 1)])
 async def test_only_full_uses_the_other_sandboxes(level: str, n_trials: int, monty: MontySandbox) -> None:
     """What Monty lacks falls through to the next sandbox only if the operator chose that."""
@@ -196,7 +229,7 @@ async def test_can_rank_says_whether_there_are_examples() -> None:
     for text, expected in [(ASK, True), ("def f(x: int):\n    pass", False)]:
         asked = request(text)
         async with open_inquiry(Finder([]).inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
-            assert inquiry.can_rank is expected
+            assert await inquiry.can_rank() is expected
 
 
 @pytest.mark.parametrize(("n_chars", "n_started"), [(100, 0), (50_000, 1)])

@@ -46,7 +46,7 @@ async def test_a_finder_ranks_what_was_added(kind: str) -> None:
     request = ChatRequest(None, [{"role": "user", "content": ASK}], {})
     try:
         async with open_inquiry(finder.inquire(request, derive_contract(request), "auto", 1e12)) as inquiry:
-            assert inquiry.can_rank
+            assert await inquiry.can_rank()
             for name, body in (("wrong", "n"), ("right", "n * n")):
                 inquiry.add(Subject(name, name, code(body), body))
             ranking = await inquiry.rank(["right", "wrong"])
