@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from runtime.frozen import frozen
-from runtime.sandbox.namespaces import PATH, Isolation, isolation
+from runtime.sandbox.namespaces import PATH, Isolation, filtering, isolation
 from runtime.sandbox.trials import SandboxError
 
 MAX_OUTPUT_CHARS = 4000
@@ -86,8 +86,11 @@ async def _run(command: Command, copy: Path) -> Finished:
             *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
         ]
         shell = ["/bin/sh", "-c", _SCRIPT.read_text(encoding="utf-8"), "checker", str(copy)]
-        shell += [*map(str, _programs_below_tmp(command.argv)), "--"]
-        argv = ["unshare", *spaces, "--fork", "--kill-child", *shell, *command.argv]
+        # The interpreter that installs the filter sets a variable of its own (PEP 538).
+        unset = [] if "LC_CTYPE" in dict(command.env) else ["env", "-u", "LC_CTYPE"]
+        inside = [*filtering(for_code=False), *unset, *command.argv]
+        shell += [*map(str, _programs_below_tmp([inside[0], *command.argv])), "--"]
+        argv = ["unshare", *spaces, "--fork", "--kill-child", *shell, *inside]
     try:
         process = await asyncio.create_subprocess_exec(
             *argv,

@@ -50,17 +50,29 @@ def _run_in_fork(task: dict[str, Any], replies: int) -> bytes:
         _run(task, writer)
     os.close(writer)
     try:
-        return _read_lines(reader, time.monotonic() + task["trial_s"] + task["step_s"])
+        return _read_lines(reader, 1 + len(task["checks"]), time.monotonic() + task["trial_s"] + task["step_s"])
     finally:
         os.close(reader)
         _end_all()
-        shutil.rmtree("trial", ignore_errors=True)
+        _clear_folder()
 
 
-def _read_lines(reader: int, deadline: float) -> bytes:
-    """Return the whole lines that a fork writes until it ends, the deadline passes, or there are too many."""
+def _clear_folder() -> None:
+    """Remove what a trial has left, also beside its own folder: the next one finds nothing of it."""
+    for name in os.listdir("."):  # noqa: PTH208 -- see above
+        if os.path.isdir(name) and not os.path.islink(name):  # noqa: PTH112, PTH114
+            shutil.rmtree(name, ignore_errors=True)
+        else:
+            os.unlink(name)  # noqa: PTH108
+
+
+def _read_lines(reader: int, n_lines: int, deadline: float) -> bytes:
+    """Return the whole lines that a fork writes until all are there, it ends, the deadline passes, or it is a flood.
+
+    Its end alone would not do: processes that it leaves behind hold the pipe open.
+    """
     data = b""
-    while len(data) < _MAX_REPORT_BYTES and (left := deadline - time.monotonic()) > 0:
+    while len(data) < _MAX_REPORT_BYTES and _count(data) < n_lines and (left := deadline - time.monotonic()) > 0:
         if not select.select([reader], [], [], left)[0]:
             break
         piece = os.read(reader, 2**16)
@@ -70,6 +82,10 @@ def _read_lines(reader: int, deadline: float) -> bytes:
     *whole, _unfinished = data.split(b"\n")
     # The code can find this pipe and write to it: an empty line would end the trial too early, and shift the next.
     return b"".join(line + b"\n" for line in whole if line and len(line) < _MAX_LINE_BYTES)
+
+
+def _count(data: bytes) -> int:
+    return sum(map(bool, data.split(b"\n")[:-1]))
 
 
 def _end_all() -> None:
@@ -136,6 +152,8 @@ def _step(act: Any, step_s: float) -> list[Any]:
             signal.setitimer(signal.ITIMER_REAL, 0)
     except _StepExpired:
         return ["unknown", None, "", "", f"not done within {step_s:g} s"]
+    except OSError as error:  # whatever its subclass is called: there are no files and there is no network
+        return ["error", None, "", "OSError", _describe(error)]
     except BaseException as error:  # noqa: BLE001 -- SystemExit and KeyboardInterrupt are the code's as well
         return ["error", None, "", type(error).__name__, _describe(error)]
     match value:

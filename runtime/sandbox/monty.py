@@ -79,7 +79,7 @@ _WITH_WILDCARD = frozenset(
 # What Monty says when it lacks something; a module that raises the same words itself counts as unknown too.
 _LACKS = re.compile(r"monty|(?:is|are) not supported|not yet support", re.IGNORECASE)
 _NO_NAME = re.compile(r"name '(\w+)' is not defined")
-_NO_ATTRIBUTE = re.compile(r"'(\w+)' object has no attribute '(\w+)'")
+_NO_ATTRIBUTE = re.compile(r"'([\w.]+)' object has no attribute '(\w+)'")
 _NO_MODULE_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _CANNOT_CREATE = re.compile(r"cannot create '(\w+)' instances")
 _LIMITS = {"TimeoutError": "time limit exceeded", "MemoryError": "memory limit"}
@@ -321,7 +321,7 @@ def _judged(error: str, message: str) -> Observation:
     """Return the observation of an exception: UNKNOWN if CPython might not have raised it."""
     if error in ("NotImplementedError", "RuntimeError", "TypeError") and _LACKS.search(message):
         return unknown(f"Monty lacks this: {message}")
-    if error == "NameError" and (found := _NO_NAME.search(message)) and hasattr(builtins, found[1]):
+    if error == "NameError" and (found := _NO_NAME.search(message)) and _is_given(found[1]):
         return unknown(f"Monty lacks the built-in {found[1]}")
     if error == "AttributeError" and _has_attribute(message):
         return unknown(f"Monty lacks this: {message}")
@@ -347,9 +347,16 @@ def _parses(source: str) -> bool:
     return True
 
 
+def _is_given(name: str) -> bool:
+    """Whether CPython gives a name to every module."""
+    return hasattr(builtins, name) or name in ("__builtins__", "__file__", "__cached__", "__annotations__")
+
+
 def _has_attribute(message: str) -> bool:
-    """Whether CPython knows the attribute that Monty does not."""
+    """Whether CPython knows the attribute that Monty does not; a type of a module's own is not looked at."""
     if found := _NO_ATTRIBUTE.search(message):
+        if "." in found[1]:
+            return True
         owner = getattr(builtins, found[1], None)
         return isinstance(owner, type) and hasattr(owner, found[2])
     if found := _NO_MODULE_ATTRIBUTE.search(message):

@@ -11,6 +11,8 @@ from shutil import which
 from subprocess import DEVNULL, PIPE, Popen, TimeoutExpired
 from tempfile import TemporaryDirectory
 
+from runtime.sandbox.syscall_filter import make_filter
+
 _HERE = Path(__file__).parent
 _NOBODY = 65534
 _PYTHON = Path(sys.executable).resolve()
@@ -57,12 +59,12 @@ def isolation() -> Isolation:
 def command(source: str, folder: str, isolated: Isolation) -> list[str]:
     """Return the command that runs a Python source; `folder` is an empty one of the host, hidden by one in memory.
 
-    In namespaces the source runs as process 1 of its own: signals from what it starts do not reach it, and all of its
-    processes end with it.
+    In namespaces the source runs as process 1 of its own, under a filter of system calls: signals from what it starts
+    do not reach it, and all of its processes end with it.
     """
-    inside = ["-I", "-S", "-c", source]
     if isolated is Isolation.LIMITS:
-        return [str(_PYTHON), *inside]
+        return [str(_PYTHON), "-I", "-S", "-c", source]
+    inside = [*filtering(for_code=True)[1:], "-c", source]
     # The limit on processes exempts root, so root becomes `nobody`; other users become root of a user namespace.
     root = os.geteuid() == 0
     spaces = ["--net", "--pid", "--ipc", "--uts", "--mount", *([] if root else ["--user", "--map-root-user"])]
@@ -70,3 +72,12 @@ def command(source: str, folder: str, isolated: Isolation) -> list[str]:
     python = [str(_PREFIX), str(_PYTHON.relative_to(_PREFIX))]
     shell = ["/bin/sh", "-c", script, "sandbox", folder, str(_NOBODY) if root else "", *python]
     return ["unshare", *spaces, "--fork", "--kill-child", *shell, *inside]
+
+
+def filtering(*, for_code: bool) -> list[str]:
+    """Return the start of a command that installs a filter of system calls, then runs what follows it.
+
+    That is `-c` and a Python source, or a program with its arguments. Exit code 125: there is no such filter here.
+    """
+    launcher = (_HERE / "filter_child.py").read_text(encoding="utf-8")
+    return [str(_PYTHON), "-I", "-S", "-c", launcher, make_filter(for_code=for_code).hex()]

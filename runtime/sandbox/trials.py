@@ -33,7 +33,8 @@ class Check:
     """One expression to evaluate in a module's namespace.
 
     `setup` are statements to run before it. With `expected`, another expression, the two values are compared: equal by
-    `==`, or as numbers by a relative tolerance of 1e-6, element by element in lists and tuples.
+    `==`, or as numbers by a relative tolerance of 1e-6, element by element in lists, tuples and dictionaries. A value
+    that calls itself equal to anything at all is equal to nothing.
     """
 
     expression: str
@@ -124,8 +125,11 @@ def failure(error: str, message: str) -> Observation:
 
 
 def cut(text: str) -> str:
-    """Return at most MAX_SHOWN_CHARS of a text."""
-    return text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+    """Return at most MAX_SHOWN_CHARS of a text, with "\ufffd" for what cannot be encoded, or controls a terminal."""
+    kept = text if len(text) <= MAX_SHOWN_CHARS else text[: MAX_SHOWN_CHARS - 1] + "…"
+    if kept.isprintable():
+        return kept
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in kept)
 
 
 def fill(observations: Sequence[Observation], n_checks: int, reason: str) -> tuple[Observation, ...]:
@@ -142,6 +146,9 @@ _OF_THE_SANDBOX = {
     "PermissionError": "the sandbox has no files and no network",
     "FileNotFoundError": "the sandbox has no files and no network",
     "BlockingIOError": "the sandbox has no room for more processes",
+    "ConnectionError": "the sandbox has no files and no network",
+    "ConnectionRefusedError": "the sandbox has no files and no network",
+    "TimeoutError": "the sandbox has no files and no network",
     "EOFError": "the sandbox has no input",
 }
 
@@ -153,14 +160,17 @@ def _blamed_on_sandbox(error: str, message: str) -> str:
 
 PRELUDE = """\
 def {name}(value, expected, wanted, repr=repr, bool=bool, isinstance=isinstance, len=len, abs=abs, max=max, zip=zip,
-           all=all, int=int, float=float, list=list, tuple=tuple, type=type, Exception=Exception):
+           all=all, int=int, float=float, list=list, tuple=tuple, dict=dict, type=type, Exception=Exception,
+           nothing=lambda: None):
     def same(a, b):
         if isinstance(a, float) or isinstance(b, float):
             if isinstance(a, (int, float)) and isinstance(b, (int, float)):
                 return a == b or abs(a - b) <= 1e-6 * max(1.0, abs(b))
         if type(a) is type(b) and isinstance(a, (list, tuple)):
             return len(a) == len(b) and all([same(x, y) for x, y in zip(a, b)])
-        return bool(a == b)
+        if type(a) is type(b) and isinstance(a, dict):
+            return len(a) == len(b) and all([key in b and same(a[key], b[key]) for key in a])
+        return bool(a == b) and not bool(a == nothing)
     equal = same(value, expected) if wanted else None
     try:
         shown = repr(value)

@@ -58,7 +58,19 @@ PROBES = {
     "connect to a local socket": "import socket\ndef probe():\n    s = socket.socket(socket.AF_UNIX)\n    s.connect('{folder}/socket')\n    return 'escaped'",
     "connect to an abstract socket": "import socket\ndef probe():\n    s = socket.socket(socket.AF_UNIX)\n    s.connect('\\0mom-hostile-{pid}')\n    return 'escaped'",
     "make a raw socket": "import socket\ndef probe():\n    socket.socket(socket.AF_INET, socket.SOCK_RAW, 1)\n    return 'escaped'",
+    "connect to the machine's host": "import socket\ndef probe():\n    s = socket.socket(socket.AF_VSOCK, socket.SOCK_STREAM)\n    return 'escaped'",
+    "make a socket by a ring": "import ctypes\ndef probe():\n    return 'escaped' if ctypes.CDLL(None).syscall(425, 8, ctypes.create_string_buffer(120)) >= 0 else 0",
     # processes and signals
+    "lower its parent's limits": "import os, resource\ndef probe():\n    resource.prlimit(os.getppid(), resource.RLIMIT_NOFILE, (1, 1))\n    return 'escaped'",
+    "starve process 1": "import resource\ndef probe():\n    for limit in range(16):\n        resource.prlimit(1, limit, (0, 0))\n    return 'escaped'",
+    "interrupt process 1": "import os, signal\ndef probe():\n    for n in range(1, 65):\n        try: os.kill(1, n)\n        except OSError: pass\n    return 0",
+    "keep a key": "import ctypes\ndef probe():\n    return 'escaped' if ctypes.CDLL(None).syscall(248, b'user', b'x', b'y', 1, -2) > 0 else 0",
+    "read memory by a call": "import ctypes, os\ndef probe():\n    return 'escaped' if ctypes.CDLL(None).process_vm_readv(os.getppid(), 0, 0, 0, 0, 0) == 0 else 0",
+    "make a user namespace": "import ctypes\ndef probe():\n    return 'escaped' if ctypes.CDLL(None).unshare(0x10000000) == 0 else 0",
+    "clone into a namespace": "import ctypes, os\ndef probe():\n    pid = ctypes.CDLL(None).syscall(56, 0x10000011, 0, 0, 0, 0)\n    if pid == 0: os._exit(0)\n    return 'escaped' if pid > 0 else 0",
+    "watch files outside": "import ctypes\ndef probe():\n    c = ctypes.CDLL(None)\n    return 'escaped' if c.inotify_add_watch(c.inotify_init(), b'{folder}', 0xfff) >= 0 else 0",
+    "run a file without a name": "import os\ndef probe():\n    fd = os.memfd_create('x')\n    os.write(fd, b'#!/bin/sh\\ncat {secret}')\n    return 'escaped' if os.spawnv(os.P_WAIT, f'/proc/self/fd/{{fd}}', ['x']) == 0 else 0",
+    "nest folders": "import os\ndef probe():\n    for _ in range(10 ** 5):\n        os.mkdir('d')\n        os.chdir('d')",
     "run a shell": "import os\ndef probe():\n    return 'escaped' if os.system('cat {secret} > /dev/null') == 0 else 0",
     "run a program": "import subprocess\ndef probe():\n    return 'escaped' if b'treasure' in subprocess.check_output(['cat', '{secret}']) else 0",
     "signal the gateway": "import os\ndef probe():\n    os.kill({pid}, 9)\n    return 'escaped'",
@@ -191,6 +203,27 @@ async def test_probes_would_be_seen(box: str) -> None:
     async with opened(box) as session:
         report = await session.observe(Trial("def probe():\n    return 'escaped'", (Check("probe()", "0"),)), PATIENT)
     assert _escaped(report)
+
+
+@each_box
+async def test_a_trial_finds_nothing_of_another(box: str) -> None:
+    """What one candidate leaves, beside its folder too, is gone before the next one runs."""
+    leave = "import os\ndef probe():\n    open('../left', 'w').write('x')\n    os.mkdir('../more')\n    os.symlink('/', '../link')"
+    look = "import os\ndef probe():\n    return [name for name in os.listdir('..') if name != 'trial']"
+    async with opened(box) as session:
+        await session.observe(Trial(leave, (Check("probe()"),)), PATIENT)
+        report = await session.observe(Trial(look, (Check("probe()", "[]"),)), PATIENT)
+    assert report.checks[0].equal is not False
+
+
+@each_box
+async def test_a_process_left_behind_does_not_delay_what_was_seen(box: str) -> None:
+    """The report ends with its last check, and not with the processes that hold its pipe."""
+    source = PROBES["leave a process"].replace("return 0", "return 42")
+    async with opened(box) as session:
+        async with asyncio.timeout(30):
+            report = await session.observe(Trial(source, (Check("probe()", "42"),)), PATIENT)
+    assert report.checks[0].equal is not False
 
 
 @each_box

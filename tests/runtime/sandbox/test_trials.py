@@ -28,6 +28,8 @@ ADD = "def add(a, b):\n    return a + b\n"
         (ADD, Check("add(1, '2')", "3"), Observation(Kind.ERROR, error="TypeError")),
         (ADD, Check("add(1, 2)", "3", setup="assert False"), Observation(Kind.ERROR, error="AssertionError")),
         (ADD, Check("sub(1, 2)", "3"), Observation(Kind.ERROR, error="NameError")),
+        (ADD, Check("{'a': add(0.1, 0.2)}", "{'a': 0.3}"), Observation(Kind.VALUE, True, "{'a': 0.30000000000000004}")),
+        (ADD, Check("{'a': add(1, 2)}", "{'b': 3}"), Observation(Kind.VALUE, False, "{'a': 3}")),
         ("def f(x): return f(x)", Check("f(1)", "1"), Observation(Kind.ERROR, error="RecursionError")),
         ("def f(x): return x[0]", Check("f([])", "1"), Observation(Kind.ERROR, error="IndexError")),
         ("import nowhere_to_be_found", Check("1", "1"), Observation(Kind.UNKNOWN)),
@@ -132,3 +134,36 @@ def test_some_exceptions_are_the_sandbox_s(error: str) -> None:
 def test_others_are_the_code_s(error: str) -> None:
     """What would happen anywhere is the code's failure."""
     assert failure(error, "why") == Observation(Kind.ERROR, error=error, message="why")
+
+
+@each_box
+@pytest.mark.parametrize("value", ["{}", "[{}]", "(1, {})", "{{'a': {}}}"])
+async def test_a_value_that_equals_anything_equals_nothing(box: str, value: str) -> None:
+    """Its own `__eq__` cannot make an example pass, also inside of other values."""
+    source = "class Any:\n    def __eq__(self, other): return True\n    def __repr__(self): return 'any'\n"
+    check = Check(value.format("Any()"), value.format("1"))
+    report = await observe(box, Trial(source, (check,)), Limits(step_s=5.0, trial_s=10.0))
+    assert [each.equal for each in report.checks] == [False]
+
+
+@pytest.mark.parametrize("text", ["\ud800", "\x1b[31m", "\x00", "\u202e"])
+def test_a_message_is_safe_to_show(text: str) -> None:
+    """A message that the code chose can be encoded, and does not control a terminal."""
+    assert failure("ValueError", f"a\n{text}").message == failure("ValueError", f"a\n{text}").message.encode().decode()
+    assert text[0] not in failure("ValueError", text).message
+
+
+@each_box
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import sys\ndef f():\n    sys.stderr.write('note')\n    return 1",
+        "def f():\n    return 1 if __builtins__ else 0",
+        "def f():\n    import socket\n    socket.create_connection(('127.0.0.1', 9), 1)",
+        "def f():\n    from urllib.request import urlopen\n    return urlopen('http://127.0.0.1:9/').status",
+    ],
+)
+async def test_a_construct_that_the_sandbox_lacks_is_no_failure(box: str, source: str) -> None:
+    """Streams, names that every module has, and the network."""
+    report = await observe(box, Trial(source, (Check("f()", "1"),)), Limits(step_s=5.0, trial_s=10.0))
+    assert all(each.kind is not Kind.ERROR for each in (report.loaded, *report.checks))
