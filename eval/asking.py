@@ -136,4 +136,4 @@ def make_run(setting: Setting, deadline_s: float, name: str, request: ChatReques
 
 def _well_formed(run: Run, completion: Completion) -> bool:
     reading = run.contract.read(completion)
-    return reading.finding is None and not reading.in_words
+    return reading.finding is None and not reading.is_without_edits

@@ -13,7 +13,7 @@ from runtime.frozen import frozen
 from synth.reasoning_marks import ReasoningSplitter, Split, has_mark, split_reasoning
 from upstream.errors import CallError, Kind
 from upstream.openai.finish_reasons import ERROR, read_finish_reason
-from upstream.openai.in_words import is_media
+from upstream.openai.text_fallbacks import is_media
 
 _READ_FIELDS = frozenset(
     {"role", "content", "reasoning", "reasoning_content", "tool_calls", "function_call", "refusal", "index"}

@@ -73,7 +73,7 @@ async def test_equal_json_needs_no_critic(upstream: FakeUpstream) -> None:
     assert len(upstream.requests) == 2
 
 
-async def test_a_model_without_json_mode_is_asked_in_words(upstream: FakeUpstream) -> None:
+async def test_a_model_without_json_mode_is_asked_in_the_prompt(upstream: FakeUpstream) -> None:
     """Without the capability the field is left out, and the schema is in the prompt."""
     upstream.default = answer('{"n": 1}')
     weak = model("weak", upstream, capabilities=frozenset({"json_object"}))

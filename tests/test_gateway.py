@@ -162,7 +162,7 @@ async def test_an_unknown_http_client_is_refused(upstream: FakeUpstream, tmp_pat
     async with process("--config", config, *options, env={"MOM_HTTP_EXCHANGE": "fast", "FAKE_API_KEY": KEY}) as child:
         _, err = await child.communicate()
     assert child.returncode == 1
-    assert err.decode() == "MOM_HTTP_EXCHANGE: 'fast' is no HTTP client; choose one of direct, session\n"
+    assert err.decode() == "MOM_HTTP_EXCHANGE: 'fast' is not an HTTP client; choose one of direct, session\n"
 
 
 @pytest.mark.parametrize("name", ["direct", "session"])

@@ -1,1 +1,1 @@
-"""Calling models; knows nothing of mixtures."""
+"""Calls to models, independent of mixtures."""

@@ -97,9 +97,9 @@ async def _stream(route: Route, call: Call, attempt: Attempt) -> AsyncGenerator[
         extra["return_progress"] = True  # without it llama.cpp notices a cancelled call only after the whole prompt
     # Chunks are held back until the first one with content. Upstreams send a role, empty deltas and reasoning early,
     # and may fail afterwards: overloaded models do. As long as nothing was yielded, the caller has sent nothing to its
-    # own client either, so a failure can still be retried, and a hedge can take over, without anyone noticing. After
-    # the first content there is no way back, because two attempts never write the same text. What is held back is
-    # small, and nothing waits for it: a client has no use for a role alone.
+    # own client either, so a failure can still be retried, and a hedge can take over, unnoticed. After the first
+    # content there is no way back, because two attempts never write the same text. The chunks held back are small, and
+    # holding them delays no content: a client has no use for a role alone.
     held: HeldChunks | None = HeldChunks()
     ending = _Ending()
     opener = ThoughtOpener(expects=route.quirks.opens_thought)
@@ -130,7 +130,7 @@ async def _stream(route: Route, call: Call, attempt: Attempt) -> AsyncGenerator[
 
 
 async def _next_chunk(chunks: AsyncGenerator[dict[str, Any]], *, is_finished: bool) -> dict[str, Any] | None:
-    """Return the next chunk, None at the end.
+    """Return the next chunk, or None at the end.
 
     After its finish_reason an answer is complete, whatever becomes of the connection: only the usage may follow, and it
     is waited for briefly.
@@ -199,7 +199,7 @@ class _AttemptScope:
         elif isinstance(error, CallError):
             self._fail(error)
         elif isinstance(error, Exception):
-            failure = CallError(Kind.UNPARSABLE, "the reply has a shape that cannot be read")
+            failure = CallError(Kind.UNPARSABLE, "the reply has an unexpected shape")
             self._fail(failure)
             # An unexpected reply must cost no more than its own answer. If the fault is ours, the log shows it.
             _log.warning("a reply could not be read", model=self._call.model.name, exc_info=error)
@@ -269,7 +269,7 @@ def _count_answer(attempt: Attempt, n_chars: int) -> None:
 
 
 class _Ending:
-    """What a stream has said about its end: whether it has given a finish reason, and what may still follow.
+    """The end of a stream: whether it has given a finish reason, and which chunks may still follow.
 
     Some upstreams give a reason early, or in every chunk. Once content has followed a reason, no reason of that stream
     means any more that `only_usage_follows`.
@@ -281,7 +281,7 @@ class _Ending:
         self.has_reason = self.only_usage_follows = self._reason_came_early = False
 
     def note(self, attempt: Attempt, chunk: dict[str, Any]) -> None:
-        """Record what a chunk says of the end, and in the attempt what it says of usage and length."""
+        """Record the finish reason of a chunk, and in the attempt its usage and length."""
         attempt.usage = wire.read_usage(chunk) or attempt.usage
         for choice in chunk["choices"]:
             n_chars = wire.count_chars(choice["delta"])
@@ -306,7 +306,7 @@ def _timeouts(route: Route, call: Call, *, streamed: bool = False) -> Timeouts:
 
 
 def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
-    """Return the request in the form that this model takes, as far as is known."""
+    """Return the request in the form that this model accepts, as far as its quirks are known."""
     model = call.model
     params = wire.merge_params(call.params, {**model.params, **call.overrides})
     quirks = (*route.quirks.all(), *call.quirks)

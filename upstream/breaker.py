@@ -27,7 +27,7 @@ COUNTED = frozenset(
 that leaves say nothing about its health, neither good nor bad."""
 
 Ticket = NewType("Ticket", int)
-"""Identifies the state in which an attempt was admitted; given back with its outcome."""
+"""Identifies the state in which an attempt was admitted; returned with the attempt's outcome."""
 
 
 class State(StrEnum):
@@ -40,7 +40,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A breaker's state, why it is not closed, and for how many more seconds it admits nothing."""
+    """A breaker's state, the reason if it is not closed, and the seconds until it admits an attempt."""
 
     state: State
     reason: str = ""

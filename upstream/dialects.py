@@ -57,7 +57,7 @@ class ChatDialect:
         return wire.encode_in_steps(conversation, fields)
 
     def translator(self) -> None:
-        """Return None: replies need no translation."""
+        """Return None, because replies need no translation."""
 
 
 class MessagesDialect:
@@ -92,7 +92,7 @@ class TokenCountDialect(MessagesDialect):
     _counts = True
 
     def translator(self) -> Translate:
-        """Return a translator that changes nothing."""
+        """Return the identity as translator."""
         return lambda value: (value,)
 
 
@@ -102,5 +102,5 @@ DIALECTS: Mapping[UpstreamApi, Dialect] = {"chat": CHAT, "messages": MessagesDia
 
 
 def dialect_of(model: Model) -> Dialect:
-    """Return the dialect in which a model is asked."""
+    """Return the dialect of a model's upstream."""
     return DIALECTS[model.api]

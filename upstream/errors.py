@@ -38,9 +38,9 @@ class CallError(Exception):
 
     `status` is the upstream's HTTP status, or the one in the error object of a reply with status 200; None without a
     reply. `retry_after_s` is the pause that the upstream asked for, in seconds from the reply. `body` is the error
-    reply itself (a JSON value or a text), for finding out what it refuses; it is never shown. `should_retry` is what
-    the upstream said about a retry (x-should-retry, or a quota that is used up), or None if it said nothing. It
-    `has_remedy` if it has taught how the request must differ for this model: then asking again at once may succeed.
+    reply itself (a JSON value or a text), from which refused fields are read; it is never shown. `should_retry` is the
+    upstream's advice (x-should-retry, or a quota that is used up), or None without any. The error `has_remedy` if it
+    has taught how the request must differ for this model: then asking again at once may succeed.
     """
 
     def __init__(

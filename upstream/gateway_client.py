@@ -1,4 +1,4 @@
-"""Client of a running gateway, for the commands that ask one: `mom-gateway ask` and `mom-gateway mcp`."""
+"""Client of a running gateway, for `mom-gateway ask` and `mom-gateway mcp`."""
 
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -25,7 +25,7 @@ Message = Mapping[str, Any]
 
 
 class GatewayError(Exception):
-    """A gateway gave no answer; the message says why and what to do, for a person to read."""
+    """A gateway gave no answer. The message, for people, names the cause and the remedy."""
 
 
 class GatewayClient:
@@ -170,7 +170,7 @@ def _explain_no_connection(url: str, error: Exception) -> str:
 
 
 async def _explain_refusal(url: str, reply: aiohttp.ClientResponse) -> str:
-    """Return the gateway's own words, with the remedy if the reader of the terminal can do something."""
+    """Return the gateway's own words, with a remedy if the user has one."""
     if reply.headers.get("Server") != _BY_GATEWAY:
         return f"{url} is not a gateway (HTTP {reply.status}); name one with --url or MOM_URL"
     try:

@@ -35,7 +35,7 @@ from upstream.retrying import Retrying
 _log = structlog.get_logger(__name__)
 
 MAX_UPSTREAM_CONCURRENCY = 256
-_COUNT_S = 10.0  # a count is worth no longer wait, as there is an estimate
+_COUNT_S = 10.0  # longer is not worth waiting, as there is an estimate
 _Chunk = dict[str, Any]
 _Key = tuple[str, str] | Weights
 
@@ -44,7 +44,7 @@ class EmbeddedEndpoints(Protocol):
     """What the pool needs of the embedded models: the endpoint of each."""
 
     async def endpoint(self, weights: Weights) -> Endpoint:
-        """Return the child's endpoint, after waiting while it loads; CallError (not_ready) if it cannot be had."""
+        """Return the child's endpoint, after waiting while it loads. Raises CallError (not_ready) if unavailable."""
         ...
 
 
@@ -119,7 +119,7 @@ class Pool:
         return {name: route.breaker.status() for name, route in self._routes.items()}
 
     def quirks(self) -> Mapping[str, tuple[Quirk, ...]]:
-        """Return what each model's refusals have taught, by the model's configured name."""
+        """Return the quirks learnt from each model's refusals, by the model's configured name."""
         return {name: route.quirks.learnt() for name, route in self._routes.items()}
 
     def is_apart(self, model: str, others: Iterable[str]) -> bool:
@@ -131,7 +131,7 @@ class Pool:
     async def connected(self, model: Model) -> AsyncGenerator[None]:
         """Connect to a model's upstream while the block runs, for a call that will follow; leaving cancels connecting.
 
-        Nothing is sent, and failures are ignored: the call will meet and report them.
+        No request is sent, and failures are ignored: the call itself will report them.
         """
         route = self._routes[model.name]
         connecting = asyncio.create_task(

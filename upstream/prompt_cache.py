@@ -33,7 +33,7 @@ _OPENROUTER_MODELS = ("anthropic/", "google/gemini")
 
 
 class CacheStyle(Enum):
-    """What a model's provider wants in a request, beside an unchanged beginning."""
+    """The form in which a provider wants cache hints in a request."""
 
     NONE = auto()
     BLOCKS = auto()  # breakpoints, in Anthropic's Messages
@@ -60,7 +60,7 @@ def _is_at(model: Model, host: str, provider: str, provider_host: str) -> bool:
 
 
 def prepare_for_cache(style: CacheStyle, messages: Messages, fields: Fields, quirks: Iterable[Quirk]) -> Fitted:
-    """Return a request with what the provider's prompt cache needs; as it is if the client has seen to that itself.
+    """Return a request with the hints that the provider's prompt cache needs, unless the client has set its own.
 
     `quirks` are those that the request will be fitted to: breakpoints that were refused are not set again.
     """
@@ -142,7 +142,7 @@ def _mark_messages(messages: Messages, style: CacheStyle) -> Conversation:
 
 
 def _find_end_of_system(messages: Messages) -> int | None:
-    """Return the position of the last of the leading system messages, or None if there are none."""
+    """Return the position of the last leading system message, or None if there is none."""
     n_leading = next((at for at, each in enumerate(messages) if each.get("role") not in _SYSTEM_ROLES), len(messages))
     return n_leading - 1 if n_leading else None
 

@@ -1,4 +1,4 @@
-"""Redaction: taking credentials out of every text that leaves the process. Pure.
+"""Redaction: removes credentials from every text that leaves the process. Pure.
 
 Upstreams repeat the keys that they were sent ("Incorrect API key provided: sk-…"). Attempts redact their messages, the
 trace store its documents, and the doctor its tables, all by the functions here.

@@ -1,4 +1,4 @@
-"""Retries and hedges: the next attempt when one has failed, a second one beside it when one is slow."""
+"""Retries and hedges: another attempt after a failed one, or a second beside a slow one."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -61,7 +61,7 @@ class Retrying:
                 result = await self._make_one(make_attempt, discard)
             except CallError as error:
                 if error.kind is Kind.BREAKER_OPEN and failure is not None:
-                    raise failure from None  # the failure that opened it says more
+                    raise failure from None  # the failure that opened it is more informative
                 failure = error
                 if error.has_remedy and n_remedies < _MAX_REMEDIES:
                     n_remedies += 1  # no pause and no budget: the request is a different one

@@ -31,7 +31,7 @@ class Way:
 
     name: str
     target: Mixture | str
-    in_words: bool = False
+    as_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def list_ways(mixture: Mixture) -> list[Way]:
     ]
 
 
-def list_ways_in_words(mixture: Mixture) -> list[Way]:
+def list_ways_as_text(mixture: Mixture) -> list[Way]:
     """Return the ways of the session without tools, in which every turn is one of the user's."""
     staged = replace(mixture, stages=(2, len(mixture.panel) - 2))
     one_by_one = replace(mixture, stages=(1, len(mixture.panel) - 1))
@@ -90,7 +90,7 @@ def list_ways_in_words(mixture: Mixture) -> list[Way]:
         "staged, small critic": replace(staged, critic=Critic(mixture.panel[1].model)),
         "staged, no critic": replace(one_by_one, mode="first", critic=None),
     }
-    return [Way(name, target, in_words=True) for name, target in ways.items()]
+    return [Way(name, target, as_text=True) for name, target in ways.items()]
 
 
 def measure(ways: Sequence[Way], settings: Settings) -> list[Line]:
@@ -105,7 +105,7 @@ def read_settings() -> Settings:
 
 
 async def _replay(way: Way, settings: Settings, loop: VirtualTimeLoop) -> list[Taken]:
-    turns = read_turns(in_words=way.in_words)
+    turns = read_turns(as_text=way.as_text)
     providers = ScriptedProviders(turns[0], settings.model(ACTOR).model)
     pool = Pool(settings.models, exchange=lambda: providers, clock=loop.time, random=random.Random(1).random)  # noqa: S311
     try:
@@ -116,7 +116,7 @@ async def _replay(way: Way, settings: Settings, loop: VirtualTimeLoop) -> list[T
 
 async def _answer(way: Way, settings: Settings, pool: Pool, providers: ScriptedProviders, turn: Turn) -> Taken:
     providers.turn = turn
-    params: dict[str, Any] = {"max_tokens": _MAX_TOKENS} | ({} if way.in_words else {"tools": list_tools()})
+    params: dict[str, Any] = {"max_tokens": _MAX_TOKENS} | ({} if way.as_text else {"tools": list_tools()})
     setting = Setting(pool, settings, Conditions(seed=1, max_tokens=_MAX_TOKENS))
     run = make_run(setting, _DEADLINE_S, str(len(turn.messages)), ChatRequest(None, turn.messages, params), ignore)
     await answer(run, way.target)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eval.agents.replay import Line, list_ways, list_ways_in_words, measure, read_settings
+from eval.agents.replay import Line, list_ways, list_ways_as_text, measure, read_settings
 
 _HEAD = (
     "way",
@@ -22,12 +22,12 @@ def write_report() -> str:
     """Return both tables: of the session with tools, and of the one without."""
     settings = read_settings()
     (mixture,) = settings.mixtures
-    with_tools, in_words = (measure(ways, settings) for ways in (list_ways(mixture), list_ways_in_words(mixture)))
+    with_tools, as_text = (measure(ways, settings) for ways in (list_ways(mixture), list_ways_as_text(mixture)))
     parts = [
         "With tools:",
         make_table(with_tools),
         "Without tools, each step a turn of the user's:",
-        make_table(in_words),
+        make_table(as_text),
     ]
     return "\n\n".join(parts)
 

@@ -86,10 +86,10 @@ def list_tools() -> list[dict[str, Any]]:
     ]
 
 
-def read_turns(*, in_words: bool = False) -> list[Turn]:
+def read_turns(*, as_text: bool = False) -> list[Turn]:
     """Return the turns of the session in order; each conversation begins with the one before.
 
-    With `in_words` the agent offers no tools: its model writes calls as code, and the user's messages bring results.
+    With `as_text` the agent offers no tools: its model writes calls as code, and the user's messages bring results.
     """
     script = tomllib.loads(_SCRIPT.read_text(encoding="utf-8"))["turn"]
     messages: list[Message] = [{"role": "system", "content": _write_rules()}]
@@ -97,7 +97,7 @@ def read_turns(*, in_words: bool = False) -> list[Turn]:
     for number, entry in enumerate(script):
         if "user" in entry:
             messages.append({"role": "user", "content": entry["user"].strip()})
-        reply = _write_words(entry) if in_words else _write_reply(entry, f"call_{number}")
+        reply = _write_words(entry) if as_text else _write_reply(entry, f"call_{number}")
         is_mechanical = entry.get("tool") in _MECHANICAL
         turns.append(Turn(tuple(messages), reply, reply if is_mechanical else _write_words({**entry, **_OTHER_WORDS})))
         messages.append(reply)
@@ -105,7 +105,7 @@ def read_turns(*, in_words: bool = False) -> list[Turn]:
             result = _write_result(entry)
             messages.append(
                 {"role": "user", "content": f"Result of {entry['tool']}:\n{result}"}
-                if in_words
+                if as_text
                 else {"role": "tool", "tool_call_id": f"call_{number}", "content": result}
             )
     return turns

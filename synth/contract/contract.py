@@ -54,15 +54,15 @@ _T = TypeVar("_T")
 class Reading:
     """An answer that was checked against a contract.
 
-    `completion` is the answer as the client's parser expects it. `finding` says concretely how it breaks the contract;
-    None if it does not. `outcome` is equal for two answers with the same effect. `in_words` marks an answer without any
-    edit although edits were asked for; it may be right, for example a question.
+    `completion` is the answer as the client's parser expects it. `finding` states the defect that breaks the contract,
+    None if there is no defect. `outcome` is equal for two answers with the same effect. `is_without_edits`: edits were
+    requested, and the answer has none; it may still be right, for example a question.
     """
 
     completion: Completion
     finding: str | None
     outcome: Hashable
-    in_words: bool = False
+    is_without_edits: bool = False
 
 
 @frozen
@@ -176,7 +176,7 @@ class Contract:
         finding = next(iter(made.findings), None)
         if completion.finish_reason == "length":
             finding = "truncated: the answer reached its token limit"
-        return Reading(completion, finding, made.outcome, in_words=made.status is EditStatus.NONE)
+        return Reading(completion, finding, made.outcome, is_without_edits=made.status is EditStatus.NONE)
 
 
 def _assemble(contract: Contract, picks: Sequence[tuple[str, int]], budget: Budget) -> str | None:

@@ -203,7 +203,7 @@ async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completio
         picked = ballot.shown[position]
         return Choice(picked.completion, picked.name, find_outcome(case.run.contract, picked))
     written = await case.run.contract.read_async(reply)
-    checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.in_words
+    checked = case.run.contract.form in (Form.JSON, Form.EDITS) and not written.is_without_edits
     if not checked or written.finding is not None or is_weak(reply):
         return None
     return Choice(written.completion, author, written.outcome, written=True)

@@ -12,11 +12,11 @@ from config.settings import Model
 from synth.contract.contract import Contract, Form
 from synth.request import ChatRequest, Message
 from upstream.openai.conversation import append_block
-from upstream.openai.in_words import has_media, replace_media
 from upstream.openai.quirks import TOOL_FIELDS, Action, Quirk, leave_out
+from upstream.openai.text_fallbacks import has_media, replace_media
 from upstream.openai.tools import list_tools
 
-_TOOLS_IN_WORDS = """\
+_TOOLS_AS_TEXT = """\
 ---
 The reply to this conversation may use the tools below, which you cannot call yourself. Say what you would reply: \
 which tool to call with which arguments and why, or the answer itself where no tool is needed.
@@ -30,7 +30,7 @@ def adapt_for_proposer(request: ChatRequest, contract: Contract, model: Model) -
     """Return the messages and params for a member of the panel."""
     messages, params = request.messages, leave_out(request.params, TOOL_FIELDS)
     if contract.form is Form.TOOLS:  # advice on which tool to call is in words, whatever form the answer itself has
-        words = _TOOLS_IN_WORDS.replace("{tools}", _describe_tools(request.params, contract))
+        words = _TOOLS_AS_TEXT.replace("{tools}", _describe_tools(request.params, contract))
         return append_block(messages, words), leave_out(params, {"response_format"})
     return _ask_for_json(messages, params, contract, model)
 

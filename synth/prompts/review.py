@@ -131,7 +131,7 @@ def find_regression(draft: Reading, revision: Reading) -> str | None:
     before, after = draft.completion, revision.completion
     if revision.finding is not None and draft.finding is None:
         return f"it breaks the form: {revision.finding}"
-    if revision.in_words and not draft.in_words:
+    if revision.is_without_edits and not draft.is_without_edits:
         return "it has no edit left"
     if after.finish_reason == "length" and before.finish_reason != "length":
         return "it is cut off"

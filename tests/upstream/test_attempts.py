@@ -112,7 +112,7 @@ async def test_a_reply_in_an_unexpected_shape_costs_its_own_answer_only(
     monkeypatch.setattr("upstream.attempts.wire.count_chars", break_down)
     upstream.default = reply(b'{"choices":[{"message":{"content":"x"}}]}')
     error = await fail(route, call_to(route))
-    assert (error.kind, error.message) == (Kind.UNPARSABLE, "the reply has a shape that cannot be read")
+    assert (error.kind, error.message) == (Kind.UNPARSABLE, "the reply has an unexpected shape")
     assert route.slots.n_taken == 0
 
 

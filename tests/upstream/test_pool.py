@@ -274,7 +274,7 @@ async def test_silence_has_its_own_time_out(upstream: FakeUpstream, *, stream: b
         with pytest.raises(CallError) as caught:
             await (read(pool, asked) if stream else text(pool, call_of(pool, asked)))
         await asyncio.wait_for(upstream.requests[0].disconnected.wait(), 30)
-    assert (caught.value.kind, caught.value.message) == (Kind.TIMEOUT, "the reply fell silent for too long")
+    assert (caught.value.kind, caught.value.message) == (Kind.TIMEOUT, "the reply paused for too long")
 
 
 async def test_the_time_before_the_first_byte_is_not_idle(upstream: FakeUpstream) -> None:

@@ -190,12 +190,12 @@ def read_arguments(stated: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {"_arguments": stated}
 
 
-# What a model must get back with its own tool calls, and a client only stores.
+# Opaque fields that a client stores and returns with a model's own tool calls.
 #
 # Reasoning models want the reasoning of earlier turns returned unchanged: Anthropic's as signed thinking blocks, others
 # as `reasoning_content` or `reasoning_details`. The gateway keeps no conversations, so the client has to carry these
 # fields. Messages has one opaque field for that purpose, a thinking block's `signature`; Responses has a reasoning
-# item's `encrypted_content`. What did not come from Anthropic is packed into that field under a prefix of our own, and
+# item's `encrypted_content`. Fields of other providers are packed into that field under a prefix of our own, and
 # unpacked when the client sends it back.
 
 _OPAQUE_PREFIX = "mom1."

@@ -18,7 +18,7 @@ _MIN_TOP_P = 0.95
 
 
 def think(body: Mapping[str, Any], effort: Any) -> dict[str, Any]:
-    """Return a request's body with a thinking budget for an effort; unchanged if there can be none."""
+    """Return a request's body with a thinking budget for an effort, or unchanged if thinking is not possible."""
     limit, share = body.get("max_tokens"), SHARES.get(effort) if isinstance(effort, str) else None
     if share is None or not isinstance(limit, int) or "thinking" in body or not _may_think(body):
         return dict(body)
@@ -35,7 +35,7 @@ def _may_think(body: Mapping[str, Any]) -> bool:
 
 
 def _lacks_thinking(messages: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the last turn continues a tool call whose thinking is not there, because the client did not return it."""
+    """Whether the last turn continues a tool call whose thinking the client did not return."""
     if not _has_block(messages[-1:], "tool_result"):
         return False
     calling = [message for message in messages if message.get("role") == "assistant"][-1:]
@@ -50,7 +50,7 @@ def _has_block(messages: Sequence[Mapping[str, Any]], kind: str) -> bool:
 
 
 def _is_excluded(name: str, value: Any) -> bool:
-    """Whether thinking excludes a sampling parameter, which is left out then."""
+    """Whether thinking excludes a sampling parameter, so that it must be left out."""
     if name == "temperature":
         return bool(value != 1)
     return name == "top_k" or (name == "top_p" and isinstance(value, int | float) and value < _MIN_TOP_P)

@@ -42,7 +42,7 @@ _CHAT_ONLY = frozenset(
     }
 )
 _FROM_CLIENT = ("thinking", "service_tier")
-"""Fields of a Messages client that Chat Completions has no word for, and that are passed on as they came."""
+"""Fields of a Messages client without an equivalent in Chat Completions, passed on unchanged."""
 
 _TOOL_CHOICES = {"auto": {"type": "auto"}, "required": {"type": "any"}, "none": {"type": "none"}}
 
@@ -103,7 +103,7 @@ def _write_tools(functions: Sequence[Mapping[str, Any]], client: Mapping[str, An
 
 
 def _write_tool_choice(fields: Mapping[str, Any], functions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the choice among the tools that are sent; nothing for one that none of them can meet."""
+    """Return the choice among the tools that are sent, or {} for a choice that none of them can meet."""
     if not functions:
         return {}
     choice = fields.get("tool_choice") or fields.get("function_call")
@@ -160,7 +160,7 @@ class MessagesReply:
         self._usage: dict[str, Any] = {}
 
     def read(self, value: Any) -> Iterator[Any]:
-        """Yield the completion or the chunks for one JSON value; what is neither event nor message passes unchanged."""
+        """Yield the completion or the chunks for one JSON value; any other value passes unchanged."""
         kind = value.get("type") if isinstance(value, dict) else None
         match kind:
             case "message":

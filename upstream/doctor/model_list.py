@@ -55,9 +55,9 @@ async def fetch_model_list(
     provider: str | None = None,
     timeout_s: float,
 ) -> ModelList:
-    """Return what an upstream lists; it never raises. `headers` are those of the model.
+    """Return the models that an upstream lists. Never raises. `headers` are those of the model.
 
-    Anthropic, whose chat endpoint takes a bearer token, wants its own header for the list.
+    Anthropic's chat endpoint takes a bearer token, but its list requires `x-api-key`.
     """
     query: dict[str, str] = {}
     key = None if endpoint.api_key is None else endpoint.api_key.value

@@ -33,8 +33,8 @@ Limit = Mapping[str, int]
 class ProbeResult:
     """The result of probing one model.
 
-    `problem` is the cause and the remedy if the model does not answer, else "". `warning` is something to fix although
-    it answers. `notes` are fields that it refuses, with what the gateway does about each. `is_reached`: the upstream
+    `problem` is the cause and the remedy if the model does not answer, else "". `warning` is a fault of a model that
+    answers. `notes` are fields that it refuses, with what the gateway does about each. `is_reached`: the upstream
     replied at all. `is_listed`: its list of models has this one, or None if it gives no list. `seconds` is the
     duration of the answer. `is_offline`: the connection failed as if this machine had no network.
     """
@@ -99,8 +99,8 @@ class Prober:
     async def _ask_as_clients_do(self, model: Model, limit: Limit, deadline: float) -> str:
         """Send a request like a coding tool's; return a warning if the model does not answer it, else "".
 
-        What a refusal names is left out or renamed by the pool, and remembered. If that does not help, each feature is
-        tried alone, so that the warning can name the one that is refused.
+        The pool leaves out or renames the fields that a refusal names, and remembers that. If that does not help, each
+        feature is tried alone, so that the warning can name the refused one.
         """
         features = list_features(model)
         failure = (await self._ask(model, build_request(features, limit), deadline)).failure
@@ -134,7 +134,7 @@ class Prober:
         )
 
     async def _ask_for_token(self, model: Model, deadline: float) -> "_Answer":
-        """Ask for one token; if the model objects to so few, for some more."""
+        """Ask for one token, or for a few if the model refuses so low a limit."""
         name = next((name for name in reversed(TOKEN_LIMITS) if name in model.params), "max_tokens")
         first = await self._ask(model, ClientRequest(_QUESTION, {name: 1}, streams=False), deadline)
         few = {name: _FEW_TOKENS}

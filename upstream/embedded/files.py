@@ -93,7 +93,7 @@ def _read_stamp(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return None  # missing or half written: hash the file and write a new one
+        return None  # missing or incomplete: the file is hashed again
 
 
 @contextlib.asynccontextmanager

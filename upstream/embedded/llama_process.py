@@ -1,4 +1,4 @@
-"""One llama.cpp child process: start it, get its port, forward its log, and end it reliably."""
+"""One llama.cpp child process: starting it, finding its port, forwarding its log, ending it reliably."""
 
 import asyncio
 import json
@@ -109,7 +109,7 @@ class LlamaProcess:
         return self._process.pid
 
     async def wait_until_ended(self) -> str:
-        """Wait until the child ends by itself; return how, in words."""
+        """Wait until the child ends by itself, and return a description of how it ended."""
         code = await self._process.wait()
         return f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
 
@@ -120,7 +120,7 @@ class LlamaProcess:
             async with asyncio.timeout(_EXIT_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
-            _log.warning("embedded model did not end in time and is killed", model=self._launch.name)
+            _log.warning("embedded model did not end in time; killing it", model=self._launch.name)
         finally:
             if self._process.returncode is None:
                 self._process.kill()
@@ -144,7 +144,7 @@ class LlamaProcess:
         self.is_ready = True
 
     async def _find_reason(self, answer: Mapping[str, object]) -> str:
-        """Return why there is no port: the child's error and llama.cpp's first one, after its log has ended."""
+        """Return why the child has no port: its own error and llama.cpp's first one, after its log has ended."""
         await asyncio.wait([self._log_reader], timeout=_EXIT_TIMEOUT_S)
         reasons = (answer.get("error"), self._first_error)
         return "; ".join(str(reason) for reason in reasons if reason) or "ended without a message"

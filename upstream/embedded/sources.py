@@ -33,7 +33,7 @@ from upstream.embedded.files import (
 _log = structlog.get_logger(__name__)
 
 Progress = Callable[[int, int, str], None]
-"""A callback with the bytes done, the bytes in total, and what is being done, "" if a download needs no words."""
+"""A callback with the bytes done, the bytes in total, and the current step, "" for a plain download."""
 
 _CONNECT_TIMEOUT_S = 15.0
 _IDLE_TIMEOUT_S = 60.0
@@ -150,7 +150,7 @@ def _check_reply(reply: aiohttp.ClientResponse, url: str, offset: int, weight: W
         raise SourceError(f"{url}: HTTP {reply.status}")
     start = offset if reply.status == _HTTP_PARTIAL else 0
     if start and not reply.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
-        raise SourceError(f"{url}: sends another range than the requested one")
+        raise SourceError(f"{url}: sends a different range than requested")
     if reply.content_length is not None and start + reply.content_length != weight.size:
         raise SourceError(f"{url}: has {start + reply.content_length} bytes instead of {weight.size}")
     return start
@@ -198,8 +198,8 @@ async def _download_wheel(wheel: Wheel, box: Path, report: Callable[[int], None]
     await _run_pip(requirements, inbox, wheel, report)
     found = await asyncio.to_thread(list, inbox.glob("*.whl"))
     if len(found) != 1 or not await in_thread(has_content, found[0], wheel.sha256):
-        _log.debug("pip downloaded another file than the pinned wheel", wheel=wheel.requirement)
-        raise SourceError("pip downloaded another file than the pinned one")
+        _log.debug("pip downloaded a different file than the pinned wheel", wheel=wheel.requirement)
+        raise SourceError("pip downloaded a different file than the pinned one")
     await asyncio.to_thread(found[0].replace, path)
     return path
 
@@ -244,7 +244,7 @@ async def _watch_size(folder: Path, report: Callable[[int], None]) -> None:
 
 
 def _hide_wheel(text: str, wheel: Wheel) -> str:
-    """Replace the wheel's name and version: they say nothing about its content, and only --debug shows them."""
+    """Replace the wheel's name and version, which do not describe its content; --debug shows them."""
     name, _, version = wheel.requirement.partition("==")
     pattern = re.sub(r"[-_.]+", "[-_.]+", name)
     return re.sub(rf"{pattern}(\s*==\s*|-){re.escape(version)}[\w.-]*|{pattern}", "a pinned wheel", text)
@@ -257,7 +257,7 @@ async def _end_pip(process: asyncio.subprocess.Process) -> None:
             async with asyncio.timeout(_PIP_EXIT_TIMEOUT_S):
                 await process.wait()
         except TimeoutError:
-            _log.debug("pip did not end in time and is killed")
+            _log.debug("pip did not end in time; killing it")
     if process.returncode is None:
         process.kill()
         await process.wait()

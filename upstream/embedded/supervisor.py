@@ -28,7 +28,7 @@ _INSTALL_BASE_S, _INSTALL_CAP_S = 15.0, 600.0
 _MAX_FAILURES = 3  # consecutive failed launches, after which calls fail at once instead of waiting
 _STABLE_S = 60.0  # a child that has run this long resets the count of failures
 _LOG_EVERY_PERCENT = 10
-_UNKNOWN_LEFT_S = 30.0  # what a client is asked to wait while the speed of a download is not known
+_UNKNOWN_LEFT_S = 30.0  # the Retry-After while the speed of a download is unknown
 
 
 class EmbeddedNotReadyError(CallError):

@@ -1,16 +1,16 @@
-"""The progress of a download: how much, how fast, how long still."""
+"""The progress of a download: size, speed, time left."""
 
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 _WINDOW_S = 10.0
-_MIN_SPAN_S, _MIN_BYTES = 0.5, 2**16  # less says nothing about the speed
+_MIN_SPAN_S, _MIN_BYTES = 0.5, 2**16  # too little for an estimate
 
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """The state of a download: bytes `done` and in `total`, and `step`, what is being done, "" if it needs no words.
+    """The state of a download: bytes `done` and in `total`, and the current `step`, "" for a plain download.
 
     `bytes_per_s` is the speed of the last seconds, or None if it is not known yet.
     """
@@ -40,7 +40,7 @@ class Transfer:
 class SpeedMeter:
     """Measures the speed of a download over the last ten seconds; `clock` counts seconds.
 
-    Bytes that were there before, from an interrupted download, count as done but not as fast.
+    The bytes of an earlier, interrupted download count as done but not towards the speed.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -40,7 +40,7 @@ _SHOULD_RETRY = {"true": True, "false": False}  # a header that the OpenAI SDKs 
 
 _NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready in time")
 _NO_BYTE: Expiry = (Kind.TIMEOUT, "no first byte in time")
-_SILENT: Expiry = (Kind.TIMEOUT, "the reply fell silent for too long")
+_SILENT: Expiry = (Kind.TIMEOUT, "the reply paused for too long")
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -125,7 +125,7 @@ class Upstream:
         await self._exchange.close()
 
     async def connect(self, headers: Headers, dialect: Dialect, connect_s: float | None) -> None:
-        """Have a connection ready for the next call. Failures are ignored: that call will meet and report them."""
+        """Open a connection for the next call. Failures are ignored: the call itself will report them."""
         endpoint = self._locate()
         if not isinstance(endpoint, Endpoint):
             endpoint = await endpoint
@@ -228,7 +228,7 @@ async def _bounded(
 
 
 async def _read_start(reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer) -> bytes:
-    """Return the body up to `limit` bytes, or up to where it breaks off."""
+    """Return the body up to `limit` bytes, or up to the point where it breaks off."""
     pieces: list[bytes] = []
     with suppress(CallError, aiohttp.ClientError):
         async for piece in _bounded(reply, limit, idle_s, timer):

@@ -1,11 +1,11 @@
 """The direct exchange: requests written straight to a pooled connection. The only user of aiohttp's internals.
 
-It takes aiohttp's pool with its DNS and TLS, and the parser with its limits and decompression. It leaves out what
-`ClientSession.post` does for requests of every other kind, which is two fifths of what a call costs.
+It uses aiohttp's pool with its DNS and TLS, and the parser with its limits and decompression. It leaves out the work
+that `ClientSession.post` does for other kinds of requests, two fifths of the cost of a call.
 
-What is not public, and changes in patch releases: the constructor of `ClientRequest`, `connector.connect` with it,
-`ResponseHandler.set_response_params` and `read`. Hence exchange_choice.py: it is used with tested versions of aiohttp
-only.
+Four things it uses are not public and change in patch releases: the constructor of `ClientRequest`,
+`connector.connect` with it, `ResponseHandler.set_response_params` and `read`. Hence exchange_choice.py: it is used
+only with tested versions of aiohttp.
 """
 
 import asyncio
@@ -79,7 +79,7 @@ class DirectReply(Reply):
             _abort(self._connection)
 
     def _request_was_read(self) -> bool:
-        """Whether a large request has surely arrived: a server may refuse one unread, and TLS hides what it read."""
+        """Whether a large request has surely arrived: a server may refuse it unread, and TLS hides how much it read."""
         transport = self._connection.transport
         return self.status < 300 and (transport is None or not transport.get_write_buffer_size())  # noqa: PLR2004
 
@@ -98,7 +98,7 @@ class DirectExchange(Exchange):
         return DirectTarget(url, headers)
 
     async def connect(self, target: Target, connect_s: float | None) -> None:
-        """Have an idle connection in the pool for the next request: a new one only if there is none."""
+        """Ensure an idle connection in the pool for the next request, opening one if necessary."""
         connection = await _acquire(self._pooled, target, connect_timeout(connect_s))
         if connection.protocol is not None:
             self._kept.add(connection.protocol)

@@ -39,8 +39,8 @@ _NEVER_ROUND_S = 1e9
 Body = Callable[[], tuple[bytes, ...] | Awaitable[tuple[bytes, ...]]]
 """Returns a request's body in pieces, a large one when it is encoded.
 
-It is a function, because a reply may take minutes and a body megabytes: nobody keeps the bytes while waiting, and they
-are made again if the request has to be sent again.
+It is a function, because a reply may take minutes and a body megabytes: the bytes are not kept while waiting, and are
+made again if the request has to be sent again.
 """
 
 
@@ -111,11 +111,10 @@ class Exchange(ABC):
         `connect_s` limits connecting alone. Failures are aiohttp's: ClientError, OSError, and HttpProcessingError or
         Raises ClientResponseError for a reply that is not HTTP. Failing or being cancelled closes the connection.
 
-        A server may close an idle connection in the very moment in which the next request goes out on it. That is a
-        race which keep-alive always has, and no fault of the server (RFC 9112, section 9.5). So a request on a
-        kept-alive connection that ends before the first byte of a reply is sent once more, at once, on a new
-        connection: other kept-alive ones are probably just as old. It is not sent a third time, because then it is no
-        race.
+        A server may close an idle connection just when the next request goes out on it: a race that keep-alive always
+        has, and no fault of the server (RFC 9112, section 9.5). So if a kept-alive connection ends before the first
+        byte of a reply, the request is sent once more, at once, on a new connection: other kept-alive ones are
+        probably just as old. It is not sent a third time, because a second failure is not that race.
         """
         if self._pooled.closed:
             raise ClientConnectionError("the session is closed")
@@ -127,7 +126,7 @@ class Exchange(ABC):
 
     @abstractmethod
     async def connect(self, target: Target, connect_s: float | None) -> None:
-        """Have an idle connection in the pool for the next request, if the implementation can; raises as `post`."""
+        """Open an idle connection for the next request, if the implementation can; raises as `post`."""
 
     @abstractmethod
     async def _send(self, target: Target, body: Body, connecting: ClientTimeout, *, on_new: bool) -> Reply:
@@ -170,5 +169,5 @@ def ended_before_reply(error: Exception) -> bool:
 
 @lru_cache
 def connect_timeout(connect_s: float | None) -> ClientTimeout:
-    """Return aiohttp's timeout for connecting, which it would round up to full seconds, past a deadline."""
+    """Return aiohttp's timeout for connecting, without its rounding up to full seconds, which could pass a deadline."""
     return ClientTimeout(total=None, connect=connect_s, ceil_threshold=_NEVER_ROUND_S)

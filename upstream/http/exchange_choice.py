@@ -1,4 +1,4 @@
-"""Which HTTP exchange is used: the direct one with tested versions of aiohttp, otherwise the one on its public API."""
+"""Chooses the HTTP exchange: the direct one with tested versions of aiohttp, else the one on its public API."""
 
 import aiohttp
 import structlog
@@ -22,9 +22,9 @@ def choose_exchange(wanted: str | None = None, *, version: str = aiohttp.__versi
     """
     if wanted:
         if wanted not in EXCHANGES:
-            raise ValueError(f"{wanted!r} is no HTTP client; choose one of {', '.join(sorted(EXCHANGES))}")
+            raise ValueError(f"{wanted!r} is not an HTTP client; choose one of {', '.join(sorted(EXCHANGES))}")
         return EXCHANGES[wanted]
     if version in TESTED_AIOHTTP:
         return DirectExchange
-    _log.info("aiohttp is of an untested version: its public API is used, which costs more CPU", version=version)
+    _log.info("aiohttp has an untested version: using its public API, which takes more CPU", version=version)
     return SessionExchange

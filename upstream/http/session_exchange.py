@@ -1,7 +1,7 @@
 """The exchange on aiohttp's public API, `ClientSession.post`: for versions of aiohttp that were not tested.
 
 A panel's request takes about a third more CPU than with the direct exchange (`make bench ARGS="--only public-api"`).
-Three things are different, and none of them changes an answer: it cannot connect ahead, a large or repeated request has
+Three differences, none of which changes an answer: it cannot connect ahead, a large or repeated request has
 a connection of its own, and a caller who gives up while a server does not read leaves the last part to the system.
 """
 
@@ -34,7 +34,7 @@ _PIECE_BYTES = 64 * 2**10
 
 
 class SessionReply(Reply):
-    """A reply of aiohttp's."""
+    """A reply of aiohttp's client."""
 
     __slots__ = ("_response",)
 

@@ -1,8 +1,8 @@
 """Reading error replies: the cause in the provider's words, the kind of failure, and when to retry. Pure.
 
 Every provider has a shape of its own, and gateways wrap the shapes of others, sometimes as JSON in a string. So nothing
-here asks which provider it is. `_find_texts` walks through the whole reply for fields that hold words, from the outside
-inwards, `_find_codes` for those that hold codes. What the words mean is decided by tables, which are easy to extend.
+here depends on the provider. `_find_texts` searches the whole reply for fields that hold words, from the outside
+inwards, `_find_codes` for those that hold codes. Tables, which are easy to extend, decide what the words mean.
 """
 
 import re
@@ -41,7 +41,7 @@ _GENERIC = frozenset(
     {status.phrase.lower() for status in HTTPStatus}
     | {"error", "provider returned error", "upstream error", "unknown error", "request failed", "api error"}
 )
-"""Words that say nothing beside others."""
+"""Generic words, left out beside others."""
 
 _STATUS_OF_WORD = (
     (re.compile(r"rate.?limit|too.?many.?requests|resource.?exhausted|throttl|quota", re.IGNORECASE), 429),
@@ -113,7 +113,7 @@ def is_error(body: Mapping[str, Any]) -> bool:
 
 
 def find_cause(body: Any) -> str:
-    """Return the cause in the provider's own words, at most MAX_CAUSE_CHARS; "" if there are none.
+    """Return the cause in the provider's own words, at most MAX_CAUSE_CHARS, or "" if the reply has none.
 
     Words that only wrap others are left out. A reply in an unknown shape is returned as JSON.
     """
@@ -158,7 +158,7 @@ def _read_text(text: str, depth: int) -> Iterator[str]:
     elif text[:1] in ("{", "["):
         cut = _CUT_OFF.search(text)
         yield cut[1] if cut else text
-    elif text[:1] == "<":  # proxies say in the title of a web page what is wrong
+    elif text[:1] == "<":  # a web page of a proxy, which names the cause in its title
         title = _TITLE.search(text)
         yield " ".join(title[1].split()) if title else ""
     else:
@@ -215,7 +215,7 @@ def _without_echoes(value: Any, depth: int = 0) -> Any:
 
 
 def _status_inside(body: Any, codes: list[str | int], cause: str) -> int:
-    """Return the status that an error inside a successful reply stands for; 502 if nothing says so."""
+    """Return the status that an error inside a successful reply stands for, or 502 if it is unknown."""
     base = body.get("base_resp") if isinstance(body, dict) else None
     if isinstance(base, dict) and base.get("status_code") in _STATUS_OF_MINIMAX:
         return _STATUS_OF_MINIMAX[base["status_code"]]

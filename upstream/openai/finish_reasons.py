@@ -1,4 +1,4 @@
-"""Why a model stopped, in OpenAI's words, whatever words its upstream uses. Pure.
+"""Finish reasons of any upstream, translated to OpenAI's. Pure.
 
 OpenAI has `stop`, `length`, `tool_calls`, `function_call` and `content_filter`
 (https://platform.openai.com/docs/api-reference/chat/object). Upstreams add their own: Gemini's enum names
@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 ERROR = "error"
-"""The answer broke off: the upstream says so, or says something that nobody knows."""
+"""The answer broke off: the upstream says so, or gives an unknown reason."""
 
 _WORDS: dict[str, str] = {
     "content_filter": """content_filter content_filtered filtered safety recitation prohibited_content spii blocklist
@@ -38,7 +38,7 @@ _BETWEEN_WORDS = re.compile(r"[^a-z_]+")
 
 
 def read_finish_reason(stated: Any) -> tuple[str | None, bool]:
-    """Return a finish reason in OpenAI's words, and whether it is known; (None, True) if nothing is stated.
+    """Return a finish reason in OpenAI's words, and whether it is known; (None, True) if none is stated.
 
     A reason of several words (`content_filter: RECITATION`) is as bad as its worst word. One without any known word is
     returned as it is, and is not known.
@@ -58,7 +58,7 @@ def read_finish_reason(stated: Any) -> tuple[str | None, bool]:
 
 
 def is_stated(reason: Any) -> bool:
-    """Whether a `finish_reason` says anything: some upstreams send "" or "null" in every chunk."""
+    """Whether a `finish_reason` is set: some upstreams send "" or "null" in every chunk."""
     return isinstance(reason, str) and reason.strip().lower() not in _UNSTATED
 
 

@@ -1,7 +1,7 @@
-"""What a model does not take, and how a request is fitted to it.
+"""Quirks: the parts of a request that a model refuses, and how a request is fitted to it.
 
 OpenAI-compatible upstreams refuse different things: a parameter, a value, a role, a field of the history. A `Quirk`
-says how a request must differ for one model. Quirks come from three places, and are applied in this order: the
+states how a request must differ for one model. Quirks come from three places, and are applied in this order: the
 provider's row in config/providers.py, `drop` and `rename` of the model in config.yaml (docs/configuration.md), and the
 refusals of the upstream itself (refusals/), remembered for the life of the process.
 
@@ -20,7 +20,7 @@ import structlog
 from config.providers import PROVIDERS, Provider
 from config.settings import Effort, Model
 from runtime.frozen import frozen
-from upstream.openai import in_words
+from upstream.openai import text_fallbacks
 from upstream.openai.conversation import Conversation, Message
 
 _log = structlog.get_logger(__name__)
@@ -53,14 +53,14 @@ class Action(StrEnum):
     CAP = "cap"  # send at most the number `value`
     TOOL_CHOICE = "tool_choice"  # of the kind `name`: send `value` instead
     FORMAT = "format"  # a response_format of type `name`: send the type `value`, or ask in words
-    SAY_JSON = "say_json"  # JSON must be mentioned in the messages
+    MENTION_JSON = "mention_json"  # JSON must be mentioned in the messages
     ROLE = "role"  # send messages of role `name` as of role `value`
     ALTERNATE = "alternate"  # one system message first, then user and assistant in turn
     DROP_IN_MESSAGES = "drop_in_messages"  # leave the field `name` of messages and their parts out
     DROP_IN_TOOLS = "drop_in_tools"  # leave the field `name` of tools and schemas out
     PLAIN_CONTENT = "plain_content"  # content is a string, neither a list of texts nor null
-    NO_MEDIA = "no_media"  # pictures, sounds and files become words
-    TOOLS_IN_WORDS = "tools_in_words"  # tool calls and results in the history become words, if no tools are sent
+    NO_MEDIA = "no_media"  # images, audio and files become a note
+    TOOLS_AS_TEXT = "tools_as_text"  # tool calls and results in the history become text, if no tools are sent
     SHORT_IDS = "short_ids"  # ids of tool calls become short
     OPEN_THOUGHT = "open_thought"  # of replies: the mark that opens reasoning is put back (unopened_thought.py)
 
@@ -75,15 +75,15 @@ class Quirk:
     cause: str = field(default="", compare=False)
 
     def apply(self, messages: Messages, fields: Fields) -> Fitted:
-        """Return a request fitted to this quirk: the same objects if it is not concerned."""
+        """Return a request fitted to this quirk: the same objects if the quirk does not apply."""
         return _APPLY[self.action](self, messages, fields)
 
     def describe(self) -> str:
-        """Return the gateway's remedy, in words."""
+        """Return the gateway's remedy as a phrase."""
         return _WORDS[self.action].format(name=self.name, value=self.value)
 
     def config(self) -> str:
-        """Return the line for this model in config.yaml that makes it permanent; "" if there is none."""
+        """Return the line for this model in config.yaml that makes it permanent, or "" if no key does."""
         if self.action in (Action.DROP, Action.DROP_VALUE, Action.KEEP_VALUE, Action.DROP_BESIDE):
             return f"drop: [{self.name}]"
         if self.name == "cache_control":
@@ -148,7 +148,7 @@ def _tool_choice(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
 
 
 def kind_of_tool_choice(fields: Fields) -> str:
-    """Return "named" for a tool_choice that names a tool, else its word; "" if there is none."""
+    """Return "named" for a tool_choice that names a tool, else its word, or "" without a tool_choice."""
     choice = fields.get("tool_choice")
     return choice if isinstance(choice, str) else "named" if isinstance(choice, dict) else ""
 
@@ -163,18 +163,18 @@ def _format(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
         return messages, {**rest, "response_format": {"type": "json_schema", "json_schema": _ANY_SCHEMA}}
     if quirk.value:
         rest["response_format"] = {"type": quirk.value}
-    return in_words.demand_json(messages, schema), rest
+    return text_fallbacks.demand_json(messages, schema), rest
 
 
-def _say_json(_quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
+def _mention_json(_quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     wanted = fields.get("response_format")
     if not isinstance(wanted, dict) or wanted.get("type") == "text" or _mentions_json(messages):
         return messages, fields
-    return in_words.demand_json(messages), fields
+    return text_fallbacks.demand_json(messages), fields
 
 
 def _mentions_json(messages: Messages) -> bool:
-    return any("json" in in_words.flatten(message.get("content")).lower() for message in messages)
+    return any("json" in text_fallbacks.flatten(message.get("content")).lower() for message in messages)
 
 
 def _each(change: Callable[[Quirk, Message], Message]) -> Callable[[Quirk, Messages, Fields], Fitted]:
@@ -215,9 +215,9 @@ def _drop_in_part(name: str, part: Any) -> Any:
 
 def _plain_content(_quirk: Quirk, message: Message) -> Message:
     content = message.get("content")
-    if isinstance(content, str) or (isinstance(content, list) and any(map(in_words.is_media, content))):
+    if isinstance(content, str) or (isinstance(content, list) and any(map(text_fallbacks.is_media, content))):
         return message
-    return {**message, "content": in_words.flatten(content)}
+    return {**message, "content": text_fallbacks.flatten(content)}
 
 
 def _short_ids(_quirk: Quirk, message: Message) -> Message:
@@ -246,7 +246,7 @@ def _drop_in_tools(quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
 
 
 def _drop_key(name: str, value: Any) -> Any:
-    """Return a JSON value without the keys of this name, except where the names are of somebody's properties."""
+    """Return a JSON value without the keys of this name, but keep properties of schemas that have it."""
     if isinstance(value, list):
         return [_drop_key(name, each) for each in value]
     if not isinstance(value, dict):
@@ -261,14 +261,14 @@ def _drop_key(name: str, value: Any) -> Any:
 
 
 def _no_media(_quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
-    return in_words.replace_media(messages), fields
+    return text_fallbacks.replace_media(messages), fields
 
 
-def _tools_in_words(_quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
+def _tools_as_text(_quirk: Quirk, messages: Messages, fields: Fields) -> Fitted:
     return (
         (messages, fields)
         if "tools" in fields or "functions" in fields
-        else (in_words.replace_tool_turns(messages), fields)
+        else (text_fallbacks.replace_tool_turns(messages), fields)
     )
 
 
@@ -307,14 +307,14 @@ _APPLY: Mapping[Action, Callable[[Quirk, Messages, Fields], Fitted]] = {
     Action.CAP: _cap,
     Action.TOOL_CHOICE: _tool_choice,
     Action.FORMAT: _format,
-    Action.SAY_JSON: _say_json,
+    Action.MENTION_JSON: _mention_json,
     Action.ROLE: _each(_role),
     Action.ALTERNATE: _alternate,
     Action.DROP_IN_MESSAGES: _each(_drop_in_message),
     Action.DROP_IN_TOOLS: _drop_in_tools,
     Action.PLAIN_CONTENT: _each(_plain_content),
     Action.NO_MEDIA: _no_media,
-    Action.TOOLS_IN_WORDS: _tools_in_words,
+    Action.TOOLS_AS_TEXT: _tools_as_text,
     Action.SHORT_IDS: _each(_short_ids),
     Action.OPEN_THOUGHT: lambda _, messages, fields: (messages, fields),
 }
@@ -327,15 +327,15 @@ _WORDS: Mapping[Action, str] = {
     Action.EFFORT: "{name} is sent as other parameters",
     Action.CAP: "{name} is at most {value}",
     Action.TOOL_CHOICE: "a tool_choice that is {name} is sent as {value}",
-    Action.FORMAT: "a response_format of type {name} is sent as {value}, or asked for in words",
-    Action.SAY_JSON: "JSON is asked for in words as well",
+    Action.FORMAT: "a response_format of type {name} is sent as {value}, or asked for in the prompt",
+    Action.MENTION_JSON: "the prompt asks for JSON as well",
     Action.ROLE: "messages of the role {name} are sent as {value}",
     Action.ALTERNATE: "neighbouring messages of one role are joined",
     Action.DROP_IN_MESSAGES: "{name} is left out of the messages",
     Action.DROP_IN_TOOLS: "{name} is left out of tools and schemas",
     Action.PLAIN_CONTENT: "content that is a list or null is sent as one string",
-    Action.NO_MEDIA: "pictures, sounds and files are replaced by a note",
-    Action.TOOLS_IN_WORDS: "tool calls in the history are put in words when no tools are sent",
+    Action.NO_MEDIA: "images, audio and files are replaced by a note",
+    Action.TOOLS_AS_TEXT: "tool calls in the history are sent as text when no tools are sent",
     Action.SHORT_IDS: "ids of tool calls are shortened",
     Action.OPEN_THOUGHT: "the opening mark of its reasoning is put back",
 }
@@ -354,7 +354,7 @@ def fit(quirks: Iterable[Quirk], messages: Messages, fields: Fields) -> tuple[Co
 
 
 class ModelQuirks:
-    """The quirks of one model: those that are configured, and those that its refusals have taught."""
+    """The quirks of one model: those configured, and those learnt from its refusals."""
 
     def __init__(self, learnt: dict[Quirk, None], configured: Iterable[Quirk] = ()) -> None:
         self._learnt = learnt  # shared by all names of one model, in the order of learning
@@ -395,7 +395,7 @@ class ModelQuirks:
 
 
 class QuirkMemory:
-    """What refusals have taught about every model, for the life of the process: it outlives a reload."""
+    """The learnt quirks of every model, for the life of the process: they outlive a reload."""
 
     def __init__(self) -> None:
         self._learnt: dict[tuple[str, str], dict[Quirk, None]] = {}
@@ -425,9 +425,9 @@ def configured_quirks(model: Model) -> tuple[Quirk, ...]:
 
 
 def _list_effort_quirks(model: Model, provider: Provider | None) -> list[Quirk]:
-    """Return the quirk by which a model takes an effort; none if it does so by its own name, or as nobody knows.
+    """Return the quirk by which a model takes an effort, or [] if it takes `reasoning_effort` itself or is unknown.
 
-    What config.yaml says of a single effort wins over the provider's form.
+    An effort that config.yaml sets wins over the provider's form.
     """
     form = provider.effort if provider else "reasoning_effort"
     table: dict[str, Any] = {}

@@ -1,8 +1,8 @@
 """Decoding the body of a successful reply, whatever form it has: one JSON object, or server-sent events. No I/O.
 
-What a reply claims to be says little. Servers label JSON as an event stream and event streams as text, stream to
-clients that did not ask, and answer whole to those that did. The body itself is unmistakable: it begins with `{` or
-`[`, or with a field of an event.
+The Content-Type is unreliable. Servers label JSON as an event stream and event streams as text, stream to clients that
+did not ask, and send a whole completion to those that did. The body itself is unmistakable: it begins with `{` or `[`,
+or with a field of an event.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -62,7 +62,7 @@ class ReplyDecoder:
                     return
 
     def _recognise(self, data: bytes) -> bytes:
-        """Find the form by the first byte that says something; return all bytes so far, or none if none does yet.
+        """Find the form by the first significant byte; return all bytes so far, or b"" until there is one.
 
         JSON whose first line is whole, with more to come, is one chunk per line.
         """
@@ -143,7 +143,7 @@ class _Form(Enum):
 
 
 class _Shape:
-    """What a stream has brought so far, by which an event of an unusual shape is understood."""
+    """The content of a stream so far, needed to interpret events of unusual shapes."""
 
     def __init__(self) -> None:
         self._has_content = False
@@ -234,7 +234,7 @@ def _decode(data: bytes) -> Any:
 
 
 def _decode_in_steps(data: bytes) -> Steps[Any]:
-    """Return a JSON value as `_decode` does; what is odd in a large one is decoded in one step."""
+    """Return a JSON value as `_decode` does; a large one that the fast decoder rejects is decoded in one step."""
     if len(data) <= _LARGE_BYTES:
         return _decode(data)
     if (yield from exceeds_values(data, MAX_VALUES)):

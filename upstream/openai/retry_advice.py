@@ -1,4 +1,4 @@
-"""What an error reply says about a retry: when it may help, or that it never will. Pure."""
+"""Retry advice in error replies: the delay, or that no retry will help. Pure."""
 
 import re
 from collections.abc import Collection

@@ -127,12 +127,12 @@ class StreamAssembler:
 class ToolCalls:
     """The tool calls of one answer, put together from pieces.
 
-    By the book a piece names its call by `index`, and only the first piece of a call has an id and a name. Upstreams
-    depart from that in every way, so a piece belongs to the newest call with its index (without an index: to the newest
-    call of all), unless it begins another one. It does so
+    By the specification a piece names its call by `index`, and only the first piece of a call has an id and a name.
+    Upstreams deviate from that in every way, so a piece belongs to the newest call with its index (without an index: to
+    the newest call of all), unless it begins another one. It begins another one
 
-    - if it has a name and an id that is not that call's id. A new id without a name goes on: LM Studio makes up an id
-      for every piece; vLLM and Ollama give parallel calls the index 0 throughout, but each its id and its name;
+    - if it has a name and an id that is not that call's id. A new id without a name continues the call: LM Studio makes
+      up an id for every piece; vLLM and Ollama give all parallel calls the index 0, but each its own id and name;
     - without an id to go by, if it has a name and that call has arguments already, which either belong to another name
       or are complete. A repeated name is no new call: SGLang repeats it in every piece.
 
@@ -175,7 +175,7 @@ class _ToolCall:
         self._examined_chars = 0
 
     def is_followed_by(self, piece: Mapping[str, Any]) -> bool:
-        """Whether a piece begins another call, rather than going on with this one."""
+        """Whether a piece begins another call rather than continuing this one."""
         function = piece.get("function")
         name = function.get("name") if isinstance(function, dict) else None
         if not name:
@@ -199,7 +199,7 @@ class _ToolCall:
         return True
 
     def feed(self, piece: Mapping[str, Any]) -> None:
-        """Take in one piece: the first id stays, empty strings say nothing, arguments are appended."""
+        """Take in one piece: the first id stays, empty strings are ignored, arguments are appended."""
         for key, value in piece.items():
             if key == "function" and isinstance(value, dict):
                 self._feed_function(value)
@@ -244,7 +244,7 @@ class HeldChunks:
     """Chunks that wait for the first content of their stream, in memory of about the length of their text.
 
     A model may think for a million tokens first; a chunk for each of them would take a kilobyte per token. Chunks that
-    bring nothing but text are joined, in their order, to one.
+    contain only text are joined into one, in their order.
     """
 
     def __init__(self) -> None:
@@ -275,14 +275,14 @@ class HeldChunks:
         self._open, self._texts = None, {}
 
     def release(self) -> list[dict[str, Any]]:
-        """Return all that was held, and hold nothing."""
+        """Return all held chunks, and clear them."""
         self._close()
         chunks, self._chunks = self._chunks, []
         return chunks
 
 
 def _only_texts(chunk: Mapping[str, Any]) -> dict[str, str] | None:
-    """Return the texts of a chunk that brings nothing else, or None for any other."""
+    """Return the texts of a chunk that contains only text, or None for any other chunk."""
     choices = chunk["choices"]
     if len(choices) != 1 or chunk.get("usage"):
         return None

@@ -1,8 +1,8 @@
 """Recognising "the conversation is too long" in the words of any provider. Pure.
 
-Each provider has its own sentence, and changes it. So no sentence is matched here, but the idea: something that
-measures a conversation, beside something that says that it is too much. To cover a new sentence, add the missing
-expression to one of these two tables; if it has neither, add it to `_WHOLE`.
+Each provider has its own sentence, and changes it. So this module matches the idea rather than a sentence: a phrase
+that measures a conversation beside one for "too much". To cover a new sentence, add the missing expression to one of
+these two tables; if it has neither, add it to `_WHOLE`.
 """
 
 import re
@@ -47,7 +47,7 @@ _MEASURE = _any_of(
     r"\b(?:inputs?|prompts?|messages?|conversation)\b[`'\")]* (?:is|are|was|of|must|exceeds?|too|contains?|\()",
     r"\bcontext (?:the )?overflow|request (?:size|body)|payload size|max size: \d+ tokens",
 )
-"""What measures a conversation."""
+"""Phrases that measure a conversation."""
 
 _EXCESS = _any_of(
     r"exceed|overflow|over the limit|beyond|out of range|range of",
@@ -59,7 +59,7 @@ _EXCESS = _any_of(
     r"reduce|shorten|truncate",
     r"limit(?: is|:)|limit reached|is only \d|is \d+ but|maximum\b.{1,40}\bhowever",
 )
-"""What says that it is too much."""
+"""Phrases for "too much"."""
 
 _OTHER = _any_of(
     r"^\W*(?:(?:invalid|unsupported|bad|illegal)\b[^:]{0,30}:\W*)?max_(?:completion_|output_|new_)?tokens\b",
@@ -67,7 +67,7 @@ _OTHER = _any_of(
     r"deadline exceeded|timed? ?out",
     r"\b(?:images?|audio|files?|tools?|functions?|stop|metadata|schema)\b",
 )
-"""What is too much is something else: the answer's own limit, requests in a time, an image, the tools."""
+"""Signs that something else is too much: the answer's own limit, requests in a time, an image, the tools."""
 
 _NO_WAIT_HELPS = _any_of(
     r"request too large",

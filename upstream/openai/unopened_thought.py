@@ -40,9 +40,9 @@ class ThoughtOpener:
     expected, else None.
     """
 
-    # A stream cannot be asked whether a closing mark will come: by then its reasoning has gone out as text. Only the
-    # model's earlier replies are known. If it does otherwise for once, and never closes, its whole text has gone out
-    # as reasoning: then it is said again as text, which is odd to see, and loses nothing.
+    # Whether a closing mark will come is unknown until it does, and by then the reasoning was sent as text. So the
+    # model's earlier replies decide. If it never closes the reasoning this time, its whole text was sent as reasoning:
+    # then it is repeated as text, which looks odd but loses nothing.
 
     def __init__(self, *, expects: bool) -> None:
         self.is_unopened: bool | None = None

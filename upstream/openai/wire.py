@@ -42,7 +42,7 @@ def encode_in_steps(conversation: Conversation, fields: Mapping[str, Any]) -> St
 
 
 def find_token_limit(*params: Mapping[str, Any]) -> int | None:
-    """Return the token limit that holds: the smallest that any of the params states, or None if none states one."""
+    """Return the token limit in force: the smallest that any of the params states, or None."""
     limits = [each[name] for each in params for name in TOKEN_LIMITS if isinstance(each.get(name), int)]
     return min(limits, default=None)
 
@@ -137,7 +137,7 @@ def is_chunk(value: Any) -> bool:
 
 
 def check_message(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message or delta if those parts that are read have the types that reading expects; CallError else."""
+    """Return a message or delta if the parts that are read have the expected types. Raises CallError otherwise."""
     calls = message.get("tool_calls")
     if calls is not None:
         calls = message["tool_calls"] = [calls] if isinstance(calls, dict) else calls
@@ -169,7 +169,7 @@ def _is_call(call: Any) -> bool:
 
 
 def read_usage(body: Any) -> Mapping[str, Any] | None:
-    """Return the usage that a reply tells, whatever else is wrong with it."""
+    """Return the usage in a reply, even if the rest of it is malformed."""
     usage = body.get("usage") if isinstance(body, dict) else None
     return usage if isinstance(usage, dict) else None
 

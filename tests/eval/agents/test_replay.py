@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.agents.replay import Line, list_ways, list_ways_in_words, measure, read_settings
+from eval.agents.replay import Line, list_ways, list_ways_as_text, measure, read_settings
 from eval.agents.report import make_table
 
 PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
@@ -43,7 +43,7 @@ def test_breakpoints_keep_the_session_cached(lines: dict[str, Line]) -> None:
 def test_in_words_agreement_saves_calls() -> None:
     """Two members that agree settle a stage; without a critic the first one is enough."""
     settings = read_settings()
-    found = {line.name: line for line in measure(list_ways_in_words(settings.mixtures[0]), settings)}
+    found = {line.name: line for line in measure(list_ways_as_text(settings.mixtures[0]), settings)}
     assert found["solo"].n_calls == found["staged, no critic"].n_calls == 30
     assert found["staged"].n_calls < found["whole panel"].n_calls
     assert found["staged, small critic"].cost_ratio <= 1.5

@@ -8,10 +8,10 @@ from eval.agents.session import items, list_tools, read_turns
 from synth.tool_turns import find_stuck
 
 
-@pytest.mark.parametrize("in_words", [False, True])
-def test_each_of_thirty_turns_continues_the_one_before(in_words: bool) -> None:
+@pytest.mark.parametrize("as_text", [False, True])
+def test_each_of_thirty_turns_continues_the_one_before(as_text: bool) -> None:
     """Its conversation begins with the earlier one and the reply to that."""
-    turns = read_turns(in_words=in_words)
+    turns = read_turns(as_text=as_text)
     assert len(turns) == 30
     for before, after in pairwise(turns):
         begun = [*before.messages, before.reply]
@@ -49,5 +49,5 @@ def test_a_reply_is_right_if_it_makes_the_call_of_the_script(reply: str, verdict
 
 def test_without_tools_mechanical_steps_have_one_reply() -> None:
     """Edits and words have another one."""
-    same = [turn.reply == turn.alternative for turn in read_turns(in_words=True)]
+    same = [turn.reply == turn.alternative for turn in read_turns(as_text=True)]
     assert (same[0], same[5], sum(same)) == (True, False, 17)

@@ -34,7 +34,7 @@ def for_critic(asked: Model, *messages: Any, **params: Any) -> adapt.Adapted:
     return adapt.adapt_for_critic(request.messages, request, derive_contract(request), asked)
 
 
-def test_a_proposer_reads_of_tools_in_words() -> None:
+def test_a_proposer_reads_of_tools_as_text() -> None:
     """Of those that may be called; it cannot call them, and answers in prose."""
     messages, params = for_proposer(
         model("tools"), tools=[TOOL, OTHER], tool_choice={"type": "function", "function": {"name": "weather"}}, seed=1

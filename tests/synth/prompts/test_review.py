@@ -51,8 +51,8 @@ def test_each_defect_is_one_line(listed: list[review.Defect]) -> None:
     assert [line.split(".")[0] for line in lines] == [str(number + 1) for number in range(len(listed))]
 
 
-def reading(finding: str | None = None, *, in_words: bool = False, **completion: Any) -> Reading:
-    return Reading(Completion(**{"text": "x", **completion}), finding, None, in_words=in_words)
+def reading(finding: str | None = None, *, is_without_edits: bool = False, **completion: Any) -> Reading:
+    return Reading(Completion(**{"text": "x", **completion}), finding, None, is_without_edits=is_without_edits)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +62,9 @@ def reading(finding: str | None = None, *, in_words: bool = False, **completion:
         (reading(), reading("no JSON"), "it breaks the form: no JSON"),
         (reading(), reading(finish_reason="length"), "it is cut off"),
         (reading(finish_reason="length"), reading(finish_reason="length"), None),
-        (reading(), reading(in_words=True), "it has no edit left"),
-        (reading(in_words=True), reading(in_words=True), None),
-        (reading(in_words=True), reading(), None),
+        (reading(), reading(is_without_edits=True), "it has no edit left"),
+        (reading(is_without_edits=True), reading(is_without_edits=True), None),
+        (reading(is_without_edits=True), reading(), None),
         (reading(), reading(text="", refusal="No."), "it refuses"),
         (reading(), reading(finish_reason="content_filter"), "it refuses"),
         (reading(), reading(text=" \n"), "it is empty"),

@@ -28,7 +28,7 @@ def test_a_model_without_tools_gets_none() -> None:
     assert list_features(PLAIN) == (TEMPERATURE, SYSTEM, STREAM)
 
 
-def test_features_in_words() -> None:
+def test_features_are_joined_to_a_phrase() -> None:
     """For a warning."""
     assert join_labels([TOOL]) == "a tool"
     assert join_labels([TEMPERATURE, SYSTEM, STREAM]) == "temperature 0, a system message and a stream"

@@ -52,12 +52,12 @@ def test_no_speed_from_an_instant_or_a_standstill() -> None:
     ("seconds", "words"),
     [(0.0, "1 s"), (89.4, "89 s"), (90, "2 min"), (3600, "60 min"), (5400, "2 h"), (36000, "10 h")],
 )
-def test_durations_in_words(seconds: float, words: str) -> None:
+def test_durations_are_described(seconds: float, words: str) -> None:
     """Seconds, minutes, hours."""
     assert describe_duration(seconds) == words
 
 
-def test_a_transfer_in_words() -> None:
+def test_a_transfer_is_described() -> None:
     """Only what is known."""
     assert Transfer(1, 2).describe() == ""
     assert Transfer(0, 10**8, "joining", 10**7).describe() == ", 10.0 MB/s, about 10 s left, joining"

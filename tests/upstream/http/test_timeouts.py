@@ -13,7 +13,7 @@ from tests.upstream.clocks import in_no_time
 from upstream.errors import CallError, Kind
 from upstream.http.timeouts import AttemptTimer
 
-SILENT = (Kind.TIMEOUT, "the reply fell silent for too long")
+SILENT = (Kind.TIMEOUT, "the reply paused for too long")
 WHOLE = "no complete answer in time"
 
 

@@ -74,7 +74,7 @@ def test_a_request_that_is_not_concerned_stays_the_same_object() -> None:
             assert fitted[0] is messages
 
 
-def test_a_form_that_is_not_taken_is_asked_for_in_words() -> None:
+def test_a_refused_response_format_becomes_part_of_the_prompt() -> None:
     """Or in the form that is nearest."""
     quirk = Quirk(Action.FORMAT, "json_schema")
     messages, fields = fit([quirk], [USER], {"response_format": TYPED})
@@ -90,10 +90,10 @@ def test_a_form_that_is_not_taken_is_asked_for_in_words() -> None:
 def test_json_is_mentioned_only_if_nobody_has() -> None:
     """The words go to the end, behind what is cached."""
     wanted = {"response_format": {"type": "json_object"}}
-    (message,) = messages_after(Quirk(Action.SAY_JSON), USER, **wanted)
+    (message,) = messages_after(Quirk(Action.MENTION_JSON), USER, **wanted)
     assert message["content"].startswith("?\n\n")
     asking = {"role": "user", "content": "As json, please"}
-    assert messages_after(Quirk(Action.SAY_JSON), asking, **wanted) == [asking]
+    assert messages_after(Quirk(Action.MENTION_JSON), asking, **wanted) == [asking]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_messages_are_sent_without_what_is_refused(quirk: Quirk, message: Any, f
     assert messages_after(quirk, message) == [fitted]
 
 
-def test_a_picture_becomes_a_note() -> None:
+def test_an_image_becomes_a_note() -> None:
     """The model knows that something was there."""
     (message,) = messages_after(Quirk(Action.NO_MEDIA), {"role": "user", "content": [IMAGE]})
     assert "image_url" in message["content"][0]["text"]
@@ -141,12 +141,12 @@ def test_a_picture_becomes_a_note() -> None:
 
 def test_tool_turns_become_words_if_no_tools_are_sent() -> None:
     """Nothing of what was called and found is lost."""
-    words = messages_after(Quirk(Action.TOOLS_IN_WORDS), USER, CALLING, RESULT)
+    words = messages_after(Quirk(Action.TOOLS_AS_TEXT), USER, CALLING, RESULT)
     assert [message["role"] for message in words] == ["user", "assistant", "user"]
     assert "weather" in words[1]["content"]
     assert "Rome" in words[1]["content"]
     assert "Sunny" in words[2]["content"]
-    assert messages_after(Quirk(Action.TOOLS_IN_WORDS), USER, CALLING, RESULT, tools=[]) == [USER, CALLING, RESULT]
+    assert messages_after(Quirk(Action.TOOLS_AS_TEXT), USER, CALLING, RESULT, tools=[]) == [USER, CALLING, RESULT]
 
 
 def test_ids_are_shortened_alike_in_calls_and_results() -> None:

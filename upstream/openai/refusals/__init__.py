@@ -1,4 +1,4 @@
-"""What a refusal of an upstream shows about the parts of a request that a model does not take."""
+"""Finds the refused parts of a request in an upstream's error reply."""
 
 from upstream.openai.refusals.rules import find_quirks
 

@@ -1,4 +1,4 @@
-"""Finds the fields of a request that a refusal names, by path or in words. Pure."""
+"""Finds the fields of a request that a refusal names, by path or in prose. Pure."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -19,7 +19,7 @@ _PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w
 _NAMED = re.compile(
     r"(?:param\w*|argument|field|property|option|key|name)s?\b[: ]+([A-Za-z_]\w*)|:\s*([A-Za-z_]\w*)\W*$"
 )
-# Fields that hold a message or a tool together. A refusal that names one means what is inside, so it is never dropped.
+# Fields that make up a message or a tool. A refusal that names one means its content, so the field is never dropped.
 _KEPT_IN_MESSAGES = frozenset(
     {
         "",

@@ -1,14 +1,14 @@
-"""Finds in an error reply the part of a request that a model does not take. Pure.
+"""Finds in an error reply the part of a request that a model refuses. Pure.
 
-A 400 may mean three things, and only the first one is ours to put right:
+A 400 may mean three things, and the gateway corrects only the first:
 
-- the model does not take a field, a value or a role that others take (`Unsupported parameter: 'max_tokens'`);
-- the client's request is malformed (`temperature must be at most 2`): that is the client's to know;
+- the model refuses a field, a value or a role that others accept (`Unsupported parameter: 'max_tokens'`);
+- the client's request is malformed (`temperature must be at most 2`): the client has to know;
 - the request lacks something (`reasoning_content must be passed back`): leaving more out would not help.
 
-So only words and codes that can mean nothing but the first count, and only if the field they name was in the request.
-Everything else stays an error. Rules for one kind of thing (roles, pictures, response_format, …) are tried first, in
-the order of `_RULES`; then names of fields are looked for, in structure (`param`, `loc`) before words.
+So only words and codes that are certain to mean the first count, and only if the field they name was in the request.
+Everything else stays an error. Rules for one kind of thing (roles, images, response_format, …) are tried first, in
+the order of `_RULES`; then names of fields are searched for, in structure (`param`, `loc`) before prose.
 """
 
 import re
@@ -44,7 +44,7 @@ Rule = Callable[[Statement, Request], list[Quirk]]
 def find_quirks(
     body: Any, status: int | None, messages: Messages, fields: Fields, known: Sequence[Quirk] = ()
 ) -> list[Quirk]:
-    """Return the quirks that a refusal shows; none if its meaning is not certain.
+    """Return the quirks that a refusal shows, or [] if its meaning is not certain.
 
     `body` is the error reply, a JSON value or a text. `messages` and `fields` are the request as it was sent, `known`
     the quirks that it was fitted to. Every quirk that is returned changes that request.
@@ -71,21 +71,21 @@ def _when(pattern: str, *quirks: Quirk) -> Rule:
 
 
 def _find_tool_history(statement: Statement, request: Request) -> list[Quirk]:
-    """Put tool turns in words: Bedrock, Anthropic and litellm refuse them in a request that has no tools."""
+    """Replace tool turns by text: Bedrock, Anthropic and litellm refuse them in a request that has no tools."""
     if "tools" in request.fields or "functions" in request.fields:
         return []
     if statement.says(r"unexpected role '?user'? after role '?tool"):
-        return [Quirk(Action.TOOLS_IN_WORDS), Quirk(Action.ALTERNATE)]
+        return [Quirk(Action.TOOLS_AS_TEXT), Quirk(Action.ALTERNATE)]
     pattern = (
         r"tool calling without|without `?tools|`?tools=?`? param(?:eter)? to be passed|must define tools"
         r"|toolConfig field must be defined"
         r"|tool(?:_calls|_use)? .{0,40}require.{0,20}\btools\b"
     )
-    return [Quirk(Action.TOOLS_IN_WORDS)] if statement.says(pattern) else []
+    return [Quirk(Action.TOOLS_AS_TEXT)] if statement.says(pattern) else []
 
 
 def _find_keyword(statement: Statement, request: Request) -> list[Quirk]:
-    """Leave keywords out of schemas that a model does not know: OpenAI's strict ones, Gemini's, Groq's."""
+    """Leave out schema keywords that a model does not know: OpenAI's strict mode, Gemini's, Groq's."""
     if not statement.says("schema") or not REFUSES.search(statement.words):
         return []
     names = [
@@ -95,7 +95,7 @@ def _find_keyword(statement: Statement, request: Request) -> list[Quirk]:
 
 
 def _find_format(statement: Statement, request: Request) -> list[Quirk]:
-    """Ask for JSON in a way that is taken: LM Studio has no json_object, others no json_schema, or neither."""
+    """Ask for JSON in a way the model accepts: LM Studio has no json_object, others no json_schema, or neither."""
     wanted = request.fields.get("response_format")
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     about = statement.path[:1] == ("response_format",) or statement.says(
@@ -159,7 +159,7 @@ def _find_role(statement: Statement, request: Request) -> list[Quirk]:
 
 def _replace_role(role: str, words: str, known: Sequence[Quirk]) -> Quirk:
     if role in ("tool", "function"):
-        return Quirk(Action.TOOLS_IN_WORDS)
+        return Quirk(Action.TOOLS_AS_TEXT)
     refused = {quirk.name for quirk in known if quirk.action is Action.ROLE}
     other = "system" if role == "developer" else "developer"
     offered = role == "developer" or re.search(r"\bdeveloper\b", words, _I)
@@ -180,14 +180,14 @@ def _find_content(statement: Statement, request: Request) -> list[Quirk]:
 
 
 def _find_id(statement: Statement, _request: Request) -> list[Quirk]:
-    """Shorten ids: Mistral wants nine characters, OpenAI 40 at most, Anthropic no odd ones."""
+    """Shorten ids: Mistral requires nine characters, OpenAI at most 40, Anthropic no special characters."""
     is_at_id = statement.path[-1:] in (("id",), ("tool_call_id",)) and statement.says("long|pattern|length")
     pattern = r"tool[_ ]?(?:call|use)s?[\]\[\d.' _]*id\b.{0,80}(?:must|length|too long|pattern|maximum|characters)"
     return [Quirk(Action.SHORT_IDS)] if is_at_id or statement.says(pattern) else []
 
 
 def _find_caching(statement: Statement, _request: Request) -> list[Quirk]:
-    """Leave out what prompt caching needs, wherever it is: the gateway adds it itself."""
+    """Leave out the fields of prompt caching everywhere: the gateway adds them itself."""
     is_general = statement.says(r"\bprompt[- ]cach(?:e|ing)\b")
     is_named = is_general or "cache_control" in statement.path or statement.says(r"\bcache_control\b")
     if not is_named or not statement.refuses:
@@ -231,7 +231,7 @@ _BELOW = r"\bmaxOutputTokens\b.* to (\d+) \(exclusive\)"  # Vertex
 
 
 def _find_limit(statement: Statement, request: Request) -> list[Quirk]:
-    """Keep to the longest answer that a model gives, whatever the conversation; other limits are of that moment."""
+    """Cap the token limit at a model's longest answer; limits that depend on the conversation are not remembered."""
     name = next((name for name in TOKEN_LIMITS if name in request.fields), None)
     if name is None:
         return []
@@ -294,7 +294,7 @@ def _find_choice(statement: Statement, request: Request) -> list[Quirk]:
 
 
 def _find_value(statement: Statement, request: Request) -> list[Quirk]:
-    """Leave out a value that is refused of a field that is taken: `'temperature' does not support 0`."""
+    """Leave out a refused value of an accepted field: `'temperature' does not support 0`."""
     pattern = r"(?<![\w.])[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
     default = (
         r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is ))"
@@ -314,7 +314,7 @@ def _find_value(statement: Statement, request: Request) -> list[Quirk]:
 
 _RULES: tuple[Rule, ...] = (
     _find_tool_history,
-    _when(r"must contain the word ['\"`\\]*json", Quirk(Action.SAY_JSON)),  # OpenAI and DeepSeek
+    _when(r"must contain the word ['\"`\\]*json", Quirk(Action.MENTION_JSON)),  # OpenAI and DeepSeek
     _find_caching,
     _find_exclusive,
     _find_limit,

@@ -1,4 +1,4 @@
-"""Reads the statements of an error reply of any shape: words, codes, and the path of the field they are about. Pure."""
+"""Reads the statements of an error reply of any shape: words, codes, and the path of the refused field. Pure."""
 
 import json
 import re
@@ -31,7 +31,7 @@ class Statement:
 
     @property
     def refuses(self) -> bool:
-        """Whether it can mean nothing but that something is not taken."""
+        """Whether it certainly means that something is refused."""
         if self.code.lower() in CODES:
             return True
         return REFUSES.search(self.words) is not None and not any(
@@ -81,7 +81,7 @@ def _walk_text(text: str, depth: int, nodes: Iterator[int]) -> Iterator[Statemen
 
 
 def _find_json(text: str) -> Any:
-    """Return the first JSON object or list of objects inside a text, or None if there is none."""
+    """Return the first JSON object or list of objects inside a text, or None."""
     start = min((at for at in (text.find("{"), text.find("[{")) if at >= 0), default=-1)
     if start < 0:
         return None

@@ -53,7 +53,7 @@ MESSAGE_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
     (
         "litellm's Anthropic",
         openai("Anthropic expects the `tools=` param to be passed in if tool calls are in the messages."),
-        [("tools_in_words",)],
+        [("tools_as_text",)],
     ),
     ("images", openai("This model does not support image input."), [("no_media",)]),
     (
@@ -76,24 +76,24 @@ MESSAGE_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
     (
         "litellm tools",
         openai("UnsupportedParamsError: tool calling without `tools=` param specified is not supported"),
-        [("tools_in_words",)],
+        [("tools_as_text",)],
     ),
     (
         "Bedrock tools",
         openai("The toolConfig field must be defined when using toolUse and toolResult content blocks."),
-        [("tools_in_words",)],
+        [("tools_as_text",)],
     ),
     (
         "Anthropic tools",
         openai("Requests which include `tool_use` or `tool_result` blocks must define tools."),
-        [("tools_in_words",)],
+        [("tools_as_text",)],
     ),
     (
         "unknown tool role",
         openai(DESERIALIZE + "messages[3].role: unknown variant `tool`, expected one of `system`, `user`"),
-        [("tools_in_words",)],
+        [("tools_as_text",)],
     ),
-    ("Mistral turns", openai("Unexpected role 'user' after role 'tool'"), [("tools_in_words",), ("alternate",)]),
+    ("Mistral turns", openai("Unexpected role 'user' after role 'tool'"), [("tools_as_text",), ("alternate",)]),
     ("Mistral ids", openai("Tool call id was call_1 but must be a-z, A-Z, 0-9, with a length of 9."), [("short_ids",)]),
     (
         "OpenAI ids",
@@ -123,7 +123,7 @@ MESSAGE_REFUSALS: list[tuple[str, Any, list[tuple[str, ...]]]] = [
     (
         "JSON mode",
         openai("'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."),
-        [("say_json",)],
+        [("mention_json",)],
     ),
     (
         "LM Studio",

@@ -1,4 +1,4 @@
-"""Replaces pictures, tool turns and a demand for JSON by words, for models that cannot take them. Pure."""
+"""Replaces images, tool turns and `response_format` by text, for models that do not accept them. Pure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -25,12 +25,12 @@ _UNNAMED = "a tool"
 
 
 def is_media(part: Any) -> bool:
-    """Whether a part of a message's content is to be seen or heard."""
+    """Whether a content part is an image, audio or a file."""
     return isinstance(part, dict) and part.get("type") in _MEDIA
 
 
 def has_media(messages: Sequence[Message]) -> bool:
-    """Whether a conversation has parts that are to be seen or heard."""
+    """Whether a conversation has images, audio or files."""
     return any(
         isinstance(content, list) and any(map(is_media, content))
         for content in (message.get("content") for message in messages)
@@ -43,7 +43,7 @@ def has_tool_turns(messages: Sequence[Message]) -> bool:
 
 
 def replace_media(messages: Sequence[Message]) -> Sequence[Message]:
-    """Return the messages with a note in the place of each picture, sound and file."""
+    """Return the messages with a note in place of each image, audio part and file."""
     if not has_media(messages):
         return messages
     return [_replace_parts(message) for message in messages]

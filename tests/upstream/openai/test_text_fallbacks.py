@@ -1,4 +1,4 @@
-"""Pictures, tool turns and a demand for JSON in words, for models that cannot take them."""
+"""Images, tool turns and `response_format` as text, for models that do not accept them."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from upstream.openai.in_words import (
+from upstream.openai.text_fallbacks import (
     demand_json,
     flatten,
     has_media,
