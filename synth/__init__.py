@@ -1,1 +1,1 @@
-"""How candidates become one answer; no HTTP in here."""
+"""Makes one answer of candidates, independent of HTTP."""

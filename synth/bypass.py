@@ -39,7 +39,7 @@ _INSTRUCTION_CHARS = 600
 
 
 def find_rule(request: ChatRequest, rules: Sequence[BypassRule]) -> BypassRule | None:
-    """Return the first rule that a request meets, or None if it is for the panel."""
+    """Return the first rule that a request meets, or None if the panel must answer."""
     instructions = _read_instructions(request)
     lowered = (instructions or "").lower()
     return next((rule for rule in rules if _meets(request, instructions, lowered, rule)), None)
@@ -81,7 +81,7 @@ def _begins(request: ChatRequest, pattern: str) -> bool:
 
 
 def _read_instructions(request: ChatRequest) -> str | None:
-    """Return the start of the instructions: of the system prompt, or of the only message; None in any other work."""
+    """Return the start of the instructions: of the system prompt or the only message, or None without either."""
     first, *rest = request.messages
     if len(rest) > _MAX_QUESTIONS or request.params.get("tools"):
         return None

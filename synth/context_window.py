@@ -1,4 +1,4 @@
-"""Estimating whether texts fit a model's context window, which saves a call that would be refused. Pure."""
+"""Estimating whether texts fit a model's context window, to avoid calls that would be refused. Pure."""
 
 from collections.abc import Sequence
 

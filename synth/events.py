@@ -13,7 +13,7 @@ from upstream.errors import CallError
 
 
 class DecidedBy(StrEnum):
-    """How the answer came about; the value of `x-mom-decided-by`."""
+    """How the answer was decided; the value of `x-mom-decided-by`."""
 
     CRITIC = "critic"  # a critic wrote the answer
     CHOSEN = "chosen"  # a critic picked a candidate, or hunks of several
@@ -65,9 +65,9 @@ class CandidateFailed:
 
 @frozen
 class PanelArranged:
-    """Feedback on earlier answers puts the panel's models into this order, best first; emitted if it is not its own.
+    """The panel's order by feedback on earlier answers, best first; emitted if it differs from the configured one.
 
-    Unless it `decides`, it is only recorded (`learn: shadow`). `is_exploring`: a model that is little known goes first.
+    Unless it `decides`, it is only recorded (`learn: shadow`). `is_exploring`: a little-known model goes first.
     """
 
     order: tuple[str, ...]
@@ -191,9 +191,9 @@ class ReviewFailed:
 
 @frozen
 class Revised:
-    """The author has revised its draft. `worse` is why the draft is the answer after all, or None if the revision is.
+    """The author has revised its draft. `worse` is why the draft is still the answer, or None if the revision is.
 
-    `revision` is its text, or None if there is none.
+    `revision` is its text, or None if the revision failed.
     """
 
     call: Call
@@ -277,7 +277,7 @@ class Cause:
 
 
 class SynthesisError(Exception):
-    """No answer can be given, for these causes; `interrupted` if part of one has gone out already.
+    """No answer can be given, for these causes; `interrupted` if part of one was already sent.
 
     `draft` is the last complete answer that broke the contract, with its author.
     """

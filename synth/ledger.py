@@ -16,14 +16,14 @@ from upstream.openai.conversation import Conversation
 from upstream.openai.wire import find_token_limit
 
 DEFAULT_OUTPUT_TOKENS = 1_000
-"""The assumed length of an answer that nothing limits."""
+"""The assumed length of an answer without a token limit."""
 
 _CHARS_PER_TOKEN = 4
 _IMAGE_TOKENS = 1_600  # the most that providers count for one image of the usual sizes
 _UNSEEN_TOKENS_PER_S = 500  # faster than nearly all hosted models write
 _MOST_UNSEEN_TOKENS = 4_096
 _MOST_UNREADABLE_TOKENS = 32_768
-_MAX_COUNT = 10**12  # no request has as many tokens; an upstream that says so is not believed
+_MAX_COUNT = 10**12  # no request has as many tokens; a larger count is ignored
 _PRICED_TOKENS = 10**6
 _NOTHING = Decimal(0)
 _NO_TOKENS = Tokens()
@@ -142,14 +142,14 @@ def price_tokens(tokens: Tokens, price: Price | None) -> Expense:
     return Expense(n_tokens, (read + tokens.completion * price.output) / _PRICED_TOKENS)
 
 
-# What an attempt is charged if its upstream reported no usage.
+# The charge for an attempt whose upstream reported no usage.
 #
-# Nothing, if it was refused or never reached. Otherwise the whole prompt, and of the answer the larger of two numbers.
-# The first is what was received. But a reply in JSON shows nothing until it is complete, a stream hides reasoning, and
-# a body that is too large or broken has no text to count. The provider bills it all the same, so a client that always
-# leaves just before the end would be charged nothing. So the second is what a fast model could have written in the time
-# that the attempt took, up to the token limit of the call. Both are guesses, and marked `estimated`; they are high
-# rather than low, because they protect a budget.
+# It is zero if the attempt was refused or never reached the upstream. Otherwise it is the whole prompt, and for the
+# answer the larger of two numbers. The first is the length of the received text. But a reply in JSON has no text until
+# it is complete, a stream hides reasoning, and a body that is too large or broken has no text to count. The provider
+# bills it anyway, so a client that always leaves just before the end would be charged nothing. So the second is the
+# length that a fast model could have written in the time of the attempt, up to the token limit of the call. Both are
+# guesses, and marked `estimated`; they are high rather than low, because they protect a budget.
 
 
 def _count_attempt(attempt: Attempt, call: Call) -> Tokens:

@@ -1,4 +1,4 @@
-"""Answering a request: ask the panel, choose the mode, make the answer, and emit the events of all this."""
+"""Answering a request: ask the panel, choose the mode, make the answer, and emit the events."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -31,7 +31,7 @@ MODES: Mapping[str, Mode] = {"fuse": fuse, "select": select, "first": first, "di
 """How candidates become an answer, by mode. A new mode is a module, a line here and a word in config.settings.Mode."""
 
 NOTHING_TO_RANK_BY = "nothing-to-rank-by"
-"""The bypass rule of a panel without critic and evidence: its first member answers, since nothing can rank others."""
+"""The bypass rule of a panel without critic and evidence: its first member answers, as others cannot be ranked."""
 
 _BYTE_EXACT = (Form.JSON, Form.EDITS, Form.CODE)
 
@@ -46,7 +46,7 @@ class _Plan:
 
 
 async def answer(run: Run, target: Mixture | str) -> Finished:
-    """Answer a request by a mixture, or by the single model of this name. Raises SynthesisError if nobody can.
+    """Answer a request by a mixture, or by the single model of this name. Raises SynthesisError if all models fail.
 
     Finished is also the last event. Cancelling this cancels every upstream call before it returns.
     """
@@ -70,7 +70,7 @@ async def answer(run: Run, target: Mixture | str) -> Finished:
 
 
 def _plan_single(run: Run, model: str) -> _Plan:
-    """Plan for a model that was asked for by its own name: no panel, no critic, no check of its answer."""
+    """Plan for a model that the client named: no panel, no critic, no check of its answer."""
     return _Plan(lambda each, choice: ask_single_model(each, model, choice), _settle_without_panel(run))
 
 
@@ -126,7 +126,7 @@ def _choose_mode(contract: Contract, panel: Panel) -> str:
 
 
 def _plan_bypass(run: Run, mixture: Mixture, authors: Sequence[str], rule: str) -> _Plan:
-    """Plan for one model that answers without a panel; if it fails, the other authors are asked in its place.
+    """Plan for one model that answers without a panel; if it fails, the other authors are asked.
 
     Without a critic they are members of the panel, each of which has its own params: those of its first sample.
     """
@@ -148,10 +148,10 @@ def _plan_bypass(run: Run, mixture: Mixture, authors: Sequence[str], rule: str) 
 
 async def _needs_first_member_only(run: Run, mixture: Mixture) -> bool:
     """Whether the first stage, a single proposer, will be the answer of a client that streams."""
-    # A candidate reaches the client as a whole, because it may yet lose. In a mixture without a critic whose first
-    # stage is one proposer, it cannot lose if nothing in the request can rank candidates: no further stage is asked.
-    # Then the client may as well read its words while they are written. Forms that are checked as a whole are held
-    # anyway, so they take the usual way, which has more candidates to fall back on.
+    # A candidate is sent to the client as a whole, because it may still lose. In a mixture without a critic whose first
+    # stage is one proposer, it cannot lose if the request gives no means to rank candidates: no further stage is asked.
+    # Then its text may as well be streamed. Forms that are checked as a whole are held anyway, so they take the usual
+    # path, which has more candidates to fall back on.
     first = run.models[mixture.panel[0].model]
     may_stream = run.incremental and run.contract.form is Form.PLAIN
     if mixture.critic is not None or mixture.stages[:1] != (1,) or mixture.mode == "direct" or not may_stream:
@@ -170,8 +170,8 @@ def find_bypass_rule(request: ChatRequest, mixture: Mixture) -> BypassRule | Non
 def find_panel_reason(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
     """Return whether the panel is asked, and why as far as tools are concerned.
 
-    The first author answers alone by the request's own wish, by the mode, in the middle of work with tools, if nobody
-    else could call them, or as the only member.
+    The first author answers alone if the request or the mode says so, in the middle of work with tools, if no other
+    model could call them, or as the only member.
     """
     cannot_call = mixture.critic is None and bool(read_tool_choice(request.params)[0])
     is_alone = mixture.panel == (Proposer(mixture.authors[0]),) and not mixture.repair

@@ -10,7 +10,7 @@ from upstream.gathering import Gathering
 
 
 class ModelPool(Protocol):
-    """Calls to the configured models. `upstream.pool.Pool` is the one that serves; see there for the promises."""
+    """Calls to the configured models. Implemented by `upstream.pool.Pool`; see there for the promises."""
 
     @property
     def clock(self) -> Callable[[], float]:
@@ -22,7 +22,7 @@ class ModelPool(Protocol):
         ...
 
     def stream(self, call: Call) -> AsyncGenerator[dict[str, Any]]:
-        """Yield the chunks of a call; CallError ends the stream. Close the generator to close the connection."""
+        """Yield the chunks of a call; a CallError ends the stream. Close the generator to close the connection."""
         ...
 
     def gather(self, calls: Sequence[Call]) -> Gathering:

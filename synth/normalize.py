@@ -1,6 +1,6 @@
 """Normalizes completions to one shape, whatever the upstream. Pure, except for the random ids of tool calls.
 
-The answer's text is never tidied: splitting off reasoning is all that happens to it.
+The answer's text is not changed, except that reasoning is split off.
 """
 
 import json
@@ -57,7 +57,7 @@ class EmptyAnswerError(CallError):
 
 
 def normalize(raw: Mapping[str, Any], *, strict: bool = True, may_be_silent: bool = False) -> Completion:
-    """Return the one shape of a checked completion; CallError (truncated, empty) if it is not a complete answer.
+    """Return the one shape of a checked completion. Raises CallError (truncated, empty) if it is not a complete answer.
 
     `strict`, for answers that are compared: an unknown finish reason means that the answer broke off, and reasoning
     without text is no answer. If it is off, as for a single model, an unknown finish reason is passed on, and reasoning
@@ -101,7 +101,7 @@ def _read(raw: Mapping[str, Any], choice: Mapping[str, Any], message: Mapping[st
 
 
 def _says_something(completion: Completion) -> bool:
-    """Whether a message holds anything for the client, words or not."""
+    """Whether a message holds any content for the client, text or other."""
     if completion.text and not completion.text.isspace():
         return True
     if completion.tool_calls or completion.function_call or completion.refusal or completion.media:
@@ -152,7 +152,7 @@ def _complete_call(call: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
-    """Return a token count out of an upstream's `usage`, or None if it is missing or no count."""
+    """Return a token count from an upstream's `usage`, or None if it is missing or invalid."""
     value = usage.get(name) if usage else None
     return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 
@@ -194,7 +194,7 @@ def _content(content: Any) -> tuple[str, str]:
 
 
 def _plain_text(chunk: Mapping[str, Any]) -> str | None:
-    """Return the text of a chunk that brings nothing else, as nearly every one does, or None for any other."""
+    """Return the text of a chunk that contains only text, as nearly all do, or None for any other chunk."""
     choices = chunk["choices"]
     if len(choices) != 1 or choices[0].get("index") not in (0, None):
         return None
@@ -216,7 +216,7 @@ class DeltaReader:
         self._splitter = ReasoningSplitter()
 
     def feed(self, chunk: Mapping[str, Any]) -> Split:
-        """Return what a checked chunk's first choice brings."""
+        """Return the text and reasoning of a checked chunk's first choice."""
         plain = _plain_text(chunk) if self._splitter.is_past else None
         if plain is not None:
             return Split(text=plain)
@@ -233,5 +233,5 @@ class DeltaReader:
         return Split("".join(reasoning), "".join(text), signature)
 
     def end(self) -> Split:
-        """Return what was held back, now that the stream has ended."""
+        """Return the text and reasoning held back, at the end of the stream."""
         return self._splitter.end()

@@ -20,7 +20,7 @@ class RequestProblem:
 
 
 def find_schema_problem(contract: Contract) -> RequestProblem | None:
-    """Return the problem of the JSON Schema that a request gives for its answer, or None if it is valid or absent."""
+    """Return the problem of a request's JSON Schema for its answer, or None if it is valid or absent."""
     schema = contract.schema
     problem = None if schema is None else find_schema_defect(schema)
     return None if problem is None else RequestProblem("response_format.json_schema.schema", problem)

@@ -1,6 +1,6 @@
 """Splits reasoning off an answer, by the marks that models put around it. Pure.
 
-Reasoning belongs into a field of its own, but servers without the right parser leave it at the beginning of the text,
+Reasoning belongs in a field of its own, but servers without the right parser leave it at the beginning of the text,
 between the marks of the model's template.
 """
 
@@ -14,7 +14,7 @@ _MAX_LEAD_CHARS = 1000  # white space; a model that writes more than that does n
 
 @frozen
 class Split:
-    """What a piece of text turned out to be. `signature` is that of the reasoning block that ends with this piece."""
+    """The text and reasoning in a piece of text. `signature` is that of the reasoning block that ends with it."""
 
     reasoning: str = ""
     text: str = ""
@@ -54,10 +54,10 @@ class ReasoningSplitter:
     such marks. White space behind the closing mark goes with it.
     """
 
-    # The states: `start` holds back what may be the beginning of a mark. `thinking` releases reasoning as it comes, but
-    # for what may be the beginning of the closing mark. `doubt` holds all of a doubtful block, until the first
-    # character behind it decides. `harmony` leaves the rest to its own reader. `after` eats white space, and `text`,
-    # which is where every text ends up that has no marks, passes everything on.
+    # The states: `start` holds back a possible beginning of a mark. `thinking` releases reasoning as it arrives, except
+    # for a possible beginning of the closing mark. `doubt` holds a whole doubtful block, until the first character
+    # behind it decides. `harmony` leaves the rest to its own reader. `after` skips white space. `text`, the final state
+    # of every text without marks, passes everything on.
 
     def __init__(self) -> None:
         self._state = "start"
@@ -218,7 +218,7 @@ def _join(splits: Iterable[Split]) -> tuple[str, str]:
 
 
 def has_mark(text: str) -> bool:
-    """Whether a text may begin with reasoning: false for nearly all, and cheap to say."""
+    """Whether a text may begin with reasoning: a cheap test, false for nearly all texts."""
     return text.lstrip()[:1] in ("<", "[", "\u25c1")
 
 

@@ -15,10 +15,10 @@ Shown = Literal["candidates", "verdict"]
 
 @frozen
 class Steering:
-    """What a request's field `mom` asks of its mixture; None leaves a setting as configured.
+    """The field `mom` of a request, which overrides settings of its mixture; None leaves a setting as configured.
 
-    `panel` () asks for no panel, `critic` "" for no critic, `stages` () for all proposers at once. `show` is what the
-    reply has beside the answer.
+    `panel` () asks for no panel, `critic` "" for no critic, `stages` () for all proposers at once. `show` names the
+    extras of the reply beside the answer.
     """
 
     mode: Mode | None = None
@@ -75,7 +75,7 @@ def text_of(content: Any) -> str:
 
 
 def answers_tool_call(request: ChatRequest) -> bool:
-    """Whether a tool's result has come since the model's last message: it continues its work, without a new question.
+    """Whether a tool's result follows the model's last message: the model continues its work, without a new question.
 
     Other messages may follow the result: some agents add reminders to it.
     """

@@ -29,7 +29,7 @@ class Run:
     are on the pool's clock. `emit` receives every event. `evidence` runs candidates; None if nothing can be run. With
     `incremental` the answer's text is emitted while it is written, for a client that streams. With `shows_reasoning`
     the author's reasoning counts as content. `rng` draws the order of the candidates, `draw_nonce` the mark of their
-    fences. `arrange` orders the panel by what feedback has taught, or None if nothing is learnt from this request.
+    fences. `arrange` orders the panel by trust; None if the request is not learnt from.
     """
 
     request: ChatRequest

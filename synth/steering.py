@@ -1,4 +1,4 @@
-"""Steering: deriving the mixture for one request from what its field `mom` asks for. Pure.
+"""Steering: deriving the mixture for one request from its field `mom`. Pure.
 
 Everything behind this (capabilities, cost estimate, preflight, spending, the run itself) sees only the derived mixture,
 so a steered request is checked and charged like one for a mixture of config.yaml.
@@ -17,7 +17,7 @@ NO_CRITIC = "none"
 
 
 class UnsteerableError(Exception):
-    """A request asks of its mixture or model what this cannot do."""
+    """A request asks its mixture or model for something that it cannot do."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ def steer_mixture(
     """Return the mixture for a request. Raises UnsteerableError if none fits. Names in `steering` must be known models.
 
     `find_cap` returns the `max_cost` of a model that is asked by its own name: it holds for a model that the request
-    brings into the mixture, else a limit could be avoided by naming the model here.
+    brings into the mixture, otherwise a client could avoid a limit by naming the model here.
     """
     steered = _steer_critic(_steer_panel(mixture, steering), steering, models)
     steered = _steer_mode(_steer_stages(steered, steering), steering)

@@ -9,8 +9,8 @@ from config.settings import Mixture
 from runtime.frozen import frozen
 from synth.request import ChatRequest, Message, answers_tool_call, text_of
 
-# A panel is worth its price when the acting model no longer gets on by itself. These limits are what tells work from a
-# loop: agents do read a file twice, and one failing test is the normal course of work.
+# A panel is worth its price when the acting model is stuck. These limits tell normal work from a loop: agents do read a
+# file twice, and one failing test is normal.
 _SAME_CALLS = 3
 _FAILURES_IN_A_ROW = 3
 _SAME_FAILING_CALLS = 2
@@ -33,7 +33,7 @@ _FAILURE = re.compile(
 
 @frozen
 class Step:
-    """One tool call of the acting model, and whether its result is a failure, or None if there is no result yet.
+    """One tool call of the acting model, and whether its result is a failure, or None without a result yet.
 
     `failure` is the line of the result that says so, `result` the whole text.
     """
@@ -54,7 +54,7 @@ class Step:
 
 
 def find_fan_out(request: ChatRequest, mixture: Mixture) -> tuple[bool, str]:
-    """Return whether the panel is asked as far as tools are concerned, and why; "" if tools have no say in it."""
+    """Return whether the panel is asked as far as tools are concerned, and why, "" if tools do not matter."""
     if request.steering.refuses_panel:
         return False, "mom.panel is false"
     fan_out = mixture.tools_fan_out

@@ -87,7 +87,7 @@ async def _complete_by_stream(
 
 
 def stream(route: Route, call: Call, *, hedge: bool = False) -> AsyncGenerator[dict[str, Any]]:
-    """Yield the checked chunks of one attempt, none before the first with content; CallError as from `complete`."""
+    """Yield the checked chunks of one attempt, from the first with content. Raises CallError as `complete` does."""
     return _stream(route, call, Attempt(started=0.0, hedge=hedge))
 
 
@@ -261,7 +261,7 @@ def _free_slots(route: Route) -> None:
 
 
 def _count_answer(attempt: Attempt, n_chars: int) -> None:
-    """Add to the length of an attempt's answer; CallError (oversized) if no model would write as much."""
+    """Add to the length of an attempt's answer. Raises CallError (oversized) if no model would write as much."""
     attempt.received_chars += n_chars
     if attempt.received_chars > wire.MAX_ANSWER_CHARS:
         message = f"the answer has more than {wire.MAX_ANSWER_CHARS:,} characters of text, reasoning and arguments"

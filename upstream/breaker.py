@@ -86,7 +86,7 @@ class Breaker:
             raise CallError(Kind.BREAKER_OPEN, message)
 
     def admit(self) -> Ticket:
-        """Admit an attempt, as the probe if half-open; CallError as from `check`."""
+        """Admit an attempt, as the probe if half-open. Raises CallError as from `check`."""
         # Half-open admits one probe at a time, and its ticket decides. Two traps are avoided here. A probe may end
         # without saying anything: its client leaves, or the upstream answers with a rate limit. Then `abandoned` makes
         # room for the next probe, otherwise the breaker would stay half-open for ever. And attempts from before the

@@ -35,7 +35,7 @@ TYPE_NAMES: dict[type, str] = {
 async def decode_body(
     body: bytes, content_type: str | None, time_slice: TimeSlice, workers: WorkerPool | None = None
 ) -> dict[str, Any]:
-    """Return the JSON object in a body; ApiError (400, 415) if it is not a valid one.
+    """Return the JSON object in a body. Raises ApiError (400, 415) if it is not a valid one.
 
     `content_type` is the value of the header, or None if the client sent none, which is accepted. A large body that
     cannot be read in steps goes to a worker: it says what is wrong, or takes what is odd, such as half an emoji.

@@ -105,7 +105,7 @@ class ClientApi(Protocol):
     """Whether a stream that fails before its first byte is a 200 with an error event, rather than an error status."""
 
     def parse(self, fields: Mapping[str, Any]) -> ParsedRequest:
-        """Return the request in a decoded body; ApiError (400) if it is invalid."""
+        """Return the request in a decoded body. Raises ApiError (400) if it is invalid."""
         ...
 
     def pulse(self, server: Server) -> Pulse:

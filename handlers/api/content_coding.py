@@ -25,7 +25,7 @@ _DEFLATE_METHOD = 8  # RFC 1950: the low four bits of a zlib header
 
 
 def list_codings(stated: str) -> list[str]:
-    """Return the codings of a `Content-Encoding` header in the order to undo them; ApiError (415) for unknown ones."""
+    """Return the codings of a `Content-Encoding` header, last applied first. Raises ApiError (415) for unknown ones."""
     codings = [
         coding for coding in (part.strip().lower() for part in stated.split(",")) if coding not in ("", "identity")
     ]
@@ -44,8 +44,8 @@ def list_codings(stated: str) -> list[str]:
 async def undo_codings(body: bytes, stated: str, limit: int, count: Callable[[int], None]) -> bytes:
     """Return a body without its content codings; it must not be larger than `limit` bytes.
 
-    `count` gets the size of each decoded piece and may refuse it. ApiError (400) for a body that is not in its coding,
-    HTTPRequestEntityTooLarge as soon as a layer exceeds the limit.
+    `count` gets the size of each decoded piece and may refuse it. Raises ApiError (400) for a body that is not in its
+    coding, HTTPRequestEntityTooLarge as soon as a layer exceeds the limit.
     """
     pieces: Iterable[bytes] = (body[start : start + PIECE_BYTES] for start in range(0, len(body), PIECE_BYTES))
     for coding in list_codings(stated):

@@ -364,12 +364,12 @@ class _Exchange:
             await run.leave(subscription)
 
     async def _count_only(self) -> None:
-        """Count a request that costs nothing in the rate of its key: ApiError (429) if it may not begin."""
+        """Count a request that costs nothing in the rate of its key. Raises ApiError (429) if it may not begin."""
         async with self.charge((), record=self.record.without_calls(), lifetime_s=self.deadline_s):
             pass
 
     async def _ask_models(self, ledger: Ledger, candidate_reader: CandidateReader | None, emit: Emit) -> Finished:
-        """Run the request, and charge it to its budgets: ApiError (429) if they do not allow it."""
+        """Run the request, and charge it to its budgets. Raises ApiError (429) if they do not allow it."""
         snapshot, target = self.snapshot, self.target
         learner = _begin_learning(snapshot, target, self.api, self.record.client)
         time_slice = TimeSlice(snapshot.pool.timers.now)

@@ -21,7 +21,7 @@ def may_name(name: str, snapshot: Snapshot, key: ApiKey | None) -> bool:
 def resolve_name(name: str | None, snapshot: Snapshot, key: ApiKey | None) -> str:
     """Return the mixture or model that a name or an alias stands for; None stands for the default.
 
-    ApiError (404) with the names that the key permits, if this is none of them.
+    Raises ApiError (404) with the names that the key permits, if this is none of them.
     """
     if name is None:
         return _find_default(snapshot, key)
@@ -37,7 +37,7 @@ def resolve_name(name: str | None, snapshot: Snapshot, key: ApiKey | None) -> st
 
 
 def check_model(name: str, param: str, snapshot: Snapshot, key: ApiKey | None) -> None:
-    """Check the name of a model in a request's field `param`; ApiError (404) with the models that it may be."""
+    """Check the name of a model in a request's field `param`. Raises ApiError (404) with the models that it may be."""
     if name not in snapshot.models or not may_name(name, snapshot, key):
         raise unknown_model(name, [each for each in snapshot.models if may_name(each, snapshot, key)], param)
 

@@ -19,7 +19,7 @@ _MAX_STAGE = 1_000
 
 
 def read_steering(fields: Mapping[str, Any]) -> Steering:
-    """Return what the field `mom` of a request's body asks for; ApiError (400) if it is invalid.
+    """Return what the field `mom` of a request's body asks for. Raises ApiError (400) if it is invalid.
 
     A null counts as unset, here and inside.
     """
@@ -40,7 +40,7 @@ def read_steering(fields: Mapping[str, Any]) -> Steering:
 
 
 def read_mode(path: str, value: Any) -> Mode:
-    """Return the mode of this name; ApiError (400) if there is none."""
+    """Return the mode of this name. Raises ApiError (400) if there is none."""
     modes = get_args(Mode)
     if value not in modes:
         refuse(path, f"must be one of {', '.join(modes)}, {_describe(value)}{_suggest(value, modes)}")

@@ -64,7 +64,7 @@ def find_target(chat: ChatRequest, snapshot: Snapshot, key: ApiKey | None, heade
 
 
 async def check_tools(target: Target, time_slice: TimeSlice) -> None:
-    """Refuse the tools of a request to a mixture if one has an unusable schema: ApiError (400) with its path.
+    """Refuse the tools of a request to a mixture if one has an unusable schema. Raises ApiError (400) with its path.
 
     A mixture's answers are checked against the schemas, and its members read them in different ways. A single model's
     upstream takes its own view of an odd schema, so a request to a model is passed on.
@@ -104,7 +104,7 @@ def _unsupported(problem: RequestProblem) -> ApiError:
 
 
 def record_target(record: RequestRecord, target: Target, snapshot: Snapshot, *, is_limited: bool) -> None:
-    """Record what is known before the run; ApiError (429) if its estimate exceeds its `max_cost`.
+    """Record what is known before the run. Raises ApiError (429) if its estimate exceeds its `max_cost`.
 
     The estimate is made only if something limits the request.
     """

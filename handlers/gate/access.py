@@ -32,7 +32,7 @@ _PREFLIGHT_AGE_S = 600
 
 
 def check_origin(headers: MultiMapping[str], server: Server, *, for_page: bool = False) -> None:
-    """Accept programs and the pages of `allowed_origins`; ApiError (403) for every other page.
+    """Accept programs and the pages of `allowed_origins`. Raises ApiError (403) for every other page.
 
     `for_page` accepts the gateway's own pages too: those whose origin has the host of this very request. `check_host`
     comes first, so a name that an attacker has bound to this machine is no such host.
@@ -52,7 +52,7 @@ def check_origin(headers: MultiMapping[str], server: Server, *, for_page: bool =
 
 
 def check_host(headers: MultiMapping[str], server: Server) -> None:
-    """Check `Host` against the names of the gateway; ApiError (403) if it is none of them.
+    """Check `Host` against the names of the gateway. Raises ApiError (403) if it is none of them.
 
     On loopback they are the loopback names and `allowed_hosts`. On other addresses the gateway cannot know its names,
     so only `allowed_hosts` count, and every name is accepted if there are none.
@@ -75,7 +75,7 @@ def is_page(path: str) -> bool:
 
 
 def authenticate(headers: MultiMapping[str], keys: Sequence[ApiKey], *, for_page: bool = False) -> ApiKey:
-    """Return the key in `Authorization: Bearer` or `x-api-key`; ApiError (401) if it is missing or unknown.
+    """Return the key in `Authorization: Bearer` or `x-api-key`. Raises ApiError (401) if it is missing or unknown.
 
     For a page it may also be the password of `Basic` (RFC 7617); the user name is ignored. The comparison takes
     constant time: it reveals neither which key matches nor how much of one.

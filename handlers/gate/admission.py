@@ -39,7 +39,7 @@ class Admission:
         return self._slots.n_waiting
 
     def check_room(self, limits: Server) -> None:
-        """Refuse a request before its body is read: ApiError (503) if the queue is full, and after `close`."""
+        """Refuse a request before its body is read. Raises ApiError (503) if the queue is full, and after `close`."""
         if self._closed is not None:
             raise self._closed()
         if (
@@ -51,7 +51,7 @@ class Admission:
     def try_enter(self, limits: Server) -> bool:
         """Take a place if one is free, and return whether it was; give it back by `leave`.
 
-        ApiError (503) after `close`.
+        Raises ApiError (503) after `close`.
         """
         if self._closed is not None:
             raise self._closed()
@@ -61,7 +61,7 @@ class Admission:
     async def enter(self, limits: Server) -> None:
         """Wait for a place and take it; give it back by `leave`.
 
-        ApiError (503) if the queue is full, after `max_queue_wait_s`, and after `close`.
+        Raises ApiError (503) if the queue is full, after `max_queue_wait_s`, and after `close`.
         """
         if self._closed is not None:
             raise self._closed()

@@ -39,7 +39,7 @@ class BodyReservation:
         self._n_bytes = 0
 
     def add(self, n_bytes: int) -> None:
-        """Count bytes that have come; ApiError (503) if the budget has no room for them."""
+        """Count bytes that have come. Raises ApiError (503) if the budget has no room for them."""
         counted = max(0, self._n_bytes + n_bytes - FREE_BYTES) - max(0, self._n_bytes - FREE_BYTES)
         if counted and self._budget.n_bytes + counted > self._limit:
             raise ApiError(

@@ -26,7 +26,7 @@ class RateLimits:
         self._buckets: dict[Rate, Bucket] = {}
 
     def take(self, key: ApiKey) -> None:
-        """Count one request; ApiError (429) with Retry-After if the bucket is full."""
+        """Count one request. Raises ApiError (429) with Retry-After if the bucket is full."""
         if key.rate_per_minute is None:
             return
         rate = Rate(key.name, key.rate_per_minute)

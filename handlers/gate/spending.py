@@ -124,7 +124,7 @@ class Spending:
         return _Charge(self, budgets, claim, record)
 
     async def reserve(self, claim: Claim, budgets: Sequence[Budget]) -> None:
-        """Make a claim; ApiError (429) if a rate or a budget refuses it, 503 if the store is needed and fails.
+        """Make a claim. Raises ApiError (429) if a rate or a budget refuses it, 503 if the store is needed and fails.
 
         If it is cancelled, what it has reserved is released.
         """
@@ -220,7 +220,7 @@ def _describe_tokens(budget: Budget, refusal: Refusal, expected: Amount) -> str:
 
 
 def check_quote(quote: Expense, limit: Decimal | None, whose: str, currency: str) -> None:
-    """Check an estimate against a `max_cost`, None is no limit; ApiError (429) if it is higher.
+    """Check an estimate against a `max_cost`, None is no limit. Raises ApiError (429) if it is higher.
 
     `whose` limit it is: a mixture's name, or "this request".
     """

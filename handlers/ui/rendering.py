@@ -17,7 +17,7 @@ _THREAD = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pages")
 
 
 def get_traces(request: web.Request) -> TraceStore:
-    """Return the traces that the pages show; ApiError (404) if the pages are off."""
+    """Return the traces that the pages show. Raises ApiError (404) if the pages are off."""
     traces = request[CONTEXT].snapshot.traces
     if traces is None:
         raise pages_are_off()

@@ -1,1 +1,1 @@
-"""Having the critic write, revise and review an answer."""
+"""Writing, reviewing and revising an answer."""

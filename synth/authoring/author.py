@@ -27,9 +27,9 @@ Write it again, whole, with this put right. Reply with nothing else."""
 class Assignment:
     """The conversation that an author answers, and the contract that the answer keeps.
 
-    If `messages` show candidates, `seed`, `letters` and `nonce` say in which order, of which models and behind which
-    fence. `overrides` are params for the authors' calls, `own_params` those for the calls of single authors instead.
-    `decided_by` is how the answer will have come about.
+    If `messages` show candidates, `seed` gives their order, `letters` their models and `nonce` marks their fences.
+    `overrides` are params for the authors' calls; `own_params` replace them for single authors. `decided_by` is the
+    way in which the answer is decided.
     """
 
     messages: Sequence[Message]
@@ -70,12 +70,12 @@ async def write_answer(run: Run, assignment: Assignment, authors: Sequence[str],
     `interrupted` if text has gone out by then.
     """
     # Text that a client has received cannot be taken back, and clients want it early. So:
-    # - Plain text and code go out while they are written. If the author then fails, the request fails: a second author
-    #   would begin a second text in the middle of the first. A complete answer that merely breaks the contract, as code
-    #   does that reached its token limit, is the answer all the same: a single model would have ended no better.
-    # - JSON and edits are held until they were read as a whole, because only then it is known whether they are valid.
-    #   A draft that breaks the contract goes back to its author once, with the finding; then the next author is asked.
-    # - With tools, text goes out and calls are held: they follow the text, so they can be written again.
+    # - Plain text and code are sent while they are written. If the author then fails, the request fails: a second
+    #   author would begin a second text in the middle of the first. A complete answer that merely breaks the contract
+    #   (code that reached its token limit, say) is still the answer: a single model would have done no better.
+    # - JSON and edits are held until they are complete, because only then can they be validated. A draft that breaks
+    #   the contract goes back to its author once, with the finding; then the next author is asked.
+    # - With tools, text is sent and calls are held: they follow the text, so they can be written again.
     if held:
         run = replace(run, incremental=False)
     causes: list[Cause] = []
@@ -150,7 +150,7 @@ class _Author:
         Raises CallError if the text that has gone out is a copy of the candidates.
         """
         if self._assignment.contract.form is Form.TOOLS:
-            self._stream.close()  # calls may follow this text, whoever writes them
+            self._stream.close()  # calls of any author may follow this text
             return await self._revise_calls(draft)
         if not self._stream.has_begun:
             return await self._ask_again(draft)
@@ -161,11 +161,11 @@ class _Author:
         return replace(draft, finding=None)
 
     async def _revise_calls(self, draft: Reading) -> Reading:
-        """Return the revision of tool calls, or the calls as they are if that is no better."""
-        # An agent repairs a bad call itself: it tells the model what was wrong, and goes on. It cannot go on with an
-        # error, with a stream that breaks, or with the advice of a member of the panel in the place of the call. So
-        # after one revision a call goes out whatever is wrong with it; only a demanded call that nobody has made is
-        # left to the next author.
+        """Return the revision of tool calls, or the original calls if the revision is no better."""
+        # An agent recovers from a bad call itself: it reports the defect to the model, and continues. It cannot
+        # continue after an error, after a broken stream, or with a panel member's advice in place of the call. So
+        # after one revision a call is sent even if it is bad; the next author is asked only if a demanded call is
+        # missing.
         first_call = self.call
         try:
             revised = await self._ask_again(draft)
@@ -191,7 +191,7 @@ class _Author:
         return replace(completion, tool_calls=calls[:1]) if is_too_many else completion
 
     async def _ask_again(self, draft: Reading) -> Reading:
-        """Send a draft back to its author with the finding; return what comes, whatever is wrong with it."""
+        """Send a draft back to its author with the finding; return the reply, even if it breaks the contract."""
         await self._emit_failure(CallError(Kind.BROKEN_CONTRACT, str(draft.finding)))
         self.call = self._new_call(_show_finding(self.call.messages, draft.completion, str(draft.finding)))
         await self._announce()
@@ -210,7 +210,7 @@ class _Author:
             raise CallError(Kind.BROKEN_CONTRACT, "it answers in text after other text was sent")
 
     def _may_stream(self) -> bool:
-        """Whether text may go out as it comes: JSON and edits are checked as a whole before any of it does."""
+        """Whether text may be sent as it arrives: JSON and edits are checked as a whole first."""
         held = self._assignment.contract.json or self._assignment.contract.form is Form.EDITS
         return self._run.incremental and not self._stream.has_begun and not held
 

@@ -1,4 +1,4 @@
-"""The text of an answer on its way to a client that streams: what may go out, and what already has."""
+"""The text of an answer on its way to a streaming client: the part that may be sent, and the part that was."""
 
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -34,12 +34,12 @@ class ClientStream:
 
     @property
     def has_begun(self) -> bool:
-        """Whether any text has gone out."""
+        """Whether any text was sent."""
         return bool(self._out)
 
     @property
     def text(self) -> str:
-        """All text that has gone out."""
+        """All text that was sent."""
         return "".join(self._out)
 
     def close(self) -> None:
@@ -75,7 +75,7 @@ class ClientStream:
             await self._run.emit(TextDelta(part, self._choice))
 
     def _take(self, split: Split) -> list[Event]:
-        """Return the deltas that may go out; leading white space waits for the first word, it may be all there is."""
+        """Return the deltas that may be sent; leading white space waits for the first word, which may never come."""
         has_reasoning = split.reasoning or split.signature
         deltas: list[Event] = [ReasoningDelta(split.reasoning, self._choice, split.signature)] if has_reasoning else []
         if not split.text:

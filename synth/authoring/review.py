@@ -21,9 +21,9 @@ from upstream.openai.conversation import Conversation, add_message
 
 
 async def finish_draft(run: Run, assignment: Assignment, written: Written, verify: Verify | None) -> Answered:
-    """Return the answer that a draft becomes, and emit it, if the mixture names a model that reviews it.
+    """Return the answer made of a draft; with `verify`, after a review by that model, and emit it.
 
-    Without `verify` the draft is the answer, and its text has gone out already. Whatever fails here, the draft stands.
+    Without `verify` the draft is the answer, and its text was already sent. If the review fails, the draft stands.
     """
     if verify is None:
         return written.answer
@@ -35,7 +35,7 @@ async def finish_draft(run: Run, assignment: Assignment, written: Written, verif
 
 
 def _is_reviewable(answer: Answered, verify: Verify) -> bool:
-    """Whether there is a text to review, by another model: one that reviews its own work finds little."""
+    """Whether there is a text to review, written by another model: a model finds few defects in its own work."""
     draft = answer.completion
     return (
         answer.author != verify.model and bool(draft.text.strip()) and not list_calls(draft) and draft.refusal is None

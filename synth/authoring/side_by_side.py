@@ -17,9 +17,8 @@ async def make_side_by_side(n_choices: int, make: Make, emit: Emit, *, spare: bo
     Events of all choices are emitted, Answered as the last of each. With `spare`, choices that fail are left out as
     long as one succeeds; otherwise the first failure ends all of them.
     """
-    # Events pass through one bounded queue and are emitted by the caller's own task, one at a time. Cancelling a
-    # choice therefore never cuts off an event that is just being written to the client, and a slow client slows all
-    # choices alike.
+    # Events pass through one bounded queue and are emitted by the caller's own task, one at a time. So cancelling a
+    # choice never cuts off an event that is being written to the client, and a slow client slows all choices alike.
     queue: asyncio.Queue[Event | Exception] = asyncio.Queue(_MAX_QUEUED)
     tasks = [asyncio.create_task(_enqueue(make(queue.put, choice), queue)) for choice in range(n_choices)]
     answers: list[Answered] = []

@@ -1,4 +1,4 @@
-"""Answering with the one model that the client asked for by name: no panel, no critic, and its answer as it comes."""
+"""Answering with the one model that the client named: no panel, no critic, the answer streamed as it arrives."""
 
 from dataclasses import replace
 
@@ -11,7 +11,7 @@ from upstream.errors import CallError
 
 
 async def ask_single_model(run: Run, model: str, choice: int) -> Answered:
-    """Return the model's answer. Raises SynthesisError if it gives none, `interrupted` if text has gone out by then."""
+    """Return the model's answer. Raises SynthesisError without one, `interrupted` if text was already sent."""
     request = run.request
     call = run.call(model, "direct", request.messages, params=request.params)
     await run.emit(AuthorStarted(call, call.messages, choice=choice))

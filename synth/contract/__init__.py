@@ -1,1 +1,1 @@
-"""The form that an answer must keep, and the checks of it."""
+"""The form that an answer must keep, and its checks."""

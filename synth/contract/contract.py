@@ -37,10 +37,10 @@ class Form(StrEnum):
 
 
 INLINE_STEPS = 60_000
-"""What an answer may cost in a turn of the event loop: at most some thirty milliseconds, mostly far less."""
+"""The budget of an answer in one turn of the event loop: at most about thirty milliseconds, usually far less."""
 
 WORKER_MODULES = (__name__,)
-"""What a worker process for contracts should import before its first job."""
+"""The modules that a worker process for contracts imports before its first job."""
 
 _WORKER_TIMEOUT_S = 5.0  # twice what the budget of steps takes: a worker may wait for a core
 _NO_FILES = Workspace()
@@ -67,12 +67,12 @@ class Reading:
 
 @frozen
 class Contract:
-    """What a request demands of its answer.
+    """The demands of a request on its answer.
 
     `json`: a text must be JSON, and fit the JSON Schema `schema` (None: any object). `tools` are the tools that may be
     called, by name, each with the request's schema of its arguments (None: free text). `must_call`: a text alone
     is not enough; `one_call`: at most one call. `edits` is the form of the code or edits that the instructions
-    demand, and `workspace` the files that the conversation shows. `workers` check what is too large for the event loop.
+    demand, and `workspace` the files that the conversation shows. `workers` check answers too large for the event loop.
     """
 
     json: bool = False
@@ -123,7 +123,7 @@ class Contract:
             return None
 
     async def _compute(self, function: Callable[["Contract", Any, Budget], _T], argument: Any) -> _T:
-        """Return what the function computes: here if it takes few steps, otherwise in a worker process."""
+        """Return the function's result, computed here if it takes few steps, otherwise in a worker process."""
         # A budget is cheap to exceed, since it is spent before the work is done: the attempt is not worth avoiding.
         try:
             return function(self, argument, Budget(INLINE_STEPS))

@@ -24,14 +24,14 @@ _MAX_ERRORS = 20
 
 
 class SchemaError(ValueError):
-    """The schema cannot be used; the message says why, in words that follow its path."""
+    """The schema cannot be used; the message is the reason, worded to follow the path of the field."""
 
 
 def find_schema_defect(schema: Any) -> str | None:
     """Return why a value is not a usable JSON Schema, or None.
 
-    It is no object, no schema of its draft, refers to something that is not in it, or is too expensive to be checked.
-    Takes at most some ten milliseconds.
+    It is not an object, violates its draft, has a reference to something outside it, or is too expensive to check.
+    Takes at most about ten milliseconds.
     """
     try:
         _compile(schema)
@@ -83,7 +83,7 @@ def _compile(schema: Any) -> jsonschema_rs.Validator:
 
 
 def _without_unknown_draft(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the schema without the name of its draft if nobody here knows that draft: the current one is meant."""
+    """Return the schema without the name of its draft if that is unknown: the current draft then applies."""
     draft = schema.get("$schema")
     if not isinstance(draft, str) or draft.rstrip("#") in _KNOWN:
         return dict(schema)

@@ -1,4 +1,4 @@
-"""Bound what it costs to compile a JSON Schema, and to check a value against it. Pure."""
+"""Bound the cost of compiling a JSON Schema, and of checking a value against it. Pure."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,8 +30,8 @@ _FOR_ELEMENTS = ("items", "additionalItems", "unevaluatedItems", "contains")
 # Strategy. The library that checks values is linear in most things: patterns, unique items, long lists. Three kinds of
 # schemas are expensive whatever the value: large or deep ones, whose compilation takes time and stack; patterns that
 # repeat what they repeat, which it expands; and references that are used twice on each of n levels, of which it checks
-# each of 2ⁿ ways. All three are found here by looking at the schema alone, and refused before any model is asked.
-# What is left depends on the value as well: `count_checks` goes through both as the library will, only counting.
+# each of 2ⁿ ways. All three are found here from the schema alone, and refused before any model is asked. The remaining
+# cost depends on the value as well: `count_checks` goes through both as the library does, only counting.
 def find_excess(schema: Any) -> str | None:
     """Return why a schema is too expensive to be used, or None."""
     pattern_size = 0
@@ -135,7 +135,7 @@ class _PathCounter:
 
 
 def _resolve(root: Any, reference: Any) -> Any:
-    """Return what a reference within the schema points to (RFC 6901), or None for any other reference."""
+    """Return the target of a reference within the schema (RFC 6901), or None for any other reference."""
     if reference == "#":
         return root
     if not isinstance(reference, str) or not reference.startswith("#/"):

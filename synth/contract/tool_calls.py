@@ -19,7 +19,7 @@ def list_calls(completion: Completion) -> list[Mapping[str, Any]]:
 
 
 def find_bad_call(tools: Mapping[str, Any], calls: Sequence[Mapping[str, Any]], budget: Budget) -> str | None:
-    """Return what is wrong with the first bad call, in words for its author, or None if all may be made."""
+    """Return the defect of the first bad call, worded for its author, or None if all calls are valid."""
     return next((problem for problem in (_find_defect(tools, call, budget) for call in calls) if problem), None)
 
 

@@ -19,7 +19,7 @@ _known: OrderedDict[bytes, RequestProblem | None] = OrderedDict()
 async def find_tool_problem(
     params: Mapping[str, Any], time_slice: TimeSlice, *, is_large: bool = False
 ) -> RequestProblem | None:
-    """Return the problem of the first tool whose schema is malformed, refers to what it lacks, or costs too much.
+    """Return the problem of the first tool whose schema is malformed, has a dangling reference, or costs too much.
 
     None if all can be used. With `is_large` the tools may be megabytes, and are encoded in steps. Other tasks run in
     between; each schema takes at most some ten milliseconds.

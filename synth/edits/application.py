@@ -100,7 +100,7 @@ def _find_defects(workspace: Workspace, result: EditResult, budget: Budget) -> I
 
 
 def _find_name_problem(path: str) -> str | None:
-    """Return why a new file must not have this name. Lenient readers sometimes take prose for a file name."""
+    """Return why a new file must not have this name, or None. Lenient readers sometimes take prose for a name."""
     if isabs(path) or path.startswith("../"):
         return f"{path} lies outside the project"
     if any(mark in path for mark in _NAME_PUNCTUATION) or len(path.split()) > _MAX_NAME_WORDS:

@@ -10,10 +10,10 @@ _PAIRS_PER_STEP = 4  # comparing one pair of equal elements is a few bytecodes
 
 
 class BoundedMatcher(SequenceMatcher[str]):
-    """Compares two sequences of strings, or two strings, and pays for each look for a longest match beforehand.
+    """Compares two sequences of strings, or two strings, and spends the budget before each search for a longest match.
 
-    difflib takes quadratic time for sequences of few distinct elements, and cubic time for some. What one look costs is
-    known beforehand: for each element of a range of `a`, how often that element occurs in `b`.
+    difflib takes quadratic time for sequences of few distinct elements, and cubic time for some. The cost of one search
+    is known beforehand: for each element of a range of `a`, how often that element occurs in `b`.
     """
 
     a: Sequence[str]  # difflib documents b2j, and its type stubs name neither

@@ -38,7 +38,7 @@ _ONE_CODE_BLOCK = re.compile(
     r"code[ -]?block\b(?!\s+(?:below|above|that|which))"
 )
 _CODE_BLOCK = re.compile(r"code[ -]?block\b")
-_MAX_INSTRUCTION_CHARS = 100_000  # real instructions are far shorter; what stands behind is not read
+_MAX_INSTRUCTION_CHARS = 100_000  # real instructions are far shorter; the rest is not read
 _MAX_WISHES = 100
 _WISH_CHARS = 300  # a request for a code block is one sentence: nothing further away belongs to it
 

@@ -9,7 +9,7 @@ _N_CODE_POINTS = 0x110000
 
 
 def find_sequences(lines: Sequence[str], wanted: Sequence[str], budget: Budget) -> Iterator[int]:
-    """Yield the positions at which all `wanted` lines stand in `lines`, from first to last; nothing for no lines.
+    """Yield the positions at which all `wanted` lines stand in `lines`, from first to last; none if `wanted` is empty.
 
     Each further position costs as many steps as there are wanted lines.
     """

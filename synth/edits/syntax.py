@@ -25,13 +25,13 @@ _WARNING_FILTERS = Lock()  # global to the process: two threads must not save an
 
 
 # Strategy. The parsers are C code or the standard library's, and foreign text can stall them, or worse. Each is made
-# safe in its own way, by a look at the text that takes linear time; what fails it counts as not checked:
+# safe in its own way, by a scan of the text in linear time; a text that fails the scan counts as not checked:
 # - Python: the parser bounds its own recursion, but joins a dotted name in quadratic time. Few dots on a line.
 # - JSON: the scanner bounds its own recursion, and is linear.
 # - YAML: building nodes recurses in C without a bound, and a file of 30 kB ends the process. Only events are read, of
 #   which none nests. The scanner looks at each open bracket for each token, and at each directive for each other one.
 # - TOML: tables nest in Python, which bounds recursion; a dotted key of n parts takes n² steps. Few dots on a line.
-# What is left is linear, at the costs below, which were measured with the worst texts that we know.
+# The rest is linear, at the costs below, which were measured with the worst known texts.
 def file_syntax_error(path: str, text: str, budget: Budget) -> str | None:
     """Return the first syntax error of a file, or None if it parses, is too complex, or its language is unknown here.
 
@@ -52,17 +52,17 @@ def syntax_error_in(language: str, text: str, budget: Budget) -> str | None:
 
 
 def _estimate_steps(check: Callable[[str], str | None], text: str) -> int:
-    """Return how many steps a check takes: an upper bound for the worst texts that we know, and near it for others."""
+    """Return how many steps a check takes: an upper bound for the worst known texts, and near it for others."""
     if check is not _check_python:
         return _STEPS_PER_CHAR[check] * len(text)
-    # What counts is the number of nodes in the tree: ordinary code has one for ten characters, `a;a;a;…` one for each.
+    # The cost is the number of nodes in the tree: ordinary code has one per ten characters, `a;a;a;…` one for each.
     n_statements = text.count(";") + text.count("\n")
     n_operators = sum(map(text.count, _OPERATORS))
     return len(text) // 8 + 7 * n_statements + 4 * n_operators + 2 * len(text.split())
 
 
 def parse_python(text: str) -> ast.Module | None:
-    """Return the syntax tree of a Python text, or None if it is too complex to be parsed; SyntaxError."""
+    """Return the syntax tree of a Python text, or None if it is too complex to be parsed. Raises SyntaxError."""
     if _has_dotted_line(text.replace("\\\n", "").replace("\\\r\n", "")):
         return None
     with _WARNING_FILTERS, warnings.catch_warnings():
@@ -76,7 +76,7 @@ def parse_python(text: str) -> ast.Module | None:
 
 
 def parse_python_or_none(text: str) -> ast.Module | None:
-    """Return the syntax tree of a Python text, or None if it has none or is too complex to be parsed."""
+    """Return the syntax tree of a Python text, or None if it does not parse or is too complex to be parsed."""
     try:
         return parse_python(text)
     except SyntaxError:

@@ -10,8 +10,8 @@ from synth.edits.workspace import Workspace
 
 _MAX_NAME_CHARS = 250
 _CHARS_PER_WORD = 4
-# Where a listing's file name comes from, the most certain first: the line above the fence, the prose before, or the
-# fact that there is only one file.
+# The source of a listing's file name, the most certain first: the line above the fence, the prose before, or the only
+# file.
 _ABOVE, _MENTIONED, _ONLY = range(3)
 
 
@@ -25,7 +25,7 @@ class _Listing:
 
 
 def apply_file_listings(workspace: Workspace, text: str, budget: Budget) -> EditResult:
-    """Apply the file listings of an answer. Of two listings of one file the one with the more certain name counts."""
+    """Apply the file listings of an answer. Of two listings of one file, the more certain name counts."""
     budget.spend(len(text) // _CHARS_PER_WORD)
     result = EditResult.of(workspace.files)
     try:

@@ -1,6 +1,6 @@
-"""Evidence: what running a candidate's code shows, and the ranking that follows from it.
+"""Evidence: the results of running candidates' code, and the ranking that follows from them.
 
-`expressions` and `examples` read what a request itself says about the code it wants; `target` finds the function that
-is meant; `inputs` makes further arguments for it; `behaviour` turns what a sandbox observed into results; `ranking`
-orders candidates by them; `finding` puts that into words. All of it is pure but `gather`, which runs the code.
+`expressions` and `examples` read the examples in a request; `target` finds the function that it asks for; `inputs`
+makes further arguments for it; `behaviour` turns a sandbox's observations into results; `ranking` orders candidates by
+them; `finding` describes them. Only `finder`, which runs the code, is not pure.
 """

@@ -1,4 +1,4 @@
-"""What a candidate did when it was run: its results on the examples, and its values on further inputs. Pure."""
+"""A candidate's behaviour when run: its results on the examples, and its values on further inputs. Pure."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ from synth.evidence.examples import Example
 
 
 class Result(StrEnum):
-    """How a candidate did on one example."""
+    """The result of a candidate on one example."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -17,7 +17,7 @@ class Result(StrEnum):
 
 @frozen
 class Checked:
-    """What the operator's checker said of one candidate.
+    """The result of the operator's checker on one candidate.
 
     `passed` is None if that is not known: its time was over. `n_failed` is how many tests failed, or None if the output
     does not say. `output` is the end of its output.
@@ -50,7 +50,7 @@ class Behaviour:
 
     @property
     def n_unknown(self) -> int:
-        """On how many examples it is not known how it does."""
+        """How many examples have an unknown result."""
         return self.results.count(Result.UNKNOWN)
 
     @property
@@ -62,7 +62,7 @@ class Behaviour:
 
     @property
     def is_known(self) -> bool:
-        """Whether running it showed anything at all."""
+        """Whether running it gave any result."""
         if self.checked is not None and self.checked.passed is not None:
             return True
         return self.is_dead or any(result is not Result.UNKNOWN for result in self.results) or any(self.values)

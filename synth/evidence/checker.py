@@ -1,4 +1,4 @@
-"""The operator's own check of an edit: a command that runs on a copy of their work tree with the edit in it."""
+"""The operator's checker: a command that runs in a copy of their work tree with a candidate's edit applied."""
 
 import asyncio
 import re
@@ -115,7 +115,7 @@ def make_command(checker: Checker) -> Command:
 
 
 def read_outcome(finished: Finished) -> Checked:
-    """Return what a finished command says of a candidate."""
+    """Return the checker's result from a finished command."""
     if finished.exit_code is None:
         return Checked(None, None, finished.output)
     passed = finished.exit_code == 0
@@ -123,7 +123,7 @@ def read_outcome(finished: Finished) -> Checked:
 
 
 def count_failures(output: str) -> int | None:
-    """Return the number of failed tests in the summary at the end of an output, None without a summary."""
+    """Return the number of failed tests in the summary at the end of an output, or None without a summary."""
     summary = "\n".join(output.splitlines()[-_SUMMARY_LINES:])
     counted = [int(number) for pattern in _COUNTS for number in pattern.findall(summary)]
     if counted:

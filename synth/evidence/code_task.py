@@ -1,4 +1,4 @@
-"""Requests for one block of Python: read the task, and plan what to run for an answer. Pure."""
+"""Requests for one block of Python: read the task, and plan the trials of an answer. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -80,7 +80,7 @@ class CodeTask:
 
 
 def read_code_task(text: str, *, is_for_code: bool = False) -> CodeTask:
-    """Return what the text of a request says. Linear in its length."""
+    """Return the task that the text of a request describes. Linear in its length."""
     stubs = find_stubs(text)
     called = read_examples(text)
     function = choose_function(stubs, called)

@@ -9,7 +9,7 @@ from runtime.workers import WorkerError, WorkerPool
 _T = TypeVar("_T")
 
 WORKER_MODULES = ("synth.evidence.code_task", "synth.evidence.edit_task")
-"""What a worker process for evidence should import before its first job."""
+"""The modules that a worker process for evidence imports before its first job."""
 
 _SHORT_CHARS = 4000
 _LIMIT_S = 3.0

@@ -1,8 +1,8 @@
-"""Requests for edits of Python files: read the task, and plan what to run after an edit. Pure.
+"""Requests for edits of Python files: read the task, and plan the trials of an edit. Pure.
 
-The files after the edit are known (synth/edits). Run are the examples of the instruction, the tests that the
+The files after the edit are known (synth/edits). The trials run the examples of the instruction, the tests that the
 conversation shows, and the doctests of the functions that the edit changes. Tests and doctests are taken as the edit
-leaves them: an edit that changes behaviour changes them as well, and would otherwise rank behind one that does nothing.
+leaves them: an edit that changes behaviour changes them as well, and would otherwise rank behind one without effect.
 """
 
 import ast
@@ -30,8 +30,8 @@ _DOCTESTS = Example("", "the doctests of changed functions pass", None)
 class EditTask:
     """The form of the edits, the files that are shown, the instruction's examples, and the tests among the files.
 
-    A test is a path and a call. `examples` are those of the instruction, then the tests, then two that every edit is
-    held against: its names are defined, and the doctests of what it changes pass.
+    A test is a path and a call. `examples` are those of the instruction, then the tests, then two for every edit: its
+    names are defined, and the doctests of the functions that it changes pass.
     """
 
     form: EditForm
@@ -41,7 +41,7 @@ class EditTask:
 
     @property
     def examples(self) -> tuple[Example, ...]:
-        """All that a candidate is held against, in order."""
+        """Everything that a candidate is tested with, in order."""
         return (*self.given, *(Example("", call, None) for _, call in self.tests), _NAMES, _DOCTESTS)
 
     @property
@@ -61,7 +61,7 @@ class EditTask:
     def plan(self, text: str) -> Plan | None:
         """Return the plan for an answer, or None if it has no sound edits or no file is Python.
 
-        An edit of other files alone is held against the same as the others, and so is not behind for being unknown.
+        An edit of other files alone is tested with the same examples as the others, so it does not rank behind them.
         """
         applied = apply_edits(self.form, self.workspace, text)
         before, after = _python_files(self.workspace.files), _python_files(applied.files)
@@ -85,23 +85,23 @@ class EditTask:
         return Plan(tuple(parts), (names, *(() if has_doctests else ((place + 1, Result.PASSED, ""),))))
 
     def with_examples(self, examples: Sequence[Example]) -> "EditTask":
-        """Return the task with only those of the instruction's examples and of the tests that are among these."""
+        """Return the task with only these of the instruction's examples and tests."""
         calls = {each.call for each in examples}
         given = tuple(each for each in self.given if each in examples)
         return replace(self, given=given, tests=tuple(test for test in self.tests if test[1] in calls))
 
     @property
     def learns_from_answers(self) -> bool:
-        """Answers add nothing to edits."""
+        """False: a task of edits is known without its answers."""
         return False
 
     def with_answers(self, _texts: Sequence[str]) -> "EditTask":
-        """Return the task: answers add nothing to it."""
+        """Return the task unchanged."""
         return self
 
 
 def read_edit_task(form: EditForm, workspace: Workspace, instruction: str) -> EditTask:
-    """Return what a request says about the edits that it wants. Linear in the length of its texts."""
+    """Return the task of a request for edits. Linear in the length of its texts."""
     tests: list[tuple[str, str]] = []
     for path, source in {**_python_files(workspace.read_only), **_python_files(workspace.files)}.items():
         if _is_test(path):

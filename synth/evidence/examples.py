@@ -1,7 +1,7 @@
-"""Examples that a text shows of the code it is about: doctests, asserts, `f(x) == y`, `f(x) -> y`, "returns". Pure.
+"""Examples of code in a text: doctests, asserts, `f(x) == y`, `f(x) -> y`, "returns". Pure.
 
-Everything is read line by line, forward, and bounded. What is not understood is left out: an example that was misread
-costs more than one that was missed.
+Everything is read line by line, forward, and bounded. Anything unclear is left out: a misread example costs more than
+a missed one.
 """
 
 import ast
@@ -28,8 +28,8 @@ _MAX_STATEMENT_LINES = 12
 _MAX_SETUP_CHARS = 4000
 _PROMPT, _CONTINUATION = ">>>", "..."
 
-# What may stand between a call and its value; longest first, for each is tried in order. A report of a fault says what
-# a call does now, and what it should do: "f(2) gives 3". There only words that demand something count.
+# Phrases between a call and its value, tried in order, longest first. A bug report states both the actual and the
+# wanted result ("f(2) gives 3"), so there only phrases that demand something count.
 _CONNECTORS = (
     "should be equal to", "should evaluate to", "must be equal to", "would be equal to", "should return",
     "would return", "will return", "must return", "is equal to", "evaluates to", "should equal", "should give",
@@ -53,7 +53,7 @@ _BUILT_IN = frozenset(dir(builtins))
 
 @frozen
 class Example:
-    """What a call should result in, as source: a value, an exception's type in `raises`, or with neither no exception.
+    """The expected result of a call, as source: a value, an exception's type in `raises`, or with neither no exception.
 
     `setup` are statements to run before it. `function` is the name that it calls.
     """
@@ -66,7 +66,7 @@ class Example:
 
     @property
     def shown(self) -> str:
-        """The example as one would write it."""
+        """The example for people."""
         if self.raises:
             return f"{self.call} raises {self.raises}"
         return self.call if self.expected is None else f"{self.call} == {self.expected}"
@@ -94,9 +94,9 @@ def read_examples(
 def narrow_examples(
     text: str, examples: Sequence[Example], function: str, parameters: Sequence[str] = ()
 ) -> tuple[Example, ...]:
-    """Return what `read_examples` gives for a function, from those that it has read in the text without one."""
+    """Return the examples of `read_examples` for a function, given those that it has read without one."""
     # Reading takes most of the time that evidence needs before a panel is asked, so a text is read again only if that
-    # may find more: pairs of "Input" and "Output" need the function, and a first reading ends at its limit.
+    # may find more: pairs of "Input" and "Output" need the function, and the first reading ends at its limit.
     if len(examples) == MAX_EXAMPLES or "input" in text.lower():
         return read_examples(text, function=function, parameters=parameters)
     return tuple(example for example in examples if example.function == function)
@@ -195,7 +195,7 @@ def _is_broken(code: str) -> bool:
 
 
 def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
-    """Read an assert statement, over several lines if it needs them; return the next line and what it shows.
+    """Read an assert statement, over several lines if needed; return the next line and its examples.
 
     It is parsed as its first line, and then once, where its brackets are balanced: trying each line would cost its
     length squared.
@@ -217,7 +217,7 @@ def _read_assert(lines: Sequence[str], start: int) -> tuple[int, list[Example]]:
 
 
 def _condition(text: str) -> ast.expr | None:
-    """Return the condition of an assert statement, or None if the text is no assert statement."""
+    """Return the condition of an assert statement, or None if the text is not one."""
     try:
         (statement,) = ast.parse(text.strip()).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -275,7 +275,7 @@ def _read_sentence(line: str, *, of_changes: bool) -> Iterator[Example]:
 
 
 def _value_demanded(line: str, start: int, end: int) -> tuple[str, int] | None:
-    """Return the value that is demanded of a call after what it does now: "f([]) raises IndexError. It should be 0"."""
+    """Return the wanted value of a call after its actual result: "f([]) raises IndexError. It should be 0"."""
     words = line[start : min(end, start + _MAX_REPORT_CHARS)]
     found = _DEMAND.search(words)
     if found is None:
@@ -285,7 +285,7 @@ def _value_demanded(line: str, start: int, end: int) -> tuple[str, int] | None:
 
 
 def _value_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int] | None:
-    """Return the value that a sentence gives to what ends at `position`, and where it ends."""
+    """Return the value that a sentence gives to the call ending at `position`, and the end of the value."""
     position = _skip(line, position, " \t`,")
     if line.startswith("# ", position) or line.startswith("// ", position):
         position = _skip(line, position, "#/ \t")
@@ -305,7 +305,7 @@ def _value_after(line: str, position: int, *, of_changes: bool) -> tuple[str, in
 
 
 def _is_contradicted(line: str, position: int) -> bool:
-    """Whether a sentence goes on to say that this is not what is wanted: "gives 3, but"."""
+    """Whether the sentence continues with a contradiction: "gives 3, but"."""
     return line[position : position + 30].lstrip(" \t`'\",;.").lower().startswith(_CONTRADICTIONS)
 
 

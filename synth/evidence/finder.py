@@ -37,7 +37,7 @@ _SEARCHED_CHARS = 50_000  # at each end of a long text
 
 
 class Task(Protocol):
-    """What a request says about the code that it wants."""
+    """The task of a request: the code that it asks for, and the examples that it gives."""
 
     @property
     def examples(self) -> tuple[Example, ...]:
@@ -46,7 +46,7 @@ class Task(Protocol):
 
     @property
     def can_rank(self) -> bool:
-        """Whether the request itself shows anything by which candidates can be told apart."""
+        """Whether the request itself gives examples or tests that can rank candidates."""
         ...
 
     @property
@@ -56,15 +56,15 @@ class Task(Protocol):
 
     @property
     def learns_from_answers(self) -> bool:
-        """Whether `with_answers` may say more than the request."""
+        """Whether `with_answers` may add to the task."""
         ...
 
     def count_chars(self, text: str) -> int:
-        """Return how much there is to read for the plan of an answer."""
+        """Return the number of characters to read for the plan of an answer."""
         ...
 
     def plan(self, text: str) -> Plan | None:
-        """Return the plan for an answer, or None if there is nothing to run."""
+        """Return the plan for an answer, or None if it cannot be run."""
         ...
 
     def with_examples(self, examples: Sequence[Example]) -> Self:
@@ -72,7 +72,7 @@ class Task(Protocol):
         ...
 
     def with_answers(self, texts: Sequence[str]) -> Self:
-        """Return the task with what all answers together say about it."""
+        """Return the task completed by all answers together."""
         ...
 
 
@@ -169,7 +169,7 @@ class _Budget:
         self.used_s = 0.0
 
     def limits(self) -> Limits | None:
-        """Return what the next candidate may use, or None if there is no time left."""
+        """Return the limits of the next candidate, or None if no time is left."""
         left = min(self._limits.trial_s, self._request_s - self.used_s, self._deadline - self._clock())
         return replace(self._limits, trial_s=left) if left > 0 else None
 
@@ -260,7 +260,7 @@ class CodeInquiry:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def _learn_from_answers(self) -> _Prepared:
-        """Return how to run the candidates: if all answers say more than the request, by that, all of them anew."""
+        """Return the preparation to rank by; if all answers complete the task, run them again by it."""
         assert self._prepared is not None  # noqa: S101 -- the caller has waited for it
         prepared = self._prepared
         if not prepared.task.learns_from_answers:

@@ -1,4 +1,4 @@
-"""Put into words what running a candidate showed. Pure."""
+"""Describe the results of running a candidate. Pure."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ _MAX_SHOWN_CHARS = 120
 
 
 def describe(behaviour: Behaviour, examples: Sequence[Example]) -> str:
-    """Return the finding on one candidate, "" if running it showed nothing."""
+    """Return the finding on one candidate, or "" if running it gave no result."""
     parts = [_describe_run(behaviour, examples), _describe_checked(behaviour.checked)]
     return "; ".join(part for part in parts if part)
 
@@ -53,7 +53,7 @@ def describe_failure(behaviour: Behaviour, examples: Sequence[Example]) -> str |
 
 
 def cut(text: str) -> str:
-    """Return a text on one line, with at most so many characters that a log or a page can show it."""
+    """Return a text on one line, short enough for a log or a page."""
     line = " ".join(text.split())
     return line if len(line) <= _MAX_SHOWN_CHARS else line[: _MAX_SHOWN_CHARS - 1] + "…"
 

@@ -1,7 +1,7 @@
 """Make further arguments for a function, on which candidates can be compared with each other. Pure and repeatable.
 
-They come from the arguments of the request's own examples, changed a little, else from type hints. What a function
-should return for them nobody knows: candidates agree on it, or not (AlphaCode, arXiv 2203.07814; CodeT, 2207.10397).
+They come from the arguments of the request's own examples, changed a little, else from type hints. The correct results
+are unknown, but candidates can be compared by their agreement (AlphaCode, arXiv 2203.07814; CodeT, 2207.10397).
 """
 
 import ast

@@ -27,10 +27,10 @@ class Subject:
 class Standing:
     """The evidence on one candidate.
 
-    `tier` is 0 for the best; candidates in one tier are equal as far as evidence goes. `finding` says in words what was
-    seen ("passes 2 of 3 examples; fails `f([]) == 0`: IndexError"), "" if nothing was. `failed` is the first example
-    that it fails, and `passed_all` whether there were examples, or a checker, and it passes them all. An unknown is
-    never a failure. `output` is the end of what the checker wrote.
+    `tier` is 0 for the best; evidence does not separate candidates of one tier. `finding` describes the results
+    ("passes 2 of 3 examples; fails `f([]) == 0`: IndexError"), "" without any. `failed` is the first example that it
+    fails, and `passed_all` whether there were examples, or a checker, and it passes them all. An unknown is never a
+    failure. `output` is the end of the checker's output.
     """
 
     name: str
@@ -63,7 +63,7 @@ class Ranking:
         return sum(standing.passed_all for standing in self.standings)
 
     def standing(self, name: str) -> Standing:
-        """Return the standing of a proposer's candidate; one without a finding in the worst tier if it has none."""
+        """Return the standing of a proposer's candidate; if unknown, one in the worst tier without a finding."""
         worst = max((each.tier for each in self.standings), default=0)
         return next((each for each in self.standings if each.name == name), Standing(name, worst))
 
@@ -72,7 +72,7 @@ class Inquiry(Protocol):
     """The evidence on the candidates of one request."""
 
     async def can_rank(self) -> bool:
-        """Return whether the request has anything to tell single candidates apart by: examples, or a checker."""
+        """Return whether single candidates can be ranked: by examples, or by a checker."""
         ...
 
     def add(self, subject: Subject) -> None:

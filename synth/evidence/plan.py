@@ -1,4 +1,4 @@
-"""The plan of what to run for one candidate, and the behaviour read from its reports. Pure."""
+"""The plan of one candidate's trials, and the behaviour read from their reports. Pure."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ class Part:
 
 @frozen
 class Plan:
-    """What to run of one candidate, and results that are known without running: place, result and reason."""
+    """The parts of one candidate to run, and the results known without running: place, result and reason."""
 
     parts: tuple[Part, ...]
     known: tuple[tuple[int, Result, str], ...] = ()
@@ -33,7 +33,7 @@ class Plan:
 def read_reports(plan: Plan, reports: Sequence[Report], n_examples: int) -> Behaviour:
     """Return a candidate's behaviour from the reports on the parts of its plan, in order.
 
-    It is dead if a part does not load, or raises an exception on all inputs. What was not reached is unknown.
+    It is dead if a part does not load, or raises an exception on all inputs. Checks that were not reached are unknown.
     """
     results = [Result.UNKNOWN] * n_examples
     observed = [Observation(Kind.UNKNOWN)] * n_examples

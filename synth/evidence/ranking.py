@@ -1,7 +1,7 @@
 """Order candidates by their behaviour: alive, checker, examples, agreement, then the operator's ranking. Pure.
 
 Measured on HumanEval (docs/evaluation.md): examples and being alive lost no item to the best member's own answer.
-Examples are sometimes wrong, so they rank and never veto: if every candidate fails them, nothing follows. Agreement
+Examples are sometimes wrong, so they rank and never veto: if every candidate fails them, they are ignored. Agreement
 counts models, not samples: otherwise the shared errors of a weak model outvote a better one.
 """
 
@@ -28,7 +28,7 @@ class Tiers:
 def rank(behaviours: Sequence[Behaviour], voters: Sequence[Hashable]) -> Tiers:
     """Return the tiers of candidates that are given in the operator's ranking, best first; `voters` are their models.
 
-    Each tier is what is best among the candidates that are left once the tiers above are taken away.
+    Each tier holds the best of the candidates that remain below the tiers above.
     """
     left = list(range(len(behaviours)))
     tiers = [0] * len(behaviours)
@@ -65,7 +65,7 @@ def _leave_unbeaten(indices: list[int], scores: Sequence[tuple[float, float]]) -
 
 
 def _score_checker(behaviour: Behaviour) -> tuple[float, float]:
-    """Return a range for what the checker says: 1 if it passes, below 0 by the number of tests that fail."""
+    """Return the range of the checker's score: 1 if it passes, otherwise minus the number of failed tests."""
     checked = behaviour.checked
     if checked is None or checked.passed is None:
         return (-inf, 1)

@@ -39,7 +39,7 @@ def find_stubs(text: str) -> list[Stub]:
 
 
 def choose_function(stubs: Sequence[Stub], examples: Sequence[Example]) -> str:
-    """Return the name of the function that is meant; "" if the request does not say.
+    """Return the name of the function that the request asks for, or "" if that is unclear.
 
     Of several stubs the one that examples call, else the last; without stubs the function that most examples call.
     """
@@ -84,7 +84,7 @@ def read_source(text: str) -> str:
 
 
 def find_hints(source: str, function: str) -> tuple[str, ...]:
-    """Return the annotations of a function's parameters as source, "" for each without one; none if it is not there."""
+    """Return the annotations of a function's parameters as source, "" for each without one; () without the function."""
     tree = parse_python_or_none(source)
     for node in () if tree is None else tree.body:
         if isinstance(node, Function) and node.name == function:

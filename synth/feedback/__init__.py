@@ -1,5 +1,5 @@
-"""Feedback: what the client's next request says about the last answer, and what that teaches about the panel's members.
+"""Feedback: verdicts on the last answer read from the client's next request, and the trust in members they build.
 
-`marks` recognises an answer when a client sends it back; `program_output` and `news` read what follows it; `task_kind`
-names the kind of task; `answer_record` is what is remembered of an answer, and what a verdict on it counts for.
+`marks` recognises an answer when a client sends it back; `program_output` and `news` read the messages after it;
+`task_kind` names the kind of task; `answer_record` holds the facts kept of an answer, and counts the verdicts on it.
 """

@@ -1,4 +1,4 @@
-"""What is remembered of an answer, without any of its text, and what a verdict on it counts for. Pure."""
+"""The facts kept of an answer, without any of its text, and the counts of a verdict on it. Pure."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ PANEL = ""
 
 
 class AnswerRecord(msgspec.Struct, frozen=True, array_like=True):
-    """Who made an answer, and who would have made the same one. Members are given as by `identify_member`.
+    """The members that made an answer, and those that would have made the same. Names are those of `identify_member`.
 
     `id` is unique to the answer, other than its marks: models repeat themselves. `mixture` and `kind` say what was
     asked. `authors` wrote the answer, `is_by_critic` if from others' candidates. `agreed` are the other members whose
@@ -45,7 +45,7 @@ _DECODER = msgspec.json.Decoder(AnswerRecord)
 
 
 def decode_record(data: bytes) -> AnswerRecord | None:
-    """Return the record in these bytes, or None if another version of the gateway has written them in another form."""
+    """Return the record in these bytes, or None if another version of the gateway has written them."""
     try:
         return _DECODER.decode(data)
     except msgspec.MsgspecError:
@@ -58,13 +58,13 @@ def identify_member(name: str, upstream_id: str) -> str:
 
 
 def count_verdict(record: AnswerRecord, verdict: Verdict) -> dict[tuple[str, str], int]:
-    """Return what a verdict on an answer counts for: how much, by member and name of the count.
+    """Return the counts of a verdict on an answer, by member and name of the count.
 
     Counts of the panel: `right`, `wrong`; of the wrong answers `all_wrong` if no member may have been right, and
     `some_right` if one is known to have been; `picked` if a critic did not write the answer itself. Counts of a member:
     `right` and `wrong`, as far as is known, else `open_right` and `open_wrong` by the answer; `saved` and `lost` if the
-    answer was right and the member was not, or the other way round; `only_right` if nobody else had the right answer
-    that was picked; `front_right` and `front_wrong` for what was the answer by its rank alone.
+    answer was right and the member was not, or the other way round; `only_right` if no other member had the right
+    answer that was picked; `front_right` and `front_wrong` for an answer chosen by its rank alone.
     """
     is_right = verdict.is_right
     if is_right is None:
@@ -104,7 +104,7 @@ def replaces(verdict: Verdict, record: AnswerRecord) -> bool:
 
 
 def _list_states(record: AnswerRecord, *, is_right: bool) -> dict[str, bool | None]:
-    """Return of each member whether its candidate was right, or None if nobody knows.
+    """Return for each member whether its candidate was right, or None if that is unknown.
 
     Authors and those who agreed share the answer's fate. A critic is no member, and so has no state.
     """

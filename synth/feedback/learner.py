@@ -1,4 +1,4 @@
-"""Learn from one request: order its panel by trust, and note who made its answers and who would have made the same."""
+"""Learn from one request: order its panel by trust, and note the members behind its answers."""
 
 import random
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,7 @@ class MarkedAnswer:
 
 
 class Learner:
-    """What one request to a mixture teaches. A reader of the run's events, which holds its candidates until the end.
+    """Learns from one request to a mixture. A reader of the run's events, which holds its candidates until the end.
 
     `client` and `api` are the names of the client's key and of its API.
     """
@@ -110,15 +110,15 @@ class Learner:
         self._answers.append(event)
 
     def list_answers(self, request_id: str) -> list[MarkedAnswer]:
-        """Return what to remember of the answers that can be recognised and that the mixture has made."""
+        """Return the records of the mixture's answers that can be recognised."""
         made = [answer for answer in self._answers if answer.decided_by not in _NOT_OF_THE_PANEL]
         marked = [(mark_answer(answer.completion, self.client), answer) for answer in made]
         return [MarkedAnswer(marks, self._describe(answer, request_id)) for marks, answer in marked if marks]
 
     def list_tested(self) -> dict[str, bool]:
-        """Return of each member whose candidate was tested by running it whether it passed; {} if fewer than two were.
+        """Return for each member whose candidate was run whether it passed; {} for fewer than two members.
 
-        What one member alone did compares nobody.
+        The result of a single member allows no comparison.
         """
         tested = self._read_evidence()
         return tested if len(tested) > 1 else {}
@@ -159,7 +159,7 @@ class Learner:
         )
 
     def _find_authors(self, answer: Answered) -> list[CandidateArrived] | None:
-        """Return the candidate that is the answer, or those whose parts it is made of, or None if a critic wrote it."""
+        """Return the candidates that the answer is made of, usually one, or None if a critic wrote it."""
         if answer.decided_by in (DecidedBy.CRITIC, DecidedBy.CRITIC_ALONE):
             return None
         if answer.author in self._candidates:
@@ -168,11 +168,11 @@ class Learner:
         return [self._candidates[name] for name in names] or None
 
     def _compared(self) -> Sequence[CandidateArrived]:
-        """Return the candidates that could have been the answer; advice on an agent's work is none."""
+        """Return the candidates that could have been the answer; advice on an agent's work could not."""
         return () if self._contract.form is Form.TOOLS else tuple(self._candidates.values())
 
     def _find_known(self) -> dict[str, bool]:
-        """Return of each member whether its candidate is known to be right: by evidence, or because it is unusable."""
+        """Return the members whose candidate is known to be right (by evidence) or wrong (also if unusable)."""
         broken = {self._member(each): False for each in self._compared() if each.finding is not None}
         return broken | self._read_evidence()
 
@@ -200,4 +200,4 @@ _NOTES: Mapping[type[Event], Callable[[Learner, Any], None]] = {
     EvidenceFound: Learner.note_evidence,
     Answered: Learner.note_answer,
 }
-"""What is noted of each class of event; the others teach nothing."""
+"""The method that notes each class of event; all other events are ignored."""

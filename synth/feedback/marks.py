@@ -24,7 +24,7 @@ _DIGEST_BYTES = 16
 
 
 def mark_answer(completion: Completion, client: str | None) -> tuple[str, ...]:
-    """Return the hashes of an answer, the surest first; () if it has nothing to be recognised by.
+    """Return the hashes of an answer, the surest first; () if it cannot be recognised.
 
     `client` is the name of the client's key: answers of one client are never recognised in requests of another.
     """

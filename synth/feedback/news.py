@@ -1,4 +1,4 @@
-"""Find the news in a request: what it says about the answers that it carries. Pure, and linear in what it reads."""
+"""Find the news in a request: its verdicts on the answers that it carries. Pure, and linear in the text."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from synth.request import Message, text_of
 from synth.tool_turns import since_last_turn
 
 _MAX_MESSAGES = 60  # behind the answer, and back to the turn in which an agent has edited
-_MAX_CHARS = 200_000  # of one message; what is longer is no sign of anything
+_MAX_CHARS = 200_000  # of one message; longer ones are ignored
 _MAX_ACKNOWLEDGEMENT_CHARS = 200
 
 
 @frozen
 class News:
-    """What a request says about one of its assistant messages."""
+    """A verdict of a request on one of its assistant messages."""
 
     answer: Message
     reading: Reading
@@ -28,8 +28,8 @@ def find_news(messages: Sequence[Message]) -> list[News]:
 
     Only clear signals count. Earlier answers had their news in earlier requests.
     """
-    # The answer is the last message of the assistant that is one: aider puts words into the assistant's mouth ("Ok.")
-    # behind everything that it reports on its own, so those are skipped.
+    # The answer is the last real message of the assistant: aider adds assistant messages of its own ("Ok.") behind
+    # everything that it reports, so those are skipped.
     last = _find_answer(messages)
     if last is None:
         return []
@@ -77,7 +77,7 @@ def _read_tools(messages: Sequence[Message], last: int, after: Sequence[Message]
 def _find_edit(messages: Sequence[Message]) -> Message | None:
     """Return the latest message that changed a file since the user's last turn: tests are about its work.
 
-    Without one the tests were run on what was there before.
+    Without one the tests were run on the state before the answer.
     """
     recent = since_last_turn(messages)[-_MAX_MESSAGES:]
     return next(

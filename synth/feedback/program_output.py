@@ -1,7 +1,7 @@
 """Read from a program's output whether tests passed, failed, or a compiler or linter complained. Pure.
 
-Only the summary lines of well-known tools count, in the form in which those tools print them. All other output says
-nothing: an exit status alone may be that of a `grep` without a match.
+Only the summary lines of well-known tools count, in the form in which those tools print them. All other output is
+ignored: an exit status alone may be that of a `grep` without a match.
 """
 
 import re

@@ -1,7 +1,7 @@
-"""What feedback says of each mixture: how often its members were right, what the panel adds, what to do about it. Pure.
+"""A report on each mixture from feedback: how often its members were right, what the panel adds, what to change. Pure.
 
-Verdicts are known of some answers only, and of members mostly if they agreed with the answer. What is not known is not
-guessed: a figure that depends on it is a range, from the worst to the best case.
+Verdicts are known for some answers only, and for members mostly if they agreed with the answer. Unknown verdicts are
+not guessed: a figure that depends on them is a range, from the worst to the best case.
 """
 
 from collections import defaultdict
@@ -14,10 +14,10 @@ from synth.feedback.beta import Beta
 from synth.feedback.trust import CREDIBLE, Count, Trust, split_scope
 
 MIN_JUDGED = 20.0
-"""Below so many judged answers nothing is recommended."""
+"""Below this number of judged answers the report makes no recommendation."""
 
 NOTICEABLE = 0.03
-"""A part of the answers that is not worth the price of a panel or of a member: three of a hundred."""
+"""A share of the answers too small to justify the price of a panel or of a member."""
 
 _SURE = 0.995
 _ONE = 0.5  # of an observation: a single one is still reported until half of it has faded
@@ -40,9 +40,9 @@ class Rate:
 class MemberReport:
     """One member of a mixture: its `name` in config.yaml, and the `upstream_id` of the model behind it.
 
-    `right` is its rate as far as it is known, None without any; in `n_open` judged answers it is not. `added` is the
-    range of the part of the answers that were right only because of the panel, minus those that the panel spoilt, in
-    comparison with this member alone. `only` is how often it alone had the right answer.
+    `right` is its known rate, None without any; in `n_open` judged answers it is unknown. `added` is the range of the
+    share of answers that were right only because of the panel, minus those that the panel spoilt, compared with this
+    member alone. `only` is how often it alone had the right answer.
     """
 
     name: str
@@ -55,7 +55,7 @@ class MemberReport:
 
 @frozen
 class OrderReport:
-    """The order of a panel that trust gives at a kind of task, if it is not the panel's own; `why` in words."""
+    """A panel's order by trust at a kind of task, if it differs from the panel's own; `why` is a sentence."""
 
     kind: str
     order: tuple[str, ...]
@@ -64,7 +64,7 @@ class OrderReport:
 
 @frozen
 class Recommendation:
-    """What to do: `advice`, and the sentence with its reason."""
+    """A recommendation: `advice`, and the sentence with its reason."""
 
     advice: Advice
     sentence: str
@@ -72,7 +72,7 @@ class Recommendation:
 
 @frozen
 class MixtureReport:
-    """What feedback says of a mixture. `together` is the range of the part of the answers that all got wrong."""
+    """The report on a mixture. `together` is the range of the share of answers that all members got wrong."""
 
     name: str
     right: Rate
@@ -123,7 +123,7 @@ def describe_rate(rate: Rate) -> str:
 
 
 def find_best(members: Iterable[MemberReport]) -> MemberReport | None:
-    """Return the member that leaves the panel least to add in the middle of its range, None without any."""
+    """Return the member to which the panel adds least, by the middle of the range, or None without any."""
     return min(members, key=lambda member: sum(member.added), default=None)
 
 
@@ -179,7 +179,7 @@ def _report_order(scope: str, trust: Trust, panel: Sequence[str]) -> OrderReport
 
 
 def _recommend(members: Sequence[MemberReport], right: Rate, n_picked: float) -> Iterable[Recommendation]:
-    """Yield what to do about the mixture, then about single members."""
+    """Yield recommendations about the mixture, then about single members."""
     if right.n < MIN_JUDGED:
         sentence = f"Too few answers were judged to tell: {right.n:.0f} of at least {MIN_JUDGED:.0f}."
         yield Recommendation("too few", sentence)
@@ -233,7 +233,7 @@ def _posterior(right: float, wrong: float) -> Rate:
 
 
 def _low(part: float, n: float) -> float:
-    """Return a part of n observations, as small as it may credibly be; nothing stays nothing."""
+    """Return the lower credible bound of a share of n observations; 0 stays 0."""
     return Beta(part, n - part).quantile((1 - CREDIBLE) / 2) if part > 0 else 0.0
 
 

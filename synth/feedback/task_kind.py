@@ -44,7 +44,7 @@ def _find_language(contract: Contract, messages: Sequence[Message]) -> str:
 
 
 def _find_first_sign(text: str) -> str:
-    """Return the language of the sign that stands first: a fence's word, a file's extension, or a language's name."""
+    """Return the language of the first sign: a fence's word, a file's extension, or a language's name."""
     # Searched one by one: most questions have none of the signs, and a single pattern of all of them is tried at every
     # character, which takes twenty times as long.
     text = text.lower()

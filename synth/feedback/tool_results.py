@@ -1,7 +1,7 @@
 """Read the results of an agent's tool calls: was the call valid, did the edit apply, did the tests pass? Pure.
 
-The forms are those of real agents: Claude Code, opencode, Cline, Codex. What a user or a permission prevented says
-nothing about the model, and neither does a command's exit status: a search without a match fails as well.
+The forms are those of real agents: Claude Code, opencode, Cline, Codex. A call that a user or a permission prevented
+is no verdict on the model, and neither is a command's exit status: a search without a match fails as well.
 """
 
 import re
@@ -71,7 +71,7 @@ def is_edit(name: str, arguments: str) -> bool:
 
 
 def read_result(name: str, arguments: str, text: str) -> tuple[Reading | None, bool]:
-    """Return what a tool's result says, and whether it says so of the latest edit in place of the call itself."""
+    """Return the verdict in a tool's result, and whether it is on the latest edit rather than on the call itself."""
     text, failed = _unpack(text)
     head = text[:_HEAD_CHARS].lstrip()
     if _PREVENTED.search(head) and (failed or _ERROR.match(head)):
@@ -94,7 +94,7 @@ def _read_edit(text: str, head: str, *, failed: bool | None) -> Reading | None:
 
 
 def _read_command(arguments: str, text: str) -> Reading | None:
-    """Return what the output of a command says; one that only shows a file or a log says nothing."""
+    """Return the verdict in the output of a command, or None if it only shows a file or a log."""
     if _READERS.match(_find_command(arguments)):
         return None
     passed = read_output(text)

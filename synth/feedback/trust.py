@@ -23,9 +23,9 @@ EXPLORE = 0.25
 _MIN_SEEN = 5.0  # observations of each of two members: below, the prior would decide
 _SURELY_OPEN = 0.7  # deviations between two means: up to here no difference is credible, in one comparison or two
 
-# What is compared. Both rates are fair: for every member they are over the same requests, or over requests drawn by
-# chance. A member's rate over all answers that happen to be judged is not. Members that are ranked lower are judged
-# only if they agree with the answer, which they do most often when all are right, so they seem better than they are.
+# Two rates are compared, and both are fair: for every member they are over the same requests, or over requests drawn
+# at random. A member's rate over all judged answers is not fair. Members that are ranked lower are judged only if they
+# agree with the answer, which they do most often when all are right, so they seem better than they are.
 _COMPARED = ("tested", "front")
 
 CountKey = tuple[str, str, str]  # scope, member, name of the count
@@ -62,12 +62,12 @@ def split_scope(scope: str) -> tuple[str, str]:
 
 
 def decay(weight: float, age_s: float) -> float:
-    """Return what is left of a weight after some time: half after HALF_LIFE_S."""
+    """Return a weight after some time: half of it after HALF_LIFE_S."""
     return weight * math.exp2(-max(0.0, age_s) / HALF_LIFE_S)
 
 
 class Trust:
-    """What the counts of feedback teach. Immutable: new counts make a new one, so it may remember what it computed."""
+    """Compares members by the counts of feedback. Immutable: new counts make a new one, so it may cache results."""
 
     def __init__(self, counts: Iterable[Count] = ()) -> None:
         self._weights: dict[CountKey, float] = {(each.scope, each.member, each.name): each.weight for each in counts}
@@ -110,10 +110,10 @@ class Trust:
         return self._orders[key]
 
     def arrange(self, scope: str, members: Sequence[str], rng: random.Random) -> Arrangement:
-        """Return the order to ask by: that of trust, or sometimes one with a member in front that is little known."""
+        """Return the order to ask by: that of trust, or sometimes one with a little-known member in front."""
         # A member that never goes first is never judged on its own, so without this an operator's mistake would stay
-        # for ever. Thompson sampling (Biometrika 25, 1933) tries a member as often as it may be the best: hardly ever
-        # one that is known to be worse, and nobody once the first is known to be the best.
+        # forever. Thompson sampling (Biometrika 25, 1933) tries a member as often as it may be the best: hardly ever
+        # one that is known to be worse, and none once the first is known to be the best.
         order = self.order(scope, members)
         if len(order) < 2 or rng.random() >= EXPLORE:  # noqa: PLR2004 -- one has no order
             return Arrangement(order)
@@ -126,9 +126,9 @@ class Trust:
 
     def _sort(self, scope: str, left: list[str]) -> list[str]:
         """Sort by choosing the first of those that are left, again and again."""
-        # Whoever replaces the operator's first has to be credibly better than that one; among several who are, the
-        # same rule holds. A member of which nothing is known therefore stays where it is, and overtakes nobody. The
-        # relation need not be transitive, so none is looked at twice.
+        # A member replaces the operator's first only if it is credibly better; among several such members, the same
+        # rule holds. So a member without feedback keeps its place, and overtakes no other. The relation need not be
+        # transitive, so no member is considered twice.
         order = []
         while left:
             first, seen = left[0], {left[0]}

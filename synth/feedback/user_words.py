@@ -1,4 +1,4 @@
-"""Read the messages of users, and of tools that speak in their place: what they say about the answer before. Pure.
+"""Read verdicts on the previous answer from the messages of users, and of tools that speak for them. Pure.
 
 aider writes the results of edits, linters and tests into user messages, in frames of fixed words. A user's own words
 count only if the message is short and begins with the verdict ("still wrong", "that works now").
@@ -60,7 +60,7 @@ _RIGHT = re.compile(
 
 
 def read_user_messages(texts: Sequence[str]) -> list[Reading]:
-    """Return what the user messages behind an answer say of it; the last one is the new request."""
+    """Return the verdicts in the user messages behind an answer; the last message is the new request."""
     readings = [_read_frame(text, is_repeated=text in texts[:position]) for position, text in enumerate(texts)]
     if texts and readings[-1] is None:
         readings[-1] = _read_words(texts[-1]) or _find_repeated(texts)
@@ -89,10 +89,10 @@ _FRAMES = (
 
 
 def _find_repeated(texts: Sequence[str]) -> Reading | None:
-    """Return the failure of aider's own test command, whose output says nothing that is known.
+    """Return the failure of aider's own test command, even if its output is unknown.
 
     aider shows a failure twice: as a message of the conversation, and again as the next request, with its rules behind.
-    What the user ran by hand it shows once.
+    The output of a command that the user ran is shown once.
     """
     last = texts[-1]
     if any(text.startswith(_COMMAND) and last.startswith(text.rstrip()) for text in texts[:-1]):

@@ -6,7 +6,7 @@ from runtime.frozen import frozen
 
 
 class Verdict(IntEnum):
-    """Whether an answer was right. A final verdict replaces one that only seems so, and is not replaced."""
+    """Whether an answer was right. A final verdict replaces a provisional one, and is never replaced."""
 
     NONE = 0
     SEEMS_RIGHT = 1  # its edit was applied; running it showed no error
@@ -16,17 +16,17 @@ class Verdict(IntEnum):
 
     @property
     def is_final(self) -> bool:
-        """Whether no later news changes it."""
+        """Whether later news cannot change it."""
         return self >= Verdict.RIGHT
 
     @property
     def is_right(self) -> bool | None:
-        """Whether it counts for the answer's authors or against them, or None if for neither."""
+        """Whether it counts for the answer's authors (True) or against them (False), or None if neither."""
         return None if self is Verdict.NONE else self in (Verdict.SEEMS_RIGHT, Verdict.RIGHT)
 
 
 class Signal(StrEnum):
-    """What a verdict was read from."""
+    """The source of a verdict."""
 
     EDIT_APPLIED = "edit applied"
     EDIT_FAILED = "edit failed"

@@ -1,4 +1,4 @@
-"""The mode `first`: the first valid candidate is the answer, and the panel is not waited for any longer."""
+"""The mode `first`: the first valid candidate is the answer, and the rest of the panel is cancelled."""
 
 from synth.contract.contract import Form
 from synth.events import Answered, DecidedBy

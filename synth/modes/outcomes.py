@@ -1,6 +1,6 @@
-"""The ways in which a mixture's answer comes about, shared by all modes.
+"""The ways in which a mixture's answer is decided, shared by all modes.
 
-No answer that was paid for is lost: SynthesisError is raised only if nobody has one.
+No answer that was paid for is lost: SynthesisError is raised only if no model has given one.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -33,7 +33,7 @@ class Case:
 
 
 Mode = Callable[[Case], Awaitable[Answered]]
-_Complete = tuple[Completion, str, DecidedBy]  # a complete answer, its author, and how it came about
+_Complete = tuple[Completion, str, DecidedBy]  # a complete answer, its author, and how it was decided
 
 
 async def use_candidate(case: Case, candidate: Candidate, decided_by: DecidedBy) -> Answered:
@@ -81,7 +81,7 @@ async def ask_critic(case: Case) -> Answered:
         return await (ask_critic_alone(case) if best is None else use_candidate(case, best, DecidedBy.PANEL_ORDER))
     # The size of a prompt is an estimate, so the critic may still refuse it as too long. Then one more candidate is
     # dropped, once. Any other failure would be the same with fewer candidates: the best candidate is the answer.
-    # Where tools may be called a single candidate is no answer, and the critic is asked with it, or without any.
+    # With tools a single candidate is no answer, so the critic is asked with it, or without any.
     run, verify = case.run, case.mixture.verify
     authors = list_authors(case.mixture, run.models, run.contract)
     candidates = keep_fitting(case, authors[0], _list_contenders(case.panel))
@@ -104,7 +104,7 @@ async def ask_critic(case: Case) -> Answered:
 def find_evident(case: Case) -> Candidate | None:
     """Return the candidate that evidence decides for: it leaves one outcome of several, or has settled the panel.
 
-    Without a critic nobody chooses among several that are left, and the best-ranked of them is the answer.
+    Without a critic, the best-ranked of the remaining candidates is the answer.
     """
     contract = case.run.contract
     if case.panel.ranking is None or contract.form is Form.TOOLS or not (leaders := case.panel.leaders()):
@@ -117,7 +117,7 @@ def find_evident(case: Case) -> Candidate | None:
 
 
 def list_findings(case: Case, candidates: Sequence[Candidate]) -> list[str]:
-    """Return the finding of evidence on each candidate, "" if there is none."""
+    """Return the finding of evidence on each candidate, or "" without one."""
     ranking = case.panel.ranking
     return ["" if ranking is None else ranking.standing(candidate.name).finding for candidate in candidates]
 
@@ -193,15 +193,15 @@ def _replace_critic(case: Case, failure: SynthesisError) -> _Complete:
 
 
 def _is_draft_of_calls(case: Case, error: SynthesisError) -> bool:
-    """Whether a critic was to call tools and has written something: an agent can use nothing of the panel's instead."""
+    """Whether a critic with tools has written something: an agent cannot use a panel member's text in its place."""
     return case.run.contract.form is Form.TOOLS and error.draft is not None
 
 
 def _find_broken(case: Case, error: SynthesisError) -> _Complete | None:
-    """Return an answer that breaks the contract, if its reader can use it all the same.
+    """Return an answer that breaks the contract, if the client can still use it.
 
-    A tool that asked for edits or calls says what is wrong with them, and asks again; an answer that reached its token
-    limit before its first word is the same with every model.
+    A tool that asked for edits or calls reports their defects, and asks again; an answer that reached its token limit
+    before its first word would be the same from every model.
     """
     if error.interrupted:
         return None

@@ -1,4 +1,4 @@
-"""The mode `select`: a critic picks a candidate, and the picked candidate is the answer byte for byte.
+"""The mode `select`: a critic picks a candidate, which becomes the answer byte for byte.
 
 For code and edits picking beats rewriting, because a rewritten edit block breaks (arXiv 2603.20324, 2503.15838).
 """
@@ -45,7 +45,7 @@ class Ballot:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The answer that a critic's reply to one ballot stands for; `written` if the critic wrote it itself."""
+    """The answer chosen by a critic's reply to one ballot; `written` if the critic wrote it itself."""
 
     completion: Completion
     author: str
@@ -95,7 +95,7 @@ async def _elect(case: Case, clusters: Sequence[Candidate]) -> Answered:
 
     Candidates that do not fit the critic's context are dropped, the worst-ranked first.
     """
-    # A small critic prefers what stands first: on our recorded evaluation its pick followed the position, not the
+    # A small critic prefers the first candidate: in our recorded evaluation its pick followed the position, not the
     # candidate, on 32 of 39 items. So it is asked twice at the same time, in one order and in its reverse, and its
     # pick counts only if both replies mean the same outcome. Otherwise the operator's own ranking decides: a weak
     # critic can never make the answer worse than the best-ranked member's.
@@ -193,7 +193,7 @@ async def _decide(
 
 
 async def _read_choice(case: Case, author: str, ballot: Ballot, reply: Completion) -> Choice | None:
-    """Return the choice that a critic's reply means, or None if it names no candidate and is no answer of its own."""
+    """Return the choice in a critic's reply, or None if it names no candidate and is no answer of its own."""
     likeliest = pick.find_likeliest(reply.logprobs, len(ballot.shown))
     picks = pick.read_picks(reply.text, len(ballot.shown))
     if len(picks) > 1 or (picks and picks[0].hunk is not None):

@@ -116,7 +116,7 @@ def find_outcome(contract: Contract, candidate: Candidate | CandidateArrived) ->
 
 @frozen
 class Question:
-    """What the proposers are asked, who is, and until when.
+    """The question to the proposers: the request, the proposers, the deadline.
 
     `request` is the client's; in a further layer the candidates of the layer before are fenced at its end, and `nonce`
     marks their fences. With `is_advice` the request is one for advice, and is sent as it is.
@@ -139,11 +139,11 @@ async def ask_proposers(
     cannot take the request are left out. One that is given up (see straggler_policy.py) is cancelled, and its
     connection is closed before it counts as a failure.
     """
-    # All calls start at once, and the fastest decide how long the slowest may take: after each outcome the policy is
-    # asked anew for the limit. Outcomes are read here, one after the other, so that candidates and events are in one
-    # order for all readers. Leaving the `async with` cancels what is still pending, in whichever way it is left: a
-    # client that hangs up closes every connection. At the end the candidates are sorted into the operator's ranking:
-    # from here on nobody can see which was the fastest, and no decision depends on it.
+    # All calls start at once, and the fastest decide how long the slowest may take: after each outcome the policy
+    # computes the limit anew. Outcomes are read here, one after the other, so that candidates and events are in one
+    # order for all readers. Leaving the `async with`, for any reason, cancels the pending calls: a client that hangs up
+    # closes every connection. At the end the candidates are sorted into the operator's ranking, so no later decision
+    # depends on their speed.
     calls: list[Call] = []
     needs_vision = adapt.needs_vision(question.request.messages)
     for proposer in question.proposers:

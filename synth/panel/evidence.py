@@ -15,12 +15,12 @@ from synth.run import Run
 class PanelEvidence:
     """The evidence on one panel: an async context manager, which ends everything that still runs.
 
-    If the mixture allows no evidence, or nothing in the request could tell candidates apart, there is no inquiry and
-    every method does nothing. In `shadow` the ranking is emitted and decides nothing. `deadline` is an instant on the
+    If the mixture allows no evidence, or the request gives no means to rank candidates, there is no inquiry and every
+    method does nothing. In `shadow` the ranking is emitted but does not decide. `deadline` is an instant on the
     clock of the run.
     """
 
-    # A class instead of a decorated generator, and no inquiry instead of an empty one: most requests have nothing to
+    # A class rather than a decorated generator, and no inquiry rather than an empty one: most requests have no code to
     # run, and should not pay for the few that do.
     def __init__(self, run: Run, mixture: Mixture, deadline: float) -> None:
         self._run = run
@@ -44,7 +44,7 @@ class PanelEvidence:
             await self._inquiry.aclose()
 
     async def can_rank(self) -> bool:
-        """Return whether evidence may tell single candidates apart, by something in the request."""
+        """Return whether the request allows evidence to rank single candidates."""
         return self._inquiry is not None and self._mixture.evidence != "shadow" and await self._inquiry.can_rank()
 
     def add(self, candidate: Candidate) -> None:

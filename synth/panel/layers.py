@@ -50,8 +50,8 @@ async def ask_panel(run: Run, mixture: Mixture) -> Panel:
 
 
 async def _ask_in_layers(run: Run, mixture: Mixture, panel: Panel, whole: Question) -> None:
-    # A layer multiplies the cost and adds a whole round of latency for a small gain. So it is asked only while there
-    # is something to settle, that is, while the candidates differ.
+    # A layer multiplies the cost and adds a whole round of latency for a small gain. So it is asked only while the
+    # candidates differ.
     for layer in range(1, mixture.layers + 1):
         now = run.pool.clock()
         deadline = now + (whole.deadline - now) / (mixture.layers - layer + 1)
@@ -67,7 +67,7 @@ async def _ask_in_layers(run: Run, mixture: Mixture, panel: Panel, whole: Questi
 
 
 def _ignore(_candidate: Candidate) -> None:
-    """Leave a candidate of a layer alone: only those of the last layer are run."""
+    """Ignore a candidate: only those of the last layer are run."""
 
 
 def _show_drafts(run: Run, question: Question, panel: Panel) -> tuple[Question, LayerStarted]:

@@ -1,4 +1,4 @@
-"""Repairing code: if all leading candidates fail the same example, the best-ranked author reads it and tries again."""
+"""Repairing code: if all leading candidates fail the same example, the best-ranked author sees it and tries again."""
 
 from typing import Any
 

@@ -51,9 +51,9 @@ async def _is_settled(run: Run, mixture: Mixture, panel: Panel, evidence: PanelE
 
 
 def _find_agreed(run: Run, panel: Panel) -> Candidate | None:
-    """Return the best-ranked candidate of the only outcome that two different models have, or None if there is none.
+    """Return the best-ranked candidate of the only outcome shared by two different models, or None.
 
-    Candidates that evidence ranks behind others agree in vain.
+    The agreement of candidates that evidence ranks behind others does not count.
     """
     strong = [candidate for candidate in panel.leaders() if not is_weak(candidate.completion)]
     outcomes = {candidate.name: find_outcome(run.contract, candidate) for candidate in strong}

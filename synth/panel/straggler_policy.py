@@ -1,4 +1,4 @@
-"""How long the proposers that are still working may take. Pure: fed with each outcome, asked for the limit."""
+"""How long the remaining proposers may take. Pure: it receives each outcome, and returns the limit."""
 
 import math
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from upstream.errors import CallError, Kind
 class StragglerPolicy:
     """The limit of one round of the panel. All instants are on the clock of the calls; `asked` is the round's start.
 
-    `n_valid` and `has_candidate` count what an earlier stage has brought already.
+    `n_valid` and `has_candidate` include the candidates of earlier stages.
 
     Two things end a round early: `quorum` valid candidates, after a grace; and at least one candidate while all
     pending calls are being retried, after `retry_grace_s`.
@@ -52,8 +52,8 @@ class StragglerPolicy:
     def _retry_limit(self, pending: Sequence[Call]) -> float | None:
         """Return the limit for calls that have all failed once and are being retried; None while one is at its first.
 
-        A call in its first attempt may yet answer in time; a retried one seldom does. Without any candidate the
-        retries are the only hope, and nothing limits them.
+        A call in its first attempt may still answer in time; a retried one seldom does. Without any candidate the
+        retries are the only hope, and are not limited.
         """
         if not self.has_candidate:
             return None
@@ -68,6 +68,6 @@ class StragglerPolicy:
 def explain_cancellation(call: Call) -> CallError:
     """Return the error of a call that was cancelled because the round had ended."""
     if call.retrying_since is None:
-        return CallError(Kind.STRAGGLER, "cancelled: enough others had answered, and the grace was over")
+        return CallError(Kind.STRAGGLER, "cancelled: enough others had answered, and the grace period was over")
     last = next((attempt.message for attempt in reversed(call.attempts) if attempt.message), "")
     return CallError(Kind.RETRYING, f"cancelled: it was still being tried again when the others had settled ({last})")

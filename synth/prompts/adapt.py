@@ -1,7 +1,7 @@
 """Fits a request to the role and the capabilities of the model that is asked. Pure.
 
-Members of a panel advise and never call tools. What a model's configured `capabilities` lack is put in words: tools,
-pictures, a demand for JSON. What a model turns out to refuse beyond that is fitted later (upstream/openai/quirks.py).
+Members of a panel advise and never call tools. Features that a model's configured `capabilities` lack are replaced by
+text: tools, images, a demand for JSON. Refusals beyond that are handled later (upstream/openai/quirks.py).
 """
 
 import json
@@ -29,7 +29,7 @@ Adapted = tuple[Sequence[Message], Mapping[str, Any]]
 def adapt_for_proposer(request: ChatRequest, contract: Contract, model: Model) -> Adapted:
     """Return the messages and params for a member of the panel."""
     messages, params = request.messages, leave_out(request.params, TOOL_FIELDS)
-    if contract.form is Form.TOOLS:  # advice on which tool to call is in words, whatever form the answer itself has
+    if contract.form is Form.TOOLS:  # advice on which tool to call is text, whatever the form of the answer
         words = _TOOLS_AS_TEXT.replace("{tools}", _describe_tools(request.params, contract))
         return append_block(messages, words), leave_out(params, {"response_format"})
     return _ask_for_json(messages, params, contract, model)
@@ -42,17 +42,17 @@ def adapt_for_critic(messages: Sequence[Message], request: ChatRequest, contract
 
 
 def describe_media(messages: Sequence[Message], model: Model) -> Sequence[Message]:
-    """Return the messages as a model can read them: with a note for each picture, if it lacks `vision`."""
+    """Return the messages as a model can read them: with a note for each image, if it lacks `vision`."""
     return messages if "vision" in model.capabilities else replace_media(messages)
 
 
 def needs_vision(messages: Sequence[Message]) -> bool:
-    """Whether a conversation has parts that are to be seen or heard."""
+    """Whether a conversation has images, audio or files."""
     return has_media(messages)
 
 
 def _ask_for_json(messages: Sequence[Message], params: Mapping[str, Any], contract: Contract, model: Model) -> Adapted:
-    """Ask for JSON in the way that a model can be held to: the other `response_format`, or else words."""
+    """Ask for JSON in a way that the model supports: by the other `response_format`, or else in the prompt."""
     kind = (params.get("response_format") or {}).get("type")
     if not contract.json or kind in model.capabilities:
         return messages, params

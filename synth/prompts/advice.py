@@ -48,7 +48,7 @@ is the right reply. Say nothing of notes or advisors."""
 
 
 def ask_for_advice(request: ChatRequest, max_tokens: int) -> ChatRequest:
-    """Return the request that advisors get: the work in prose, without tools, of at most `max_tokens` of advice."""
+    """Return the request to the advisors: the work in prose, no tools, at most `max_tokens` of advice."""
     limit = min(max_tokens, find_token_limit(request.params) or max_tokens)
     left_out = {*TOOL_FIELDS, *TOKEN_LIMITS, "response_format"}
     params = {name: value for name, value in request.params.items() if name not in left_out}

@@ -1,6 +1,6 @@
 """Showing candidates to a model: anonymous, fenced and in random order, behind the conversation. Pure.
 
-The conversation stays byte for byte as the panel saw it, so that a provider's prompt cache is warm; everything of ours
+The conversation stays byte for byte as the panel saw it, so that a provider's prompt cache is warm; the gateway's text
 goes into one block at its end.
 """
 
@@ -46,12 +46,12 @@ def show_candidates(
     """Return the conversation with the candidates behind it, in `n_orders` (1 or 2) orders.
 
     The template's fields `{candidates}`, `{count}`, `{nonce}` and `{request}` (the user's last message) are filled in;
-    every other brace stands for itself. `findings` are the results of running the texts in words, "" for none.
+    every other brace stands for itself. `findings` describe the results of running the texts, "" without any.
     """
     # Three precautions, for every prompt that shows a model what other models wrote:
-    # - The order is random and its seed is recorded, because models prefer what stands first (or last). A second order
-    #   is the first one reversed: each candidate then stands as often in front of each other one as behind it.
-    # - Letters stand for the authors: a model that recognises its own name prefers it.
+    # - The order is random and its seed is recorded, because models prefer the first candidate (or the last). A second
+    #   order is the reverse of the first: each candidate then stands as often in front of each other as behind it.
+    # - Letters replace the authors' names: a model that recognises its own name prefers it.
     # - A fence carries a nonce that is drawn for this request, and drawn again if any text happens to contain it. A
     #   candidate therefore cannot close its own fence and continue as an instruction. The result of running it has
     #   the nonce as well, so a candidate cannot claim one; it is one line, because error messages are its own words.

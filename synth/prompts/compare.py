@@ -1,4 +1,4 @@
-"""The prompt that asks where answers disagree, for people and agents who consult a panel. Pure."""
+"""The prompt that asks for the disagreements between answers, for `consult`. Pure."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ _MAX_CHARS = 12_000  # of each answer: its beginning and its end
 def ask_for_disagreements(
     question: str, answers: Sequence[str], *, rng: random.Random, draw_nonce: Callable[[], str]
 ) -> Showing:
-    """Return the question with the answers behind it, in random order, and the task to say where they disagree."""
+    """Return the question with the answers behind it, in random order, and the task to list their disagreements."""
     messages = [{"role": "user", "content": question}]
     texts = [_shorten(answer) for answer in answers]
     (showing,) = show_candidates(messages, texts, PROMPT, rng=rng, draw_nonce=draw_nonce)

@@ -1,4 +1,4 @@
-"""The critic's prompt to choose instead of to write, and reading its pick. Pure.
+"""The critic's prompt to pick a candidate, and reading its pick. Pure.
 
 A pick costs a few tokens, a rewrite costs the whole answer again; and a picked candidate stays byte for byte.
 """

@@ -1,4 +1,4 @@
-"""Reviewing a draft: the reviewer's prompt, which of its defects count, and when a revision is worse. Pure.
+"""Reviewing a draft: the reviewer's prompt, the defects that count, and when a revision is worse. Pure.
 
 A model that reviews its own answer without a finding from outside makes it no better (arXiv 2310.01798). So the
 reviewer is another model than the author, a defect counts only if its quotation stands in the draft, and a revision

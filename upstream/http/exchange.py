@@ -103,7 +103,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def target(self, url: URL, headers: Mapping[str, str]) -> Target:
-        """Return a target for `post`, to be made once per URL and headers; ValueError as from `Target`."""
+        """Return a target for `post`, to be made once per URL and headers. Raises ValueError as from `Target`."""
 
     async def post(self, target: Target, body: Body, connect_s: float | None) -> Reply:
         """Send a request and return its reply once the headers are here.

@@ -227,7 +227,7 @@ async def decode_completion(
 
 
 def _decode(data: bytes) -> Any:
-    """Return a JSON value; CallError as from `wire.decode`, and (oversized) for one of more than MAX_VALUES."""
+    """Return a JSON value. Raises CallError as from `wire.decode`, and (oversized) for one of more than MAX_VALUES."""
     if len(data) > MAX_VALUES and finish(exceeds_values(data, MAX_VALUES)):
         raise CallError(Kind.OVERSIZED, f"the reply holds more than {MAX_VALUES} JSON values")
     return wire.decode(data)

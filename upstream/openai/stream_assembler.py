@@ -57,7 +57,7 @@ class StreamAssembler:
         self.finish_reason: str | None = None
 
     def feed(self, chunk: Mapping[str, Any]) -> None:
-        """Take in one checked chunk; CallError (oversized) if it brings one tool call too many."""
+        """Take in one checked chunk. Raises CallError (oversized) if it brings one tool call too many."""
         for key, value in chunk.items():
             if value is not None and key not in ("choices", "usage"):
                 self._head.setdefault(key, value)
@@ -105,7 +105,7 @@ class StreamAssembler:
             self._extra[key] = list(value) if isinstance(value, list) else value
 
     def completion(self) -> dict[str, Any]:
-        """Return the completion; CallError (truncated) if the stream gave no finish_reason."""
+        """Return the completion. Raises CallError (truncated) if the stream gave no finish_reason."""
         if self.finish_reason is None:
             raise CallError(Kind.TRUNCATED, "the stream ended without a finish_reason")
         message: dict[str, Any] = {"role": "assistant", "content": None}
@@ -150,7 +150,7 @@ class ToolCalls:
         return (call.as_json() for call in sorted(self._calls, key=lambda call: call.index))
 
     def feed(self, piece: Mapping[str, Any]) -> None:
-        """Take in one piece; CallError (oversized) if it begins one call too many."""
+        """Take in one piece. Raises CallError (oversized) if it begins one call too many."""
         index = piece.get("index")
         call = (self._calls[-1] if self._calls else None) if index is None else self._newest.get(index)
         if call is None or call.is_followed_by(piece):

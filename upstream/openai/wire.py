@@ -77,7 +77,7 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
 
 
 def decode(body: bytes | str) -> Any:
-    """Return the JSON value of an upstream's bytes; CallError (unparsable) if they are not JSON."""
+    """Return the JSON value of an upstream's bytes. Raises CallError (unparsable) if they are not JSON."""
     try:
         return json_codec.decode(body)
     except (ValueError, RecursionError):
@@ -93,7 +93,7 @@ def decode_or_text(body: bytes) -> Any:
 
 
 def check_completion(body: Any) -> dict[str, Any]:
-    """Return `body` if it is a completion with a first choice that holds a message; CallError otherwise."""
+    """Return `body` if it is a completion with a first choice that holds a message. Raises CallError otherwise."""
     checked = _refuse_error(body)
     choices = checked.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
@@ -113,7 +113,7 @@ def check_completion(body: Any) -> dict[str, Any]:
 
 
 def check_chunk(event: Any) -> dict[str, Any]:
-    """Return `event` if it is a chunk, with choices as a list of objects with an object delta; CallError otherwise."""
+    """Return `event` if it is a chunk: choices are objects with an object delta. Raises CallError otherwise."""
     checked = _refuse_error(event)
     choices = checked.get("choices")
     if choices is None:

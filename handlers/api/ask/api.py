@@ -45,7 +45,7 @@ class AskApi:
     fails_in_stream = False
 
     def parse(self, fields: Mapping[str, Any]) -> _Question:
-        """Return the request, always as one that streams; ApiError (400) if it is invalid."""
+        """Return the request, always as one that streams. Raises ApiError (400) if it is invalid."""
         return _Question(replace(parse(fields), stream=True, n=1))
 
     def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- a person who watches needs no configuration

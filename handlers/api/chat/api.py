@@ -37,7 +37,7 @@ class ChatApi:
     fails_in_stream = False
 
     def parse(self, fields: Mapping[str, Any]) -> _ChatRequest:
-        """Return the request; ApiError (400) if it is invalid."""
+        """Return the request. Raises ApiError (400) if it is invalid."""
         return _ChatRequest(parse(fields))
 
     def pulse(self, server: Server) -> Pulse:

@@ -16,7 +16,7 @@ _OWN_FIELDS = frozenset({"model", "messages", "n", "stream", "stream_options", S
 
 
 def parse(fields: Mapping[str, Any]) -> ChatRequest:
-    """Return the request in the decoded body of `POST /v1/chat/completions`; ApiError (400) if it is invalid."""
+    """Return the request in the decoded body of `POST /v1/chat/completions`. Raises ApiError (400) if it is invalid."""
     _check_messages(fields.get("messages"), present="messages" in fields)
     for name in _CHECKS:
         if name in fields and fields[name] is not None:

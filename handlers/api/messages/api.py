@@ -50,7 +50,7 @@ class MessagesApi:
     fails_in_stream = False
 
     def parse(self, fields: Mapping[str, Any]) -> _MessagesRequest:
-        """Return the request; ApiError (400) if it is invalid."""
+        """Return the request. Raises ApiError (400) if it is invalid."""
         return _MessagesRequest(parse_messages(fields))
 
     def pulse(self, server: Server) -> Pulse:

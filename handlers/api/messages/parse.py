@@ -21,7 +21,7 @@ _NUMBERS = ("temperature", "top_p", "top_k")
 
 
 def parse_messages(body: Mapping[str, Any]) -> ChatRequest:
-    """Return the request in the decoded body of `POST /v1/messages`; ApiError (400) if it is invalid."""
+    """Return the request in the decoded body of `POST /v1/messages`. Raises ApiError (400) if it is invalid."""
     try:
         messages = read_conversation(body)
         _check_types(body)

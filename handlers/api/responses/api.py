@@ -47,7 +47,7 @@ class ResponsesApi:
     fails_in_stream = True
 
     def parse(self, fields: Mapping[str, Any]) -> _ParsedRequest:
-        """Return the request; ApiError (400) if it is invalid."""
+        """Return the request. Raises ApiError (400) if it is invalid."""
         return _ParsedRequest(parse_responses(fields))
 
     def pulse(self, server: Server) -> Pulse:  # noqa: ARG002 -- the clients' limits are fixed

@@ -53,7 +53,7 @@ class ResponsesRequest:
 
 
 def parse_responses(body: Mapping[str, Any]) -> ResponsesRequest:
-    """Return the request in the decoded body of `POST /v1/responses`; ApiError (400) if it is invalid."""
+    """Return the request in the decoded body of `POST /v1/responses`. Raises ApiError (400) if it is invalid."""
     _refuse_stored(body)
     _check_types(body)
     tools = ToolTable(expect_list(body.get("tools"), "tools"))
@@ -171,7 +171,7 @@ class _InputReader:
         self._add_message(role, text)
 
     def add(self, item: Mapping[str, Any], path: str) -> None:
-        """Add one input item; ApiError (400) for an item that is invalid or needs a stored response."""
+        """Add one input item. Raises ApiError (400) for an item that is invalid or needs a stored response."""
         kind = expect(str, item.get("type", "message"), f"{path}.type")
         if kind == "message":
             role = item.get("role")

@@ -8,14 +8,14 @@ T = TypeVar("T")
 
 
 def expect(kind: type[T], value: Any, path: str) -> T:
-    """Return a value that is of this type; ApiError (400) otherwise."""
+    """Return a value that is of this type. Raises ApiError (400) otherwise."""
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         refuse(path, f"must be {TYPE_NAMES[kind]}")
     return value
 
 
 def expect_list(value: Any, path: str) -> list[Any]:
-    """Return a list of objects; None counts as empty; ApiError (400) for anything else."""
+    """Return a list of objects; None counts as empty. Raises ApiError (400) for anything else."""
     items = [] if value is None else expect(list, value, path)
     for position, item in enumerate(items):
         expect(dict, item, f"{path}[{position}]")

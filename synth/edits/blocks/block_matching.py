@@ -14,7 +14,7 @@ Lines = Sequence[str]
 
 
 # Strategy. Models quote the lines to be changed from memory, so an exact search alone rejects many good edits, and a
-# fuzzy one changes the wrong place. What counts is neither: it is what the tool in front of the gateway will do with
+# fuzzy one changes the wrong place. The right behaviour is that of the tool in front of the gateway, which will apply
 # the answer. So the four attempts below, their order and their quirks are aider's, including that a block that would
 # leave an empty file does not apply. (aider's fifth attempt, by edit distance, is switched off there, and so here.)
 # Invariant: if an attempt succeeds, no later one is tried, and exactly one place of the file has changed, except that

@@ -14,7 +14,7 @@ _ACTION_MARKS = (END, UPDATE.rstrip(), DELETE.rstrip(), ADD.rstrip())
 
 
 class Action(Enum):
-    """What a patch does to a file; the value is the marker in the patch."""
+    """The kind of change to a file; the value is the marker in the patch."""
 
     UPDATE = UPDATE
     ADD = ADD
@@ -38,7 +38,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class FilePatch:
-    """What a patch does to one file. `text` is its source with the marker line, `content` the content of a new file."""
+    """A patch's changes to one file. `text` is its source with the marker line, `content` that of a new file."""
 
     action: Action
     path: str
