@@ -172,7 +172,7 @@ def _with_checker(arm: Arm, item: Item) -> Generator[Arm]:
 
 
 def _make_finder(loop: VirtualTimeLoop, sandboxes: Sequence[Sandbox], which: Examples) -> Finder:
-    async def run_command(command: Command, files: Mapping[str, str]) -> Finished:
+    async def run_command(command: Command, files: Mapping[str, str | None]) -> Finished:
         with loop.real_work():
             return await run_in_copy(command, files)
 

@@ -6,17 +6,18 @@ of its own, and, if isolated, Linux namespaces: no network, and a machine that i
 
 import asyncio
 import os
-import shutil
+import re
 import signal
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from pathlib import Path, PurePosixPath
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runtime.frozen import frozen
 from runtime.sandbox.namespaces import PATH, Isolation, filtering, isolation
 from runtime.sandbox.trials import SandboxError
+from runtime.sandbox.work_tree import copy_work_tree
 
 MAX_OUTPUT_CHARS = 4000
 """How much of a command's output is kept, from its end."""
@@ -24,9 +25,8 @@ MAX_OUTPUT_CHARS = 4000
 _SCRIPT = Path(__file__).with_name("commands.sh")
 _CANNOT_ISOLATE = 125
 _CANNOT_START = (126, 127)  # by setpriv: the command is not there, or cannot be executed
-_MAX_FILES = 20_000
-_MAX_TREE_BYTES = 512 * 2**20
-_GIT_S = 20.0
+_LAST_OUTPUT_S = 0.5  # for what still is in the pipe once the command has ended
+_COLOR = re.compile(r"\x1b\[[0-9;]{0,20}[A-Za-z]")
 _READ_BYTES = 2**16
 
 
@@ -49,32 +49,21 @@ class Finished:
     output: str
 
 
-async def run_in_copy(command: Command, files: Mapping[str, str]) -> Finished:
-    """Run a command in a copy of its work tree with `files` in it, by relative path.
+async def run_in_copy(command: Command, files: Mapping[str, str | None]) -> Finished:
+    """Run a command in a copy of its work tree with `files` in it, by relative path; None removes one.
 
-    All of its processes have ended when this returns or is cancelled. Raises SandboxError if the copy cannot be made,
+    Copying counts as part of the command's time.     All of its processes have ended when this returns or is cancelled. Raises SandboxError if the copy cannot be made,
     or if the command must be isolated and cannot be.
     """
     if command.isolate and await asyncio.to_thread(isolation) is not Isolation.NAMESPACES:
         raise SandboxError("this system has no usable namespaces; set `isolate: false` to run the checker without them")
     with TemporaryDirectory(prefix="mom-checker-") as folder:
-        copy = await asyncio.to_thread(_make_copy, command.workdir, Path(folder), files)
-        return await _run(command, copy)
+        started = time.monotonic()
+        copy = await asyncio.to_thread(copy_work_tree, command.workdir, Path(folder), files)
+        return await _run(command, copy, command.timeout_s - (time.monotonic() - started))
 
 
-def matches(workdir: Path, files: Mapping[str, str]) -> bool:
-    """Whether every one of these files is in the work tree with the same content, but for spaces at its end."""
-    for path, text in files.items():
-        try:
-            there = _resolve(workdir, path).read_text(encoding="utf-8")
-        except (OSError, ValueError):
-            return False
-        if there.rstrip() != text.rstrip():
-            return False
-    return True
-
-
-async def _run(command: Command, copy: Path) -> Finished:
+async def _run(command: Command, copy: Path, timeout_s: float) -> Finished:
     argv: Sequence[str] = command.argv
     if command.isolate:
         spaces = [
@@ -91,27 +80,23 @@ async def _run(command: Command, copy: Path) -> Finished:
         inside = [*filtering(for_code=False), *unset, *command.argv]
         shell += [*map(str, _programs_below_tmp([inside[0], *command.argv])), "--"]
         argv = ["unshare", *spaces, "--fork", "--kill-child", *shell, *inside]
-    try:
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            cwd=copy,
-            env={"PATH": PATH, **dict(command.env)},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise SandboxError(f"the checker's command cannot be started: {error}") from error
     tail = bytearray()
-    try:
-        async with asyncio.timeout(command.timeout_s):
-            await _read_tail(process, tail)
-            code = await process.wait()
-    except TimeoutError:
-        return Finished(None, _decode(tail))
-    finally:
-        await _end(process)
+    async with _collect_output(tail) as output:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=copy,
+                env={"PATH": PATH, **dict(command.env)},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise SandboxError(f"the checker's command cannot be started: {error}") from error
+        finally:
+            os.close(output)
+        code = await _wait(process, timeout_s)
     if command.isolate and code in (_CANNOT_ISOLATE, *_CANNOT_START):
         raise SandboxError(f"the checker's command does not start in isolation: {_decode(tail)[-200:]}")
     return Finished(code, _decode(tail))
@@ -132,10 +117,39 @@ def _programs_below_tmp(argv: Sequence[str]) -> list[Path]:
     return [folder for folder in outer if folder != Path("/tmp")]  # noqa: S108
 
 
-async def _read_tail(process: asyncio.subprocess.Process, tail: bytearray) -> None:
+async def _wait(process: asyncio.subprocess.Process, timeout_s: float) -> int | None:
+    """Return the exit code of a process, None if its time is over; then, or if cancelled, it is killed."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await process.wait()
+    except TimeoutError:
+        return None
+    finally:
+        await _end(process)
+
+
+# Strategy. The end of a command is the end of its process, not of its output: something that it has started in the
+# background may hold the pipe open. asyncio's own pipes cannot be used then, as `wait()` waits for their end too.
+@asynccontextmanager
+async def _collect_output(tail: bytearray) -> AsyncGenerator[int]:
+    """Give the descriptor of a pipe, which the block closes; keep the last part of what is written into it."""
+    source, output = os.pipe()
+    stream = asyncio.StreamReader()
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(stream), os.fdopen(source, "rb", 0)
+    )
+    reading = asyncio.create_task(_read_tail(stream, tail))
+    try:
+        yield output
+        await asyncio.wait([reading], timeout=_LAST_OUTPUT_S)
+    finally:
+        reading.cancel()
+        transport.close()
+
+
+async def _read_tail(stream: asyncio.StreamReader, tail: bytearray) -> None:
     """Read the output to its end, and keep its last part: a flood costs no memory."""
-    assert process.stdout is not None  # noqa: S101 -- started with a pipe
-    while data := await process.stdout.read(_READ_BYTES):
+    while data := await stream.read(_READ_BYTES):
         tail += data
         del tail[: -4 * MAX_OUTPUT_CHARS]
 
@@ -148,64 +162,4 @@ async def _end(process: asyncio.subprocess.Process) -> None:
 
 
 def _decode(tail: bytearray) -> str:
-    return tail.decode(errors="replace")[-MAX_OUTPUT_CHARS:]
-
-
-def _make_copy(workdir: Path, folder: Path, files: Mapping[str, str]) -> Path:
-    """Copy the files of a work tree into a folder, write `files` over them, and return the paths of `files`.
-
-    Links are followed once, when they are copied, so that nothing written to the copy goes elsewhere.
-    """
-    n_bytes, copy = 0, folder.resolve() / "tree"
-    copy.mkdir()
-    for count, path in enumerate(_list_files(workdir)):
-        source = workdir / path
-        try:
-            n_bytes += source.stat().st_size
-            if count >= _MAX_FILES or n_bytes > _MAX_TREE_BYTES:
-                raise SandboxError(f"{workdir} is too large to be copied for each candidate")
-            if source.is_file():
-                target = copy / path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target)
-        except OSError:
-            continue  # deleted or unreadable: missing from the copy, as from a clone
-    for name, text in files.items():
-        try:
-            target = _resolve(copy, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text, encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise SandboxError(f"{name} cannot be written to the copy: {error}") from error
-    return copy
-
-
-def _list_files(workdir: Path) -> Iterator[PurePosixPath]:
-    """Yield the files of a work tree: tracked or not ignored by git; without git, all files."""
-    listed = _list_by_git(workdir)
-    if listed is not None:
-        yield from listed
-        return
-    for folder, folders, names in os.walk(workdir):
-        folders[:] = [name for name in folders if name != ".git"]
-        for name in names:
-            yield PurePosixPath(os.path.relpath(os.path.join(folder, name), workdir))  # noqa: PTH118
-
-
-def _list_by_git(workdir: Path) -> list[PurePosixPath] | None:
-    argv = ["git", "-C", str(workdir), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    try:
-        done = subprocess.run(  # noqa: S603 -- a command of ours
-            argv, check=True, capture_output=True, timeout=_GIT_S, stdin=subprocess.DEVNULL
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return [PurePosixPath(os.fsdecode(name)) for name in done.stdout.split(b"\0") if name]
-
-
-def _resolve(folder: Path, name: str) -> Path:
-    """Return the path of a file below a folder. Raises ValueError if it would be anywhere else."""
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts or "\0" in name:
-        raise ValueError("it is not below the folder")
-    return folder / path
+    return _COLOR.sub("", tail.decode(errors="replace"))[-MAX_OUTPUT_CHARS:]

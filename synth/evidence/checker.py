@@ -8,8 +8,9 @@ from dataclasses import replace
 import structlog
 
 from config.settings import Checker
-from runtime.sandbox.commands import Command, Finished, matches
+from runtime.sandbox.commands import Command, Finished
 from runtime.sandbox.trials import SandboxError
+from runtime.sandbox.work_tree import matches
 from runtime.workers import WorkerPool
 from synth.contract.contract import Contract, Form
 from synth.edits import EditForm, EditStatus, Workspace, apply_edits
@@ -29,7 +30,7 @@ _GO_FAILURE = re.compile(r"^[ \t]{0,8}--- FAIL: ", re.MULTILINE)
 _SUMMARY_LINES = 15
 
 
-RunCommand = Callable[[Command, Mapping[str, str]], Awaitable[Finished]]
+RunCommand = Callable[[Command, Mapping[str, str | None]], Awaitable[Finished]]
 """Runs a command in a copy of its work tree with these files in it. Raises SandboxError if it cannot run."""
 
 
@@ -51,13 +52,13 @@ class Checks:
             return None
         command = make_command(checker)
 
-        async def run(changed: Mapping[str, str]) -> Checked | None:
+        async def run(changed: Mapping[str, str | None]) -> Checked | None:
             return await self._run(checker, command, changed, deadline)
 
         return EditCheck(contract.edits, contract.workspace, run, self._workers)
 
     async def _run(
-        self, checker: Checker, command: Command, changed: Mapping[str, str], deadline: float
+        self, checker: Checker, command: Command, changed: Mapping[str, str | None], deadline: float
     ) -> Checked | None:
         slots = self._slots.setdefault((str(checker.workdir), checker.limit), asyncio.Semaphore(checker.limit))
         async with slots:
@@ -79,7 +80,7 @@ class EditCheck:
         self,
         form: EditForm,
         workspace: Workspace,
-        run: Callable[[Mapping[str, str]], Awaitable[Checked | None]],
+        run: Callable[[Mapping[str, str | None]], Awaitable[Checked | None]],
         workers: WorkerPool | None = None,
     ) -> None:
         self._workers = workers
@@ -100,12 +101,13 @@ class EditCheck:
         return await self._run(changed) if changed else None
 
 
-def _find_changes(form: EditForm, workspace: Workspace, text: str) -> dict[str, str]:
-    """Return the files that an answer's edits change, as they are then; {} if the edits are unsound."""
+def _find_changes(form: EditForm, workspace: Workspace, text: str) -> dict[str, str | None]:
+    """Return the files that an answer's edits change, None for each that they remove; {} if the edits are unsound."""
     applied = apply_edits(form, workspace, text)
     if applied.status is not EditStatus.SOUND:
         return {}
-    return {path: source for path, source in applied.files.items() if workspace.files.get(path) != source}
+    paths = dict.fromkeys([*workspace.files, *applied.files])
+    return {path: applied.files.get(path) for path in paths if workspace.files.get(path) != applied.files.get(path)}
 
 
 def make_command(checker: Checker) -> Command:
