@@ -52,8 +52,8 @@ class Finished:
 async def run_in_copy(command: Command, files: Mapping[str, str | None]) -> Finished:
     """Run a command in a copy of its work tree with `files` in it, by relative path; None removes one.
 
-    Copying counts as part of the command's time.     All of its processes have ended when this returns or is cancelled. Raises SandboxError if the copy cannot be made,
-    or if the command must be isolated and cannot be.
+    Copying counts as part of the command's time. All of its processes have ended when this returns or is cancelled.
+    Raises SandboxError if the copy cannot be made, or if the command must be isolated and cannot be.
     """
     if command.isolate and await asyncio.to_thread(isolation) is not Isolation.NAMESPACES:
         raise SandboxError("this system has no usable namespaces; set `isolate: false` to run the checker without them")
