@@ -18,6 +18,7 @@ _VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 _ALIAS = re.compile(r"[A-Za-z0-9*][A-Za-z0-9._:/@+*-]{0,127}")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _MULTIPLE = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,6})?)x")
+_BARE_VARIABLE = re.compile(r"\$[A-Z]+(?:_[A-Z0-9]+)+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CONNECTION_HEADERS = frozenset(  # RFC 9110, section 7.6.1, and those that an HTTP client sets itself
     [
@@ -108,6 +109,8 @@ def api_key(place: Place) -> Secret:
     secret = Secret(secret.value.strip(), secret.source)
     if not secret.value:
         raise InvalidValue(f"must not be empty, {describe(place)}")
+    if not is_from_environment(place) and _BARE_VARIABLE.fullmatch(secret.value):
+        raise InvalidValue(f"is {secret.value}, which is not replaced: write ${{{secret.value[1:]}}}")
     if not all("!" <= character <= "~" for character in secret.value):
         which = describe(place) if is_from_environment(place) else "its value is not shown"
         raise InvalidValue(f"must be printable ASCII without blanks and line ends ({which})")

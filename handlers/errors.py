@@ -13,6 +13,7 @@ from upstream.errors import Kind
 
 MAX_RETRY_AFTER_S = 60
 _MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
+_LOGGED_NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,31}")  # shorter than most keys, which might stand in its place
 INSUFFICIENT_QUOTA = "insufficient_quota"  # as in OpenAI's errors: both the code and the type
 _NOT_READY = "model_not_ready"
 _CONTEXT_PHRASE = "This model's maximum context length is"
@@ -23,7 +24,10 @@ class StartError(Exception):
 
 
 class ApiError(Exception):
-    """An error reply. `param` is the path of the field at fault (`messages[3].role`)."""
+    """An error reply. `param` is the path of the field at fault (`messages[3].role`).
+
+    `logged` is the cause as the log may have it: without text of the request.
+    """
 
     def __init__(
         self,
@@ -34,6 +38,7 @@ class ApiError(Exception):
         code: str | None = None,
         headers: dict[str, str] | None = None,
         causes: Sequence[Cause] = (),
+        logged: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -42,6 +47,7 @@ class ApiError(Exception):
         self.code = code
         self.headers = headers or {}
         self.causes = tuple(causes)
+        self.logged = logged
 
     def body(self) -> dict[str, Any]:
         """Return the error object in OpenAI's shape, with the cause of each upstream if there are any."""
@@ -188,7 +194,8 @@ def unknown_model(name: str, known: Iterable[str], param: str = "model") -> ApiE
     at = "" if param == "model" else f"{param}: "
     shown = name if len(name) <= _MAX_NAME_CHARS else f"{name[:_MAX_NAME_CHARS]}…"
     message = f"{at}unknown model {shown!r}; available: {', '.join(known) or 'none'}"
-    return ApiError(404, message, param=param, code="model_not_found")
+    logged = f"unknown model {name}" if _LOGGED_NAME.fullmatch(name) else None
+    return ApiError(404, message, param=param, code="model_not_found", logged=logged)
 
 
 def unexpected() -> ApiError:

@@ -6,6 +6,7 @@ from decimal import Decimal
 from statistics import median_low
 from typing import Any, Literal
 
+from handlers.errors import ApiError
 from synth.events import (
     Answered,
     CandidateArrived,
@@ -51,7 +52,8 @@ class RequestRecord:
     wait for stragglers after the quorum. `panel` has the outcome of each proposer by name, in further layers with the
     number of the layer. `n_defects` is the number of defects that the verifier found, or None without a verifier;
     `revised` is whether the answer was then rewritten. `api` is the client API, None on other paths. `alias` is the
-    model name that the client sent, if it stands for another one. `shared` says that the request shares a run: it has
+    model name that the client sent, if it stands for another one. `cause` is why the request was refused, without text
+    of it. `shared` says that the request shares a run: it has
     joined a `running` one, was given the `replay` of its reply, or has `left` it to others. `shared_with` is the reply
     id of the request that paid for it; the ledger is empty then.
     """
@@ -60,6 +62,7 @@ class RequestRecord:
     started: float = 0.0
     outcome: Literal["ok", "failed", "cancelled"] = "ok"
     error: Mapping[str, Any] | None = None
+    cause: str | None = None
     client: str | None = None
     queued_s: float | None = None
     bytes_in: int = 0
@@ -100,6 +103,10 @@ class RequestRecord:
         for name in _RUN_FIELDS:
             setattr(self, name, getattr(other, name))
 
+    def refuse(self, error: ApiError) -> None:
+        """Note that the request was refused before any model was asked."""
+        self.outcome, self.error, self.cause = "failed", error.body()["error"], error.logged
+
     def read(self, event: Event) -> None:
         """Update the record with the next event."""
         update = _UPDATES.get(type(event))
@@ -133,6 +140,7 @@ class RequestRecord:
         facts: dict[str, Any] = {"client": self.client, "queued_s": rounded(self.queued_s)}
         if self.error is not None:
             facts["error"] = self.error["code"]
+            facts["cause"] = self.cause
         if self.mode is not None:
             facts |= self._run_facts()
         return {name: value for name, value in facts.items() if value is not None}

@@ -13,10 +13,14 @@ from synth.tool_turns import find_fan_out
 
 @dataclass(frozen=True, slots=True)
 class RequestProblem:
-    """Why a request cannot be answered, and the path of the field that is at fault."""
+    """Why a request cannot be answered, and the path of the field that is at fault.
+
+    `of_models`: the models lack an ability, so the message names them and holds no text of the request.
+    """
 
     param: str
     message: str
+    of_models: bool = False
 
 
 def find_schema_problem(contract: Contract) -> RequestProblem | None:
@@ -29,9 +33,9 @@ def find_schema_problem(contract: Contract) -> RequestProblem | None:
 def find_model_problem(request: ChatRequest, contract: Contract, model: Model) -> RequestProblem | None:
     """Return why a single model, asked by its own name, cannot answer a request, or None if it can."""
     if contract.tools and "tools" not in model.capabilities:
-        return RequestProblem("tools", f"{model.name} cannot call tools")
+        return RequestProblem("tools", f"{model.name} cannot call tools", of_models=True)
     if needs_vision(request.messages) and "vision" not in model.capabilities:
-        return RequestProblem("messages", f"{model.name} cannot see images or other parts")
+        return RequestProblem("messages", f"{model.name} cannot see images or other parts", of_models=True)
     return find_schema_problem(contract)
 
 
@@ -46,8 +50,11 @@ def find_mixture_problem(
         )
     if contract.form is Form.TOOLS and not list_tool_authors(mixture, models):
         role = "critic" if mixture.critic else "model on the panel"
-        message = f"no {role} of {mixture.name} can call tools; give it one whose capabilities include tools"
-        return RequestProblem("tools", message)
+        message = (
+            f"no {role} of {mixture.name} can call tools, which agents need: add a model that can to config.yaml "
+            "(`mom-gateway init` proposes some)"
+        )
+        return RequestProblem("tools", message, of_models=True)
     reads_prose = contract.form is Form.TOOLS and mixture.tools_advice == "prose"
     if (
         not reads_prose
@@ -55,7 +62,8 @@ def find_mixture_problem(
         and not any("vision" in models[name].capabilities for name in mixture.panel_models)
         and find_fan_out(request, mixture)[0]
     ):
-        return RequestProblem("messages", f"no model on the panel of {mixture.name} can see images or other parts")
+        message = f"no model on the panel of {mixture.name} can see images or other parts"
+        return RequestProblem("messages", message, of_models=True)
     return find_schema_problem(contract)
 
 

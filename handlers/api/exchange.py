@@ -139,7 +139,7 @@ async def _fail_in_stream(request: web.Request, parsed: ParsedRequest, error: Ap
     """Refuse a request by a stream that consists of an error event."""
     context = request[CONTEXT]
     record = context.record
-    record.outcome, record.error = "failed", error.body()["error"]
+    record.refuse(error)
     envelope = Envelope(record.reply_id, int(context.snapshot.unix_time()), parsed.chat.model or "")
     writer = parsed.stream_writer(envelope, ShownWork(None))
     reply = SseReply(request, writer, fails_in_stream=True)

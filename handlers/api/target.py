@@ -100,7 +100,9 @@ def _steer(name: str, mixture: Mixture | None, steering: Steering, snapshot: Sna
 
 
 def _unsupported(problem: RequestProblem) -> ApiError:
-    return ApiError(400, f"{problem.param}: {problem.message}", param=problem.param, code="unsupported_value")
+    message = f"{problem.param}: {problem.message}"
+    logged = problem.message if problem.of_models else None
+    return ApiError(400, message, param=problem.param, code="unsupported_value", logged=logged)
 
 
 def record_target(record: RequestRecord, target: Target, snapshot: Snapshot, *, is_limited: bool) -> None:

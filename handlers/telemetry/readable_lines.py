@@ -43,7 +43,9 @@ class ReadableLines:
         if status == _CLIENT_LEFT:
             yield self._paint("the client has left", "yellow")
         if "error" in event:
-            yield self._paint(join_lines(str(event["error"])), "red")
+            yield self._paint(
+                join_lines(": ".join(str(event[name]) for name in ("error", "cause") if name in event)), "red"
+            )
         yield from _describe_run(event)
         for model, cause in event.get("failed", {}).items():
             yield self._paint(join_lines(f"{model}: {cause}"), "red")

@@ -34,7 +34,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--show", action="store_true", help="print each member's answer and the verdict as well")
     parser.add_argument("--model", metavar="NAME", help="a mixture or a model; default: the first mixture")
-    parser.add_argument("--mode", metavar="MODE", help=f"how candidates become the answer: {', '.join(get_args(Mode))}")
+    modes = get_args(Mode)
+    parser.add_argument(
+        "--mode", metavar="MODE", choices=modes, help=f"how candidates become the answer: {', '.join(modes)}"
+    )
     running_gateway.add_arguments(parser)
 
 

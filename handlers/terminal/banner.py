@@ -22,7 +22,8 @@ def format_banner(settings: Settings, port: int, *, has_pages: bool = False) -> 
         critic = each.critic.model if each.critic else "none"
         lines.append(f"  {each.name}: panel {each.panel_summary}; critic {critic}; mode {each.mode}")
     if any(settings.model(name).weights is not None for name in settings.mixtures[0].used_models):
-        lines.append("  The embedded models are tiny, for a first try; mom-gateway init (make init) sets up others.")
+        lines.append("  The embedded models are tiny, for a first try, and too weak for agents such as Claude Code;")
+        lines.append("  mom-gateway init (make init) sets up others.")
     if has_pages:
         lines.append(f"  Traces: http://{join_host_port(find_local_host(settings.server.host), port)}/ui")
     if keys:

@@ -83,26 +83,24 @@ _BY_NAME = {command.name: command for command in COMMANDS}
 def parse_arguments(arguments: Sequence[str] | None, *, program: str) -> tuple[Command, argparse.Namespace]:
     """Return the command of a command line and its options (None: those of the process).
 
-    Without the name of a command it is `serve`; `--doctor`, its former name `--check`, and `--offline` with it stay
-    options of that. SystemExit with status 2 and the usage on stderr if the options are invalid, with status 0 after
-    --help and --version.
+    Without the name of a command it is `serve`; `--doctor`, its former name `--check`, and `--offline` with it are
+    accepted then. SystemExit with status 2 and the usage on stderr if the options are invalid, with
+    status 0 after --help and --version.
     """
     rest = list(sys.argv[1:] if arguments is None else arguments)
-    command = _choose(rest, program)
-    if command is SERVE:
-        return _parse_serve(rest, program)
-    module = command.load()
+    if not rest or rest[0].startswith("-"):
+        return _parse_without_command(rest, program)
+    command = _find_command(rest[0], program)
     parser = argparse.ArgumentParser(prog=f"{program} {command.name}", description=_sentence(command.help))
     add_config(parser)
-    module.add_arguments(parser)
-    return command, parser.parse_args(rest)
+    if command is SERVE:
+        add_serving(parser)
+    else:
+        command.load().add_arguments(parser)
+    return command, parser.parse_args(rest[1:])
 
 
-def _choose(rest: list[str], program: str) -> Command:
-    """Take the name of the command from the front of the arguments."""
-    if not rest or rest[0].startswith("-"):
-        return SERVE
-    name = rest.pop(0)
+def _find_command(name: str, program: str) -> Command:
     if name not in _BY_NAME:
         argparse.ArgumentParser(prog=program).error(
             f"{name!r} is not a command{suggest(name, _BY_NAME)} (commands: {', '.join(_BY_NAME)})"
@@ -110,7 +108,7 @@ def _choose(rest: list[str], program: str) -> Command:
     return _BY_NAME[name]
 
 
-def _parse_serve(rest: Sequence[str], program: str) -> tuple[Command, argparse.Namespace]:
+def _parse_without_command(rest: Sequence[str], program: str) -> tuple[Command, argparse.Namespace]:
     width = max(map(len, _BY_NAME))
     commands = "\n".join(f"  {each.name:{width}}  {each.help}" for each in COMMANDS)
     parser = argparse.ArgumentParser(
@@ -122,7 +120,7 @@ def _parse_serve(rest: Sequence[str], program: str) -> tuple[Command, argparse.N
     add_config(parser)
     add_serving(parser)
     parser.add_argument("--version", action="version", version=f"mom-gateway {VERSION}")
-    parser.add_argument("--doctor", action="store_true", help="check the configuration, ask every model, and exit")
+    parser.add_argument("--doctor", action="store_true", help="the command `doctor` as an option")
     parser.add_argument("--check", dest="doctor", action="store_true", help=argparse.SUPPRESS)  # the former name
     parser.add_argument("--offline", action="store_true", help="with --doctor: ask no model")
     options = parser.parse_args(rest)

@@ -352,8 +352,10 @@ def _date(member: Member) -> str:
 
 
 def _provider(text: str) -> str:
-    if text not in (*HOSTED, *SERVERS):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a provider{suggest(text, PROVIDERS)}")
+    known = (*HOSTED, *SERVERS)
+    if text not in known:
+        hint = suggest(text, known) or f" (providers: {', '.join(known)})"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a provider{hint}")
     return text
 
 

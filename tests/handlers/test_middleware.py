@@ -1,13 +1,14 @@
 """The middleware around every request."""
 
 import re
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
 from handlers.middleware import new_reply_id
 from tests.fakes import FakeUpstream
-from tests.running import model, running, settings
+from tests.running import ask, model, running, settings
 
 
 def test_reply_ids_sort_by_time() -> None:
@@ -16,6 +17,9 @@ def test_reply_ids_sort_by_time() -> None:
     assert ids == sorted(ids)
     assert len(set(ids)) == 100
     assert all(re.fullmatch(r"chatcmpl-[0-9a-f]{24}", each) for each in ids)
+
+
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {}}}]
 
 
 @pytest.mark.parametrize(("sent", "is_kept"), [("my-id.1", True), ("a b", False), ("x" * 129, False), ("\xe9", False)])
@@ -90,3 +94,26 @@ async def test_the_log_holds_no_more_of_an_unknown_path_than_is_useful(
         async with running(settings([model("a", upstream)])) as gateway:
             await gateway.request("GET", path)
     assert [line["path"] for line in log if line["event"] == "request"] == [logged]
+
+
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        (ask(model="gpt-9"), "unknown model gpt-9"),
+        (ask(model="sk-or-0123456789abcdef0123456789"), None),
+        (ask(tools=TOOLS), "no critic of mom can call tools, which agents need: "),
+        (ask(temperature="hot"), None),
+    ],
+    ids=["a name", "a name as long as a key", "an ability", "a value"],
+)
+async def test_the_log_says_why_a_request_is_refused(
+    upstream: FakeUpstream, body: dict[str, Any], cause: str | None
+) -> None:
+    """If the operator can mend it; text of the request is not logged."""
+    with capture_logs() as log:
+        async with running(settings([model("a", upstream, capabilities=frozenset())])) as gateway:
+            refused = await gateway.chat(body)
+    assert 400 <= refused.status < 500
+    (line,) = [line for line in log if line["event"] == "request"]
+    assert (line.get("cause") or "").startswith(cause or "")
+    assert ("cause" in line) == (cause is not None)

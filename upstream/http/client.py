@@ -38,9 +38,9 @@ MAX_ERROR_BYTES = 256 * 2**10  # some repeat the whole request in their errors; 
 _MAX_REASON_CHARS = 120
 _SHOULD_RETRY = {"true": True, "false": False}  # a header that the OpenAI SDKs obey
 
-_NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready in time")
-_NO_BYTE: Expiry = (Kind.TIMEOUT, "no first byte in time")
-_SILENT: Expiry = (Kind.TIMEOUT, "the reply paused for too long")
+_NOT_READY: Expiry = (Kind.NOT_READY, "the embedded model was not ready within {} s")
+_NO_BYTE: Expiry = (Kind.TIMEOUT, "no first byte within {} s")
+_SILENT: Expiry = (Kind.TIMEOUT, "the reply paused for more than {} s")
 
 
 Headers = tuple[tuple[str, str], ...]
@@ -275,8 +275,8 @@ def _describe_address(error: Exception) -> str:
         reason = getattr(error.certificate_error, "verify_message", "")
         return f" ({error.host}:{error.port}{_append(reason)})"
     if isinstance(error, aiohttp.ClientConnectorError):
-        number = error.os_error.errno
-        return f" ({error.host}:{error.port}{_append(os.strerror(number) if number else '')})"
+        number = error.os_error.errno  # negative if the resolver failed, whose numbers are not those of errno
+        return f" ({error.host}:{error.port}{_append(os.strerror(number) if number and number > 0 else '')})"
     return ""
 
 

@@ -8,9 +8,9 @@ from runtime.timers import Timer, TimerWheel
 from upstream.errors import CallError, Kind
 
 Expiry = tuple[Kind, str]
-"""The kind and message of the CallError that an expired timeout raises."""
+"""The kind and message of the CallError that an expired timeout raises; `{}` in the message is its seconds."""
 
-_NO_ANSWER: Expiry = (Kind.TIMEOUT, "no complete answer in time")
+_NO_ANSWER: Expiry = (Kind.TIMEOUT, "no complete answer within {} s")
 
 
 class Timeouts(NamedTuple):
@@ -39,12 +39,13 @@ class AttemptTimer(CancelScope):
     thousand.
     """
 
-    __slots__ = ("_ends", "_expiry", "_is_over", "_timer", "_timers", "_total_expiry", "_until")
+    __slots__ = ("_ends", "_expiry", "_is_over", "_limit_s", "_timer", "_timers", "_total_expiry", "_total_s", "_until")
 
     def __init__(self, timers: TimerWheel, total_s: float) -> None:
         super().__init__()
         self._timers = timers
         self._timer: Timer | None = None
+        self._total_s = self._limit_s = total_s
         self._ends = timers.now() + total_s
         self._until = self._ends
         self._expiry = self._total_expiry = _NO_ANSWER
@@ -52,9 +53,10 @@ class AttemptTimer(CancelScope):
 
     def waiting(self, limit_s: float | None, expiry: Expiry, total_expiry: Expiry = _NO_ANSWER) -> Self:
         """Return the context of one wait: `expiry` after `limit_s` seconds, `total_expiry` at the attempt's end."""
-        self._until, self._expiry, self._total_expiry = self._ends, total_expiry, total_expiry
+        self._until, self._limit_s = self._ends, self._total_s
+        self._expiry = self._total_expiry = total_expiry
         if limit_s is not None and (until := self._timers.now() + limit_s) < self._ends:
-            self._until, self._expiry = until, expiry
+            self._until, self._limit_s, self._expiry = until, limit_s, expiry
         return self
 
     def end(self) -> None:
@@ -64,7 +66,7 @@ class AttemptTimer(CancelScope):
 
     def __enter__(self) -> None:
         if self._is_over:
-            raise CallError(*self._total_expiry)
+            raise _expired(self._total_expiry, self._total_s)
         if self._timer is None or self._until < self._timer.at:
             self.end()
             self._timer = self._timers.call_at(self._until, self._expire)
@@ -74,7 +76,7 @@ class AttemptTimer(CancelScope):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._leave(kind):
-            raise CallError(*self._expiry) from None
+            raise _expired(self._expiry, self._limit_s) from None
 
     def _expire(self) -> None:
         now, self._timer = self._timers.now(), None
@@ -85,3 +87,8 @@ class AttemptTimer(CancelScope):
             self._is_over = True
         else:
             self.cancel()
+
+
+def _expired(expiry: Expiry, seconds: float) -> CallError:
+    kind, message = expiry
+    return CallError(kind, message.format(f"{seconds:.2f}".rstrip("0").rstrip(".")))

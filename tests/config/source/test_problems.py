@@ -71,6 +71,7 @@ MODEL = (
     ('api_key: "s3cret\\nkey"', "printable ASCII without blanks and line ends (its value is not shown)"),
     ("api_key: s3crét", "printable ASCII without blanks and line ends (its value is not shown)"),
     ("api_key: '${W} ${W}'", "printable ASCII without blanks and line ends (is the value of ${W})"),
+    ("api_key: $MY_KEY", "models[1].api_key: is $MY_KEY, which is not replaced: write ${MY_KEY}"),
     ("api_key: 12345", "models[1].api_key: must be text: put it in quotes"),
     ("api_key: {a: s3cret}", "models[1].api_key: must be text, is a mapping"),
     ("model: 3.5", "models[1].model: must be text, is 3.5: put it in quotes"),

@@ -84,8 +84,9 @@ def test_failures_have_their_causes() -> None:
                 "status": 404,
                 "seconds": 0.0,
                 "error": "model_not_found",
+                "cause": "unknown model gpt-9",
             },
-            "404  POST /v1/chat/completions  0.0 s  model_not_found",
+            "404  POST /v1/chat/completions  0.0 s  model_not_found: unknown model gpt-9",
         ),
         (
             {"method": "POST", "path": "/v1/messages", "status": 499, "seconds": 2.0, "mixture": "mom"},

@@ -33,8 +33,20 @@ def test_every_command_can_be_parsed_and_run(command: object, capsys: pytest.Cap
 
 def test_without_a_command_it_serves() -> None:
     """With or without its name; the options are the same."""
-    assert parsed("--port", "9000", "--debug-requests") == parsed("serve", "--port", "9000", "--debug-requests")
-    assert parsed()[0] == "serve"
+    name, options = parsed("--port", "9000", "--debug-requests")
+    assert name == parsed()[0] == "serve"
+    assert vars(parsed("serve", "--port", "9000", "--debug-requests")[1]).items() <= vars(options).items()
+
+
+def test_the_help_of_serve(capsys: pytest.CaptureFixture[str]) -> None:
+    """It has the options of that command alone."""
+    with pytest.raises(SystemExit) as ended:
+        parsed("serve", "--help")
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "usage: mom-gateway serve " in shown
+    assert "--debug-requests" in shown
+    assert not any(f"  {command.name} " in shown for command in COMMANDS)
 
 
 def test_the_doctor_as_an_option() -> None:

@@ -13,8 +13,15 @@ from tests.upstream.clocks import in_no_time
 from upstream.errors import CallError, Kind
 from upstream.http.timeouts import AttemptTimer
 
-SILENT = (Kind.TIMEOUT, "the reply paused for too long")
-WHOLE = "no complete answer in time"
+SILENT = (Kind.TIMEOUT, "silent for {} s")
+
+
+def silent(seconds: float) -> str:
+    return f"silent for {seconds:.2f}".rstrip("0").rstrip(".") + " s"
+
+
+def unanswered(seconds: float) -> str:
+    return f"no complete answer within {seconds:.2f}".rstrip("0").rstrip(".") + " s"
 
 
 async def wait(timer: AttemptTimer, seconds: float, limit_s: float | None) -> str:
@@ -49,7 +56,9 @@ def test_each_wait_and_the_whole_attempt_expire_on_time(waits: list[tuple[int, i
         if takes < bound:
             expected.append(("", now := now + takes))
         elif takes > bound:
-            expected.append((SILENT[1] if most is not None and most < left else WHOLE, now := now + max(bound, 0)))
+            own = most is not None and most < left
+            message = silent(bound / 1000) if own else unanswered(whole / 1000)
+            expected.append((message, now := now + max(bound, 0)))
         else:
             return  # both at once: either is right
         now += pause
@@ -77,7 +86,7 @@ def test_a_pause_between_waits_is_not_interrupted() -> None:
         await asyncio.sleep(60)
         return await wait(timer, 1, 2)
 
-    assert run(play()) == (WHOLE, 61)
+    assert run(play()) == ("no complete answer within 10 s", 61)
 
 
 def test_after_the_end_even_ready_data_is_not_read() -> None:
@@ -93,7 +102,7 @@ def test_after_the_end_even_ready_data_is_not_read() -> None:
         except CallError as error:
             return error.message
 
-    assert run(play()) == (WHOLE, 61)
+    assert run(play()) == ("no complete answer within 10 s", 61)
 
 
 def test_another_task_may_do_the_next_wait() -> None:
@@ -104,7 +113,7 @@ def test_another_task_may_do_the_next_wait() -> None:
         assert await asyncio.create_task(wait(timer, 1, None)) == ""
         return await wait(timer, 60, 3)
 
-    assert run(play()) == (SILENT[1], 4)
+    assert run(play()) == ("silent for 3 s", 4)
 
 
 def test_a_cancelled_task_stays_cancelled() -> None:
