@@ -6,6 +6,7 @@ from email.utils import format_datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict
 
 from tests.upstream.clocks import Clock
 from upstream import retry_policy
@@ -44,11 +45,70 @@ def test_the_pause_is_never_shorter_than_retry_after(attempt: int, random: float
         ({"Retry-After": format_datetime(NOW + timedelta(seconds=30), usegmt=True)}, 30.0),
         ({"Retry-After": format_datetime(NOW - timedelta(seconds=30), usegmt=True)}, 0.0),
         ({"Retry-After": "Thu, 01 Jan 2026 12:00:05 -0000"}, 5.0),
+        ({"Retry-After": "Thursday, 01-Jan-26 12:00:05 GMT"}, 5.0),
+        ({"Retry-After": "Thu Jan  1 12:00:05 2026"}, 5.0),
+        ({"Retry-After": "2026-01-01T12:00:05Z"}, 5.0),
+        ({"Retry-After": "2026-01-01T13:00:05.500+01:00"}, 5.5),
+        ({"Retry-After": "1m30.5s"}, 90.5),
+        ({"Retry-After": "500 ms"}, 0.5),
+        ({"Retry-After": "2 minutes"}, 120.0),
+        ({"Retry-After": f"{NOW.timestamp() + 30:.0f}"}, 30.0),
+        ({"Retry-After": f"{NOW.timestamp() * 1000 + 30_000:.0f}"}, 30.0),
+        ({"Retry-After": "1e400"}, None),
+        ({"Retry-After": "9" * 5_000}, None),
+        ({"Retry-After": "1s " * 5_000}, None),
     ],
 )
 def test_retry_after_is_read_in_all_its_forms(headers: dict[str, str], expected: float | None) -> None:
     """Seconds, milliseconds, an HTTP date; an invalid value is ignored."""
     assert retry_policy.retry_after_s(headers, now=lambda: NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        ({}, None),
+        ({"x-ratelimit-reset-requests": "2m59.56s"}, 179.56),
+        ({"x-ratelimit-reset-tokens": "6ms"}, 0.006),
+        ({"x-ratelimit-remaining-requests": "9", "x-ratelimit-reset-requests": "1s"}, None),
+        (
+            {
+                "x-ratelimit-remaining-requests": "9",
+                "x-ratelimit-reset-requests": "8h",
+                "x-ratelimit-remaining-tokens": "0",
+                "x-ratelimit-reset-tokens": "7.66s",
+            },
+            7.66,
+        ),
+        ({"anthropic-ratelimit-requests-reset": "2026-01-01T12:00:20Z"}, 20.0),
+        (
+            {
+                "anthropic-ratelimit-input-tokens-remaining": "0",
+                "anthropic-ratelimit-input-tokens-reset": "2026-01-01T12:00:20Z",
+                "anthropic-ratelimit-requests-remaining": "49",
+                "anthropic-ratelimit-requests-reset": "2026-01-01T12:00:50Z",
+            },
+            20.0,
+        ),
+        ({"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": f"{NOW.timestamp() + 9:.0f}"}, 9.0),
+        ({"X-RateLimit-Reset": f"{NOW.timestamp() * 1000 + 9_000:.0f}"}, 9.0),
+        ({"X-RateLimit-Reset": f"{NOW.timestamp() - 9:.0f}"}, None),
+        ({"X-RateLimit-Reset-After": "1.25"}, 1.25),
+        ({"x-rate-limit-reset": "12"}, 12.0),
+        ({"RateLimit-Reset": "5"}, 5.0),
+        ({"RateLimit": "limit=10, remaining=0, reset=5"}, 5.0),
+        ({"RateLimit": "limit=10, remaining=3, reset=5"}, None),
+        ({"RateLimit": '"default";r=0;t=5'}, 5.0),
+        ({"RateLimit": '"default";r=50;t=30'}, None),
+        ({"RateLimit-Policy": '"default";q=100;w=60'}, None),
+        ({"x-ratelimit-reset-requests": "soon"}, None),
+        ({"x-ratelimit-limit-requests": "60"}, None),
+    ],
+)
+def test_a_reset_of_rate_limits_is_read_in_all_its_forms(headers: dict[str, str], expected: float | None) -> None:
+    """Durations, Unix times, dates and lists, of the limits that are used up."""
+    found = retry_policy.reset_after_s(CIMultiDict(headers), now=lambda: NOW)
+    assert found == (None if expected is None else pytest.approx(expected))
 
 
 STEPS = st.lists(

@@ -4,13 +4,15 @@ The only place that translates aiohttp's exceptions into ours.
 """
 
 import os
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, NamedTuple
 
 import aiohttp
 from aiohttp.http import HttpProcessingError
+from aiohttp.http_exceptions import BadStatusLine, ContentEncodingError, LineTooLong
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -22,14 +24,15 @@ from upstream.calls import Attempt
 from upstream.dialects import CHAT, Dialect
 from upstream.errors import CallError, Kind
 from upstream.http.direct_exchange import DirectExchange
-from upstream.http.exchange import Exchange, Reply, Target
+from upstream.http.exchange import MAX_HEADER_BYTES, Exchange, Reply, Target
 from upstream.http.sse import EventTooLargeError
 from upstream.http.timeouts import AttemptTimer, Expiry, Timeouts
 from upstream.openai import wire
 from upstream.openai.conversation import Conversation
 from upstream.openai.error_replies import read_error
 from upstream.openai.reply_decoder import ReplyDecoder, decode_completion
-from upstream.retry_policy import retry_after_s
+from upstream.openai.retry_advice import find_quoted_headers
+from upstream.retry_policy import reset_after_s, retry_after_s
 
 MAX_REPLY_BYTES = 16 * 2**20
 MAX_EVENT_BYTES = 8 * 2**20
@@ -244,7 +247,10 @@ async def _read_refusal(reply: Reply, idle_s: float | None, timer: AttemptTimer)
         return CallError(Kind.REJECTED, message, status=reply.status)
     body = wire.decode_or_text(await _read_start(reply, MAX_ERROR_BYTES, idle_s, timer)) or None
     should_retry = _SHOULD_RETRY.get(reply.headers.get("x-should-retry", "").strip().lower())
-    return read_error(body, reply.status, retry_after_s(reply.headers), should_retry=should_retry)
+    error = read_error(body, reply.status, retry_after_s(reply.headers), should_retry=should_retry)
+    if error.kind is Kind.RATE_LIMITED and error.retry_after_s is None:
+        error.retry_after_s = reset_after_s(CIMultiDict({**find_quoted_headers(body), **reply.headers}))
+    return error
 
 
 _FAULTS = (TimeoutError, aiohttp.ClientError, HttpProcessingError, EventTooLargeError, OSError)
@@ -262,11 +268,30 @@ _TRANSLATIONS: tuple[tuple[tuple[type[Exception], ...], Kind, str], ...] = (
 )
 
 
+# aiohttp wraps these in errors of other types, whose messages quote the reply.
+_MALFORMED: tuple[tuple[type[Exception], str], ...] = (
+    (ContentEncodingError, "the reply is not compressed as its Content-Encoding says, or in a way that cannot be read"),
+    (LineTooLong, f"the reply has a header of more than {MAX_HEADER_BYTES} bytes"),
+    (BadStatusLine, "the reply is not HTTP; check the scheme, host and port of base_url"),
+)
+_MAX_CAUSES = 5
+
+
 def _translate(error: Exception) -> CallError:
+    causes = list(islice(_iterate_causes(error), _MAX_CAUSES))
+    for malformed, message in _MALFORMED:
+        if any(isinstance(cause, malformed) for cause in causes):
+            return CallError(Kind.UNPARSABLE, message)
     for types, kind, message in _TRANSLATIONS:
         if isinstance(error, types):
             return CallError(kind, message + _describe_address(error))
     return CallError(Kind.CONNECT, f"the request failed ({type(error).__name__})")
+
+
+def _iterate_causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _describe_address(error: Exception) -> str:

@@ -5,6 +5,7 @@ did not ask, and send a whole completion to those that did. The body itself is u
 or with a field of an event.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Any
@@ -21,7 +22,10 @@ from upstream.openai.stream_assembler import StreamAssembler
 
 _BOM = b"\xef\xbb\xbf"
 _DONE = frozenset({b"[DONE]", b'"[DONE]"', b"[done]"})
-_HEARTBEATS = frozenset({b"", b"null"})
+_HEARTBEAT = re.compile(
+    rb"(?:null|\W*(?:connected|heart-?beat|keep-?alive|ok|ping|pending|processing|started|waiting)\W*)?", re.IGNORECASE
+)
+_MAX_HEARTBEAT_BYTES = 40
 _OK = 200
 MAX_VALUES = 200_000
 """The largest number of values in a JSON reply."""
@@ -81,6 +85,8 @@ class ReplyDecoder:
 
     def _read_event(self, data: bytes) -> Iterator[dict[str, Any]]:
         text = data.strip()
+        while text.startswith(b"data:"):  # wrapped twice by a relay
+            text = text[5:].lstrip()
         if isinstance(data, ErrorData):
             raise read_error(wire.decode_or_text(text), _OK)
         if text in _DONE:
@@ -89,8 +95,9 @@ class ReplyDecoder:
         elif b"\n" in text and not _is_json(text):  # events without blank lines between them
             for line in text.split(b"\n"):
                 yield from self._read_event(line)
-        elif text not in _HEARTBEATS:
-            yield from self._read(_decode(text))
+        elif len(text) > _MAX_HEARTBEAT_BYTES or not _HEARTBEAT.fullmatch(text):
+            for value in _decode_event(text):
+                yield from self._read(value)
 
     def _read_lines(self, data: bytes) -> Iterator[dict[str, Any]]:
         self._held.append(data)
@@ -99,7 +106,7 @@ class ReplyDecoder:
         *lines, rest = b"".join(self._held).split(b"\n")
         self._held = [rest]
         for line in lines:
-            if line.strip():
+            if line.strip() and not (self._shape.is_finished and line.lstrip()[:1] != b"{"):
                 yield from self._read(_decode(line))
 
     def _read(self, value: Any) -> Iterator[dict[str, Any]]:
@@ -115,12 +122,19 @@ class ReplyDecoder:
         body = b"".join(self._held)
         if self._form is _Form.LINES or (b"\n" in body and _is_json(body.partition(b"\n")[0])):
             return self._read_lines(b"\n")
-        value = yield from _decode_in_steps(body)
+        try:
+            value = yield from _decode_in_steps(body)
+        except CallError as error:
+            value = wire.find_object(body) if error.kind is Kind.UNPARSABLE else None
+            if not isinstance(value, dict) or "choices" not in value:
+                raise
         return self._read_whole(value)
 
     def _read_whole(self, value: Any) -> Iterator[dict[str, Any]]:
-        for each in (value,) if self._translate is None else self._translate(value):
-            yield self._shape.read(each if wire.is_chunk(each) else as_chunk(wire.check_completion(each)))
+        is_list = isinstance(value, list) and len(value) > 1  # of the chunks of a stream
+        for one in value if is_list else (value,):
+            for each in (one,) if self._translate is None else self._translate(one):
+                yield self._shape.read(each if wire.is_chunk(each) else as_chunk(wire.check_completion(each)))
         yield from self._shape.end()
 
     def _read_rest(self) -> Iterator[dict[str, Any]]:
@@ -146,14 +160,21 @@ class _Shape:
     """The content of a stream so far, needed to interpret events of unusual shapes."""
 
     def __init__(self) -> None:
+        self.is_finished = False
         self._has_content = False
         self._has_calls = False
-        self._is_finished = False
         self._speaks_in_messages = False
+        self._said: str | None = ""  # by messages; None if each says what is new
+        self._index: Any = None  # of the one choice that is read
 
     def read(self, value: Any) -> dict[str, Any]:
         """Return the checked chunk that an event means."""
         chunk = wire.check_chunk(value)
+        indexes = [choice.get("index") for choice in chunk["choices"]]
+        if self._index or any(indexes):
+            chunk = {**chunk, "choices": self._pick(chunk["choices"], indexes)}
+        elif indexes:
+            self._index = 0
         for choice in chunk["choices"]:
             if "message" in choice or "text" in choice:
                 self._find_delta(choice)
@@ -161,8 +182,18 @@ class _Shape:
                 if each and key not in ("role", "index"):
                     self._has_content = True
                     self._has_calls = self._has_calls or key == "tool_calls"
-            self._is_finished = self._is_finished or is_stated(choice.get("finish_reason"))
+            self.is_finished = self.is_finished or is_stated(choice.get("finish_reason"))
         return chunk
+
+    def _pick(self, choices: list[dict[str, Any]], indexes: list[Any]) -> list[dict[str, Any]]:
+        """Return the one choice that was asked for as choice 0: the first that comes, whatever its index says."""
+        if self._index is None and indexes:
+            self._index = 0 if 0 in indexes else indexes[0]
+        return [
+            {**choice, "index": 0}
+            for choice, index in zip(choices, indexes, strict=True)
+            if index is None or index == self._index
+        ]
 
     def _find_delta(self, choice: dict[str, Any]) -> None:
         """Read a message, or a bare text, as the delta; after deltas a message only says all of it once more."""
@@ -171,14 +202,25 @@ class _Shape:
         message = choice.get("message")
         if isinstance(message, dict) and (self._speaks_in_messages or not self._has_content):
             self._speaks_in_messages = True
-            choice["delta"] = _delta_of(wire.check_message(message))
+            choice["delta"] = self._leave_repeated(_delta_of(wire.check_message(message)))
         elif isinstance(choice.get("text"), str):
             choice["delta"] = {"content": choice["text"]}
 
+    def _leave_repeated(self, delta: dict[str, Any]) -> dict[str, Any]:
+        """Return a delta without the text before it: some send in each message all that was said so far."""
+        content, said = delta.get("content"), self._said
+        if not isinstance(content, str) or said is None:
+            return delta
+        if not any(map(str.isalpha, said)):  # marks and spaces are repeated by chance
+            self._said = said + content
+            return delta
+        self._said = content if content.startswith(said) else None
+        return delta if self._said is None else {**delta, "content": content[len(said) :]}
+
     def end(self) -> Iterator[dict[str, Any]]:
         """Yield the missing finish_reason of a stream that ended with `[DONE]`, which marks a complete answer."""
-        if self._has_content and not self._is_finished:
-            self._is_finished = True
+        if self._has_content and not self.is_finished:
+            self.is_finished = True
             reason = "tool_calls" if self._has_calls else "stop"
             yield {"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}
 
@@ -231,6 +273,16 @@ def _decode(data: bytes) -> Any:
     if len(data) > MAX_VALUES and finish(exceeds_values(data, MAX_VALUES)):
         raise CallError(Kind.OVERSIZED, f"the reply holds more than {MAX_VALUES} JSON values")
     return wire.decode(data)
+
+
+def _decode_event(data: bytes) -> list[Any]:
+    """Return the JSON values of an event: one, or several one behind the other."""
+    try:
+        return [_decode(data)]
+    except CallError as error:
+        if error.kind is not Kind.UNPARSABLE:
+            raise
+        return wire.decode_sequence(data)
 
 
 def _decode_in_steps(data: bytes) -> Steps[Any]:

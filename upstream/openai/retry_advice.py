@@ -4,6 +4,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from upstream.retry_policy import duration_s
+
 _NO_QUOTA = re.compile(
     r"insufficient[ _](?:account[ _])?(?:quota|balance|credits?|funds)"
     r"|exceeded your current quota"
@@ -24,10 +26,9 @@ _SENTENCE = re.compile(
     r"(?P<time>\d[\d.]*\s*(?:ms|h|m|s)[a-z]*(?:\s*\d[\d.]*\s*(?:ms|m|s)[a-z]*){0,2})",
     re.IGNORECASE,
 )
-_PART = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|milli|h|m|s)", re.IGNORECASE)
-_SECONDS = {"ms": 0.001, "milli": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 _MAX_DEPTH = 6
 _MAX_ITEMS = 5
+_MAX_CHARS = 60  # of a header
 
 
 def is_unpaid(cause: str, codes: Collection[str | int], *, has_delay: bool) -> bool:
@@ -60,7 +61,14 @@ def find_delay_s(value: Any, depth: int = 0) -> float | None:
 def read_delay_s(cause: str) -> float | None:
     """Return the delay in a sentence like "Please try again in 1m30s" in seconds."""
     found = _SENTENCE.search(cause)
-    return _sum_parts(found["time"]) if found else None
+    return duration_s(found["time"]) if found else None
+
+
+def find_quoted_headers(body: Any) -> dict[str, str]:
+    """Return the headers that a relay quotes in an error of its own, as OpenRouter does in its metadata."""
+    for key in ("error", "metadata", "headers"):
+        body = body.get(key) if isinstance(body, dict) else None
+    return {name: str(value)[:_MAX_CHARS] for name, value in body.items()} if isinstance(body, dict) else {}
 
 
 def _read_field(delay: Any) -> float | None:
@@ -69,10 +77,5 @@ def _read_field(delay: Any) -> float | None:
     if isinstance(delay, int | float) and not isinstance(delay, bool) and 0 <= delay < 1e6:  # noqa: PLR2004
         return float(delay)
     if isinstance(delay, str) and len(delay) < 20:  # noqa: PLR2004
-        return float(delay) if re.fullmatch(r"\d+(\.\d+)?", delay) else _sum_parts(delay)
+        return float(delay) if re.fullmatch(r"\d+(\.\d+)?", delay) else duration_s(delay)
     return None
-
-
-def _sum_parts(text: str) -> float | None:
-    parts = _PART.findall(text)
-    return sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts) if parts else None

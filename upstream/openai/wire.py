@@ -4,8 +4,10 @@ Shapes: https://platform.openai.com/docs/api-reference/chat (object, streaming).
 `dict` that JSON made of it; the checks here promise only the shape that the rest of the gateway relies on.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from runtime import json_codec, json_steps
@@ -21,6 +23,11 @@ MAX_TOOL_CALLS = 1024
 
 MAX_ANSWER_CHARS = 2**22
 """The longest answer, with its reasoning and arguments: a million tokens, several times of what models can write."""
+
+_MAX_LENIENT_BYTES = 2**20  # what is not strict JSON is read a second time, in one turn of the event loop
+_SPACE = re.compile(r"\s*")
+_LENIENT = json.JSONDecoder(strict=False)
+_WRAPPERS = ("data", "result", "response", "output", "body")
 
 _UNSEEN = frozenset({"role", "index"})
 _REASONING = frozenset({"reasoning", "reasoning_content", "reasoning_details"})
@@ -77,11 +84,48 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
 
 
 def decode(body: bytes | str) -> Any:
-    """Return the JSON value of an upstream's bytes. Raises CallError (unparsable) if they are not JSON."""
+    """Return the JSON value of an upstream's bytes. Raises CallError (unparsable) if they are not JSON.
+
+    Control characters inside of strings are taken, and bytes that are not UTF-8 are replaced: an answer that was paid
+    for is not lost by one bad byte.
+    """
     try:
         return json_codec.decode(body)
+    except RecursionError:
+        pass
+    except ValueError:
+        if len(body) <= _MAX_LENIENT_BYTES:
+            with suppress(ValueError, RecursionError):
+                return json.loads(body if isinstance(body, str) else body.decode(errors="replace"), strict=False)
+    raise CallError(Kind.UNPARSABLE, f"the reply is not JSON ({_describe(body)})")
+
+
+def find_object(body: bytes) -> Any:
+    """Return the first JSON object inside of a text, None if there is none: some servers print warnings around it."""
+    start = body.find(b"{")
+    if start < 0 or len(body) > _MAX_LENIENT_BYTES:
+        return None
+    try:
+        return _LENIENT.raw_decode(body[start:].decode(errors="replace"))[0]
     except (ValueError, RecursionError):
-        raise CallError(Kind.UNPARSABLE, f"the reply is not JSON ({_describe(body)})") from None
+        return None
+
+
+def decode_sequence(body: bytes) -> list[Any]:
+    """Return the JSON values that follow each other in a text. Raises CallError (unparsable) otherwise."""
+    values: list[Any] = []
+    text, at = body.decode(errors="replace"), 0
+    try:
+        while at < len(text) <= _MAX_LENIENT_BYTES:
+            value, at = _LENIENT.raw_decode(text, at)
+            values.append(value)
+            space = _SPACE.match(text, at)
+            at = space.end() if space else at
+    except (ValueError, RecursionError):
+        values.clear()
+    if not values:
+        raise CallError(Kind.UNPARSABLE, f"the reply is not JSON ({_describe(body)})")
+    return values
 
 
 def decode_or_text(body: bytes) -> Any:
@@ -97,11 +141,14 @@ def check_completion(body: Any) -> dict[str, Any]:
     checked = _refuse_error(body)
     choices = checked.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        choice = choices[0]
+        choice = next((each for each in choices if isinstance(each, dict) and each.get("index") == 0), choices[0])
+        checked["choices"] = [choice]
         if choice.get("error"):  # OpenRouter: a provider that failed half-way
             raise read_error(choice, 200)
         if "message" not in choice and isinstance(choice.get("text"), str):
             choice["message"] = {"content": choice["text"]}
+        if isinstance(choice.get("message"), str):
+            choice["message"] = {"role": "assistant", "content": choice["message"]}
         if isinstance(choice.get("message"), dict):
             check_message(choice["message"])
             return checked
@@ -122,8 +169,9 @@ def check_chunk(event: Any) -> dict[str, Any]:
         for choice in choices:
             if choice.get("error"):
                 raise read_error(choice, 200)
-            if not isinstance(choice.get("delta"), dict):
-                choice["delta"] = {}
+            delta = choice.get("delta")
+            if not isinstance(delta, dict):
+                choice["delta"] = {"content": delta} if isinstance(delta, str) else {}
             check_message(choice["delta"])
         return checked
     raise CallError(Kind.UNPARSABLE, "the stream holds JSON that is not a chat completion chunk")
@@ -146,6 +194,8 @@ def check_message(message: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(calls, list) or not all(map(_is_call, calls)):
             raise CallError(Kind.UNPARSABLE, "the reply holds tool calls of another shape")
     content, function = message.get("content"), message.get("function_call")
+    if isinstance(content, dict) and isinstance(content.get("text"), str):
+        content = message["content"] = [{"type": "text", **content}]
     if not (content is None or isinstance(content, str | list)) or not (function is None or isinstance(function, dict)):
         raise CallError(Kind.UNPARSABLE, "the reply holds a message of another shape")
     return message
@@ -170,11 +220,42 @@ def _is_call(call: Any) -> bool:
 
 def read_usage(body: Any) -> Mapping[str, Any] | None:
     """Return the usage in a reply, even if the rest of it is malformed."""
+    body = unwrap(body)
     usage = body.get("usage") if isinstance(body, dict) else None
     return usage if isinstance(usage, dict) else None
 
 
+def unwrap(body: Any) -> Any:
+    """Return the completion or chunk inside of what a relay wraps around it, else `body` itself.
+
+    Relays put it under a name of their own, or quote it: `{"code": 0, "msg": "ok", "data": {"choices": …}}`.
+    """
+    if isinstance(body, str):
+        inner = _decode_quoted(body)
+        return body if inner is None else inner
+    if not isinstance(body, dict) or "choices" in body or body.get("error"):
+        return body
+    for key in _WRAPPERS:
+        inner = body.get(key)
+        inner = _decode_quoted(inner) if isinstance(inner, str) else inner
+        if isinstance(inner, dict) and isinstance(inner.get("choices"), list):
+            return {"usage": body.get("usage"), **inner}
+    return body
+
+
+def _decode_quoted(text: str) -> Any:
+    """Return the completion or chunk that a JSON string quotes, None if it quotes none."""
+    if not text.startswith("{") or len(text) > _MAX_LENIENT_BYTES:
+        return None
+    try:
+        value = json_codec.decode(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) and "choices" in value else None
+
+
 def _refuse_error(body: Any) -> dict[str, Any]:
+    body = unwrap(body)
     if isinstance(body, list) and len(body) == 1 and isinstance(body[0], dict):  # as Google wraps its errors
         body = body[0]
     if not isinstance(body, dict):

@@ -18,9 +18,11 @@ from tests.fakes import (
     gzip_bomb,
     header_bomb,
     oversized,
+    raw,
     raw_stream,
     redirect,
     refusing,
+    reply,
     status,
     unstreamed,
 )
@@ -116,7 +118,20 @@ async def test_exceptions_of_aiohttp_become_ours(upstream: FakeUpstream, excepti
     ("step", "kind", "says"),
     [
         (redirect("http://127.0.0.1:9/x?key=1"), Kind.REJECTED, "check base_url, which leads to http://127.0.0.1:9/x"),
-        (header_bomb(), Kind.UNPARSABLE, "not valid HTTP"),
+        (header_bomb(), Kind.UNPARSABLE, "a header of more than 65536 bytes"),
+        (
+            raw(b"\x15\x03\x01\x00\x02\x02\x28"),
+            Kind.UNPARSABLE,
+            "not HTTP; check the scheme, host and port of base_url",
+        ),
+        (raw(b"SSH-2.0-OpenSSH_9\r\n\r\n"), Kind.UNPARSABLE, "not HTTP"),
+        (
+            raw(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}"),
+            Kind.UNPARSABLE,
+            "not valid HTTP",
+        ),
+        (reply(b"{}", headers={"Content-Encoding": "gzip"}), Kind.UNPARSABLE, "not compressed as"),
+        (reply(b"{}", headers={"Content-Encoding": "br"}), Kind.UNPARSABLE, "cannot be read"),
         (oversized(200_000), Kind.OVERSIZED, "larger than"),
         (gzip_bomb(), Kind.OVERSIZED, "larger than"),
         (status(500, body=b"x" * 200_000), Kind.SERVER_ERROR, "xxx"),

@@ -71,6 +71,34 @@ ONE_ANSWER = {
     "a completion as an event": sse(whole(content="Rivers flow."), "[DONE]"),
     "messages for deltas": sse(whole(None, content="Rivers "), whole("stop", content="flow."), "[DONE]"),
     "a message after the deltas": sse(*STREAM[:2], whole("stop", content="Rivers flow."), "[DONE]"),
+    "messages that repeat all before": sse(
+        whole(None, content="Ri"), whole(None, content="Rivers "), whole("stop", content="Rivers flow."), "[DONE]"
+    ),
+    "the same message twice": sse(whole(None, content="Rivers flow."), whole("stop", content="Rivers flow."), "[DONE]"),
+    "a message as a text": json.dumps({"choices": [{"message": "Rivers flow."}]}).encode(),
+    "a delta as a text": sse({"choices": [{"delta": "Rivers flow."}]}, "[DONE]"),
+    "wrapped by a relay": json.dumps({"code": 0, "msg": "ok", "data": whole(content="Rivers flow.")}).encode(),
+    "wrapped and quoted": json.dumps({"statusCode": 200, "body": json.dumps(whole(content="Rivers flow."))}).encode(),
+    "JSON as a JSON string": json.dumps(json.dumps(whole(content="Rivers flow."))).encode(),
+    "wrapped chunks": sse(*({"result": each} for each in STREAM), "[DONE]"),
+    "a warning before the JSON": b"<b>Warning</b>: old\n" + json.dumps(whole(content="Rivers flow.")).encode(),
+    "a comment behind the JSON": json.dumps(whole(content="Rivers flow.")).encode() + b"\n<!-- 12 ms -->\n",
+    "a comment in its last line": json.dumps(whole(content="Rivers flow.")).encode() + b"<!-- 12 ms -->",
+    "the JSON twice": json.dumps(whole(content="Rivers flow.")).encode() * 2,
+    "a list of chunks": json.dumps(STREAM, indent=1).encode(),
+    "two objects in an event": sse(json.dumps(STREAM[0]) + " " + json.dumps(STREAM[1]), STREAM[2], "[DONE]"),
+    "data: twice": b"".join(b"data: " + sse(each) for each in STREAM),
+    "heartbeats in words": sse("ping", ": keep-alive", STREAM[0], "[HEARTBEAT]", *STREAM[1:], "[DONE]"),
+    "an index in digits": sse({"choices": [{"index": "0", "delta": {"content": "Rivers flow."}}]}, "[DONE]"),
+    "an index that is not 0": sse(
+        {"choices": [{"index": 1, "delta": {"content": "Rivers "}}]},
+        {"choices": [{"index": 1, "delta": {"content": "flow."}, "finish_reason": "stop"}]},
+    ),
+    "choices that nobody asked for": sse(
+        {"choices": [{"index": 1, "delta": {"content": "No."}}, {"index": 0, "delta": {"content": "Rivers flow."}}]},
+        {"choices": [{"index": 1, "delta": {"content": "Never."}}]},
+        "[DONE]",
+    ),
     "texts for deltas": sse({"choices": [{"text": "Rivers "}]}, {"choices": [{"text": "flow."}]}, "[DONE]"),
 }
 
@@ -85,8 +113,28 @@ def test_every_form_of_one_answer_reads_the_same(body: bytes, cuts: list[int]) -
 @pytest.mark.parametrize("body", ONE_ANSWER.values(), ids=ONE_ANSWER)
 async def test_a_whole_body_is_a_completion_in_every_form(body: bytes) -> None:
     """Also if a stream comes to a request that asked for none."""
-    choice = (await decode_completion(body, LIMIT, TimeSlice(Clock())))["choices"][0]
-    assert choice["message"]["content"] == "Rivers flow."
+    completion = wire.check_completion(await decode_completion(body, LIMIT, TimeSlice(Clock())))
+    assert completion["choices"][0]["message"]["content"] == "Rivers flow."
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (sse(chunk({"content": "a"}, "stop")).replace(b'"a"', b'"a\xff"'), "a\ufffd"),
+        (json.dumps(whole(content="a")).encode().replace(b'"a"', b'"a\xff"'), "a\ufffd"),
+        (json.dumps(whole(content="a")).encode().replace(b'"a"', b'"a\x01\t"'), "a\x01\t"),
+    ],
+)
+def test_one_bad_byte_does_not_lose_an_answer(body: bytes, text: str) -> None:
+    """What is not UTF-8 is replaced, and control characters inside of strings are taken."""
+    assert decode(body) == (text, "stop")
+
+
+def test_pieces_that_are_alike_are_not_taken_for_repetitions() -> None:
+    """Only messages of which each begins with all text before it."""
+    pieces = ["  ", "  - one", "\n", "  - two", "  "]
+    body = sse(*(whole(None, content=piece) for piece in pieces), "[DONE]")
+    assert decode(body) == ("".join(pieces), "stop")
 
 
 def test_tool_calls_end_a_stream_that_gives_no_reason() -> None:
