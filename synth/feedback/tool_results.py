@@ -33,6 +33,7 @@ _INVALID = re.compile(
     | The\ [\w.-]{1,64}\ tool\ was\ called\ with\ invalid\ arguments
     | [^\n]{0,20}Invalid\ input:\ expected\                                                 # Cline
     | Tool\ call\ [\w.-]{1,64}\ was\ rejected\ before\ execution
+    | unsupported\ call:\  | failed\ to\ parse\ function\ arguments:\                    # Codex
     """,
     re.VERBOSE,
 )
@@ -42,7 +43,8 @@ _EDIT_FAILED = re.compile(
     (?: String\ to\ replace\ not\ found | Found\ \d+\ matches\ of\ the\ string              # Claude Code
       | Could\ not\ find\ oldString | multiple\ matches\ for\ oldString                     # opencode
       | No\ replacement\ performed | text\ not\ found\ in | does\ not\ match\ any\ content  # Cline
-      | failed\ to\ (?:match|apply|find\ expected\ lines)                                   # Codex, and others
+      | apply_patch\ verification\ failed                                                  # Codex
+      | failed\ to\ (?:match|apply|find\ expected\ lines)                                   # others
       | old_str(?:ing)?`\ did\ not\ appear
     )
     """,
@@ -59,6 +61,17 @@ _EDIT_APPLIED = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+_CODEX_HEADER = re.compile(
+    r"""
+    (?: (?: (?: Chunk\ ID | Wall\ time | Exit\ code | Process\ exited | Original\ token\ count | Total\ output\ lines )
+            \b[^\n]{0,60}\n
+        ){1,6}
+        Output:\n
+    ){1,2}
+    """,
+    re.VERBOSE,
+)
+"""What Codex writes before the output of a command, and once more before that of its own `apply_patch`."""
 _DIAGNOSTICS = "LSP errors detected in "
 _ERROR = re.compile(r"Error\b|<tool_use_error>|File not found\b|\[?Tool error", re.IGNORECASE)
 
@@ -116,7 +129,12 @@ def _find_command(arguments: str) -> str:
 
 
 def _unpack(text: str) -> tuple[str, bool | None]:
-    """Return the text of a result, and whether its tool says that it failed; Cline's are JSON, for each command one."""
+    """Return the text of a result, and whether its tool says that it failed; Cline's are JSON, for each command one.
+
+    Codex's header says no more than an exit status, and is dropped.
+    """
+    if (header := _CODEX_HEADER.match(text)) is not None:
+        text = text[header.end() :]
     if text[:2] not in ('{"', "[{") or len(text) > _MAX_JSON_CHARS:
         return text, None
     try:

@@ -70,12 +70,17 @@ async def claude_code(stage: Stage, home: Path, prompt: str) -> Ended:
     )
 
 
-async def codex(stage: Stage, home: Path, prompt: str) -> Ended:
+async def codex(stage: Stage, home: Path, prompt: str, *, command: tuple[str, ...] = ("exec",)) -> Ended:
     """Run Codex without its sandbox; it speaks OpenAI's Responses."""
     (home / ".codex").mkdir(exist_ok=True)
     (home / ".codex" / "config.toml").write_text(_CODEX_CONFIG.format(url=stage.url), encoding="utf-8")
-    options = ("exec", "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
+    options = (*command, "--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox")
     return await run(node_program("codex", "codex"), *options, prompt, home=home, MOM_API_KEY="any")
+
+
+async def codex_resumed(stage: Stage, home: Path, prompt: str) -> Ended:
+    """Say something more in the last session of Codex."""
+    return await codex(stage, home, prompt, command=("exec", "resume", "--last"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What real clients send about an answer is understood, and is found to be about that answer."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 from handlers.feedback_loop import FeedbackLoop
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from synth.feedback.answer_record import PANEL
-from tests.clients.agents import AGENTS
+from tests.clients.agents import AGENTS, codex_resumed
 from tests.clients.aider_scenes import AFTER, BEFORE, NAME, SCENES
 from tests.clients.stage import CRITIC, Scene, Stage, configured
 from tests.clients.stage import PANEL as MODELS
@@ -23,12 +23,22 @@ pytestmark = pytest.mark.clients
 __all__ = ["repository"]
 
 _BROKEN = "def greet(name:\n    return 1\n"
-_EDITS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    "opencode": ("edit", {"filePath": "", "oldString": "Bye", "newString": "x"}, {"oldString": '"Hi "'}),
-    "claude-code": ("Edit", {"file_path": "", "old_string": "Bye", "new_string": "x"}, {"old_string": '"Hi "'}),
-    "cline": ("editor", {"path": "", "old_text": "Bye", "new_text": "x"}, {"old_text": '"Hi "'}),
+
+
+def _patch(file: Path, old: str) -> dict[str, str]:
+    """Return a command of Codex, whose patches replace whole lines: those of the file with `old`, or `old` itself."""
+    line = next((line for line in BEFORE.split("\n") if old in line), old)
+    patch = f"*** Begin Patch\n*** Update File: {file.name}\n@@\n-{line}\n+    return 1\n*** End Patch"
+    return {"cmd": f"apply_patch <<'EOF'\n{patch}\nEOF"}
+
+
+_EDITS: dict[str, tuple[str, Callable[[Path, str], dict[str, str]]]] = {
+    "opencode": ("edit", lambda file, old: {"filePath": str(file), "oldString": old, "newString": "x"}),
+    "claude-code": ("Edit", lambda file, old: {"file_path": str(file), "old_string": old, "new_string": "x"}),
+    "cline": ("editor", lambda file, old: {"path": str(file), "old_text": old, "new_text": "x"}),
+    "codex": ("exec_command", _patch),
 }
-"""The tool with which an agent edits, arguments that match nothing, and what makes them match."""
+"""The tool with which an agent edits, and its arguments to replace a text in a file."""
 
 _READERS = {"opencode": "read", "claude-code": "Read"}
 """Agents that edit a file only after they have read it, and their tool for that."""
@@ -80,22 +90,18 @@ async def test_edits_of_agents(learning: tuple[Stage, FeedbackLoop], tmp_path: P
     stage, feedback = learning
     file = tmp_path / NAME
     file.write_text(BEFORE, encoding="utf-8")
-    tool, failing, matching = _EDITS[name]
-    path = next(key for key, value in failing.items() if value == "")
-    steps = [
-        tool_call(tool, json.dumps({**failing, path: str(file)}), call_id="call_of_the_critic_1"),
-        tool_call(_READERS[name], json.dumps({path: str(file)}), call_id="call_of_the_critic_2")
-        if name in _READERS
-        else None,
-        tool_call(tool, json.dumps({**failing, **matching, path: str(file)}), call_id="call_of_the_critic_3"),
-    ]
-    calls = [step for step in steps if step is not None]
+    tool, arguments = _EDITS[name]
+    steps = [tool_call(tool, json.dumps(arguments(file, "Bye")), call_id="call_of_the_critic_1")]
+    if name in _READERS:
+        seen = {"filePath" if name == "opencode" else "file_path": str(file)}
+        steps.append(tool_call(_READERS[name], json.dumps(seen), call_id="call_of_the_critic_2"))
+    steps.append(tool_call(tool, json.dumps(arguments(file, '"Hi "')), call_id="call_of_the_critic_3"))
 
     def respond(body: Any) -> Any:
         n_results = sum(message.get("role") == "tool" for message in body["messages"])
-        if not body.get("tools") or n_results >= len(calls):
+        if not body.get("tools") or n_results >= len(steps):
             return "It is done as you have asked me to do."
-        return answer("One step.", tool_calls=[calls[n_results]])
+        return answer("One step.", tool_calls=[steps[n_results]])
 
     for each in (*MODELS, CRITIC):
         stage.upstream.script(each, from_request(respond))
@@ -103,3 +109,18 @@ async def test_edits_of_agents(learning: tuple[Stage, FeedbackLoop], tmp_path: P
     found = await count(feedback)
     assert sum(n for (_, verdict), n in found.items() if verdict == "wrong") == 1
     assert sum(n for (_, verdict), n in found.items() if verdict == "right") == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "verdict"), [("That works now, thanks!", "right"), ("That is still wrong.", "wrong")]
+)
+async def test_what_the_user_of_codex_says(
+    learning: tuple[Stage, FeedbackLoop], tmp_path: Path, words: str, verdict: str
+) -> None:
+    """The first words of a resumed session accept or reject the answer before."""
+    stage, feedback = learning
+    stage.play(Scene("It is done as you have asked me to do."))
+    await AGENTS["codex"].run(stage, tmp_path, "Greet more politely.")
+    assert await count(feedback) == {}
+    await codex_resumed(stage, tmp_path, words)
+    assert [each for (_, each), n in (await count(feedback)).items() for _ in range(n)] == [verdict]

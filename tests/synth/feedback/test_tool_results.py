@@ -13,6 +13,13 @@ UNKNOWN = "Model tried to call unavailable tool 'nosuch'. Available tools: bash,
 PYTEST = json.dumps({"command": "pytest -q"})
 
 
+CODEX = (
+    "Chunk ID: 5b3dc0\nWall time: 0.0000 seconds\nProcess exited with code {code}\nOriginal token count: 9\nOutput:\n"
+)
+CODEX_PATCH = "Wall time: 0.0000 seconds\nOutput:\nExit code: 0\nWall time: 0 seconds\nOutput:\n"
+APPLY = json.dumps({"cmd": "apply_patch <<'EOF'\n*** Begin Patch"})
+
+
 def cline(**fields: object) -> str:
     return json.dumps({"query": "edit:/x/a.py", "result": "", **fields})
 
@@ -66,8 +73,25 @@ def test_results_of_agents(name: str, text: str, verdict: int, signal: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "verdict", "signal"),
+    [
+        (f"{CODEX_PATCH}Success. Updated the following files:\nM a.py\n", 1, "EDIT_APPLIED"),
+        ("apply_patch verification failed: Failed to find expected lines in /x/a.py:\n    x", 4, "EDIT_FAILED"),
+        ("unsupported call: apply_patch", 4, "TOOL_ERROR"),
+        ("failed to parse function arguments: missing field `cmd` at line 1 column 17", 4, "TOOL_ERROR"),
+    ],
+)
+def test_patches_of_codex(text: str, verdict: int, signal: str) -> None:
+    """Codex applies a patch that a command begins with, and writes its header before the outcome."""
+    reading, is_about_edit = read_result("exec_command", APPLY, text)
+    assert reading is not None
+    assert (reading.verdict, reading.signal, is_about_edit) == (Verdict(verdict), Signal[signal], False)
+
+
+@pytest.mark.parametrize(
     ("name", "arguments", "text", "verdict"),
     [
+        ("exec_command", PYTEST, f"{CODEX.format(code=0)}Ran 1 test in 0.000s\n\nOK\n", Verdict.RIGHT),
         ("bash", PYTEST, "F\n1 failed in 0.27s", Verdict.WRONG),
         ("Bash", json.dumps({"command": "cd /x && pytest"}), "....\n4 passed in 0.05s", Verdict.RIGHT),
         (
@@ -122,6 +146,8 @@ def test_results_of_tests(name: str, arguments: str, text: str, verdict: int) ->
         ("get_weather", "{}", json.dumps({"error": "none", "degrees": 21})),
         ("edit", "{}", ""),
         ("TodoWrite", "{}", "Todos have been modified successfully"),
+        ("exec_command", APPLY, f"{CODEX_PATCH}"),
+        ("exec_command", PYTEST, f"{CODEX.format(code=1)}/usr/bin/python3: No module named pytest\n"),
     ],
 )
 def test_all_else_is_no_signal(name: str, arguments: str, text: str) -> None:
@@ -139,7 +165,9 @@ def test_which_calls_change_files() -> None:
     )
 
 
-@pytest.mark.parametrize("text", ["[{" * 20_000, '{"error": "' + "x" * 300_000, "Error: " * 50_000, "[" * 200_000])
+@pytest.mark.parametrize(
+    "text", ["[{" * 20_000, '{"error": "' + "x" * 300_000, "Error: " * 50_000, "[" * 200_000, CODEX_PATCH * 5_000]
+)
 def test_hostile_results_are_linear(text: str) -> None:
     """Broken JSON and long repetitions take no more than any other text."""
     with limit_work():
