@@ -1,1 +1,1 @@
-"""The HTTP side: routes, middleware, replies, telemetry. It knows nothing of models."""
+"""The HTTP side: routes, middleware, replies, telemetry, independent of models."""

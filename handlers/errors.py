@@ -84,8 +84,8 @@ class ApiError(Exception):
 def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiError:
     """Return the error reply for a request that no model could answer: one error that lists each cause.
 
-    With `keeps_status`, for a single model that was asked by its own name, statuses that the client can act upon stay
-    what the upstream said; a panel's causes are a mixture, of which none is the client's.
+    With `keeps_status`, for a single model that was asked by its own name, the upstream's status is kept if the client
+    can act upon it; the causes of a panel differ, and none of them is the client's fault.
     """
     for cause in error.causes:
         _drop_tracebacks(cause.error)
@@ -111,7 +111,7 @@ def from_synthesis(error: SynthesisError, *, keeps_status: bool = False) -> ApiE
 
 
 def _describe_cause(cause: Cause) -> str:
-    """Return the model and the message. A message that names its model already is the same for all its samples."""
+    """Return the model and the message; only the message if it names its model already."""
     name = cause.model.partition("#")[0]
     return (
         cause.error.message if cause.error.message.startswith(f"{name}: ") else f"{cause.model}: {cause.error.message}"
@@ -180,7 +180,7 @@ def from_http_exception(error: web.HTTPException, request: web.Request) -> ApiEr
 
 
 def _hint_at_path(request: web.Request) -> str:
-    """Return what is probably meant by an unknown path: most often the client's base URL lacks /v1, or has it twice."""
+    """Return a hint at the right path: most often the client's base URL lacks /v1, or has it twice."""
     path = request.path.rstrip("/")
     known = {resource.canonical for resource in request.app.router.resources()}
     for guess in (path, f"/v1{path}", path.replace("/v1/v1/", "/v1/"), path.removeprefix("/api"), f"/v1{path[3:]}"):
@@ -199,7 +199,7 @@ def unknown_model(name: str, known: Iterable[str], param: str = "model") -> ApiE
 
 
 def unexpected() -> ApiError:
-    """Return the reply to a bug of our own. The traceback goes into the log; the client sees none of it."""
+    """Return the reply to a bug of our own. The traceback goes only into the log."""
     message = "internal error in the gateway; search its log for this reply's x-request-id"
     return ApiError(500, message, code="internal_error")
 

@@ -1,7 +1,7 @@
 """The feedback loop: answers are remembered, later requests bring news of them, and the counts order the panels.
 
-Everything here happens beside the requests, in batches: no reply waits for the store, and a request that has nothing to
-teach costs the store nothing but a share of a batch.
+Everything here runs in the background, in batches: no reply waits for the store, and a request without news costs the
+store only a share of a batch.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ REMEMBER_S = 7 * 86_400.0
 
 WRITE_EVERY_S = 1.0
 REFRESH_EVERY_S = 60.0
-"""How old the counts may be that other processes have changed."""
+"""How long a change of the counts by another process may go unnoticed, in seconds."""
 
 _MAX_WAITING = 256
 
@@ -46,7 +46,7 @@ class FeedbackLoop:
         self._unix_time = unix_time
         self._sleep = sleep
         self.trust = Trust()
-        """What the counts taught when they were last read."""
+        """The trust computed from the counts when they were last read."""
         self._refreshed = float("-inf")
         self._waiting: list[_Lesson] = []
         self._timer: asyncio.Task[None] | None = None
@@ -62,7 +62,7 @@ class FeedbackLoop:
         api: str,
         client: str | None,
     ) -> Learner | None:
-        """Return what learns from a request to a mixture, or None if it is not to learn, or has no one to compare."""
+        """Return the learner of a request to a mixture, or None if it must not learn or has no members to compare."""
         if mixture.learn == "off" or len(mixture.panel_models) < 2:  # noqa: PLR2004 -- it takes two
             return None
         if self._unix_time() - self._refreshed > REFRESH_EVERY_S:
@@ -71,7 +71,7 @@ class FeedbackLoop:
         return Learner(self.trust, mixture, request, contract, models=models, api=api, client=client)
 
     def finish(self, learner: Learner, request_id: str) -> None:
-        """Learn from a request that has ended, in the next turn of the event loop; nothing of the request is kept.
+        """Learn from a request that has ended, in the next turn of the event loop. Keeps no part of the request.
 
         `request_id` is unique.
         """
@@ -89,19 +89,19 @@ class FeedbackLoop:
         self.trust, self._refreshed = Trust(await self.read_counts()), self._unix_time()
 
     async def read_counts(self) -> list[Count]:
-        """Return all counts, with what is left of them now."""
+        """Return all counts, decayed to now."""
         return list_counts(await self._store.read_tallies(), self._unix_time())
 
     async def write(self) -> None:
-        """Read the news that ended requests brought, and remember their answers."""
-        await asyncio.sleep(0)  # for what has just ended
+        """Read the news in ended requests, and remember their answers."""
+        await asyncio.sleep(0)  # for requests that have just ended
         async with self._writing:
             lessons, self._waiting = self._waiting, []
             if lessons:
                 await self._write(lessons)
 
     async def close(self) -> None:
-        """Write what is left."""
+        """Write the rest."""
         if self._timer is not None:
             self._timer.cancel()
         await self.write()
@@ -152,7 +152,7 @@ class FeedbackLoop:
 
 
 class _Lesson:
-    """What one request teaches: its answers by mark, what they count for at once, and news by their answer's marks."""
+    """The lesson of one request: its answers by mark, their immediate counts, and news by the marks of answers."""
 
     def __init__(self, learner: Learner, request_id: str) -> None:
         answers = learner.list_answers(request_id)
@@ -174,7 +174,7 @@ class _Lesson:
 
 
 def list_counts(tallies: Sequence[Tally], now: float) -> list[Count]:
-    """Return tallies of a store as counts, with what is left of their weights now."""
+    """Return tallies of a store as counts, with their weights decayed to now."""
     return [Count(each.kind, each.member, each.name, decay(each.weight, now - each.at), each.count) for each in tallies]
 
 

@@ -66,7 +66,7 @@ async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         finally:
             if connection is not None:
                 connection.end_request()
-            # Deferred, so that the reply is sent first: nobody waits for its log line.
+            # Deferred, so that the reply is sent first: no client waits for its log line.
             asyncio.get_running_loop().call_soon(_conclude, app, request, context, status, snapshot.pool.clock())
         return response
 
@@ -229,7 +229,7 @@ async def stamp(request: web.Request, response: web.StreamResponse) -> None:
 
 
 def _shorten(path: str) -> str:
-    """Return an unknown path for the log: a few plain segments, so that no key that stands in it is written down."""
+    """Return an unknown path for the log: a few plain segments, so that a key in the path is not logged."""
     segments = [segment if _PLAIN_SEGMENT.fullmatch(segment) else "…" for segment in path.split("/")[:8]]
     return "/".join(segments)
 

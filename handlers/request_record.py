@@ -99,7 +99,7 @@ class RequestRecord:
         return replace(self, ledger=Ledger())
 
     def repeat(self, other: "RequestRecord") -> None:
-        """Take over what is known of the run of another record, whose reply is given again."""
+        """Take over the facts about the run of another record, whose reply is repeated."""
         for name in _RUN_FIELDS:
             setattr(self, name, getattr(other, name))
 
@@ -114,7 +114,7 @@ class RequestRecord:
             update(self, event)
 
     def headers(self) -> dict[str, str]:
-        """Return the reply headers for what is known of the run by now."""
+        """Return the reply headers for the facts known so far."""
         headers: dict[str, str] = {}
         if self.mode is None:
             return headers
@@ -136,7 +136,7 @@ class RequestRecord:
         return headers
 
     def facts(self) -> dict[str, Any]:
-        """Return the fields of the log line for what is known of the run. None of them holds text of a prompt."""
+        """Return the fields of the log line for the facts known so far. No field holds text of a prompt."""
         facts: dict[str, Any] = {"client": self.client, "queued_s": rounded(self.queued_s)}
         if self.error is not None:
             facts["error"] = self.error["code"]
@@ -185,7 +185,7 @@ class RequestRecord:
 
 
 def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
-    """Return of each model that failed the kind and the cause in the provider's own words, shortened."""
+    """Return for each failed model the kind and the cause in the provider's own words, shortened."""
     failed: dict[str, str] = {}
     for call in calls:
         if call.outcome not in NO_FAILURES:
@@ -231,7 +231,7 @@ def _record_evidence(record: RequestRecord, event: EvidenceFound) -> None:
 
 
 def _format_evidence(event: EvidenceFound) -> str:
-    """Return evidence in one line: `ran=4 passed=1 by=examples`, or without anything to pass `ran=4 by=agreement`."""
+    """Return evidence in one line: `ran=4 passed=1 by=examples`, or without examples `ran=4 by=agreement`."""
     ranking = event.ranking
     passed = f" passed={ranking.n_passed}" if ranking.is_tested else ""
     by = f" by={ranking.by}" if ranking.by else ""

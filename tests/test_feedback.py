@@ -127,12 +127,12 @@ async def test_what_feedback_says_is_on_the_page_of_models(upstream: FakeUpstrea
     async with running(configured(upstream, server=Server(port=0, ui=True))) as gateway:
         first = await gateway.chat()
         headers = {"Accept": "text/html"}
-        assert b"What feedback says of" not in (await gateway.request("GET", "/ui/models", headers=headers)).raw
+        assert b"Feedback on" not in (await gateway.request("GET", "/ui/models", headers=headers)).raw
         said = {"role": "assistant", "content": first.text}
         await gateway.chat({"messages": [ASKED, said, COMPLAINT]})
         await feedback_of(gateway).write()
         page = (await gateway.request("GET", "/ui/models", headers=headers)).raw.decode()
-    assert "What feedback says of mom" in page
+    assert "Feedback on mom" in page
     assert "Too few answers were judged to tell: 1 of at least 20." in page
     assert "a was right in 0 % (" in page
     assert "plain - chat" in page

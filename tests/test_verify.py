@@ -225,7 +225,7 @@ async def test_the_shown_work_and_the_trace_report_it(upstream: FakeUpstream, tm
     assert verification["worse"]
     assert [call["role"] for call in trace["calls"]] == ["proposer", "proposer", "critic", "verifier", "critic"]
     assert "## Verifier: v\n\nwrong: It is four." in page
-    assert "The revision was thrown away" in page
+    assert "The revision was discarded" in page
 
 
 async def test_a_failed_verification_is_traced(upstream: FakeUpstream, tmp_path: Path) -> None:

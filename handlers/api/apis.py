@@ -20,7 +20,7 @@ APIS: Mapping[str, ClientApi] = {
 }
 
 PAGE_APIS: Mapping[str, ClientApi] = {"/ui/ask": _ASK}
-"""Those that only the gateway's own pages use; they exist while the pages do."""
+"""The APIs that only the gateway's own pages use; they exist while the pages do."""
 
 
 def find_api(path: str) -> ClientApi:

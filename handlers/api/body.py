@@ -14,7 +14,7 @@ from synth.contract.json_schema import parse_json
 
 MAX_DEPTH = 200  # upstreams refuse deeper nesting; near a thousand levels it could be decoded but not encoded
 LARGE_BYTES = 2**20
-"""Larger bodies are read in steps, with other requests in between; smaller ones take at most some milliseconds."""
+"""Larger bodies are read in steps, with other requests in between; smaller ones take a few milliseconds at most."""
 
 _NODES_PER_STEP = 2_000
 _WORKER_TIMEOUT_S = 5.0
@@ -38,7 +38,7 @@ async def decode_body(
     """Return the JSON object in a body. Raises ApiError (400, 415) if it is not a valid one.
 
     `content_type` is the value of the header, or None if the client sent none, which is accepted. A large body that
-    cannot be read in steps goes to a worker: it says what is wrong, or takes what is odd, such as half an emoji.
+    cannot be read in steps goes to a worker, which finds the error, or accepts oddities such as half an emoji.
     """
     if content_type and content_type != "application/json":
         _check_media_type(content_type)
@@ -83,7 +83,7 @@ async def _decode(body: bytes, time_slice: TimeSlice, workers: WorkerPool | None
 
 
 async def _decode_in_worker(body: bytes, workers: WorkerPool | None) -> Any:
-    """Return the value of a large body that cannot be decoded in steps; ValueError says what is wrong with it."""
+    """Return the value of a large body that cannot be decoded in steps. Raises ValueError with the cause."""
     if workers is None:
         return parse_json(body)
     decode = parse_json if len(body) <= _MAX_ODD_BYTES else _refuse_odd
@@ -120,7 +120,7 @@ def _list_containers(nodes: list[Any]) -> Iterator[Any]:
 
 
 def type_name(value: Any) -> str:
-    """Return what a JSON value is, with its article: "a string"."""
+    """Return the type of a JSON value with its article: "a string"."""
     return TYPE_NAMES.get(type(value), type(value).__name__)
 
 

@@ -1,4 +1,4 @@
-"""What a client API provides: a parser of requests, and a writer of replies from a run's events.
+"""The interface of a client API: a parser of requests, and a writer of replies from a run's events.
 
 Everything else (finding the model, budgets, traces, heartbeats, shutdown) is handlers/api/exchange.py, once for all
 APIs. A further API is a folder with parse.py (body to `ChatRequest`), replies.py (a `StreamWriter` and the JSON body),
@@ -32,23 +32,23 @@ class StreamWriter(Protocol):
     """Serializes the events of one run as the server-sent events of a client API."""
 
     def opening(self) -> bytes:
-        """Return what precedes the first content; empty if it was returned before."""
+        """Return the bytes before the first content; b"" if they were returned before."""
         ...
 
     def read(self, event: Event) -> bytes:
-        """Return the bytes for an event; often none."""
+        """Return the bytes for an event; often b""."""
         ...
 
     def heartbeat(self) -> bytes:
-        """Return bytes that keep a silent stream alive in the way that this API's clients count."""
+        """Return bytes that this API's clients accept as a sign of life."""
         ...
 
     def end(self, usage: Mapping[str, Any]) -> bytes:
-        """Return what completes the stream. `usage` is that of Chat Completions."""
+        """Return the bytes that complete the stream. `usage` is that of Chat Completions."""
         ...
 
     def fail(self, error: ApiError) -> bytes:
-        """Return what ends a stream that cannot be completed."""
+        """Return the bytes that end a stream that cannot be completed."""
         ...
 
 
@@ -65,7 +65,7 @@ class CandidateReader(Protocol):
 
 
 class ParsedRequest(Protocol):
-    """A client's request, parsed, with what its reply has to know."""
+    """A client's parsed request, with the facts that its reply needs."""
 
     @property
     def chat(self) -> ChatRequest:
@@ -96,7 +96,7 @@ class Pulse:
 
 
 class ClientApi(Protocol):
-    """A protocol that clients speak. `name` is what logs, metrics and traces call it."""
+    """A protocol that clients speak. `name` is its name in logs, metrics and traces."""
 
     name: str
     needs_media_type: bool

@@ -88,7 +88,7 @@ def _inflate(pieces: Iterable[bytes], coding: str, limit: int) -> Iterator[bytes
 
 
 def _drain(inflater: "Any", room: int) -> Iterator[bytes]:
-    """Yield output that was still inside. Raises EOFError if the layer is cut short."""
+    """Yield the remaining output. Raises EOFError if the layer is cut short."""
     while inflater is not None and not inflater.eof:
         decoded = inflater.decompress(b"", PIECE_BYTES)
         room -= len(decoded)

@@ -43,7 +43,7 @@ _log = structlog.get_logger(__name__)
 
 REPORT_AFTER_S = 10.0
 NO_MEDIA_TYPE = "application/octet-stream"
-"""What a body without a Content-Type is (RFC 9110, section 8.3), if its API needs one."""
+"""The media type of a body without a Content-Type (RFC 9110, section 8.3), if its API needs one."""
 
 _MAX_NAME_CHARS = 128  # the longest name that config.yaml allows
 
@@ -111,7 +111,7 @@ def answering(api: ClientApi) -> Handler:
 
 
 async def _prepare_to_encode(chat: ChatRequest, time_slice: TimeSlice) -> None:
-    """Encode a large conversation ahead, in steps, and mark it as one that is encoded in steps wherever it goes."""
+    """Encode a large conversation in advance, in steps, and mark it so that it is always encoded in steps."""
     conversation = chat.messages
     if isinstance(conversation, Conversation):
         conversation.is_large = True
@@ -131,7 +131,7 @@ async def _identify(request: web.Request, api: ClientApi, body: bytes) -> RunKey
 
 
 def _digest(body: bytes) -> bytes:
-    """Return a digest that stands for a body, which would have to be kept to be compared itself."""
+    """Return a digest by which a body is compared without being kept."""
     return blake2b(body, digest_size=32).digest()
 
 
@@ -245,7 +245,7 @@ class _Exchange:
         return self.api.respond(error, request[CONTEXT].request_id)
 
     async def _repeat(self, reply: JsonReply | SseReply, replay: Replay) -> web.StreamResponse:
-        """Give a finished reply again, byte for byte."""
+        """Send a finished reply again, byte for byte."""
         self.record.repeat(replay.record)
         self.record.shared, self.record.shared_with = "replay", replay.record.reply_id
         await self._count_only()
@@ -259,7 +259,7 @@ class _Exchange:
         self.snapshot.runs.keep_replay(self.run_key, replay, now)
 
     def _report_running(self, request_id: str) -> None:
-        """Log once that the request still runs, and which models it waits for."""
+        """Log once that the request still runs, and the models that it waits for."""
         record, now = self.record, self.snapshot.pool.clock()
         waits = {call.name: _describe_running(call, now) for call in record.ledger.calls if call.ended is None}
         _log.info(
@@ -343,8 +343,8 @@ class _Exchange:
     ) -> tuple[Finished, dict[str, Any]]:
         """Join the run of an identical request, or begin one; return its end, and the usage of the reply.
 
-        `write` gets what is serialized. A client that sees candidates while they are written shares its run with none:
-        what they write is not among the events.
+        `write` gets the serialized events. A client that sees candidates while they are written shares its run with no
+        other: their texts are not among the events.
         """
         runs = self.snapshot.runs
         key = self.run_key if candidate_reader is None else None
@@ -401,7 +401,7 @@ class _Exchange:
         try:
             async with self.charge(self.budgets, record=account, lifetime_s=self.deadline_s):
                 return await mixtures.answer(run, target.mixture or target.name)
-        finally:  # a request that fails still brings news of earlier answers
+        finally:  # a request that fails still has news of earlier answers
             if learner is not None and snapshot.feedback is not None:
                 snapshot.feedback.finish(learner, self.record.reply_id)
 

@@ -24,9 +24,9 @@ async def readyz(request: web.Request) -> web.Response:
     """Report readiness: 200 if models can be asked, else 503 with the reasons.
 
     The reply also has the circuit breakers that are not closed, which do not make the gateway unready because the other
-    models answer; how many chat requests are being received, wait and run; and whether the store works, which makes the
-    gateway unready only if requests are refused without it. `uncached` has the models that make no use of a prompt
-    cache, with the number of turns, if there are any.
+    models answer; how many chat requests are being received, wait and run; and whether the store works, whose failure
+    makes the gateway unready only if requests are refused without it. `uncached` has the models that do not use a
+    prompt cache, with the number of turns, if there are any.
     """
     admission, snapshot = request.app[ADMISSION], request[CONTEXT].snapshot
     load: dict[str, Any] = {

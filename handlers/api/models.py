@@ -12,7 +12,7 @@ from handlers.context import CONTEXT, Snapshot
 async def list_models(request: web.Request) -> web.Response:
     """List the names that `model` may have: mixtures, configured models, and aliases without a wildcard.
 
-    Of these only what the client's key permits. Clients that send `anthropic-version` get Anthropic's shape.
+    Only names that the client's key permits. Clients that send `anthropic-version` get Anthropic's shape.
     """
     context = request[CONTEXT]
     entries = list(_list_entries(context.snapshot, context.key).values())

@@ -1,6 +1,6 @@
-"""What a client may name: mixtures, models and aliases, and of these what its key permits.
+"""The names that a client may use: the mixtures, models and aliases that its key permits.
 
-To a client a name that its key does not permit is an unknown one: no reply shows whether it exists.
+A name that the key does not permit is treated as unknown: no reply shows whether it exists.
 """
 
 from config.settings import ApiKey
@@ -21,7 +21,7 @@ def may_name(name: str, snapshot: Snapshot, key: ApiKey | None) -> bool:
 def resolve_name(name: str | None, snapshot: Snapshot, key: ApiKey | None) -> str:
     """Return the mixture or model that a name or an alias stands for; None stands for the default.
 
-    Raises ApiError (404) with the names that the key permits, if this is none of them.
+    Raises ApiError (404), with the names that the key permits, for any other name.
     """
     if name is None:
         return _find_default(snapshot, key)
@@ -53,7 +53,7 @@ def _is_name(name: str, snapshot: Snapshot) -> bool:
 
 
 def _find_default(snapshot: Snapshot, key: ApiKey | None) -> str:
-    """Return the first mixture that a key permits, else what its first other name stands for."""
+    """Return the first mixture that a key permits, else the target of its first other name."""
     first = snapshot.settings.mixtures[0].name if key is None else list_names(snapshot, key)[0]
     alias = None if _is_name(first, snapshot) else snapshot.settings.find_alias(first)
     return first if alias is None else alias.target

@@ -11,7 +11,7 @@ from handlers.errors import ApiError
 from handlers.gate.body_budget import BodyReservation
 from handlers.lifecycle.connections import connection_of
 
-START_S = 10.0  # the rate is only judged after this long
+START_S = 10.0  # the rate is not checked before
 PAUSE_S = 10.0  # the longest pause within a body: one that is nearly complete must not hold its bytes for minutes
 _KB = 1024
 
@@ -19,8 +19,9 @@ _KB = 1024
 async def receive_body(request: web.Request, limits: Server, reservation: BodyReservation) -> bytes:
     """Return the decoded body of a request.
 
-    ApiError: 408 if it takes longer than `body_timeout_s` or comes more slowly than `min_body_kb_per_s`, 503 if the
-    byte budget is used up, 400 or 415 if it cannot be decoded. HTTPRequestEntityTooLarge beyond `max_body_mb`.
+    Raises ApiError: 408 if it takes longer than `body_timeout_s` or arrives more slowly than `min_body_kb_per_s`, 503
+    if the byte budget is used up, 400 or 415 if it cannot be decoded. Raises HTTPRequestEntityTooLarge beyond
+    `max_body_mb`.
     """
     stated = request.headers.get("Content-Encoding", "") if connection_of(request) is not None else ""
     if stated:
@@ -28,7 +29,7 @@ async def receive_body(request: web.Request, limits: Server, reservation: BodyRe
     try:
         body = await _receive(request, limits, reservation)
     except web.RequestPayloadError as error:
-        request.content.feed_eof()  # else the server reads on and logs the same error as its own
+        request.content.feed_eof()  # otherwise the server reads on and logs the same error as its own
         message = "the body cannot be read: it does not match its Content-Encoding or Content-Length"
         raise ApiError(400, message, code="invalid_encoding", headers={"Connection": "close"}) from error
     return await undo_codings(body, stated, request.client_max_size, reservation.add) if stated else body
@@ -61,7 +62,7 @@ async def _receive(request: web.Request, limits: Server, reservation: BodyReserv
 
 
 def _deadline(started: float, limits: Server) -> Callable[[int], float]:
-    """Return the function from bytes received to the instant by which more must have come."""
+    """Return the function from bytes received to the instant by which more must have arrived."""
 
     def deadline(n_bytes: int) -> float:
         by_rate = START_S + n_bytes / (limits.min_body_kb_per_s * _KB)

@@ -30,7 +30,7 @@ class _LazyResponse(web.StreamResponse):
 
 
 class _Reply:
-    """The connection side of a reply: its headers, its bytes, and the end of a client that does not read.
+    """The connection side of a reply: its headers, its bytes, and the cut-off of a client that does not read.
 
     `n_bytes` counts the bytes that were written here; a reply that is handed to the server as a whole is not counted.
     Set `copy` to an empty list to have the body's bytes collected there.
@@ -52,7 +52,7 @@ class _Reply:
         return self._response is not None
 
     def expire(self) -> None:
-        """Note that the request's deadline is over: a client that makes a write wait is cut off, now or later."""
+        """Note that the request's deadline is over: a client that blocks a write is cut off, now or later."""
         self._is_overdue = True
         if self._is_writing:
             self._abort()
@@ -161,11 +161,11 @@ class SseReply(_Reply):
         self._last_write: float | None = None
 
     def silent_s(self) -> float | None:
-        """Return the seconds since the last write; None before the first."""
+        """Return the seconds since the last write, or None before the first."""
         return None if self._last_write is None else self._clock() - self._last_write
 
     async def send_heartbeat(self) -> None:
-        """Send what keeps this API's clients from timing out."""
+        """Send bytes that keep this API's clients from timing out."""
         await self.write(self.writer.heartbeat())
 
     async def write(self, data: bytes) -> None:

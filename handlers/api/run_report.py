@@ -1,4 +1,4 @@
-"""The `mom` of a reply, for a request that asks by `mom.show`: the candidates, and how the answer was decided. Pure."""
+"""The field `mom` of a reply, requested by `mom.show`: the candidates, and how the answer was decided. Pure."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Runs that several clients wait for: identical requests are paid once.
+"""Runs shared by several clients: identical requests are paid once.
 
 A client asks again after a timeout, a lost connection or a failed stream, often while the gateway still works on its
 first request. The second request then joins the first one's run, and receives its events from the beginning.
@@ -18,22 +18,22 @@ _DELTAS = (TextDelta, ReasoningDelta)
 
 MAX_KEPT_EVENTS = 20_000
 MAX_KEPT_CHARS = 2**20
-"""The events and the characters of deltas that a run keeps for clients that join late; beyond it none can join."""
+"""The events and the characters of deltas that a run keeps for clients that join late; beyond, no client can join."""
 
 MAX_BACKLOG_BYTES = 65_536
 """How far the fastest client may fall behind before the run waits for it."""
 
 MAX_REPLAY_BYTES = 2**20
 MAX_REPLAYS_BYTES = 32 * 2**20
-"""The largest reply that is kept to be given again, and the size of all of them; the oldest make room."""
+"""The largest reply that is kept for repetition, and the size of all of them; the oldest are dropped first."""
 
 # How a run is shared.
 #
-# A run has a task of its own, because each client's handler is cancelled when that client leaves, and the usual course
-# is that the first client leaves and the second stays. Every client has a Subscription: the run hands each event to all
-# of them at once, without waiting, and the handlers send what is to be sent in their own time. So a client whose
-# connection hangs does not hold up the one that has come in its place. The run waits only if its fastest client falls
-# behind, which for a single client is the usual back-pressure. The last one to leave cancels the run.
+# A run has a task of its own, because each client's handler is cancelled when that client leaves, and usually the first
+# client leaves and the second stays. Every client has a Subscription: the run hands each event to all of them at once,
+# without waiting, and each handler sends its bytes at its own pace. So a client whose connection hangs does not delay
+# the one that has replaced it. The run waits only if its fastest client falls behind, which for a single client is the
+# usual back-pressure. The last one to leave cancels the run.
 #
 # One request pays: its record has the ledger, and so the log, the metrics and the trace count each call once. If the
 # paying client leaves, the next one's record takes the ledger over.
@@ -43,7 +43,7 @@ RunKey = tuple[str, str | None, str | None, bytes]
 
 
 class Subscription:
-    """One client's part in a run. `serialize` turns an event into the bytes to send, b"" if there are none."""
+    """One client's part in a run. `serialize` turns an event into the bytes to send, often b""."""
 
     def __init__(self, run: "SharedRun", record: RequestRecord, serialize: Callable[[Event], bytes]) -> None:
         self.record = record
@@ -67,7 +67,7 @@ class Subscription:
             self._wake.set_result(None)
 
     async def next(self) -> bytes | None:
-        """Wait for bytes to send and return them, None when the run has ended and all are taken."""
+        """Wait for bytes to send and return them, or None when the run has ended and all are taken."""
         while not self._unsent:
             if self._run.is_over:
                 return None
@@ -103,7 +103,7 @@ class SharedRun:
         return self._task is not None and self._task.done()
 
     def start(self, answer: Callable[[Emit], Coroutine[Any, Any, Finished]]) -> None:
-        """Begin to run `answer`, with the function that takes its events; subscribe before the loop's next turn."""
+        """Start `answer` with the function that takes its events. Subscribe before the loop's next turn."""
         self._task = asyncio.get_running_loop().create_task(answer(self._emit))
         self._task.add_done_callback(self._end)
 
@@ -141,7 +141,7 @@ class SharedRun:
     def result(self) -> Finished:
         """Return what the run has ended with, or raise it; for a client that has not left, if it `is_over`."""
         if self._task is None:
-            raise RuntimeError("a run has a result only for those who wait for it")
+            raise RuntimeError("a run has a result only for its subscribers")
         return self._task.result()
 
     def note_progress(self) -> None:
@@ -192,7 +192,7 @@ class SharedRun:
 
 @frozen
 class Replay:
-    """A finished reply, to be given again until `expires` on the clock of the runs; `record` is its request's."""
+    """A finished reply, repeated until `expires` on the clock of the runs; `record` is its request's."""
 
     body: bytes
     record: RequestRecord
@@ -200,7 +200,7 @@ class Replay:
 
 
 class SharedRuns:
-    """The runs that further clients may join, and the replies that are given again, of one configuration.
+    """The runs that further clients may join, and the replies that may be repeated, of one configuration.
 
     `now` is in seconds, on one clock. Belongs to the event loop that it is used in.
     """
@@ -211,7 +211,7 @@ class SharedRuns:
         self._n_replay_bytes = 0
 
     def find(self, key: RunKey | None) -> SharedRun | None:
-        """Return the run of an identical request that can still be joined; the key None has none."""
+        """Return the run of an identical request that can still be joined, or None; always None for the key None."""
         return None if key is None else self._running.get(key)
 
     def create(self, key: RunKey | None) -> SharedRun:
@@ -249,7 +249,7 @@ class SharedRuns:
 
 
 def _do_nothing() -> None:
-    """Stand in for the removal of a run that nobody can join."""
+    """Replace the removal callback of a run that cannot be joined."""
 
 
 def merge_deltas(events: Sequence[Event]) -> list[Event]:

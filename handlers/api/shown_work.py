@@ -1,4 +1,4 @@
-"""What a client sees of the work behind an answer: the author's reasoning and the panel's progress. Pure."""
+"""The work behind an answer as shown to a client: the author's reasoning and the panel's progress. Pure."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ class ShownWork:
         self._notes: list[str] = []
 
     def read(self, event: Event) -> str:
-        """Return the text that an event adds; often the empty string."""
+        """Return the text that an event adds; often ""."""
         note = _describe_step(event) if self.is_shown else ""
         if note:
             self._notes.append(note)
@@ -45,7 +45,7 @@ class ShownWork:
         return note
 
     def report_field(self) -> dict[str, Any]:
-        """Return the field `mom` of a reply, an empty object if there is none."""
+        """Return the field `mom` of a reply, or {} without one."""
         return {} if self.report is None else {"mom": self.report}
 
     def full_text(self, completion: Completion) -> str:

@@ -19,7 +19,7 @@ _MAX_STAGE = 1_000
 
 
 def read_steering(fields: Mapping[str, Any]) -> Steering:
-    """Return what the field `mom` of a request's body asks for. Raises ApiError (400) if it is invalid.
+    """Return the steering in the field `mom` of a request's body. Raises ApiError (400) if it is invalid.
 
     A null counts as unset, here and inside.
     """

@@ -33,9 +33,9 @@ class Target:
 
 
 def find_target(chat: ChatRequest, snapshot: Snapshot, key: ApiKey | None, headers: Mapping[str, str]) -> Target:
-    """Return the mixture or model to ask; ApiError: 404 if a name is unknown, 400 if it cannot serve this request.
+    """Return the mixture or model to ask. Raises ApiError: 404 for an unknown name, 400 if it cannot serve the request.
 
-    The field `mom` of the request goes before the header `x-mom-mode`.
+    The field `mom` of the request takes precedence over the header `x-mom-mode`.
     """
     if chat.stream and snapshot.settings.server.streaming == "reject":
         raise ApiError(
@@ -67,7 +67,7 @@ async def check_tools(target: Target, time_slice: TimeSlice) -> None:
     """Refuse the tools of a request to a mixture if one has an unusable schema. Raises ApiError (400) with its path.
 
     A mixture's answers are checked against the schemas, and its members read them in different ways. A single model's
-    upstream takes its own view of an odd schema, so a request to a model is passed on.
+    upstream may accept an odd schema, so a request to a model is passed on.
     """
     if target.mixture is None:
         return
@@ -106,9 +106,9 @@ def _unsupported(problem: RequestProblem) -> ApiError:
 
 
 def record_target(record: RequestRecord, target: Target, snapshot: Snapshot, *, is_limited: bool) -> None:
-    """Record what is known before the run. Raises ApiError (429) if its estimate exceeds its `max_cost`.
+    """Record the facts known before the run. Raises ApiError (429) if the estimate exceeds `max_cost`.
 
-    The estimate is made only if something limits the request.
+    The estimate is made only for a request with a limit.
     """
     chat, mixture, stated = target.chat, target.mixture, target.chat.steering.max_cost
     record.stream, record.currency = chat.stream, snapshot.settings.server.currency

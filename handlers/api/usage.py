@@ -73,7 +73,7 @@ def _cost_fields(cost: Decimal | None, **beside: str) -> dict[str, Any]:
 
 
 def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
-    """Return the tokens of the client's conversation, as the best-ranked model that read just that has counted them."""
+    """Return the tokens of the client's conversation, as counted by the best-ranked model that read it unchanged."""
     for call in ledger.calls:
         counted = count(call.usage, "prompt_tokens")
         reads_more = call.role in ("critic", "verifier") and call.messages is not request.messages
@@ -88,7 +88,7 @@ def _begins_with(messages: Sequence[Message], conversation: Sequence[Message]) -
 
 
 def _count_without_advice(ledger: Ledger, request: ChatRequest) -> int:
-    """Return the critic's prompt tokens without the advice at its end, 0 if nobody has advised or counted."""
+    """Return the critic's prompt tokens without the advice at its end, or 0 without advice or a count."""
     advisors = [call for call in ledger.calls if call.role == "proposer"]
     if any(_begins_with(call.messages, request.messages) for call in advisors):
         return 0

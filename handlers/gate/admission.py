@@ -14,8 +14,8 @@ RETRY_AFTER_S = 2
 
 # Why a queue at all: agents send bursts, and a burst that is refused comes back as retries. A short wait costs less
 # than that. Why both the queue and the wait are bounded: a request that waited longer than its client's patience is
-# work for nobody, and every request behind it waits for that work, so an overloaded gateway would answer none in time.
-# What is refused gets its 503 at once with Retry-After, which all SDKs obey.
+# wasted work, and every request behind it waits for that work, so an overloaded gateway would answer none in time.
+# A refused request gets its 503 at once with Retry-After, which all SDKs obey.
 
 
 class Admission:

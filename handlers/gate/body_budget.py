@@ -15,8 +15,8 @@ RETRY_AFTER_S = 2
 class BodyBudget:
     """The bytes that all bodies hold until their requests run; beyond `max_body_buffer_mb` a body gets 503.
 
-    Only what has come is counted, not what a header announces: else a few sockets could reserve everything. The first
-    FREE_BYTES of each body are not counted, so that short requests pass while long ones fill the budget.
+    Only received bytes count, not those that a header announces: otherwise a few sockets could reserve everything. The
+    first FREE_BYTES of each body are not counted, so that short requests pass while long ones fill the budget.
     """
 
     def __init__(self) -> None:
@@ -39,7 +39,7 @@ class BodyReservation:
         self._n_bytes = 0
 
     def add(self, n_bytes: int) -> None:
-        """Count bytes that have come. Raises ApiError (503) if the budget has no room for them."""
+        """Count received bytes. Raises ApiError (503) if the budget has no room for them."""
         counted = max(0, self._n_bytes + n_bytes - FREE_BYTES) - max(0, self._n_bytes - FREE_BYTES)
         if counted and self._budget.n_bytes + counted > self._limit:
             raise ApiError(

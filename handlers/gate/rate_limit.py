@@ -1,4 +1,4 @@
-"""Rate limits of client keys: what one process knows of them before it reads a body."""
+"""Rate limits of client keys within one process, checked before a body is read."""
 
 import math
 from collections.abc import Callable
@@ -10,9 +10,9 @@ from store.store import Rate
 
 # Two buckets for a key.
 #
-# The one that decides is in the store, shared by all processes, and is asked together with the budgets when the request
-# is known: one round trip. This one counts what comes to this process, and refuses the rest of a burst before any body
-# is read and before the burst takes places in the queue. A request is let in only by both.
+# The authoritative one is in the store, shared by all processes, and is checked together with the budgets when the
+# request is known: one round trip. This one counts the requests of this process, and refuses the rest of a burst before
+# any body is read and before the burst takes places in the queue. A request has to pass both.
 
 
 class RateLimits:

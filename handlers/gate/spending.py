@@ -40,7 +40,7 @@ _RETRY_AFTER_S = 5
 
 @frozen
 class Budget:
-    """What may be used a day on one account; None is no limit. `owner` and `key` name it for people."""
+    """The daily limits of one account; None is no limit. `owner` and `key` name it for people."""
 
     account: str
     owner: str = "the gateway"
@@ -76,10 +76,10 @@ def budgets_of(server: Server, key: ApiKey | None, mixture: Mixture | None) -> t
 
 
 class Spending:
-    """Reserves in a store what requests may use, and records there what they have used.
+    """Reserves the expected use of requests in a store, and records their real use.
 
     A running request counts with its reservation, a finished one with its real use, on the UTC day on which it ended.
-    Nothing waits for the store but a request with a limit, once, before it begins.
+    Only a request with a limit waits for the store, once, before it begins.
     """
 
     def __init__(self, store: Store, recorder: Recorder, calendar: Calendar) -> None:
@@ -96,7 +96,7 @@ class Spending:
         return spent
 
     async def read_cost_today(self) -> Decimal:
-        """Return what all requests that ended today have cost."""
+        """Return the cost of all requests that ended today."""
         return to_money((await self.read_spent()).get(GATEWAY, NOTHING).cost)
 
     def charge(
@@ -104,8 +104,8 @@ class Spending:
     ) -> "_Charge":
         """Return an asynchronous context manager for a request that may run `lifetime_s` seconds.
 
-        On entering, a request with a limit reserves what it is expected to use, and counts in the rate of its key:
-        Raises ApiError if it may not begin. On leaving it settles by its ledger.
+        On entering, a request with a limit reserves its expected use, and counts in the rate of its key; ApiError is
+        raised if it may not begin. On leaving it settles by its ledger.
         """
         limits = tuple([_to_limit(budget) for budget in budgets if is_limit(budget)])
         rates = () if key is None or key.rate_per_minute is None else (Rate(key.name, key.rate_per_minute),)
@@ -126,7 +126,7 @@ class Spending:
     async def reserve(self, claim: Claim, budgets: Sequence[Budget]) -> None:
         """Make a claim. Raises ApiError (429) if a rate or a budget refuses it, 503 if the store is needed and fails.
 
-        If it is cancelled, what it has reserved is released.
+        Cancelling this releases the reservation.
         """
         reserving = asyncio.ensure_future(self._store.reserve(claim))
         try:
@@ -145,7 +145,7 @@ class Spending:
             raise _refuse(refusal, claim, budgets)
 
     def settle(self, budgets: Sequence[Budget], claim: Claim | None, record: RequestRecord) -> None:
-        """Record what a request has used, and release its reservation. Does not wait."""
+        """Record a request's use, and release its reservation. Does not wait."""
         uses = [
             ModelUse(model, used.tokens.prompt, used.tokens.completion, used.tokens.cached, used.priced)
             for model, used in record.ledger.by_model().items()
@@ -239,5 +239,5 @@ def money(amount: Decimal, currency: str) -> str:
 
 
 def exhausted(message: str) -> ApiError:
-    """Return the refusal of a request for which no budget is left; clients should not repeat it by themselves."""
+    """Return the refusal of a request for which no budget is left; clients must not retry it automatically."""
     return ApiError(429, message, code=INSUFFICIENT_QUOTA, headers={"x-should-retry": "false"})

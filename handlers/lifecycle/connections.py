@@ -1,8 +1,8 @@
-"""Deadlines for clients, and a quiet refusal of malformed HTTP: all that hooks into aiohttp's server protocol.
+"""Deadlines for clients, and a quiet refusal of malformed HTTP: all hooks into aiohttp's server protocol.
 
 aiohttp closes a connection that is idle, but it waits without limit for the rest of a request's headers and for a
-client that does not read. Both cost the attacker one socket and us a connection, a reply in memory, and (for a stream)
-a place at a model. And it logs a malformed request with the bytes at fault, which may be a key or a prompt.
+client that does not read. Both cost an attacker one socket and the gateway a connection, a reply in memory, and (for a
+stream) a slot of a model. And it logs a malformed request with the bytes at fault, which may be a key or a prompt.
 """
 
 import asyncio
@@ -35,8 +35,8 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Leng
 # How the deadlines are kept.
 #
 # A loop timer for each header, write and pause would be set and cancelled several times in every request. Instead a
-# connection notes its phase and when that began, which costs two assignments, and one task looks at all connections
-# once a second. So deadlines are met to the second, which is enough, and cost next to nothing in a request.
+# connection notes its phase and when that began, which costs two assignments, and one task checks all connections once
+# a second. So deadlines are met to the second, which is enough, and cost next to nothing in a request.
 #
 # Only public names of aiohttp are used: the class `web.RequestHandler` and its methods `connection_made`,
 # `data_received`, `handle_error` and `log_exception`. If a version cannot be constructed like this, connections are
@@ -45,7 +45,7 @@ _TIMED_OUT = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Leng
 
 class _Phase(Enum):
     IDLE = auto()  # between requests, or before the first
-    HEADERS = auto()  # some of a request's headers have come
+    HEADERS = auto()  # a part of a request's headers has arrived
     RUNNING = auto()  # a handler has the request; it keeps its own deadlines for the body and the answer
 
 
@@ -80,7 +80,7 @@ class ClientConnection(web.RequestHandler):
         self._phase, self._deadline = _Phase.RUNNING, None
 
     def set_deadline(self, deadline: float) -> None:
-        """Set the instant after which a reply to this request is worth little patience; on the connection's clock."""
+        """Set the instant after which a slow reader of the reply is cut off soon; on the connection's clock."""
         self._deadline = deadline
 
     def end_request(self) -> None:
@@ -110,7 +110,7 @@ class ClientConnection(web.RequestHandler):
             self.force_close()
 
     def _enforce_reading(self, transport: asyncio.Transport, n_unsent: int, now: float, limits: Server) -> None:
-        """Cut off a client that takes nothing of a reply, or takes a complete one too slowly."""
+        """Cut off a client that reads no byte of a reply, or reads a complete one too slowly."""
         if self._unsent_since is None or n_unsent < self._n_unsent:
             self._unsent_since = now
         self._n_unsent = n_unsent
@@ -139,7 +139,7 @@ class ClientConnection(web.RequestHandler):
         return response
 
     def log_exception(self, *args: Any, **options: Any) -> None:
-        """Log an exception of the server; of one that the request's bytes caused only its kind."""
+        """Log an exception of the server; only its kind if the request's bytes caused it."""
         error = options.get("exc_info")
         if isinstance(error, HttpProcessingError | web.RequestPayloadError):
             self._malformed.report(type(error).__name__, status=400)

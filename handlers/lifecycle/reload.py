@@ -1,4 +1,4 @@
-"""Reloads config.yaml and .env while the gateway runs: a valid file applies to new requests, a bad one to none."""
+"""Reloads config.yaml and .env while the gateway runs: a valid file applies to new requests, a bad one is ignored."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What outlives a configuration: embedded models, sandboxes, workers, traces, store. Builds a `Snapshot` with them."""
+"""Resources that outlive a configuration: embedded models, sandboxes, workers, traces, store. Builds a `Snapshot`."""
 
 import asyncio
 import sys
@@ -74,7 +74,7 @@ class Resources:
         self._unix_time = unix_time
         self._environ = environ
         self.changing = asyncio.Lock()
-        """Held while the configurations in use change: who starts and who ends embedded models see the same ones."""
+        """Held while the configurations in use change, so that starting and ending embedded models agree on them."""
         self._sandboxes = Sandboxes(self._workers)
         self._embedded: EmbeddedModels | None = None
         self._folder: TraceFolder | None = None
@@ -147,8 +147,8 @@ class Resources:
     async def keep_embedded(self, *in_use: Settings) -> None:
         """Start the embedded models that mixtures of these settings use, and end those that are not configured.
 
-        A model that no mixture uses is loaded by the first request for it: it may be hundreds of megabytes that nobody
-        asks for, left over in the file after hosted models have taken its place.
+        A model that no mixture uses is loaded by the first request for it: it may be an unused entry of hundreds of
+        megabytes, left in the file after hosted models have replaced it.
         """
         weights = [each for settings in in_use for each in used_weights(settings)]
         configured = [each for settings in in_use for each in configured_weights(settings)]
@@ -169,7 +169,7 @@ class Resources:
         return "" if status.phase == "ready" else status.reason.removeprefix(f"{status.name}: ")
 
     async def close(self) -> None:
-        """End workers, embedded models and sandboxes, then traces and the store; what was recorded is kept."""
+        """End workers, embedded models and sandboxes, then traces and the store, after writing their pending data."""
         await self._workers.close()
         await self.keep_embedded()
         await self._sandboxes.close()

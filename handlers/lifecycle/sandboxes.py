@@ -27,7 +27,7 @@ class Sandboxes:
         self._made: dict[str, Sandbox | None] = {}
 
     async def build_finder(self, settings: Settings) -> EvidenceFinder | None:
-        """Return what finds evidence under these settings, or None if no mixture asks for any.
+        """Return the evidence finder for these settings, or None if no mixture asks for evidence.
 
         If this system lacks the namespaces of `evidence: full`, a warning says so, and candidates run in Monty alone:
         never under the kernel's limits alone.

@@ -35,7 +35,7 @@ class Shutdown:
         self._running: set[_Bounded] = set()
 
     def bounded(self) -> "_Bounded":
-        """Return a context manager whose block is cancelled when time is up: ApiError (503, `shutting_down`)."""
+        """Return a context manager whose block is cancelled when time is up, with ApiError (503, `shutting_down`)."""
         if self._is_overdue:
             raise shutting_down()
         return _Bounded(self._running)

@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(invocation: Invocation) -> int:
     """Serve until the client leaves. Raises StartError if the SDK is missing or the gateway's address is unusable.
 
-    A gateway that does not run yet is no error here: each call of a tool says so, until it does.
+    A gateway that does not run yet is not an error here: each tool call reports it until it runs.
     """
     try:
         from handlers.mcp.server import serve  # noqa: PLC0415 -- an optional dependency

@@ -1,4 +1,4 @@
-"""Consults a panel for an agent: asks a running gateway, reports progress, and has the answers compared."""
+"""Consults a panel for an agent: asks a running gateway, reports progress, and compares the answers."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from upstream.gateway_client import GatewayClient, GatewayError
 REPORT_EVERY_S = 5.0  # many clients give up on a tool that is silent for a minute
 
 Report = Callable[[str], Awaitable[None]]
-"""Tells the waiting agent about the next step."""
+"""Reports the next step to the waiting agent."""
 
 Comparison = tuple[Sequence[Answer], str]
 """The answers in the order of their letters A, B, C, …, and where they disagree."""
@@ -29,7 +29,7 @@ _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy
 
 @frozen
 class Question:
-    """What an agent asks: a question, what it knows already, files to look at, and the mixture (None: the first)."""
+    """An agent's question, with its context, the files to read, and the mixture (None: the first)."""
 
     text: str
     context: str = ""
@@ -54,9 +54,9 @@ class Consultant:
         comparison fails, the report says so in its place.
         """
         # The critic's work is one call, and so is the comparison: both read the same answers, so they run at the same
-        # time, and the comparison adds to the cost but hardly to the wait. It is a request of its own to the mixture's
-        # critic (mode `direct`), because only so it works in every mode: a critic that picks, or evidence, never says
-        # where the others differ.
+        # time, and the comparison adds to the cost but hardly to the wait. It is a separate request to the mixture's
+        # critic (mode `direct`), so that it works in every mode: neither a critic that picks nor evidence describes the
+        # differences between the answers.
         content = await asyncio.to_thread(_build_content, question, self._folder)
         panel = _find_panel(await self._client.list_models(), question.mixture)
         await report(f"asking {', '.join(panel)}" if panel else "asking")
@@ -91,7 +91,7 @@ class Consultant:
         return shown, f"{found.strip()}\n\n(This comparison was one call more, to the critic.)"
 
     async def _report_waiting(self, findings: Findings, panel: Sequence[str], report: Report) -> None:
-        """Say now and then who is waited for."""
+        """Report the pending members at intervals."""
         waited_s = 0.0
         while True:
             await self._sleep(REPORT_EVERY_S)
@@ -102,19 +102,19 @@ class Consultant:
 
 
 def _compare_decided(findings: Findings) -> Comparison:
-    """Return what is known of the answers' differences if no critic was asked."""
+    """Return the known differences of the answers if no critic was asked."""
     answers = findings.answers
     if len(answers) < 2:  # noqa: PLR2004 -- one answer disagrees with none
         return answers, ""
     if findings.decided_by == DecidedBy.EQUAL_CANDIDATES:
         return answers, AGREED
     if findings.evidence:
-        return answers, "Running their code told them apart: see the findings beside each."
+        return answers, "Running their code showed the differences: see the findings beside each."
     return answers, "(not compared, because no critic was asked)"
 
 
 def describe_mixtures(entries: Sequence[dict[str, object]]) -> str:
-    """Return the mixtures of `GET /v1/models` in words, the default first, and the single models."""
+    """Return a description of the mixtures of `GET /v1/models`, the default first, and of the single models."""
     mixtures = [entry for entry in entries if _is_mixture(entry)]
     lines = [
         f"- {entry['id']}{' (default)' if entry is mixtures[0] else ''}: panel {', '.join(_members(entry))}; "
@@ -126,7 +126,7 @@ def describe_mixtures(entries: Sequence[dict[str, object]]) -> str:
 
 
 def _find_panel(entries: Sequence[dict[str, object]], mixture: str | None) -> list[str]:
-    """Return the members of a mixture (None: the default), [] if there is no such mixture: the gateway will say so."""
+    """Return the members of a mixture (None: the default), or [] for an unknown one, which the gateway will report."""
     for entry in entries:
         if "panel" in entry and mixture in (None, entry.get("id")):
             return _members(entry)

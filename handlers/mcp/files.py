@@ -1,8 +1,8 @@
-"""Reads the files that an agent wants a panel to see.
+"""Reads the files that an agent wants to show to a panel.
 
-The agent names them, and an agent follows what it has read. So its own rules for reading files must not be evaded by
-way of this process: only files below the working folder are read, and no hidden ones, which hold keys and tokens
-(`.env`, `.git/config`, `.npmrc`). What an agent may read elsewhere it can put into `context` itself.
+The agent names them, and an agent may follow instructions in texts that it has read. So this process must not be a way
+around the agent's own rules for reading files: only files below the working folder are read, and no hidden ones, which
+hold keys and tokens (`.env`, `.git/config`, `.npmrc`). Other files that the agent may read it can put into `context`.
 """
 
 from collections.abc import Iterable
@@ -13,13 +13,13 @@ MAX_TOTAL_BYTES = 2**20
 
 
 class FileProblem(ValueError):  # noqa: N818 -- it is the agent's to solve
-    """A file cannot be shown to the panel; the message says why."""
+    """A file cannot be shown to the panel; the message is the reason."""
 
 
 def read_files(folder: Path, names: Iterable[str]) -> list[tuple[str, str]]:
     """Return name and text of each file. Raises FileProblem for the first bad one.
 
-    Names are relative to `folder` or absolute. What is not UTF-8 is replaced.
+    Names are relative to `folder` or absolute. Invalid UTF-8 is replaced.
     """
     found: list[tuple[str, str]] = []
     left = MAX_TOTAL_BYTES

@@ -15,7 +15,7 @@ Event = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one member said; `finding` is how it breaks the form that was asked for, or None if it does not."""
+    """One member's answer; `finding` is how it breaks the requested form, or None if it keeps it."""
 
     member: str
     text: str
@@ -25,7 +25,7 @@ class Answer:
 
 @dataclass(slots=True)
 class Findings:
-    """What is known of a run. `failures` are members without an answer, with the cause; `n_members` is 0 if unknown."""
+    """The facts of a run so far. `failures` are members without an answer, with the cause; `n_members` 0: unknown."""
 
     n_members: int = 0
     answers: list[Answer] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Findings:
     usage: str = ""
 
     def read(self, event: Event) -> str:
-        """Take in an event; return it in words if it is a step that the waiting agent should know, "" otherwise."""
+        """Take in an event; return a description if the waiting agent should know of it, or ""."""
         match event:
             case {"type": "stage", "stage": stage, "models": models} if stage > 1:
                 return f"not settled yet: stage {stage} asks {', '.join(models)}"
@@ -65,7 +65,7 @@ class Findings:
         return f" ({n_done} of {self.n_members})" if self.n_members else ""
 
     def write(self, answers: Sequence[Answer], disagreements: str) -> str:
-        """Return the whole report: the answer, how it was decided, who said what, where they disagree.
+        """Return the whole report: the answer, how it was decided, each member's answer, the disagreements.
 
         `answers` are those behind the letters A, B, C, … of `disagreements`. Control characters are taken out, because
         the agent may show the report on a terminal.

@@ -65,9 +65,9 @@ def build_server(client: GatewayClient, consultant: Consultant) -> MCPServer:
 
 def serve(client: GatewayClient, consultant: Consultant) -> None:
     """Serve on standard input and output until the client closes them, or a signal ends the process."""
-    # The SDK reads standard input in a thread, which nothing but the next line can wake: after Ctrl-C Python would wait
-    # for it. So the signal ends the process at once, as SIGTERM does. Nothing is lost: the gateway cancels the runs of
-    # a connection that closes.
+    # The SDK reads standard input in a thread that only the next line can wake: after Ctrl-C Python would wait for it.
+    # So the signal ends the process at once, as SIGTERM does. That loses nothing: the gateway cancels the runs of a
+    # connection that closes.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     async def run() -> None:

@@ -9,7 +9,7 @@ from synth.ledger import count_tokens
 from upstream.calls import Call, Tokens
 
 TURNS = 10
-"""So many turns in a row without a cached token are no coincidence."""
+"""This many turns in a row without a cached token are no coincidence."""
 
 _LEAST_PROMPT_TOKENS = 1024  # providers cache no shorter prompts
 
@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 class CacheWatch:
-    """Counts for each model the turns in a row of which its upstream reported no cached tokens.
+    """Counts for each model the turns in a row without cached tokens.
 
     A turn is a call that succeeded, with a prompt that is long enough for a cache and holds an earlier answer: without
     a cache its beginning is paid for again. Models that cost nothing for their prompts are left out.

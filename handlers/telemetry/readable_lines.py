@@ -1,7 +1,7 @@
 """Log lines for people on a terminal: one short line for each request, with the cause of every failure. Pure.
 
-JSON has all fields and is for programs. A line here has what an operator who watches wants at a glance: when, the
-status, the mixture, the time, who answered, what it cost, and what went wrong in the provider's own words.
+JSON has all fields and is for programs. A line here has the facts that an operator wants at a glance: the time, the
+status, the mixture, the duration, the models that answered, the cost, and errors in the provider's own words.
 """
 
 from collections.abc import Iterator, Mapping
@@ -77,7 +77,7 @@ def _colour_of_status(status: int) -> Colour:
 
 
 def _describe_run(event: EventDict) -> Iterator[str]:
-    """Yield who was asked, who answered and why, and what it cost, as far as it is known."""
+    """Yield the models asked, the author and the reason, and the cost, as far as they are known."""
     if event.get("candidates", "0/0") != "0/0":
         yield f"{event['candidates']} answered"
     if "decided_by" in event:

@@ -197,7 +197,7 @@ def _iter_numbers(params: Mapping[str, Any]) -> Iterator[tuple[str, Attribute]]:
 
 
 def _server_attributes(call: Call) -> _Attributes:
-    """Return host and port of a model's upstream; none for an embedded model, whose port changes at each start."""
+    """Return host and port of a model's upstream, or {} for an embedded model, whose port changes at each start."""
     if not call.model.base_url:
         return {}
     parts = urlsplit(call.model.base_url)
@@ -206,7 +206,7 @@ def _server_attributes(call: Call) -> _Attributes:
 
 
 def _response_model(call: Call) -> str | None:
-    """Return the model that the upstream says has answered."""
+    """Return the model that answered according to the upstream."""
     stated = next((attempt.stated_model for attempt in call.attempts if attempt.outcome == "ok"), None)
     return stated[:_MAX_CHARS] if isinstance(stated, str) else None
 

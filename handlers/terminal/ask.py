@@ -64,7 +64,7 @@ def run(invocation: Invocation) -> int:
 
 
 def build_question(words: Sequence[str], read_stdin: Callable[[], str]) -> str:
-    """Return the question of the command line; `-`, and no word at all, stand for standard input."""
+    """Return the question of the command line; `-`, or no word at all, stands for standard input."""
     paragraphs: list[str] = []
     line: list[str] = []
     for word in words or [_FROM_STDIN]:
@@ -77,7 +77,7 @@ def build_question(words: Sequence[str], read_stdin: Callable[[], str]) -> str:
 
 
 def _read_stdin() -> str:
-    """Return what was piped in, "" if standard input is a terminal or closed."""
+    """Return the piped input, or "" if standard input is a terminal or closed."""
     if sys.stdin is None or sys.stdin.isatty():
         return ""
     return sys.stdin.buffer.read().decode("utf-8", "replace")
@@ -122,7 +122,7 @@ async def ask(
 
 
 class ProgressLine:
-    """A line that says what the members do until the answer begins, and is erased then; as a context, at the latest."""
+    """A line that shows the members' progress until the answer begins, then is erased; at the latest on leaving."""
 
     def __init__(self, stream: TextIO, *, is_shown: bool) -> None:
         self._stream = stream

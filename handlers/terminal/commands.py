@@ -1,7 +1,7 @@
 """The commands of `mom-gateway`: their table, and the parser of the command line.
 
 A new command is one entry in COMMANDS and a module with `add_arguments` and `run` (see `CommandModule`). The module is
-imported only if its command is chosen, so that a start of the gateway pays for none of them.
+imported only if its command is chosen, so that starting the gateway does not pay for them.
 """
 
 import argparse
@@ -22,7 +22,7 @@ EXIT_OK, EXIT_FAILED, EXIT_BAD_CONFIG, EXIT_INTERRUPTED = 0, 1, 2, 130
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """What a command gets: its options, and the process around it.
+    """The input of a command: its options, and the process around it.
 
     `config` is the file of `--config`, or the one found without it. `read_settings` reads it with the variables of the
     `.env` beside it, and raises ConfigError if it has mistakes. `environ` is the environment of the process, from then
@@ -68,13 +68,13 @@ DOCTOR = Command("doctor", "check the configuration and ask every model", "handl
 
 ASK = Command("ask", "ask a running gateway a question", "handlers.terminal.ask")
 
-INIT = Command("init", "write config.yaml and .env for the keys and servers that are there", "handlers.terminal.init")
+INIT = Command("init", "write config.yaml and .env for the keys and servers that are found", "handlers.terminal.init")
 
 MCP = Command("mcp", "offer a running gateway's panels to an agent as MCP tools", "handlers.mcp.command")
 
-TRUST = Command("trust", "what feedback says of the members of each mixture", "handlers.terminal.trust")
+TRUST = Command("trust", "show what feedback taught about the members of each mixture", "handlers.terminal.trust")
 
-USAGE = Command("usage", "print what was used, by day, client, mixture and model", "handlers.terminal.usage")
+USAGE = Command("usage", "print the usage by day, client, mixture and model", "handlers.terminal.usage")
 
 COMMANDS: tuple[Command, ...] = (SERVE, INIT, DOCTOR, ASK, MCP, USAGE, TRUST)
 _BY_NAME = {command.name: command for command in COMMANDS}

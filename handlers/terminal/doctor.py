@@ -1,4 +1,4 @@
-"""The command `doctor`: prints the configuration, whether each model works, and what to do if one does not."""
+"""The command `doctor`: prints the configuration, whether each model works, and the remedy if one does not."""
 
 import argparse
 import asyncio
@@ -42,7 +42,7 @@ def run(invocation: Invocation) -> int:
 async def run_doctor(settings: Settings, environ: Mapping[str, str], *, models_dir: Path, offline: bool) -> int:
     """Print the configuration and, unless `offline`, ask every model; return the exit code.
 
-    If a gateway of this configuration is running, it also warns of models that make no use of a prompt cache there.
+    If a gateway of this configuration is running, it also warns of models that do not use a prompt cache there.
     """
     is_plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"  # https://no-color.org
     screen = Screen(sys.stdout, sys.stderr, is_plain, secrets_of(settings))
@@ -124,9 +124,9 @@ async def examine(
 
 
 async def warn_of_unused_caches(settings: Settings, screen: Screen) -> None:
-    """Warn of each panel with models whose upstream reports no cached tokens to the running gateway, if there is one.
+    """Warn of models whose upstream reports no cached tokens to the running gateway, if one runs.
 
-    A single question shows nothing of a cache, so this takes the count of a gateway that has seen conversations.
+    A single question cannot show the use of a cache, so this takes the count of a gateway that has seen conversations.
     """
     server = settings.server
     if not server.port:

@@ -1,4 +1,4 @@
-"""The command `init`: writes config.yaml and .env for the keys and local servers that are there.
+"""The command `init`: writes config.yaml and .env for the keys and local servers that are found.
 
 It never shows a key, never overwrites a configuration without --force, and asks questions only on a terminal.
 """
@@ -101,7 +101,7 @@ class Dialog:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What is going to be written: the text of config.yaml and its settings, and the keys for .env by variable.
+    """The files to write: the text of config.yaml and its settings, and the keys for .env by variable.
 
     Without `settings` it is the embedded model, which is not asked.
     """
@@ -153,7 +153,7 @@ class Setup:
         """Return the plan, and the problems of its models that do not answer.
 
         Models that do not answer are replaced by the next ones, unless they were named: many providers list their
-        models for any key, so that only a question shows whether it is right.
+        models for any key, so only a question shows whether the key is right.
         """
         findings = self._find()
         offers = [offer for finding in findings for offer in finding.offers]
@@ -252,7 +252,7 @@ class Setup:
                 yield from list_candidates(self._environ, only=[provider], base_urls=base_urls)
 
     def _report(self, findings: Iterable[Finding], only: Sequence[str]) -> None:
-        """Print what was found; local servers that do not run are mentioned only if they were asked for by name."""
+        """Print the findings; local servers that do not run are mentioned only if they were requested by name."""
         for finding in findings:
             candidate = finding.candidate
             source = candidate.variable or candidate.host
@@ -325,7 +325,7 @@ class Setup:
         _say(f"Wrote {self._path}.")
 
     def _warn_of_other_keys(self, env_path: Path, keys: Mapping[str, str]) -> None:
-        """Name the variables that will have another value than the one that was tried."""
+        """Name the variables whose value will differ from the one that was tried."""
         for name, key in keys.items():
             if self._invocation.environ.get(name, key).strip() != key.strip():
                 _say(f"{name} is set to another key in the environment, which wins over {env_path}: correct it there.")

@@ -10,8 +10,8 @@ def strip_controls(text: str) -> str:
     """Return text without control characters, except line ends and tabs.
 
     A terminal obeys escape sequences: they move the cursor, set its title, and some terminals even answer them as if
-    the user had typed (ECMA-48 begins them with ESC, or with one of the C1 codes U+0080 to U+009F). Unicode's controls
-    of direction show text in another order than it has (CVE-2021-42574); right-to-left text does without them.
+    the user had typed (ECMA-48 begins them with ESC, or with one of the C1 codes U+0080 to U+009F). Unicode's
+    bidirectional controls reorder text on the screen (CVE-2021-42574); right-to-left text works without them.
     """
     return text.translate(_CONTROLS)
 

@@ -1,8 +1,8 @@
 """Writes a run as text for people: each member's answer while it is written, then the verdict. Pure.
 
-Members write at the same time, but text scrolls by once. So one member at a time has the screen: the first one that
-writes. The others' texts are kept until it is done. Then those that are complete follow at once, and the next one that
-still writes has the screen. Nothing is shown twice, unless a retry begins the text anew.
+Members write at the same time, but a terminal shows each line once. So one member at a time has the screen: the first
+one that writes. The others' texts are kept until it is done. Then the complete ones follow at once, and the next one
+that still writes has the screen. No text is shown twice, unless a retry begins it anew.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,13 +32,13 @@ _DECISIONS = {
 
 
 class AnswerOnly:
-    """Writes the answer alone, as it comes."""
+    """Writes the answer alone, as it arrives."""
 
     def __init__(self) -> None:
         self._streamed = ""
 
     def read(self, event: Event) -> str:
-        """Return the text to write for an event; often the empty string."""
+        """Return the text to write for an event; often ""."""
         if event["type"] == "text":
             self._streamed += event["text"]
             return str(event["text"])
@@ -55,7 +55,7 @@ class _Note:
 
 @dataclass(slots=True)
 class _Member:
-    """What one member has written. `shown` of it is on the screen; `end` says how it ended, None while it writes."""
+    """One member's text. `shown` is the part on the screen; `end` is how it ended, None while it writes."""
 
     name: str
     attempt: int = 0
@@ -81,7 +81,7 @@ class Transcript:
         self._ends_line = True
 
     def read(self, event: Event) -> str:
-        """Return the text to write for an event; often the empty string."""
+        """Return the text to write for an event; often ""."""
         handle = getattr(self, f"_read_{event['type']}", None)
         if handle is not None:
             handle(event)
@@ -121,7 +121,7 @@ class Transcript:
         return self._members.setdefault(name, _Member(name))
 
     def _show_panel(self) -> None:
-        """Write all that can be shown now: the owner's news, and what follows once it is done."""
+        """Write all text that can be shown now: the owner's new text, and the next members' once it is done."""
         while self._members:
             if self._owner is None:
                 members = self._members.values()
@@ -219,12 +219,12 @@ class Transcript:
 
 
 def describe_decision(decided_by: str, author: str) -> str:
-    """Return in words how an answer came about; `decided_by` is a value of `synth.events.DecidedBy`."""
+    """Describe how an answer was decided; `decided_by` is a value of `synth.events.DecidedBy`."""
     return _DECISIONS.get(decided_by, f"{decided_by.replace('_', ' ')}: {{author}}").format(author=author)
 
 
 def count_answers(number: int) -> str:
-    """Return a number of answers in words."""
+    """Return a number of answers as a phrase: `3 answers`."""
     return "1 answer" if number == 1 else f"{number} answers"
 
 
@@ -236,6 +236,6 @@ def describe_usage(usage: Mapping[str, Any]) -> str:
 
 
 def _complete(streamed: str, whole: str) -> str:
-    """Return what follows the streamed part of an answer, up to the end of a line."""
+    """Return the rest of an answer after its streamed part, up to the end of a line."""
     rest = whole[len(streamed) :] if whole.startswith(streamed) else f"\n\n{whole}"  # not streamed: the last word
     return rest if whole.endswith("\n") else f"{rest}\n"

@@ -1,4 +1,4 @@
-"""The command `trust`: prints what feedback says of the mixtures, exports the counts behind it, and resets them."""
+"""The command `trust`: prints the report from feedback on the mixtures, exports its counts, and resets them."""
 
 import argparse
 import asyncio
@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(invocation: Invocation) -> int:
-    """Print, export or reset what was learnt. Raises StartError if the store cannot be used."""
+    """Print, export or reset the counts of feedback. Raises StartError if the store cannot be used."""
     settings, options = invocation.read_settings(), invocation.options
     now = time.time()
     tallies = asyncio.run(_use_store(settings.store, invocation.environ, options.reset))
@@ -49,13 +49,13 @@ def run(invocation: Invocation) -> int:
 
 
 def select_members(tallies: Sequence[Tally], name: str) -> list[str]:
-    """Return the members of this model's name as the store knows them, all for ""; a model had several ids in time."""
+    """Return the store's members with this model's name, or all for "". A model may have had several ids over time."""
     members = dict.fromkeys(each.member for each in tallies)
     return [member for member in members if name == _EVERYBODY or member.partition("=")[0] == name]
 
 
 def export_tallies(tallies: Sequence[Tally], now: float) -> list[dict[str, object]]:
-    """Return each count as a JSON object: what was counted, how often, and how much of it is left."""
+    """Return each count as a JSON object: its name, its number, and its decayed weight."""
     rows = zip(tallies, list_counts(tallies, now), strict=True)
     return [
         {

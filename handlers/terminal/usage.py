@@ -1,4 +1,4 @@
-"""The command `usage`: prints what was used in the last days, as tables, CSV or JSON."""
+"""The command `usage`: prints the usage of the last days, as tables, CSV or JSON."""
 
 import argparse
 import asyncio

@@ -142,7 +142,7 @@ def _review(review: Verification) -> str:
     if review.n_dismissed:
         parts.append(f"Dismissed, because they quote text that the draft does not have: {review.n_dismissed}.")
     if review.worse:
-        parts.append(f"The revision was thrown away: {review.worse}.")
+        parts.append(f"The revision was discarded: {review.worse}.")
     return "\n\n".join(parts) or "No defect."
 
 

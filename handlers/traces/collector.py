@@ -1,4 +1,4 @@
-"""The trace of one request, collected from its events while it runs. Writing it down is the store's task (store.py)."""
+"""The trace of one request, collected from its events while it runs. The store writes it (store.py)."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +39,7 @@ _WITH_TEXT = (CandidateArrived, Answered)
 
 @dataclass(slots=True)
 class TraceCollector:
-    """Collects what the trace of one request consists of.
+    """Collects the parts of one request's trace.
 
     `started` is on the monotonic clock, `unix_time` in seconds since the epoch. `request` stays None if `body` could
     not be parsed. On the event loop an event costs one append; `build` does the work, later, in the store's thread.
@@ -71,7 +71,7 @@ class TraceCollector:
         return 2 * len(self.body) + (1 + n_authors) * n_chars  # each author's prompt repeats the candidates
 
     def build(self, status: int | None, ended: float) -> Trace:
-        """Return the trace of a request that has ended; nothing that it reads may change any more."""
+        """Return the trace of a request that has ended; the objects that it reads must not change any more."""
         record, used = self.record, self.record.ledger.used()
         parts = _EventReader()
         for event in self._events:

@@ -1,4 +1,4 @@
-"""The requests that are running now, and what each of their calls is doing.
+"""The requests that are running now, and the state of each of their calls.
 
 Collectors of running requests belong to the event loop, which changes them all the time. `snapshot` copies the few
 facts that a page shows, on the loop; the page is rendered from the copy, in a thread.

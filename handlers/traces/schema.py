@@ -45,14 +45,14 @@ class Asked(Struct):
 
 
 class Failure(Struct):
-    """Why a call gave nothing usable: a `Kind` of upstream/errors.py, and the cause in words."""
+    """Why a call failed: a `Kind` of upstream/errors.py, and the cause as text."""
 
     kind: str = ""
     message: str = ""
 
 
 class Completion(Struct):
-    """The text of a model, and what it sent beside it."""
+    """The text of a model, and the other fields of its reply."""
 
     text: str = ""
     reasoning: str | None = None
@@ -71,7 +71,7 @@ class Layer(Struct):
 class Candidate(Completion, kw_only=True):
     """A proposer's usable answer. `finding` says how it breaks the contract, or None if it keeps it.
 
-    UNSET in files of versions that did not check candidates: nobody knows.
+    UNSET in files of versions that did not check candidates: unknown.
     """
 
     model: str = ""
@@ -87,10 +87,10 @@ class ProposerFailure(Failure, kw_only=True):
 
 
 class Standing(Struct):
-    """The evidence on one candidate: `tier` 0 is the best, `finding` says in words what running it showed.
+    """The evidence on one candidate: `tier` 0 is the best, `finding` describes the result of running it.
 
-    `failed` is the first example that it fails, or None if it fails none; `passed_all` if it passes all that there are.
-    `output` is the end of what the checker wrote, kept for the best tier alone.
+    `failed` is the first example that it fails, or None; `passed_all` if it passes all. `output` is the end of the
+    checker's output, kept for the best tier alone.
     """
 
     model: str = ""
@@ -148,7 +148,7 @@ class Author(Struct):
 
 
 class Defect(Struct):
-    """What a reviewer found wrong with a draft, and the place that it quotes."""
+    """A defect that a reviewer found in a draft, and the place that it quotes."""
 
     kind: str = ""
     quote: str = ""
@@ -158,7 +158,7 @@ class Defect(Struct):
 class Verification(Struct):
     """A second model's review of a draft. `n_dismissed` defects quoted text that the draft does not have.
 
-    `revised` is None if no revision was asked for; `worse` says why a revision was thrown away. `revision` is None if
+    `revised` is None if no revision was asked for; `worse` says why a revision was discarded. `revision` is None if
     the author gave none.
     """
 
@@ -213,7 +213,7 @@ class Call(Struct):
 
 
 class Totals(Struct):
-    """What all calls used together; `cost` is None if some of their tokens have no price."""
+    """The usage of all calls together; `cost` is None if some of their tokens have no price."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -316,6 +316,6 @@ def preview(text: str) -> str:
 
 
 def find_question(messages: Sequence[Mapping[str, Any]]) -> str:
-    """Return the text of the user's last message, "" if there is none."""
+    """Return the text of the user's last message, or ""."""
     texts = (text_of(message.get("content")) for message in reversed(messages) if message.get("role") == "user")
     return next(texts, "")

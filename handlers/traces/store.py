@@ -1,4 +1,4 @@
-"""Where traces are kept: handed over by the event loop, written by one thread, read in any other.
+"""The store of traces: handed over by the event loop, written by one thread, read in any other.
 
 The hand-over. Building a trace, encoding it, replacing secrets and writing two files is too much work for the event
 loop. So the loop only appends a callable to a queue (`_Queue`), and one thread does the rest, in order.
@@ -10,7 +10,7 @@ loop. So the loop only appends a callable to a queue (`_Queue`), and one thread 
   in a moment later finds a sleeping thread and wakes it: no trace is left behind.
 - The queue is bounded by count and by memory. A trace without room is dropped with a warning; a request never waits for
   the disk. A single trace is always taken, however large: otherwise the largest could never be kept.
-- A trace counts until it is written, not until it is taken out: what the thread works on holds memory too.
+- A trace counts until it is written, not until it is taken out: the thread's current trace holds memory too.
 
 The first version submitted each trace to the executor, and so woke the thread for each request.
 """
@@ -81,8 +81,8 @@ class TraceStore(ABC):
     def add(self, trace_id: str, build: Build, n_bytes: int) -> None:
         """Keep a trace soon. Never blocks, never raises.
 
-        `build` returns it, called in the store's thread: what it reads must not change any more. `n_bytes` is roughly
-        the memory that it holds on to until then.
+        `build` returns it, called in the store's thread: the objects that it reads must not change any more. `n_bytes`
+        is roughly the memory that it holds until then.
         """
         position = self._queue.put(build, n_bytes)
         if position == "rejected":

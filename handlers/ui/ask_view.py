@@ -1,4 +1,4 @@
-"""The page on which a question is asked: what can be asked, of whom, and in which mode. Pure."""
+"""The page for asking a question: the mixtures and models that can be asked, and the modes. Pure."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class AskView:
 
 
 def build_ask_view(settings: Settings, may_name: Callable[[str], bool] = lambda _: True) -> AskView:
-    """Return what can be asked under these settings by a client that may use the names for which `may_name` holds."""
+    """Return the choices under these settings for a client that may use the names for which `may_name` holds."""
     return AskView(
         mixtures=[_describe(each) for each in settings.mixtures if may_name(each.name)],
         models=[each.name for each in settings.models if may_name(each.name)],

@@ -1,7 +1,7 @@
 """Small charts as inline SVG: coloured by classes of charts.css, so dark mode works and no style attribute is needed.
 
-To a screen reader each is an image with `label` as its text; the same numbers stand beside it in words. Pointing at a
-part shows its text. Every text is escaped. Pure.
+To a screen reader each is an image with `label` as its text; the page shows the same numbers as text beside it.
+Pointing at a part shows its text. Every text is escaped. Pure.
 """
 
 import math

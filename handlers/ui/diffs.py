@@ -1,10 +1,10 @@
 """The difference between two texts, by line and by word, with bounded work. Pure.
 
-difflib searches for the longest match, then for the longest on either side of it, and so on. Each search looks at every
+difflib searches for the longest match, then for the longest on either side of it, and so on. Each search visits every
 pair of equal elements in its range, so texts with many equal lines (blank ones, say) take time with the cube of their
 length. A hostile candidate could keep a page busy for minutes. So the matcher counts its steps while it searches, and
-gives up when the budget is spent: the text then counts as replaced as a whole, which is correct, only less helpful.
-A limit on the number of pairs alone was tried: texts with few pairs and many matches still took a second.
+gives up when the budget is spent: the text then counts as replaced as a whole, which is correct but less helpful. A
+limit on the number of pairs alone was tried: texts with few pairs and many matches still took a second.
 """
 
 import re
@@ -18,9 +18,9 @@ MAX_LINES = 1500
 """How many lines of each text are compared; the time grows with the square."""
 
 MAX_ROWS = 400
-"""How many rows of a diff are shown: nobody reads more, and a page has many diffs."""
+"""How many rows of a diff are shown; a page has many diffs."""
 
-_SIMILAR = 0.3  # a line less similar is another line, not the same one changed
+_SIMILAR = 0.3  # a less similar line counts as another line, not as the same one changed
 _CONTEXT = 3
 _MAX_LINE_STEPS = 1_000_000
 _MAX_WORD_CHARS = 10_000

@@ -1,4 +1,4 @@
-"""A trace reduced to the few numbers that statistics are made of. Pure."""
+"""A trace reduced to the few numbers that the statistics need. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from msgspec import UNSET
 from handlers.traces.schema import Answer, Call, Completion, Evidence, Trace
 from handlers.ui.overlap import measure_overlap
 
-NOTICEABLE_S = 0.01  # less is the time that cancelling takes, not waiting
-MATTERS = 0.1  # of an answer's text: with so much in only one candidate, that candidate was worth asking for
+NOTICEABLE_S = 0.01  # a shorter time is that of cancelling, not of waiting
+MATTERS = 0.1  # of an answer's text: a candidate with this share in it alone was worth asking for
 
 # The answer is a candidate, byte for byte or put together from hunks of several.
 _VERBATIM = frozenset(
@@ -70,7 +70,7 @@ class MemberDigest:
 
 @dataclass(frozen=True, slots=True)
 class EvidenceDigest:
-    """What running a request's candidates showed: the signal that separates them, "" if none does, and if it decided.
+    """The evidence on a request's candidates: the signal that separates them, or "", and whether it decided.
 
     `n_unknown` of `n_ran` candidates gave no result; it took `run_s` seconds.
     """
@@ -87,8 +87,8 @@ class RequestDigest:
     """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates, unchanged.
 
     `n_shingles` counts those of all answers that were made from the panel's candidates; if it is 0, the request says
-    nothing about the worth of the members. `preferred` is the model that feedback would have put first, or None if it
-    changes nothing or decided itself; `would_change` if another answer had then been given.
+    no evidence of the members' worth. `preferred` is the model that feedback would have put first, or None if it
+    changes nothing or decided itself; `would_change` if the answer would then have been another.
     """
 
     time: str
@@ -206,7 +206,7 @@ def _n_complete(trace: Trace) -> int:
 
 
 def _text_with_calls(completion: Completion) -> str:
-    """Return the text of a candidate or an answer, with its tool calls in words."""
+    """Return the text of a candidate or an answer, with its tool calls as text."""
     calls = [call for call in completion.tool_calls or () if isinstance(call, dict)]
     functions = [call.get("function") or call.get("custom") for call in calls]
     parts = [str(value) for function in functions if isinstance(function, dict) for value in function.values()]
@@ -214,7 +214,7 @@ def _text_with_calls(completion: Completion) -> str:
 
 
 def _held_seconds(calls: Iterable[Call]) -> dict[str, float]:
-    """Return how many seconds later than the last but one each proposer came, if it was the last of its layer."""
+    """Return by how many seconds each proposer that was the last of its layer came after the last but one."""
     held: dict[str, float] = {}
     for layer in _layers(call for call in calls if call.role == "proposer"):
         ends = sorted((ended, name) for name, ended in layer.items() if ended is not None)
@@ -266,5 +266,5 @@ def _name(model: str) -> str:
 
 
 def _finite(value: float | None) -> float | None:
-    """Return a number that can be summed, or None for NaN and for absurd ones."""
+    """Return a number that can be summed, or None for NaN and absurdly large numbers."""
     return value if value is not None and abs(value) < _TOO_LARGE else None

@@ -1,4 +1,4 @@
-"""Errors as pages: for people who open an address of the pages in a browser. Programs and scripts get JSON."""
+"""Errors as pages, for people who open a page in a browser. Programs and scripts get JSON."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from handlers.gate.access import is_page
 
 _HEADINGS: Mapping[int, str] = {
     HTTPStatus.UNAUTHORIZED: "A key is needed",
-    HTTPStatus.FORBIDDEN: "The gateway refuses this",
-    HTTPStatus.NOT_FOUND: "Nothing is here",
+    HTTPStatus.FORBIDDEN: "Access refused",
+    HTTPStatus.NOT_FOUND: "Page not found",
 }
-_NO_PAGE = "No page has this address."
+_NO_PAGE = "There is no page at this address."
 _LOG_IN = "Reload the page, and give one of the keys of server.api_keys as the password; the user name does not matter."
 
 
@@ -32,7 +32,7 @@ def pages_are_off() -> ApiError:
 
 
 async def respond_error(request: web.Request, error: ApiError) -> web.Response:
-    """Return an error as a page: what is wrong, the remedy, and the id to search the log for."""
+    """Return an error as a page: the cause, the remedy, and the id to search the log for."""
     context = request[CONTEXT]
     rendering = await asyncio.to_thread(import_module, "handlers.ui.rendering")
     view = {
@@ -48,7 +48,7 @@ async def respond_error(request: web.Request, error: ApiError) -> web.Response:
 
 
 def _describe(request: web.Request, error: ApiError) -> str:
-    """Return the message of an error as a sentence. That of an unknown path names an API, which is no help here."""
+    """Return the message of an error as a sentence. The one for an unknown path names an API, so it is replaced."""
     if request.match_info.http_exception is not None and error.status == HTTPStatus.NOT_FOUND:
         return _NO_PAGE
     if error.status == HTTPStatus.UNAUTHORIZED:

@@ -1,4 +1,4 @@
-"""Numbers, times and texts in the form that the pages show them. Pure."""
+"""Formats numbers, times and texts for the pages. Pure."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -16,7 +16,7 @@ _THOUSAND = 1_000
 
 
 def format_seconds(value: float | None) -> str:
-    """Return a duration with as many digits as are of use: `0.034 s`, `12.3 s`, `3,600 s`."""
+    """Return a duration with the useful digits: `0.034 s`, `12.3 s`, `3,600 s`."""
     if value is None:
         return UNKNOWN
     if value < _TWO_DIGITS_BELOW_S:
@@ -62,12 +62,12 @@ def shorten(name: str) -> str:
 
 
 def format_line_number(value: int | None) -> str:
-    """Return a line's number, nothing for None."""
+    """Return a line's number, or "" for None."""
     return "" if value is None else str(value)
 
 
 def format_json(value: Any) -> str:
-    """Return a value as indented JSON; of one that is nested too deeply, a note."""
+    """Return a value as indented JSON, or a note if it is nested too deeply."""
     try:
         return truncate(json.dumps(value, indent=2, ensure_ascii=False))
     except RecursionError:
@@ -75,7 +75,7 @@ def format_json(value: Any) -> str:
 
 
 def truncate(text: str) -> str:
-    """Return a text, or its beginning and how much more there is."""
+    """Return a text, or its beginning with the number of further characters."""
     n_more = len(text) - _MAX_SHOWN_CHARS
     return text if n_more <= 0 else f"{text[:_MAX_SHOWN_CHARS]}\n… and {n_more:,} more characters"
 

@@ -1,4 +1,4 @@
-"""The list of requests: which of them are shown, on which page, and the totals of the day. Pure."""
+"""The list of requests: filter, paging, and the totals of the day. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -86,7 +86,7 @@ class Menu:
 
 @dataclass(frozen=True, slots=True)
 class DayTotals:
-    """Sums over the kept requests of one day; `cost` is in words."""
+    """Sums over the kept requests of one day; `cost` is formatted."""
 
     n_requests: int
     n_ok: int
@@ -115,7 +115,7 @@ def build_listing(summaries: Sequence[Summary], query: ListQuery) -> Listing:
 def build_menus(summaries: Sequence[Summary], query: ListQuery) -> list[Menu]:
     """Return the filter's menus: the values that occur among the requests, and the chosen one in any case.
 
-    A menu with nothing to choose from is left out.
+    A menu without a choice is left out.
     """
     labels = {
         "mixture": "Mixture or model",

@@ -96,7 +96,7 @@ async def _show_request(request: web.Request, *, is_file: bool) -> web.Response:
 
 
 async def _show_missing(request: web.Request, trace_id: str) -> web.Response:
-    """Say that no trace of a request is kept, or that the request is still running."""
+    """Report that no trace of a request is kept, or that the request is still running."""
     view = {
         "nav": "requests",
         "trace_id": trace_id,
@@ -150,7 +150,7 @@ async def models_page(request: web.Request) -> web.Response:
 
 
 async def usage_page(request: web.Request) -> web.Response:
-    """Show what was used in the last `?days=`; with `?format=csv` or `json` send it as a file."""
+    """Show the usage of the last `?days=`; with `?format=csv` or `json` send it as a file."""
     get_traces(request)
     snapshot = request[CONTEXT].snapshot
     n_days, form = parse_days(request.query.get("days")), request.query.get("format")

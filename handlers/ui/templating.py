@@ -1,4 +1,4 @@
-"""Render templates to pages: documents that load nothing, under a strict policy. No aiohttp: worker processes use it.
+"""Render templates to self-contained pages under a strict policy. No aiohttp: worker processes use it.
 
 Templates escape every text that they show. Style and script are part of the page, and the content security policy
 names them by their hash, so that no text of a model can be either.

@@ -1,4 +1,4 @@
-"""The page of usage: what was used by day, client, mixture and model. Pure."""
+"""The page of usage by day, client, mixture and model. Pure."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -24,7 +24,7 @@ _UNNAMED: Mapping[Column, str] = {
 
 
 def parse_days(text: str | None) -> int:
-    """Return a number of days from a query; the default if it is none of use."""
+    """Return a number of days from a query, or the default if it is unusable."""
     n_days = int(text[:_MAX_DIGITS]) if text is not None and text.isdecimal() else 0
     return min(USAGE_DAYS, n_days) or _DEFAULT_DAYS
 
@@ -35,7 +35,7 @@ def find_unpriced(settings: Settings) -> frozenset[str]:
 
 
 def describe_cost(row: UsageRow, currency: str) -> str:
-    """Return the cost in words; an unknown price is never shown as 0."""
+    """Return the cost for people; an unknown price is never shown as 0."""
     if not row.is_partial:
         return format_cost(row.cost, currency)
     return f"at least {format_cost(row.cost, currency)}" if row.cost else "unknown"
@@ -74,7 +74,7 @@ def _build_row(row: UsageRow, column: Column, currency: str) -> dict[str, Any]:
 
 
 def _draw_days(rows: list[UsageRow], currency: str, *, today: int, n_days: int) -> Markup:
-    """Return a column for each day: its cost, or its tokens if nothing has a price."""
+    """Return a column for each day: its cost, or its tokens if no usage has a price."""
     has_cost = any(row.cost for row in rows)
     known = {row.names[0]: row for row in rows}
     parts: list[Part] = []

@@ -104,7 +104,7 @@ async def test_a_revision_and_a_checkers_output_are_shown(opened: Open, tmp_path
         await expect(card).to_contain_text("When run: passes 1 of 2 examples; fails `f(2) == 4`: gave 5")
         await card.get_by_text("The end of the checker's output").click()
         await expect(card.get_by_role("group", name="a, output of the checker")).to_have_text("1 failed")
-        await expect(page.get_by_text("1 candidate run in 2.00 s. What separates them: the checker.")).to_be_visible()
+        await expect(page.get_by_text("1 candidate run in 2.00 s. Ranked by the checker.")).to_be_visible()
 
 
 async def test_texts_can_be_copied(used: Scene, opened: Open) -> None:

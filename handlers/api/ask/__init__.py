@@ -1,1 +1,1 @@
-"""A question answered with the whole run in view: every member's text beside the answer, for people who watch."""
+"""A question answered with the whole run visible: every member's text beside the answer, for people."""

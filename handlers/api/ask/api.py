@@ -1,8 +1,8 @@
-"""The client API of those who watch a run: a Chat Completions request in, a stream of the whole run out.
+"""The client API for watching a run: a Chat Completions request in, a stream of the whole run out.
 
 `POST /v1/ask` serves programs (`mom-gateway ask`, `mom-gateway mcp`), `POST /ui/ask` the gateway's own page. It is an
 API like the others, so a question passes the same access rules, limits, budgets and traces. Only the reply differs: it
-shows what other clients never see, each candidate while it is written, next to the answer.
+shows each candidate while it is written, next to the answer.
 """
 
 from collections.abc import Mapping

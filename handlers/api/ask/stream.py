@@ -1,4 +1,4 @@
-"""A run as server-sent events, for people who watch it. Pure.
+"""A run as server-sent events, for people. Pure.
 
 The members of a panel write at the same time, in tasks of their own, while the stream is written by the run's task
 alone. So a member's text is only collected here, and sent with the next heartbeat: a few times a second, in one piece
@@ -64,14 +64,14 @@ class AskStream:
         return self.opening() + (b"".join(events) or b": keep-alive\n\n")
 
     def read(self, event: Event) -> bytes:
-        """Return an event's bytes; none for those that are not shown."""
+        """Return an event's bytes; b"" for an event that is not shown."""
         if isinstance(event, CandidateArrived | CandidateFailed):
             self._drop_texts(event.call.name)
         describe = _DESCRIPTIONS.get(type(event))
         return b"" if describe is None else self._send(*describe(event))
 
     def _drop_texts(self, name: str) -> None:
-        """Forget what a member has written: its whole text is on the way, or the cause of its failure."""
+        """Drop a member's collected text: its whole text, or the cause of its failure, follows."""
         self._new_texts = {key: pieces for key, pieces in self._new_texts.items() if key[0] != name}
 
     def end(self, usage: Mapping[str, Any]) -> bytes:

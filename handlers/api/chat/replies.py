@@ -37,7 +37,7 @@ def _upstream_fields(finished: Finished) -> Mapping[str, Any]:
 
 
 def _message_fields(answer: Answered) -> dict[str, Any]:
-    """Return the message fields that the gateway does not know.
+    """Return the message fields unknown to the gateway.
 
     A mixture hides those that hold reasoning, except beside tool calls: providers refuse the next turn without them.
     """

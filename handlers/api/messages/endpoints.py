@@ -17,7 +17,7 @@ from upstream.openai.conversation import Conversation
 async def count_tokens(request: web.Request) -> web.Response:
     """Return a request's input tokens, as the best-ranked member's upstream counts them.
 
-    If that has no counter it is an estimate, marked in `mom.estimated`.
+    If the upstream has no counter it is an estimate, marked in `mom.estimated`.
     """
     context = request[CONTEXT]
     context.record.api = "messages"

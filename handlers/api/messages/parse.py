@@ -106,7 +106,7 @@ def _read_tool(tool: Any, path: str) -> dict[str, Any] | None:
 
 
 def _read_output(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `response_format` and `reasoning_effort` for what `output_config` says."""
+    """Return `response_format` and `reasoning_effort` for `output_config`."""
     config = body.get("output_config") or {}
     wanted = config.get("format") or body.get("output_format")
     found: dict[str, Any] = {}

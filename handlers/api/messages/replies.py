@@ -24,7 +24,7 @@ PING = b'event: ping\ndata: {"type":"ping"}\n\n'
 def build_message(
     reply_id: str, model: str, answer: Answered, usage: Mapping[str, Any], work: ShownWork
 ) -> dict[str, Any]:
-    """Return the `message` object. `usage` is that of Chat Completions; `work` is what the client may see."""
+    """Return the `message` object. `usage` is that of Chat Completions; `work` is the work shown to the client."""
     completion = answer.completion
     return {
         "id": reply_id,
@@ -51,7 +51,7 @@ def _thinking_blocks(completion: Completion, reasoning: str) -> list[dict[str, A
 
 
 def _sign(completion: Completion) -> str:
-    """Pack what the next turn must return to the model; only a turn with tool calls continues one."""
+    """Pack the fields that the next turn must return to the model; only a turn with tool calls has a next one."""
     if not completion.tool_calls:
         return ""
     fields = {name: completion.extra[name] for name in _RETURNED_FIELDS if name in completion.extra}
@@ -123,7 +123,7 @@ class MessageWriter:
         return _event("error", **{key: value for key, value in error_body(error).items() if key != "type"})
 
     def read(self, event: Event) -> bytes:
-        """Return the events for a run's event; often none."""
+        """Return the events for a run's event; often b""."""
         match event:
             case TextDelta(text=text):
                 return self._delta("text", {"type": "text_delta", "text": text})
@@ -160,7 +160,7 @@ class MessageWriter:
         return signed + _event("content_block_stop", index=self._index)
 
     def _finish_blocks(self, completion: Completion) -> bytes:
-        """Return what remains of the blocks: signatures, a refusal, and the tool calls."""
+        """Return the remaining blocks: signatures, a refusal, and the tool calls."""
         parts = [self._close()]
         if completion.refusal and not self._has_text:
             parts += [self._delta("text", {"type": "text_delta", "text": completion.refusal}), self._close()]

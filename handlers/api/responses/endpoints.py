@@ -1,4 +1,4 @@
-"""Refusals of what the Responses API offers and a gateway without storage cannot: stored responses, WebSockets."""
+"""Refusals of the parts of the Responses API that need storage or WebSockets."""
 
 from typing import NoReturn
 

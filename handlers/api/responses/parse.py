@@ -1,8 +1,8 @@
 """Parse an OpenAI Responses request into a ChatRequest. Every error names the path of the field. Pure.
 
 Shape: https://platform.openai.com/docs/api-reference/responses/create. The gateway stores no responses: `store: true`
-is accepted and answered with `store: false`, and what needs a stored response is refused. Fields that describe the
-client (`client_metadata`, `metadata`) never reach an upstream.
+is accepted and answered with `store: false`, and a request that needs a stored response is refused. Fields that
+describe the client (`client_metadata`, `metadata`) never reach an upstream.
 """
 
 import json
@@ -45,7 +45,7 @@ _RETURNED_FIELDS = ("reasoning_content", "reasoning_details", "extra_content", "
 
 @frozen
 class ResponsesRequest:
-    """A request with what its reply must know: the tools, and the fields that a response repeats."""
+    """A request with the facts that its reply needs: the tools, and the fields that a response repeats."""
 
     chat: ChatRequest
     tools: ToolTable
@@ -190,7 +190,7 @@ class _InputReader:
         elif kind == "item_reference":
             refuse(path, "the gateway stores nothing; send the item itself", code="unsupported_value")
         elif kind not in _SERVER_ITEMS:
-            refuse(f"{path}.type", f"is {kind!r}, which is no input item known here")
+            refuse(f"{path}.type", f"is {kind!r}, which is not a supported input item")
 
     def _add_message(self, role: str, content: Any) -> None:
         if role == "assistant":
@@ -276,7 +276,7 @@ def _read_part(part: Mapping[str, Any], path: str) -> dict[str, Any]:
     if kind == "input_audio":
         return {"type": "input_audio", "input_audio": part.get("input_audio")}
     if kind != "input_file":
-        refuse(f"{path}.type", f"is {kind!r}, which is no content part known here")
+        refuse(f"{path}.type", f"is {kind!r}, which is not a supported content part")
     data = part.get("file_data") or part.get("file_url")
     if not data:
         refuse(f"{path}.file_data", "is required; files stored at OpenAI cannot be read here")

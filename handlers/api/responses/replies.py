@@ -24,7 +24,7 @@ _INCOMPLETE = {"length": "max_output_tokens", "content_filter": "content_filter"
 def build_response(
     identity: "Identity", request: ResponsesRequest, answer: Answered, usage: Mapping[str, Any], work: ShownWork
 ) -> dict[str, Any]:
-    """Return the `response` object. `usage` is that of Chat Completions; `work` is what the client may see."""
+    """Return the `response` object. `usage` is that of Chat Completions; `work` is the work shown to the client."""
     completion = answer.completion
     output = [
         *_reasoning_items(identity, completion, work.full_text(completion)),
@@ -105,7 +105,7 @@ def _reasoning_item(item_id: str, text: str, packed: str | None) -> dict[str, An
 
 
 def _pack(completion: Completion) -> str | None:
-    """Pack what the next turn must return to the model; only a turn with tool calls continues one."""
+    """Pack the fields that the next turn must return to the model; only a turn with tool calls has a next one."""
     if not completion.tool_calls:
         return None
     fields = {name: completion.extra[name] for name in _RETURNED_FIELDS if name in completion.extra}
@@ -179,7 +179,7 @@ class ResponseWriter:
         return self._event("response.in_progress", response=_response(self._identity, self._request, "in_progress"))
 
     def read(self, event: Event) -> bytes:
-        """Return the events for a run's event; often none. The first include the opening, as events are numbered."""
+        """Return the events for a run's event; often b"". The first include the opening, as events are numbered."""
         match event:
             case TextDelta(text=text):
                 return self.opening() + self._text(text)
@@ -240,7 +240,7 @@ class ResponseWriter:
         return done
 
     def _finish_items(self, completion: Completion) -> bytes:
-        """Return what remains of the items: packed reasoning, a message without streamed text, and the calls."""
+        """Return the remaining items: packed reasoning, a message without streamed text, and the calls."""
         has_text = self._open == "text" or any(item["type"] == "message" for item in self._output)
         parts = [self._close()]
         packed = _pack(completion)

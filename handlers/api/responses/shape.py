@@ -1,4 +1,4 @@
-"""Checks of the types in a Responses request, with the path of what is wrong. Pure."""
+"""Checks of the types in a Responses request; errors name the path of the field. Pure."""
 
 from typing import Any, TypeVar
 

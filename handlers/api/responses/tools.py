@@ -24,7 +24,7 @@ _MAX_NAME_CHARS = 64
 
 @frozen
 class _Origin:
-    """What a function tool was in the request."""
+    """The tool of the request that a function tool was made from."""
 
     name: str
     namespace: str | None = None

@@ -46,10 +46,10 @@ class Offer:
 
 
 def propose(offers: Sequence[Offer], preset: Preset) -> tuple[Offer, ...]:
-    """Return up to three different models, best first; () if nothing is offered that may chat.
+    """Return up to three different models, best first; () if no chat model is offered.
 
-    Hosted models by the preferences of the preset, one of each vendor first, then models that the preferences do not
-    know, then local ones; for the preset `local` only these.
+    Hosted models by the preferences of the preset, one of each vendor first, then models unknown to the preferences,
+    then local ones; for the preset `local` only local ones.
     """
     usable = [offer for offer in offers if _may_chat(offer.model_id)]
     local = sorted((offer for offer in usable if offer.is_local), key=_rank_local)

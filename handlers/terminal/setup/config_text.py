@@ -16,7 +16,7 @@ _PLAIN_VALUE = re.compile(r"[A-Za-z0-9._/+=:@-]+")  # needs no quotes in .env
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A model of the new configuration. `variable` has its key; `price_note` says where the price came from."""
+    """A model of the new configuration. `variable` has its key; `price_note` is the source of the price."""
 
     name: str
     provider: str
@@ -33,7 +33,7 @@ class Member:
 
 
 def find_price(provider: str, model_id: str, stated: Price | None, today: str) -> tuple[Price | None, str]:
-    """Return the price of a model and where it is from: the upstream's own list, else the table of list prices."""
+    """Return the price of a model and its source: the upstream's own list, else the table of list prices."""
     if stated is not None:
         return stated, f"list price of {today}, from {provider}'s list of models"
     found = find_list_price(provider, model_id)
@@ -112,7 +112,7 @@ def merge_env(text: str, present: Mapping[str, str], keys: Mapping[str, str], *,
 
 
 def describe_price(price: Price | None) -> str:
-    """Return the price per million tokens in words: `3 in, 15 out`, or `unknown`."""
+    """Return the price per million tokens for people: `3 in, 15 out`, or `unknown`."""
     return f"{_number(price.input)} in, {_number(price.output)} out" if price else "unknown"
 
 

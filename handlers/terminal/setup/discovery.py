@@ -17,7 +17,7 @@ from upstream.redact import redact
 
 LIMIT_S = 15.0
 LOCAL = ("ollama", "lmstudio")
-"""The servers that are looked for; vLLM only if it is named, because the gateway has its default port."""
+"""The servers to look for; vLLM only if it is named, because the gateway uses its default port."""
 
 SERVERS = (*LOCAL, "vllm")
 HOSTED = tuple(name for name, provider in PROVIDERS.items() if provider.key_variable)
@@ -49,7 +49,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What asking a candidate showed: the models that it lists, or the `problem`, a sentence with the remedy."""
+    """The result of asking a candidate: the models that it lists, or the `problem`, a sentence with the remedy."""
 
     candidate: Candidate
     models: ModelList
@@ -68,8 +68,8 @@ def list_candidates(
     """Return the providers whose keys are set in `environ`, and the local servers that may run.
 
     `only` restricts them to these providers. `base_urls` replace addresses; without one, a variable such as
-    OPENAI_BASE_URL does, because the key that is set beside it is a key for that address. An address that is the
-    gateway's own is left out: it is what clients of the gateway have set.
+    OPENAI_BASE_URL does, because the key beside it is a key for that address. The gateway's own address is left out:
+    its clients have it set.
     """
     wanted = set(only) or {*HOSTED, *LOCAL, *(base_urls or {})}
     found = []
@@ -84,7 +84,7 @@ def list_candidates(
 
 
 def find_key(provider: str, environ: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return the variable that has a provider's key, and the key; (None, None) if there is none."""
+    """Return the variable with a provider's key, and the key; (None, None) without one."""
     usual = PROVIDERS[provider].key_variable
     for variable in (usual, *_OTHER_VARIABLES.get(provider, ())):
         if variable and (key := environ.get(variable, "").strip()):

@@ -16,7 +16,7 @@ def replace_file(path: Path, text: str, *, mode: int) -> None:
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            os.fchmod(file.fileno(), mode)  # whatever the umask is
+            os.fchmod(file.fileno(), mode)  # regardless of the umask
             file.write(text)
         temporary.replace(target)
     except BaseException:

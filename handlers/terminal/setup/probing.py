@@ -1,4 +1,4 @@
-"""Asks the models of a configuration before it is written: a list of models says nothing about key and credit."""
+"""Asks the models of a configuration before it is written: a list of models proves neither key nor credit."""
 
 from collections.abc import Mapping
 

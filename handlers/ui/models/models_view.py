@@ -1,4 +1,4 @@
-"""The page of statistics: filtered numbers as words and charts. Pure."""
+"""The page of statistics: filtered numbers as text and charts. Pure."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -55,7 +55,7 @@ def build_models_view(requests: Sequence[RequestDigest], *, mixture: str, span: 
 
 
 def list_quirks(quirks: Mapping[str, Sequence[Quirk]]) -> list[dict[str, str]]:
-    """Return a row for each part of a request that a model refuses: what is done about it, and why."""
+    """Return a row for each part of a request that a model refuses, with the remedy and the cause."""
     return [
         {"model": name, "does": quirk.describe(), "cause": quirk.cause, "config": quirk.config()}
         for name, learnt in quirks.items()
@@ -64,7 +64,7 @@ def list_quirks(quirks: Mapping[str, Sequence[Quirk]]) -> list[dict[str, str]]:
 
 
 def describe_cost(usage: Usage) -> str:
-    """Return the cost of calls in words; an unknown price is never shown as 0."""
+    """Return the cost of calls for people; an unknown price is never shown as 0."""
     known = " + ".join(format_cost(cost, currency) for currency, cost in usage.cost.items() if cost)
     if usage.n_unpriced:
         return f"at least {known}" if known else "unknown"
@@ -72,7 +72,7 @@ def describe_cost(usage: Usage) -> str:
 
 
 def list_counts(counts: Mapping[str, int]) -> str:
-    """Return counts as words: `timeout 3, server error 1`."""
+    """Return counts for people: `timeout 3, server error 1`."""
     return ", ".join(f"{_spaced(kind)} {count}" for kind, count in counts.items())
 
 
@@ -99,7 +99,7 @@ def _evidence(mixture: MixtureStatistics) -> dict[str, Any]:
     return {
         "name": mixture.name,
         "n_requests": found.n_requests,
-        "signals": _shares(signals, f"What separated the candidates of {mixture.name}"),
+        "signals": _shares(signals, f"Deciding signals of {mixture.name}"),
         "signal_counts": list_counts(signals),
         "n_decided": found.n_decided,
         "latency": found.latency,

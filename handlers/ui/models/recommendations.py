@@ -1,4 +1,4 @@
-"""Which member of a panel could be dropped: the numbers in words, with no more certainty than they have. Pure."""
+"""Recommends which member of a panel could be dropped, with the certainty that the numbers allow. Pure."""
 
 import math
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Kind = Literal["droppable", "worth it", "open", "too few", "alone"]
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """Whether a member could be dropped: `kind` in a word, `sentence` with the facts behind it."""
+    """Whether a member could be dropped: the `kind` of advice, and a `sentence` with the facts behind it."""
 
     kind: Kind
     sentence: str
@@ -56,7 +56,7 @@ def rate_interval(k: int, n: int) -> tuple[float, float]:
 
 
 def percent(part: float | None) -> str:
-    """Return a share in words: 0 % only for nothing, and 100 % only for all."""
+    """Return a share in percent: `0 %` only for exactly 0, and `100 %` only for exactly 1."""
     if part is None:
         return "unknown"
     whole = round(part * 100)

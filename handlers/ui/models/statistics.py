@@ -14,7 +14,7 @@ LATENCY_EDGES_S = tuple(0.1 * 2**power for power in range(11))  # 0.1 to 102.4; 
 
 @dataclass(slots=True)
 class Usage:
-    """Tokens and money that calls used.
+    """The tokens and the cost of calls.
 
     `cost` is the known part by currency; `n_unpriced` calls used tokens that have no price.
     """
@@ -100,7 +100,7 @@ class MemberStatistics:
 
     @property
     def survival(self) -> float | None:
-        """The share of the answers' text that its candidates contain, or None if there are no answers to judge by."""
+        """The share of the answers' text that its candidates contain, or None without answers."""
         return divide(self.found, self.n_shingles)
 
     @property
@@ -134,16 +134,16 @@ class ModelStatistics:
 
     @property
     def latency(self) -> Latency | None:
-        """The durations of its successful calls, or None if there are none."""
+        """The durations of its successful calls, or None without any."""
         return measure_latency(self.seconds)
 
 
 @dataclass(slots=True)
 class EvidenceStatistics:
-    """What running candidates showed, over the requests in which any was run.
+    """The evidence over the requests in which candidates were run.
 
-    `by` counts the signals that separated them, "" if none did. `n_unknown` of `n_ran` candidates gave no result.
-    `seconds` is the time that it took in each request.
+    `by` counts the signals that separated candidates, "" for requests without one. `n_unknown` of `n_ran` candidates
+    gave no result. `seconds` is the time that running them took in each request.
     """
 
     n_requests: int = 0
@@ -164,12 +164,12 @@ class EvidenceStatistics:
 
     @property
     def unknown_share(self) -> float | None:
-        """The share of the candidates that gave no result, or None if none was run."""
+        """The share of the candidates that gave no result, or None if no candidate was run."""
         return divide(self.n_unknown, self.n_ran)
 
     @property
     def latency(self) -> Latency | None:
-        """How long running all candidates of a request took, or None if none was run."""
+        """How long running all candidates of a request took, or None if no candidate was run."""
         return measure_latency(self.seconds)
 
 
@@ -177,8 +177,8 @@ class EvidenceStatistics:
 class MixtureStatistics:
     """One mixture's requests. `outcomes` are `ok`, `cancelled`, or an error's code; `members` in the panel's order.
 
-    `preferred` counts the models that feedback would have put first (`learn: shadow`); in `n_would_change` requests
-    another answer had then been given.
+    `preferred` counts the models that feedback would have put first (`learn: shadow`); in `n_would_change` requests the
+    answer would then have been another.
     """
 
     name: str
@@ -220,7 +220,7 @@ class MixtureStatistics:
 
     @property
     def latency(self) -> Latency | None:
-        """The durations of its answered requests, or None if there are none."""
+        """The durations of its answered requests, or None without any."""
         return measure_latency(self.seconds)
 
 
@@ -263,7 +263,7 @@ def divide(part: int, whole: int) -> float | None:
 
 
 def measure_latency(seconds: Sequence[float]) -> Latency | None:
-    """Return the distribution of durations, or None if there are none."""
+    """Return the distribution of durations, or None without any."""
     if not seconds:
         return None
     ordered = sorted(seconds)

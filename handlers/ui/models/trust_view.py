@@ -1,4 +1,4 @@
-"""What feedback says of the mixtures, for the page of statistics and for the terminal. Pure."""
+"""The report from feedback on the mixtures, for the page of statistics and for the terminal. Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ def list_panels(settings: Settings) -> dict[str, list[str]]:
 def build_trust_view(
     counts: Sequence[Count], panels: Mapping[str, Sequence[str]], requests: Sequence[RequestDigest]
 ) -> list[dict[str, Any]]:
-    """Return the template context of each mixture of which something was judged.
+    """Return the template context of each mixture with judged answers.
 
     The prices are those of the kept requests.
     """
@@ -52,7 +52,7 @@ def build_trust_view(
 
 
 def _compare_prices(mixture: MixtureStatistics | None) -> dict[str, float]:
-    """Return how many times the price of each member's own calls the mixture costs, if every call has a price."""
+    """Return the cost of the mixture as a multiple of each member's own calls, if every call has a price."""
     if mixture is None or mixture.usage.n_unpriced or len(mixture.usage.cost) != 1:
         return {}
     (total,) = mixture.usage.cost.values()
@@ -63,11 +63,10 @@ def _compare_prices(mixture: MixtureStatistics | None) -> dict[str, float]:
 
 
 def _describe_shadow(mixture: MixtureStatistics | None) -> list[str]:
-    """Return what trust would have done to the kept requests, in a sentence; none if it would have changed nothing."""
+    """Return a sentence about the effect that trust would have had on the kept requests, or [] without any effect."""
     if mixture is None or not mixture.preferred:
         return []
     first = ", ".join(f"{name} in {count}" for name, count in mixture.preferred.most_common())
-    changed = f"another answer had been given in {mixture.n_would_change}"
-    return [
-        f"With learn: on, of {mixture.n_requests} kept requests another member had gone first ({first}); {changed}."
-    ]
+    changed = f"the answer would have changed in {mixture.n_would_change}"
+    kept = f"in some of {mixture.n_requests} kept requests ({first})"
+    return [f"With learn: on, another member would have gone first {kept}; {changed}."]

@@ -43,5 +43,5 @@ def to_curl(request: Asked, base_url: str) -> str | None:
 
 
 def _escape(match: re.Match[str]) -> str:
-    """Return a character that nobody sees, or that turns the direction of a line, as JSON may write it."""
+    """Return the JSON escape of an invisible or bidirectional control character."""
     return f"\\u{ord(match[0]):04x}"

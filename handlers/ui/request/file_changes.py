@@ -23,7 +23,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class FileChanges:
-    """The files that an answer changes, and `n_more` that are not shown; `findings` say which edits cannot apply."""
+    """The files that an answer changes, and `n_more` not shown; `findings` name the edits that do not apply."""
 
     files: Sequence[FileChange]
     findings: Sequence[str]
@@ -32,7 +32,7 @@ class FileChanges:
 
 @dataclass(frozen=True, slots=True)
 class EditContext:
-    """How the answers to one request are applied: the edit form that it demands, and the files that it shows."""
+    """The context in which answers to a request are applied: the demanded edit form, and the files shown."""
 
     form: EditForm
     shown: Workspace

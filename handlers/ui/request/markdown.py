@@ -1,13 +1,13 @@
 """Markdown and code of models as safe HTML, with bounded work. Pure, apart from its clock.
 
 The text is hostile until proven otherwise. markdown-it-py parses it with raw HTML off, so every character of it is
-escaped; it is linear in practice and bounds nesting. What could still reach out is taken away here: pictures and links
-become text with their address beside it, alignment becomes a class instead of a style attribute (the content security
-policy allows none), headings become paragraphs, so that the outline of the page stays its own.
+escaped; it is linear in practice and bounds nesting. Elements that could load or style anything are replaced here:
+images and links become text with their address beside it, alignment becomes a class instead of a style attribute (the
+content security policy allows none), headings become paragraphs, so that the outline of the page stays its own.
 
 Pygments colours code by regular expressions, and some of its lexers take time with the square of a hostile text. So
 only short blocks in common languages are coloured, and all texts of a page share a time budget: the lexer is stopped
-between two tokens, and what is left is shown without colours.
+between two tokens, and the rest is shown without colours.
 """
 
 import time

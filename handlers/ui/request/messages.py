@@ -1,4 +1,4 @@
-"""Messages of a conversation as the pages show them. Pure."""
+"""Prepares the messages of a conversation for the pages. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,9 +1,9 @@
 """The page of one request as HTML, from the JSON of its trace. Runs in a worker process if the trace is large.
 
-A trace is foreign text, and its page the place where most is done with it: edits are applied, texts compared, Markdown
-parsed, code coloured. All of that is bounded by counting, but even so a large trace takes seconds of Python, during
-which the event loop would get the interpreter's lock late. So large traces are rendered in a worker process, which can
-be killed. If it dies or takes too long, the page is rendered here without these extras: every text is still there.
+A trace is foreign text, and its page does the most work on it: edits are applied, texts compared, Markdown parsed, code
+coloured. All of that is bounded by counting, but a large trace still takes seconds of Python, during which the event
+loop would get the interpreter's lock late. So large traces are rendered in a worker process, which can be killed. If it
+dies or takes too long, the page is rendered here without these extras, but with every text.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""The page of one request: from its trace to what the template shows. Pure; takes a while for large traces."""
+"""The page of one request: from its trace to the template's context. Pure; takes a while for large traces."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -51,7 +51,7 @@ _SIGNALS = {
     "agreement": "agreement with the others",
     "checker": "the checker",
 }
-"""What separates candidates, by `Evidence.by`."""
+"""The signal that ranks candidates, by `Evidence.by`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ class AuthorView:
 
 @dataclass(frozen=True, slots=True)
 class ReviewView:
-    """A review of a draft; `revision` is the difference from the draft to its revision, or None if there is none."""
+    """A review of a draft; `revision` is the difference from the draft to its revision, or None without one."""
 
     review: schema.Verification
     revision: Diff | None
@@ -137,7 +137,7 @@ class ReviewView:
 
 @dataclass(frozen=True, slots=True)
 class RequestView:
-    """All that the page of one request shows; `trace` for what is shown as it is.
+    """The context of the page of one request; `trace` has the values that are shown unchanged.
 
     `question` is the user's last message, or None if there is none; `curl` the command that sends the request again.
     `evidence` is a sentence about the result of running the candidates, or None if none was run; `sharing` one about
@@ -169,9 +169,9 @@ def build_page(text: str, base_url: str, is_file: bool, *, is_plain: bool = Fals
 
 
 def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000", *, is_plain: bool = False) -> RequestView:
-    """Return what the page of a trace shows; `base_url` is the gateway's, for the curl command.
+    """Return the context of a trace's page; `base_url` is the gateway's, for the curl command.
 
-    `is_plain` leaves out what may take long: applied edits, differences, Markdown.
+    `is_plain` leaves out the parts that may take long: applied edits, differences, Markdown.
 
     The work is bounded for the page as a whole: by _MAX_DIFFS, a `DiffBudget` and a `RenderBudget`.
     """
@@ -215,11 +215,11 @@ def build_request_view(trace: Trace, base_url: str = "http://127.0.0.1:8000", *,
 
 
 def _no_changes(_: str) -> None:
-    """Return no changes: the answers to this request edit no files."""
+    """Return None, because the answers to this request edit no files."""
 
 
 def _plain(_: str) -> None:
-    """Render nothing: answers that are data are shown as they are."""
+    """Return None, because answers that are data are shown unchanged."""
 
 
 def _find_orders(trace: Trace) -> list[str]:
@@ -278,20 +278,18 @@ def _candidates(
 
 
 def _summarize_evidence(evidence: schema.Evidence | None, decided_by: str | None) -> str | None:
-    """Return how many candidates were run, what separates them, and whether that decided, or None if none was run."""
+    """Describe how many candidates were run, the signal that separates them, and its effect; None if none was run."""
     if evidence is None or not evidence.n_ran:
         return None
     took = "under 1 ms" if evidence.run_s < _LEAST_S else format_seconds(evidence.run_s)
     ran = f"{evidence.n_ran} candidate{'' if evidence.n_ran == 1 else 's'} run in {took}"
     unknown = f", {evidence.n_unknown} without a result" if evidence.n_unknown else ""
     if not evidence.by:
-        return f"{ran}{unknown}. Nothing separates them."
+        return f"{ran}{unknown}. No signal separates them."
     signal = _SIGNALS.get(evidence.by, evidence.by)
-    if not evidence.decides:
-        effect = ", recorded only: it decides nothing"
-    else:
-        effect = ", and decided" if decided_by == "evidence" else ""
-    return f"{ran}{unknown}. What separates them: {signal}{effect}."
+    has_decided = evidence.decides and decided_by == "evidence"
+    effect = ", which decided" if has_decided else "" if evidence.decides else ", recorded only"
+    return f"{ran}{unknown}. Ranked by {signal}{effect}."
 
 
 def _letters(trace: Trace, model: str) -> list[str]:

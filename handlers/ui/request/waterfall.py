@@ -77,7 +77,7 @@ class Waterfall:
 
 
 def build_waterfall(trace: Trace, orders: Sequence[str] = ()) -> Waterfall:
-    """Return the waterfall of a trace; `orders` say for each call in which order it read the candidates, or ""."""
+    """Return the waterfall of a trace; `orders` name the order in which each call read the candidates, or ""."""
     pairs = list(zip(trace.calls, orders or [""] * len(trace.calls), strict=True))
     pairs.sort(key=lambda pair: pair[0].started_s or 0.0)
     calls = [call for call, _ in pairs]
@@ -159,7 +159,7 @@ def _ticks(axis: _Axis) -> Iterator[Tick]:
 
 
 def _summarize(calls: Sequence[Call], span_s: float) -> str:
-    """Return in words what the picture shows at a glance."""
+    """Return a text alternative of the waterfall."""
     n_attempts = sum(len(call.attempts) for call in calls)
     n_hedges = sum(attempt.hedge for call in calls for attempt in call.attempts)
     n_failed = sum(call.outcome not in ("ok", *_UNDECIDED) for call in calls)

@@ -56,7 +56,7 @@ def test_the_page_tells_the_request_from_question_to_answer() -> None:
         "Failed: timeout: no",
         "wrong: it is two\n\n```\none\n```",
         "Dismissed, because they quote text that the draft does not have: 1.",
-        "The revision was thrown away: it is empty.",
+        "The revision was discarded: it is empty.",
         "## Verifier: g\n\nNo defect.",
         "## Answer (by d, critic)\n\n```\ntwo\n```",
         "## Error\n\nsorry",

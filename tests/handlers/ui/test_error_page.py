@@ -16,7 +16,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 @pytest.mark.parametrize(
     ("path", "headers", "status", "text"),
     [
-        ("/ui/nowhere", {}, 404, "No page has this address."),
+        ("/ui/nowhere", {}, 404, "There is no page at this address."),
         ("/ui", {"Host": "rebound.example"}, 403, "This host name is not allowed; add it to server.allowed_hosts"),
         ("/", {"Host": "rebound.example"}, 403, "This host name is not allowed"),
         ("/ui", {"Sec-Fetch-Site": "cross-site"}, 403, "Web pages of other sites may not use the gateway."),

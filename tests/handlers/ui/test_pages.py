@@ -86,8 +86,8 @@ async def test_the_numbers_are_those_of_the_ledger(upstream: FakeUpstream, tmp_p
     assert mixture["Answers decided by"] == "critic 3"
     assert members["a"]["Candidates, failures"] == "ok 2, server error 1"
     assert members["a"]["Cost"] == models["a"]["Cost"]
-    assert members["c"]["Its part of the answers' text"] == "50 %, only in it 50 %"
-    assert members["b"]["Its part of the answers' text"] == "0 %, only in it 0 %"
+    assert members["c"]["Share of the answers' text"] == "50 %, only in it 50 %"
+    assert members["b"]["Share of the answers' text"] == "0 %, only in it 0 %"
 
 
 async def test_picks_are_counted(upstream: FakeUpstream, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ async def test_picks_are_counted(upstream: FakeUpstream, tmp_path: Path) -> None
     _, members, _ = tables(text)
     assert [row["Chosen"] for row in members.values()] == ["0 of 2", "2 of 2", "0 of 2"]
     assert [row["Keep the contract"] for row in members.values()] == ["100 %", "100 %", "50 %"]
-    assert members["b"]["Its part of the answers' text"] == "100 %, only in it 100 %"
+    assert members["b"]["Share of the answers' text"] == "100 %, only in it 100 %"
     assert "Too few requests to tell: 2 of at least 20." in text
 
 
@@ -145,7 +145,7 @@ async def test_nothing_of_a_trace_is_markup(upstream: FakeUpstream, tmp_path: Pa
 async def test_an_empty_store_says_so(upstream: FakeUpstream, tmp_path: Path) -> None:
     """If no traces are kept, there is no page."""
     async with running(config(upstream), trace_dir=tmp_path) as gateway:
-        assert "Nothing to count yet." in await page(gateway)
+        assert "No requests to count yet." in await page(gateway)
     async with running(config(upstream)) as gateway:
         assert (await gateway.request("GET", "/ui/models")).status == 404
 

@@ -1,4 +1,4 @@
-"""What feedback says of mixtures, in figures and in words."""
+"""The report from feedback on mixtures, as figures and sentences."""
 
 from collections import Counter
 from collections.abc import Mapping

@@ -51,16 +51,16 @@ def test_a_candidate_s_evidence_is_on_its_card() -> None:
     ("evidence", "decided_by", "text"),
     [
         ({"n_ran": 0}, "critic", None),
-        ({"n_ran": 2}, "critic", "2 candidates run in under 1 ms. Nothing separates them."),
-        ({"n_ran": 1, "run_s": 0.01}, "critic", "1 candidate run in 0.010 s. Nothing separates them."),
+        ({"n_ran": 2}, "critic", "2 candidates run in under 1 ms. No signal separates them."),
+        ({"n_ran": 1, "run_s": 0.01}, "critic", "1 candidate run in 0.010 s. No signal separates them."),
         (
             {"n_ran": 3, "run_s": 2, "by": "examples"},
             "evidence",
-            "examples that they pass, and decided.",
+            "examples that they pass, which decided.",
         ),
         ({"n_ran": 3, "n_unknown": 2, "run_s": 2, "by": "alive"}, "chosen", "3 candidates run in 2.00 s, 2 without a"),
-        ({"n_ran": 3, "by": "checker", "decides": False}, "critic", "the checker, recorded only: it decides nothing."),
-        ({"n_ran": 3, "by": "a later signal"}, "critic", "What separates them: a later signal."),
+        ({"n_ran": 3, "by": "checker", "decides": False}, "critic", "the checker, recorded only."),
+        ({"n_ran": 3, "by": "a later signal"}, "critic", "Ranked by a later signal."),
     ],
 )
 def test_evidence_is_summed_up_in_words(evidence: dict[str, Any], decided_by: str, text: str | None) -> None:
