@@ -42,7 +42,7 @@ def pause_s(attempt: int, retry_after_s: float | None, random: Callable[[], floa
 
 
 def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for; None if it is absent or invalid.
+    """Return the seconds that `Retry-After` (or OpenAI's `retry-after-ms`) asks for, or None if absent or invalid.
 
     Retry-After is seconds or an HTTP date (RFC 9110, section 10.2.3); a date in the past is 0. Some write a unit, an
     ISO date or a Unix time.
@@ -54,7 +54,7 @@ def retry_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lamb
 
 
 def reset_after_s(headers: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> float | None:
-    """Return the seconds until the rate limits of a 429 are reset, by its rate-limit headers; None if they do not say.
+    """Return the seconds until the rate limits of a 429 are reset, by its headers, or None without such headers.
 
     Every provider has names of its own: `x-ratelimit-reset-tokens: 1m30s`, `x-ratelimit-remaining-tokens: 0` (OpenAI),
     `anthropic-ratelimit-requests-reset` (an ISO date), `X-RateLimit-Reset` (a Unix time in seconds or milliseconds),
@@ -87,7 +87,7 @@ def _list_draft_resets(value: str) -> list[float]:
 
 
 def duration_s(text: str) -> float | None:
-    """Return the seconds of a duration such as "1m30.5s", "500ms" or "2 minutes"; None if the text holds none."""
+    """Return the seconds of a duration such as "1m30.5s", "500ms" or "2 minutes", or None if the text holds none."""
     parts = _PART.findall(text)
     return sum(float(number) * _SECONDS[unit.lower()] for number, unit in parts) if parts else None
 

@@ -118,7 +118,7 @@ def _programs_below_tmp(argv: Sequence[str]) -> list[Path]:
 
 
 async def _wait(process: asyncio.subprocess.Process, timeout_s: float) -> int | None:
-    """Return the exit code of a process, None if its time is over; then, or if cancelled, it is killed."""
+    """Return the exit code of a process, or None if its time is over; then, or if cancelled, it is killed."""
     try:
         async with asyncio.timeout(timeout_s):
             return await process.wait()

@@ -1,7 +1,7 @@
-"""What installs a filter of system calls inside of the namespaces, and becomes what should run under it.
+"""Installs a filter of system calls inside the namespaces, then executes the given program under it.
 
 Arguments: the filter in hexadecimal, then `-c` and a Python source, or a command with its arguments. Exit code 125: the
-kernel takes no filter; 127: the command cannot be started. Uses nothing but the standard library.
+kernel accepts no filter; 127: the command cannot be started. Uses only the standard library.
 """
 
 import ctypes

@@ -102,7 +102,7 @@ class EditCheck:
 
 
 def _find_changes(form: EditForm, workspace: Workspace, text: str) -> dict[str, str | None]:
-    """Return the files that an answer's edits change, None for each that they remove; {} if the edits are unsound."""
+    """Return the files that an answer's edits change, None for each removed one; {} if the edits are unsound."""
     applied = apply_edits(form, workspace, text)
     if applied.status is not EditStatus.SOUND:
         return {}

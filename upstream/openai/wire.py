@@ -86,7 +86,7 @@ def merge_params(client: Mapping[str, Any], configured: Mapping[str, Any]) -> di
 def decode(body: bytes | str) -> Any:
     """Return the JSON value of an upstream's bytes. Raises CallError (unparsable) if they are not JSON.
 
-    Control characters inside of strings are taken, and bytes that are not UTF-8 are replaced: an answer that was paid
+    Control characters inside strings are taken, and bytes that are not UTF-8 are replaced: an answer that was paid
     for is not lost by one bad byte.
     """
     try:
@@ -101,7 +101,7 @@ def decode(body: bytes | str) -> Any:
 
 
 def find_object(body: bytes) -> Any:
-    """Return the first JSON object inside of a text, None if there is none: some servers print warnings around it."""
+    """Return the first JSON object inside a text, or None if there is none: some servers print warnings around it."""
     start = body.find(b"{")
     if start < 0 or len(body) > _MAX_LENIENT_BYTES:
         return None
@@ -226,7 +226,7 @@ def read_usage(body: Any) -> Mapping[str, Any] | None:
 
 
 def unwrap(body: Any) -> Any:
-    """Return the completion or chunk inside of what a relay wraps around it, else `body` itself.
+    """Return the completion or chunk inside what a relay wraps around it, else `body` itself.
 
     Relays put it under a name of their own, or quote it: `{"code": 0, "msg": "ok", "data": {"choices": …}}`.
     """
@@ -244,7 +244,7 @@ def unwrap(body: Any) -> Any:
 
 
 def _decode_quoted(text: str) -> Any:
-    """Return the completion or chunk that a JSON string quotes, None if it quotes none."""
+    """Return the completion or chunk that a JSON string quotes, or None if it quotes none."""
     if not text.startswith("{") or len(text) > _MAX_LENIENT_BYTES:
         return None
     try:

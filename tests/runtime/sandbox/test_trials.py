@@ -139,7 +139,7 @@ def test_others_are_the_code_s(error: str) -> None:
 @each_box
 @pytest.mark.parametrize("value", ["{}", "[{}]", "(1, {})", "{{'a': {}}}"])
 async def test_a_value_that_equals_anything_equals_nothing(box: str, value: str) -> None:
-    """Its own `__eq__` cannot make an example pass, also inside of other values."""
+    """Its own `__eq__` cannot make an example pass, also inside other values."""
     source = "class Any:\n    def __eq__(self, other): return True\n    def __repr__(self): return 'any'\n"
     check = Check(value.format("Any()"), value.format("1"))
     report = await observe(box, Trial(source, (check,)), Limits(step_s=5.0, trial_s=10.0))

@@ -126,7 +126,7 @@ async def test_a_whole_body_is_a_completion_in_every_form(body: bytes) -> None:
     ],
 )
 def test_one_bad_byte_does_not_lose_an_answer(body: bytes, text: str) -> None:
-    """What is not UTF-8 is replaced, and control characters inside of strings are taken."""
+    """What is not UTF-8 is replaced, and control characters inside strings are taken."""
     assert decode(body) == (text, "stop")
 
 
