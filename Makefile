@@ -30,7 +30,7 @@ init: $(VENV)/.run  ## Write config.yaml and .env for your keys (ARGS="--force -
 doctor: $(VENV)/.run  ## Check config.yaml and every model (ARGS=--offline asks none)
 	@$(BIN)/python gateway.py doctor $(ARGS)
 
-check: lint types $(VENV)/.dev  ## Lint, types, and the tests near to what changed since main
+check: lint types $(VENV)/.dev  ## Lint, types, and the tests related to the changes since main
 	$(BIN)/pytest -n auto $$($(BIN)/python -m tests.changed) $(ARGS)
 
 check-all: lint types test  ## Lint, types, all tests: what CI runs first

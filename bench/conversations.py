@@ -17,8 +17,8 @@ TASK = "Write a Python function `add_up(rows)`, so that:\n\n>>> add_up([1, 2])\n
 def build_body(model: str, n_bytes: int, *, mark: str = "", stream: bool = False, ask: str = QUESTION) -> bytes:
     """Return the JSON of a request whose messages have about `n_bytes` of text, with `mark` at the beginning.
 
-    Long ones have several turns: files that the user shows, and short replies. A complaint is about an answer, which
-    the conversation then has as well.
+    Long ones have several turns: files that the user shows, and short replies. A complaint follows an answer, which
+    the conversation then includes.
     """
     messages: list[dict[str, str]] = [{"role": "system", "content": f"{mark}You help with code. Answer in prose."}]
     left = n_bytes

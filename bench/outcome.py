@@ -99,7 +99,7 @@ def _from_json(stored: Mapping[str, Any]) -> Figure:
 
 
 def find_worse(new: Sequence[Outcome], old: Sequence[Outcome]) -> Iterator[tuple[str, Figure, Figure]]:
-    """Yield the figures that got worse since an earlier run, beyond noise: scenario, new figure, old figure.
+    """Yield the regressions since an earlier run, beyond noise: scenario, new figure, old figure.
 
     Worse means by more than 10 %, and with spreads that do not overlap.
     """

@@ -32,7 +32,7 @@ def _target(figure: Figure) -> str:
 
 
 def list_worse(new: Sequence[Outcome], old: Sequence[Outcome], name: str) -> list[str]:
-    """Return the figures that got worse since an earlier run, a line each, or one line if there are none."""
+    """Return the regressions since an earlier run, a line each, or one line if there are none."""
     found = [
         f"  {scenario}, {figure.name}: {_format_spread(earlier.ratio)} -> {_format_spread(figure.ratio)}"
         for scenario, figure, earlier in find_worse(new, old)

@@ -47,7 +47,7 @@ class Script:
 
     `tail` is the sigma of a log-normal factor on every time. A `stamped` reply states when its request arrived and
     when its own first byte left. With `caches`, a prompt with a known prefix is answered sooner. The
-    panel's `drafts` are prose or code, different ones or `equal` ones; where they are code, a critic may choose. Of
+    panel's `drafts` are prose or code, different ones or `equal` ones; if they are code, a critic may pick one. Of
     drafts that are a `function`, only b's is right.
     """
 

@@ -1,4 +1,4 @@
-"""What the gateway needs for a budget: a configuration with prices, and a Redis server."""
+"""Prerequisites of a budget: a configuration with prices, and a Redis server."""
 
 import asyncio
 import shutil

@@ -1,1 +1,1 @@
-"""Measures a mixture against its own members and against what it is made of."""
+"""Measures a mixture against its own members and against each ablation."""

@@ -1,4 +1,4 @@
-"""`make eval`: measure a mixture, and write down what was found. Composition only."""
+"""`make eval`: measure a mixture, and write the report. Composition only."""
 
 import argparse
 import asyncio
@@ -141,7 +141,7 @@ def _describe(provenance: Mapping[str, Any]) -> str:
 async def _open_recorder(
     settings: Settings, mixture: Mixture, record: Record, *, asks: bool
 ) -> AsyncGenerator[Recorder | None]:
-    """Run the embedded models of the mixture, and yield what asks and records, or None if no call may be made."""
+    """Run the embedded models of the mixture, and yield a recorder, or None if no call may be made."""
     if not asks:
         yield None
         return

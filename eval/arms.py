@@ -35,13 +35,13 @@ class Arm:
 
 
 def make_arms(mixture: Mixture, seed: int) -> dict[str, Arm]:
-    """Return every arm that a mixture can be measured by, by name; the members first, the best-ranked foremost.
+    """Return every arm of a mixture by name: its members in the order of the panel, then the others.
 
     `random` is a member drawn for each item. The `evidence` arms choose by evidence and then by the panel's order, and
     ask no critic; `first`, `select`, `fuse` run no code. Arms that need a critic, a `verify` or stages are there if the
     mixture has them. `staged` is the mixture as configured, with its critic, asked in stages. `samples` asks the
-    best-ranked member alone, as often as the panel has members and once more, which is about what the mixture costs,
-    and lets the critic choose. The `advice` arms ask the panel on every turn of an agent's work with tools; it reads a
+    best-ranked member alone, as often as the panel has members and once more, at about the cost of the mixture, and
+    lets the critic choose. The `advice` arms ask the panel on every turn of an agent's work with tools; it reads a
     summary, or the whole transcript.
     """
     panel = mixture.panel_models

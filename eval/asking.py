@@ -1,4 +1,4 @@
-"""Having one arm answer one item, by the gateway's own pipeline, and what that took."""
+"""Asking one arm one item, by the gateway's own pipeline, with the cost of the answer."""
 
 import json
 import random
@@ -25,7 +25,7 @@ _DIRECT_DEADLINE_S = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What is the same for all arms and items: the seed, and the limit of an answer's tokens."""
+    """The conditions shared by all arms and items: the seed, and the limit of an answer's tokens."""
 
     seed: int
     max_tokens: int
@@ -33,7 +33,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one arm said to one item, and what that took. `text` is None where there was no answer at all.
+    """One arm's answer to one item, and its cost. `text` is None if there was no answer.
 
     `well_formed` is whether the answer keeps the form that was asked for. `seconds` is how long it took by the record,
     in which running code takes no time; `cost` is None if a model has no price. `signal` is the evidence that separated
@@ -53,7 +53,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where an item is asked: the pool that replays, the configuration, and what finds evidence."""
+    """The setting in which an item is asked: the replaying pool, the configuration, the evidence finder."""
 
     pool: ModelPool
     settings: Settings
@@ -72,7 +72,7 @@ async def ask_panel(setting: Setting, mixture: Mixture, item: Item) -> list[str]
 
 
 async def ask(setting: Setting, arm: Arm, item: Item) -> Answer:
-    """Return the arm's answer; the run draws what it draws at random from the seed and the item's name."""
+    """Return the arm's answer; the run's random draws follow from the seed and the item's name."""
     signals = [""]
 
     async def emit(event: Event) -> None:
@@ -116,7 +116,7 @@ def _write_request(setting: Setting, item: Item) -> ChatRequest:
 
 
 def make_run(setting: Setting, deadline_s: float, name: str, request: ChatRequest, emit: Emit) -> Run:
-    """Return a run of one request, which draws what it draws at random from the seed and this name."""
+    """Return a run of one request, whose random draws follow from the seed and this name."""
     conditions = setting.conditions
     nonces = random.Random(f"nonce {conditions.seed} {name}")  # noqa: S311 -- repeatable on purpose
     return Run(

@@ -56,7 +56,7 @@ _REMINDERS = {
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One edit to make: files by path, what is wanted, a test that fails before it and passes after it.
+    """One edit to make: files by path, the request, a test that fails before it and passes after it.
 
     `solution` is one way to do it: (path, old text, new text), the old text empty for a new file.
     """
@@ -68,7 +68,7 @@ class Edit:
     solution: Sequence[tuple[str, str, str]]
 
     def solved(self) -> dict[str, str]:
-        """Return the files with the reference solution in them; ValueError where it does not fit."""
+        """Return the files with the reference solution in them. Raises ValueError if it does not fit."""
         files = dict(self.files)
         for path, old, new in self.solution:
             before = files.get(path, "")
@@ -93,7 +93,7 @@ def edits() -> list[Edit]:
 
 
 def items(form: EditForm = EditForm.EDIT_BLOCKS) -> list[Item]:
-    """Return all edits as items, the shortest first; every other one shows a test, where it has one to show."""
+    """Return all edits as items, the shortest first; every other one shows a test if it has one to show."""
     suite = SUITE if form is EditForm.EDIT_BLOCKS else WHOLE_SUITE
     return [_item(suite, edit, form, shows_test=number % 2 == 1) for number, edit in enumerate(edits())]
 
@@ -104,7 +104,7 @@ def whole_items() -> list[Item]:
 
 
 def messages(edit: Edit, form: EditForm = EditForm.EDIT_BLOCKS, test: str | None = None) -> list[Message]:
-    """Return the conversation that asks for an edit: instructions, the files, a test if one is shown, what to do."""
+    """Return the conversation that asks for an edit: instructions, the files, a test if one is shown, the task."""
     shown = [_SHOWN, *(_list_file(path, content) for path, content in edit.files.items())]
     given = [] if test is None else [{"role": "user", "content": f"{_READ_ONLY}\n\n{_list_file(_SHOWN_TEST, test)}"}]
     return [

@@ -95,7 +95,7 @@ def item(row: Mapping[str, Any], suite: str = SUITE) -> Item:
 
 
 def _program(row: Mapping[str, Any], text: str) -> Program:
-    """Return the answer's code with the tests behind it, and what the prompt imports and defines before it."""
+    """Return the prompt's imports and definitions, the answer's code, and the tests as one program."""
     entry = row["entry_point"]
     defines = re.compile(rf"^def {re.escape(entry)}\(", re.MULTILINE)
     blocks = [block.code for block in find_code_blocks(text)] or [text]

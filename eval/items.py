@@ -1,4 +1,4 @@
-"""What is asked in a measurement, and how an answer to it is graded."""
+"""The questions of a measurement, and the grading of their answers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from synth.request import Message
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question of a suite. `program` gives what grades an answer's text, or None if nothing in it can be run.
+    """One question of a suite. `program` returns the program that grades an answer's text, or None without code.
 
     `files` are the work tree that it is about, and `check` the command that tests it, for an arm with a checker.
     `tools` are those that the request offers; `program` then gets each call of the answer as a line of JSON behind its

@@ -1,4 +1,4 @@
-"""Putting every item to every arm, and grading what comes back."""
+"""Putting every item to every arm, and grading the answers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
@@ -82,7 +82,7 @@ class Measuring:
     async def results(
         self, arms: Sequence[Arm], items: Sequence[Item], *, goes_on: Callable[[], bool] = lambda: True
     ) -> AsyncGenerator[list[Result]]:
-        """Yield each item's results of all arms; none for an item with a call that is neither recorded nor allowed.
+        """Yield each item's results of all arms; items with a call that is neither recorded nor allowed are left out.
 
         Ends after an item once `goes_on` is false.
         """

@@ -1,4 +1,4 @@
-"""Calls, recorded once and replayed byte for byte to everybody who asks the same."""
+"""Calls, recorded once and replayed byte for byte to every equal call."""
 
 import asyncio
 import hashlib
@@ -21,7 +21,7 @@ FORMAT = 2
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A call's completion as JSON text, how many seconds it took, and under what it was recorded."""
+    """A call's completion as JSON text, its duration in seconds, and its provenance."""
 
     completion: str
     seconds: float
@@ -84,8 +84,8 @@ class Record:
 def key_of(call: Call) -> str:
     """Return a key that is equal for two calls that ask the same of the same model.
 
-    How the model is run (runtime, slots, context) is no part of it, but of the provenance: a record remains valid when
-    these change, and says what it was made with.
+    How the model is run (runtime, slots, context) is not part of the key but of the provenance: a record remains valid
+    when these change, and names the versions that made it.
     """
     asked = {
         "format": FORMAT,
@@ -102,7 +102,7 @@ def merged_params(call: Call) -> dict[str, Any]:
 
 
 def identity(model: Model) -> list[Any]:
-    """Return what makes a model the one that it is, whatever its configured name; no key is in it."""
+    """Return the identity of a model, independent of its configured name and without its key."""
     weights = model.weights
     return [model.base_url, model.model, None if weights is None else weights.name or str(weights.path)]
 
@@ -113,7 +113,7 @@ def digest(value: Any) -> str:
 
 
 class ReplayPool:
-    """A ModelPool that answers from a record, and asks nobody.
+    """A ModelPool that answers from a record, and asks no model.
 
     A replayed call has one attempt, which lasts as long as the recorded one did on the loop's clock: run it in virtual
     time. It counts in full also if its reader does not wait for it. A call that is not recorded is kept in `missing`,
@@ -152,7 +152,7 @@ class ReplayPool:
 
     @asynccontextmanager
     async def connected(self, _model: Model) -> AsyncGenerator[None]:
-        """Do nothing: there is nothing to connect to."""
+        """Do nothing, because there are no connections."""
         yield
 
     async def _replay(self, call: Call, recorded: Recorded) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class ReplayPool:
 
 
 class Recorder:
-    """Asks real models, and adds what they say to a record. Each model's calls run side by side up to its limit."""
+    """Asks real models, and records their replies. Each model's calls run side by side up to its limit."""
 
     def __init__(self, pool: Pool, record: Record, provenance: Mapping[str, Any]) -> None:
         self._pool = pool

@@ -59,7 +59,7 @@ def make_lines(results: Sequence[Result], members: Sequence[str], *, seed: int) 
     """Return one line for each arm, in order of appearance.
 
     The best member is the one that passed most, the better-ranked of two; chosen after the fact, which is the
-    severest measure. ValueError where the arms did not all answer the same items, or no member is among them.
+    severest measure. Raises ValueError if the arms did not all answer the same items, or if no arm is a member.
     """
     by_arm: dict[str, list[Result]] = {}
     for result in results:
@@ -71,7 +71,7 @@ def make_lines(results: Sequence[Result], members: Sequence[str], *, seed: int) 
 
 
 def best_member(by_arm: Mapping[str, Sequence[Result]], members: Sequence[str]) -> str:
-    """Return the member that passed most, the better-ranked of two; ValueError where none was measured."""
+    """Return the member that passed most, the better-ranked of two. Raises ValueError if none was measured."""
     measured = [member for member in members if member in by_arm]
     return max(measured, key=lambda member: sum(result.passed for result in by_arm[member]))
 
@@ -111,7 +111,7 @@ def table(found: Sequence[Line]) -> str:
 
 
 def deciders(results: Sequence[Result]) -> str:
-    """Return how the answers of each arm that has a choice came about, as a Markdown list."""
+    """Return how the answers of each arm with a choice were decided, as a Markdown list."""
     by_arm: dict[str, Counter[str]] = {}
     for result in results:
         by_arm.setdefault(result.arm, Counter())[result.answer.decided_by] += 1

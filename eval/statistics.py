@@ -24,8 +24,8 @@ def wilson(passed: int, n: int) -> tuple[float, float]:
 def mcnemar(mine: Sequence[bool], theirs: Sequence[bool]) -> float:
     """Return the exact two-sided p-value of McNemar's test for paired results (1947).
 
-    Of the items on which the two differ, those that are mine are Binomial(n, 1/2) if neither is better; 1.0 where
-    they never differ.
+    Of the items on which the two differ, those that are mine are Binomial(n, 1/2) if neither is better; 1.0 if they
+    never differ.
     """
     gained = sum(a and not b for a, b in zip(mine, theirs, strict=True))
     lost = sum(b and not a for a, b in zip(mine, theirs, strict=True))

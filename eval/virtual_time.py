@@ -1,7 +1,7 @@
-"""An event loop whose clock stands still while anything really happens, and jumps where only timers are left.
+"""An event loop whose clock stands still during real work, and jumps when only timers are left.
 
-A measurement that is replayed in it does not depend on the machine: recorded calls end in the order and after the time
-that they took when they were recorded, however busy the machine is now, and code that runs in a sandbox takes no time.
+A measurement that is replayed in it does not depend on the machine: recorded calls end in the recorded order and after
+the recorded time, however busy the machine is, and code that runs in a sandbox takes no time.
 
 The loop asks its selector for events with a timeout, until its next timer is due. Here the selector moves the clock by
 that timeout instead of waiting, but only if no real work is under way: threads of the executor are counted by

@@ -1,1 +1,1 @@
-"""Replays a scripted agent session against ways of asking a panel: what each costs."""
+"""Replays a scripted agent session against ways of asking a panel, to compare their costs."""

@@ -14,7 +14,7 @@ _BYTES_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A part of a prompt in the order in which its provider reads it, with a breakpoint behind it or not."""
+    """A part of a prompt, in the provider's reading order, with or without a breakpoint behind it."""
 
     data: bytes
     is_breakpoint: bool = False
@@ -33,11 +33,11 @@ class PromptCache(Protocol):
     """The cache of one model at its provider. No entry expires: an agent's turns follow each other within minutes."""
 
     def read(self, blocks: Sequence[Block]) -> Count:
-        """Count a prompt by what was kept so far."""
+        """Count a prompt against the prompts kept so far."""
         ...
 
     def keep(self, blocks: Sequence[Block]) -> None:
-        """Keep a prompt, once it has been read: requests at the same time do not find each other's."""
+        """Keep a prompt, after it has been read: concurrent requests do not find each other's prompts."""
         ...
 
 
@@ -56,7 +56,7 @@ class BreakpointCache:
     _known: set[bytes] = field(default_factory=set)
 
     def read(self, blocks: Sequence[Block]) -> Count:
-        """Count a prompt; without breakpoints nothing is cached."""
+        """Count a prompt; without breakpoints no token is cached."""
         sizes, digests, marks = _measure(blocks)
         if not marks:
             return Count(count_tokens(blocks))

@@ -45,14 +45,14 @@ class ScriptedProviders(Exchange):
         self._caches: dict[str, PromptCache] = {}
 
     async def close(self) -> None:
-        """Do nothing: there are no connections."""
+        """Do nothing, because there are no connections."""
 
     def target(self, url: URL, headers: Mapping[str, str]) -> Target:
         """Return a target."""
         return Target(url, headers)
 
     async def connect(self, target: Target, connect_s: float | None) -> None:
-        """Do nothing: there is nothing to connect to."""
+        """Do nothing, because there are no connections."""
 
     async def post(self, target: Target, body: Body, _connect_s: float | None) -> Reply:
         """Answer a request after the time that a model would take."""

@@ -1,4 +1,4 @@
-"""Replays the scripted session against ways of asking a panel, in virtual time, and counts what each takes."""
+"""Replays the scripted session against ways of asking a panel, in virtual time, and counts the cost of each."""
 
 import random
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ class Way:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one turn took."""
+    """The cost of one turn."""
 
     has_panel: bool
     n_calls: int
@@ -47,7 +47,7 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What a whole session took in one way, beside the first way of the same table."""
+    """The cost of a whole session in one way, relative to the first way of the same table."""
 
     name: str
     n_turns: int
@@ -61,7 +61,7 @@ class Line:
 
 
 def list_ways(mixture: Mixture) -> list[Way]:
-    """Return the ways of the session with tools; the first is the one that the others are compared with."""
+    """Return the ways of the session with tools; the first is the baseline of the others."""
     prose = replace(mixture, tools_advice="prose")
     transcript = replace(mixture, tools_advice="transcript")
     every: dict[str, Any] = {"tools_fan_out": "every_turn"}
@@ -79,7 +79,7 @@ def list_ways(mixture: Mixture) -> list[Way]:
 
 
 def list_ways_as_text(mixture: Mixture) -> list[Way]:
-    """Return the ways of the session without tools, in which every turn is one of the user's."""
+    """Return the ways of the session without tools, in which every turn is the user's."""
     staged = replace(mixture, stages=(2, len(mixture.panel) - 2))
     one_by_one = replace(mixture, stages=(1, len(mixture.panel) - 1))
     ways: dict[str, Mixture | str] = {

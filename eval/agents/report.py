@@ -1,4 +1,4 @@
-"""Replays the scripted session in all ways, and writes Markdown tables of what each takes."""
+"""Replays the scripted session in all ways, and writes Markdown tables of their costs."""
 
 from collections.abc import Sequence
 

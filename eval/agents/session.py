@@ -71,7 +71,7 @@ def _read_subject(line: str) -> tuple[Any, ...]:
 
 
 def _find_subject(function: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return what a call does to what: the tool, and its path or else its command."""
+    """Return the subject of a call: the tool, and its path or else its command."""
     arguments = function.get("arguments")
     stated = json.loads(arguments) if isinstance(arguments, str) else arguments
     stated = stated if isinstance(stated, dict) else {}
@@ -134,7 +134,7 @@ def _write_result(entry: Mapping[str, Any]) -> str:
 
 
 def _write_source(path: str, n_lines: int) -> str:
-    """Return a Python file of so many lines, always the same for a path."""
+    """Return a Python file of `n_lines` lines, always the same for a path."""
     stem = Path(path).stem
     functions = "\n\n".join(
         f"def {stem}_{number}(amount: Decimal, rate: Decimal = Decimal({number})) -> Decimal:\n"

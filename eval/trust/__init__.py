@@ -1,1 +1,1 @@
-"""Trust, measured: what a panel gains by learning from feedback, in simulation and on recorded answers."""
+"""Measures the gain of learning from feedback, in simulation and on recorded answers."""

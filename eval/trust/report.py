@@ -63,7 +63,7 @@ def make_table(courses: Mapping[str, Sequence[Course]]) -> str:
 
 
 def measure_recorded(tasks: Sequence[Task], panel: Sequence[str], n_requests: int) -> dict[str, list[Course]]:
-    """Return the courses of recorded tasks, shuffled anew in each pass; the oracle is who solves most of a kind."""
+    """Return the courses of recorded tasks, shuffled anew in each pass; the oracle is the best member of a kind."""
     solved: Counter[tuple[str, str]] = Counter()
     for task in tasks:
         solved.update((task.kind, member) for member, (is_right, _) in task.attempts.items() if is_right)

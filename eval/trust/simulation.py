@@ -1,4 +1,4 @@
-"""Plays requests against a panel whose order decides: fixed, learnt from feedback, or by who is really best."""
+"""Plays requests against a panel whose order decides: fixed, learnt from feedback, or the true order."""
 
 import random
 from collections import defaultdict

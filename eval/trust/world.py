@@ -32,7 +32,7 @@ class Feedback:
     mean_delay: float = 20.0
 
     def draw(self, *, is_right: bool, rng: random.Random) -> tuple[int, Verdict] | None:
-        """Return the delay and the verdict on an answer, or None if nobody says anything."""
+        """Return the delay and the verdict on an answer, or None without feedback."""
         if rng.random() >= self.reported[0 if is_right else 1]:
             return None
         said = is_right != (rng.random() < self.noise)
