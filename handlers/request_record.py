@@ -24,6 +24,7 @@ from synth.events import (
 )
 from synth.ledger import Expense, Ledger
 from upstream.calls import NO_FAILURES, Call
+from upstream.errors import Kind
 
 SLOW_S = 5.0
 _RUN_FIELDS = (
@@ -188,9 +189,13 @@ def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
     """Return for each failed model the kind and the cause in the provider's own words, shortened."""
     failed: dict[str, str] = {}
     for call in calls:
-        if call.outcome not in NO_FAILURES:
+        outcome, cause = call.outcome, call.cause
+        if outcome == "cancelled" and call.retrying_since is not None:  # what failed before is why it has no answer
+            cause = next((attempt.message for attempt in reversed(call.attempts) if attempt.message), "")
+            outcome = Kind.RETRYING
+        if outcome not in NO_FAILURES:
             place = call.name if call.role in ("proposer", "direct") else f"{call.name} ({call.role})"
-            failed[place] = f"{call.outcome}: {call.cause[:_CAUSE_CHARS]}" if call.cause else str(call.outcome)
+            failed[place] = f"{outcome}: {cause[:_CAUSE_CHARS]}" if cause else str(outcome)
     return failed
 
 

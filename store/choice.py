@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from config.extras import format_install_command
 from config.settings import StoreSettings
 from store.memory import MemoryStore
 from store.sqlite_store import SqliteStore
@@ -20,8 +21,7 @@ def make_store(settings: StoreSettings, state_dir: Path | None) -> Store:
             from store.redis_store import RedisStore  # noqa: PLC0415 -- an extra package, and slow to import
         except ModuleNotFoundError as error:
             raise StoreError(
-                f"store.url needs the package {error.name}: run pip install 'mom-gateway[redis]' "
-                "or pip install -r requirements-redis.txt, or remove store.url"
+                f"store.url needs the package {error.name}: run {format_install_command('redis')}, or remove store.url"
             ) from error
         return RedisStore(settings.url.value)
     return MemoryStore() if state_dir is None else SqliteStore(state_dir / FILE_NAME)

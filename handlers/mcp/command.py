@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from config.extras import format_install_command
 from handlers.errors import StartError
 from handlers.mcp.consult import Consultant
 from handlers.terminal import running_gateway
@@ -24,10 +25,7 @@ def run(invocation: Invocation) -> int:
         from handlers.mcp.server import serve  # noqa: PLC0415 -- an optional dependency
     except ImportError as error:
         package = (error.name or "mcp").partition(".")[0]
-        raise StartError(
-            f"mcp: {package} is not installed; run pip install 'mom-gateway[mcp]', "
-            "or pip install -r requirements-mcp.txt in a checkout"
-        ) from error
+        raise StartError(f"mcp: {package} is not installed: run {format_install_command('mcp')}") from error
     try:
         client = running_gateway.open_client(invocation)
     except GatewayError as error:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 
 from aiohttp import web
 
+from config.extras import format_install_command
 from handlers.errors import StartError
 from handlers.telemetry.spans import SPANS
 
@@ -16,7 +17,7 @@ async def set_up_otel(app: web.Application) -> AsyncGenerator[None]:
     except ImportError as error:
         raise StartError(
             f"OTEL_EXPORTER_OTLP_ENDPOINT is set, but {error.name} is not installed: "
-            "run pip install -r requirements-otel.txt, or unset the variable"
+            f"run {format_install_command('otel')}, or unset the variable"
         ) from error
     app[SPANS] = sink = await asyncio.to_thread(SpanSink)
     yield

@@ -24,7 +24,7 @@ from synth.events import (
 from synth.evidence.inquiry import Ranking, Standing
 from synth.ledger import Ledger
 from synth.normalize import Completion
-from upstream.calls import Call, Role
+from upstream.calls import Attempt, Call, Role
 from upstream.errors import CallError, Kind
 
 ANSWER = Completion("text", finish_reason="stop")
@@ -123,17 +123,22 @@ def facts_of(*calls: Call) -> dict[str, Any]:
 
 def test_the_log_says_who_failed_and_why() -> None:
     """Of each model the kind and the provider's own words, shortened; a straggler that was cancelled has not failed."""
+    retried = ended("f", 1, "cancelled")
+    retried.retrying_since = 0.5
+    retried.attempts = [Attempt(0.0, message="Rate limit reached"), Attempt(0.5)]
     facts = facts_of(
         ended("a", 1),
         ended("b", 1, Kind.REJECTED, "Unsupported value: 'temperature' does not support 0"),
         ended("c", 1, "cancelled"),
         ended("d", 1, Kind.TIMEOUT, "x" * 1000, "critic"),
         ended("e", 1, Kind.CONNECT),
+        retried,
     )
     assert facts["failed"] == {
         "b": "rejected: Unsupported value: 'temperature' does not support 0",
         "d (critic)": f"timeout: {'x' * 200}",
         "e": "connect",
+        "f": "retrying: Rate limit reached",
     }
     assert "failed" not in facts_of(ended("a", 1))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from config.extras import format_install_command
 from handlers.errors import StartError
 from handlers.mcp.command import add_arguments, run
 from handlers.terminal.commands import Invocation
@@ -19,10 +20,7 @@ def test_without_the_sdk_one_sentence_names_the_remedy() -> None:
     code = "import sys; sys.modules['mcp'] = None; import gateway; sys.exit(gateway.main(['mcp']))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == (
-        "mcp: mcp is not installed; run pip install 'mom-gateway[mcp]', "
-        "or pip install -r requirements-mcp.txt in a checkout\n"
-    )
+    assert done.stderr == f"mcp: mcp is not installed: run {format_install_command('mcp')}\n"
 
 
 def test_nobody_else_pays_for_the_sdk() -> None:
