@@ -24,7 +24,7 @@ def bearer(key: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"}
 
 
-async def test_keys_are_asked_for_where_there_are_any(
+async def test_configured_keys_are_required(
     upstream: FakeUpstream,
 ) -> None:
     """401 in OpenAI's shape without one; the log has the key's name, and never the key."""
@@ -185,7 +185,7 @@ async def headers_only(gateway: Gateway, extra: str) -> tuple[int, Any]:
     return int(first.split()[1]), body
 
 
-async def test_nobody_elses_credentials_travel(upstream: FakeUpstream) -> None:
+async def test_no_foreign_credentials_are_forwarded(upstream: FakeUpstream) -> None:
     """A client's stay with the gateway; what an upstream sets stays there as well."""
     theirs = {"Set-Cookie": "session=1", "WWW-Authenticate": "Basic", "X-Upstream": "1", "Keep-Alive": "timeout=7"}
     upstream.default = with_headers(answer(), theirs)

@@ -86,7 +86,7 @@ async def test_the_panel_is_asked_for_new_questions_alone(recording: Recording, 
 
 
 @pytest.mark.parametrize("recording", POSTED.values(), ids=POSTED.keys())
-async def test_what_describes_the_client_stays_here(recording: Recording, upstream: FakeUpstream) -> None:
+async def test_fields_about_the_client_are_not_sent(recording: Recording, upstream: FakeUpstream) -> None:
     """No upstream sees the billing line, local paths in safeguards, ids of users, or tools that it cannot call."""
     await replay(recording, upstream)
     for request in upstream.requests:

@@ -28,7 +28,7 @@ SOURCES = {
         ("config/new.py", []),
     ],
 )
-def test_what_is_near(changed: str, expected: list[str]) -> None:
+def test_related_tests_are_selected(changed: str, expected: list[str]) -> None:
     """The module's own tests, direct importers, neighbours of a data file; and always the few for the whole."""
     assert select([changed], SOURCES) == sorted({*ALWAYS, *expected})
 

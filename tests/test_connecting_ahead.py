@@ -33,7 +33,7 @@ async def test_the_critic_finds_a_connection_when_the_panel_has_answered(upstrea
 
 
 @pytest.mark.parametrize("mode", ["first", "direct"])
-async def test_nobody_is_connected_to_who_is_not_to_be_asked_later(upstream: FakeUpstream, mode: str) -> None:
+async def test_only_a_critic_that_will_be_asked_is_connected_to(upstream: FakeUpstream, mode: str) -> None:
     """`first` needs a critic only where all fail; `direct` asks it at once."""
     async with FakeUpstream() as elsewhere, running(apart(upstream, elsewhere, mode=mode)) as gateway:
         await gateway.chat()
@@ -57,7 +57,7 @@ async def test_a_critic_that_cannot_be_reached_is_found_by_its_call_alone(upstre
     assert reply.json["usage"]["mom"]["calls"] == 3
 
 
-async def test_what_is_still_connecting_ends_with_the_request(upstream: FakeUpstream) -> None:
+async def test_connecting_ends_with_the_request(upstream: FakeUpstream) -> None:
     """Equal candidates need no critic, and nobody waits for its upstream."""
     upstream.default = answer("same")
     with unanswering() as base_url:

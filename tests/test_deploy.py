@@ -58,7 +58,7 @@ def test_the_image_has_every_source_file() -> None:
 
 
 @pytest.mark.parametrize("requirements", ["requirements.txt", *EXTRAS.values()])
-def test_what_is_imported_is_required(requirements: str) -> None:
+def test_imported_packages_are_required(requirements: str) -> None:
     """The image has the pinned packages and their dependencies, none of the development packages."""
     imported = {
         name

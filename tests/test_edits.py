@@ -82,7 +82,7 @@ async def test_without_a_sound_candidate_the_critic_writes_and_is_checked(upstre
     assert (text, decided_by) == (CUBE, "critic")
 
 
-async def test_a_broken_edit_is_passed_on_where_there_is_none_better(upstream: FakeUpstream) -> None:
+async def test_a_broken_edit_is_passed_on_if_no_edit_is_sound(upstream: FakeUpstream) -> None:
     """Its tool says what is wrong, and asks again."""
     text, decided_by = await edited(config(upstream, LOST, LOST, answer(LOST)))
     assert (text, decided_by) == (LOST, "best_candidate")

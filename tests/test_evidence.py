@@ -68,7 +68,7 @@ async def test_a_stream_brings_the_candidate_that_passes(upstream: FakeUpstream)
     assert reply.streamed() == RIGHT
 
 
-async def test_the_critic_reads_only_what_evidence_leaves_equal(upstream: FakeUpstream) -> None:
+async def test_the_critic_reads_only_the_best_tier(upstream: FakeUpstream) -> None:
     """And the findings."""
     async with running(config(upstream, WRONG, RIGHT, ALSO_RIGHT, mode="select", orders=1)) as gateway:
         reply = await gateway.chat(ask(QUESTION))
@@ -114,7 +114,7 @@ async def test_code_that_fails_an_example_is_repaired(upstream: FakeUpstream) ->
     assert "double(5)" in str(upstream.requests_for("a")[1].body["messages"][-1]["content"])
 
 
-async def test_full_evidence_also_runs_what_monty_lacks(upstream: FakeUpstream) -> None:
+async def test_full_evidence_also_runs_code_that_monty_lacks(upstream: FakeUpstream) -> None:
     """Generators, here; if this system has namespaces. Elsewhere they are unknown, and the order decides."""
     wrong, right = (code(f"def each():\n        yield {value}\n    return list(each())[0]") for value in ("n", "2 * n"))
     async with running(config(upstream, wrong, right, critic=None, evidence="full")) as gateway:

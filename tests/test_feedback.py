@@ -93,7 +93,7 @@ async def test_tools(upstream: FakeUpstream) -> None:
 
 
 @pytest.mark.parametrize(("learn", "n_requests"), [("shadow", 10), ("on", 60)])
-async def test_what_was_learnt_changes_the_answer(upstream: FakeUpstream, learn: str, n_requests: int) -> None:
+async def test_learnt_order_changes_the_answer(upstream: FakeUpstream, learn: str, n_requests: int) -> None:
     """With `learn: on` the member that is wrong again and again no longer decides ties; in `shadow` the log says so."""
     async with running(configured(upstream, learn=learn, panel=("a", "b"))) as gateway:
         feedback = feedback_of(gateway)
@@ -122,7 +122,7 @@ async def test_a_failed_request_brings_news(upstream: FakeUpstream) -> None:
         assert count(feedback_of(gateway), "a", "chat") == (0, 1)
 
 
-async def test_what_feedback_says_is_on_the_page_of_models(upstream: FakeUpstream) -> None:
+async def test_feedback_is_on_the_page_of_models(upstream: FakeUpstream) -> None:
     """In plain words, for each mixture of which an answer was judged."""
     async with running(configured(upstream, server=Server(port=0, ui=True))) as gateway:
         first = await gateway.chat()

@@ -53,7 +53,7 @@ async def test_a_critic_that_cannot_give_json_leaves_the_best_valid_candidate(up
     assert len(upstream.requests_for("c")) == 2
 
 
-async def test_if_nobody_gives_json_the_error_has_the_findings(upstream: FakeUpstream) -> None:
+async def test_if_no_model_gives_json_the_error_has_the_findings(upstream: FakeUpstream) -> None:
     """502, with the finding on each model's answer."""
     upstream.default = answer("Sorry")
     async with running(settings([model(name, upstream) for name in "ab"])) as gateway:

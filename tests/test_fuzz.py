@@ -83,7 +83,7 @@ _REPLIES = st.one_of(
 
 @MANY
 @given(_BODIES)
-def test_no_body_is_too_odd(body: bytes) -> None:
+def test_any_body_gets_a_reply_or_a_client_error(body: bytes) -> None:
     """A 200, or a 4xx in OpenAI's shape that the client is told the reason of."""
 
     async def check() -> None:
@@ -96,14 +96,14 @@ def test_no_body_is_too_odd(body: bytes) -> None:
 
 @MANY
 @given(_REPLIES, st.booleans())
-def test_no_proposer_is_too_odd(step: Step, stream: bool) -> None:
+def test_any_reply_of_a_proposer_costs_only_its_own_answer(step: Step, stream: bool) -> None:
     """It costs its own answer alone."""
     _check(_run(_asked({"a": step}, ask(stream=stream))), [200])
 
 
 @MANY
 @given(_REPLIES, st.booleans())
-def test_no_critic_is_too_odd(step: Step, stream: bool) -> None:
+def test_any_reply_of_a_critic_gives_an_answer_or_an_error(step: Step, stream: bool) -> None:
     """The client gets its words, or the best candidate; a stream that broke off ends with an error."""
     _check(_run(_asked({"a": answer("one"), "b": answer("two"), "c": step}, ask(stream=stream))), [200])
 
@@ -114,7 +114,7 @@ KEPT = (401, 402, 403, 404, 413, 429)
 
 @MANY
 @given(_REPLIES, st.booleans())
-def test_no_lone_model_is_too_odd(step: Step, stream: bool) -> None:
+def test_any_reply_of_a_lone_model_gives_an_answer_or_an_error(step: Step, stream: bool) -> None:
     """Its answer, or an error that says why there is none."""
     _check(_run(_asked({"a": step}, ask(stream=stream, model="a"))), [200, 400, *KEPT, 502, 503, 504])
 

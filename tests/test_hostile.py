@@ -34,7 +34,7 @@ CHUNKS = [
 
 
 @pytest.mark.parametrize("odd", ODD)
-async def test_an_odd_reply_fails_its_proposer_alone(upstream: FakeUpstream, odd: Any) -> None:
+async def test_a_malformed_reply_fails_only_its_proposer(upstream: FakeUpstream, odd: Any) -> None:
     """The other candidate is the answer."""
     upstream.script("a", wrong_shape(odd))
     upstream.script("b", answer("fine"))
@@ -45,7 +45,7 @@ async def test_an_odd_reply_fails_its_proposer_alone(upstream: FakeUpstream, odd
 
 
 @pytest.mark.parametrize("odd", CHUNKS)
-async def test_an_odd_chunk_fails_its_critic_alone(upstream: FakeUpstream, odd: Any) -> None:
+async def test_a_malformed_chunk_fails_only_its_critic(upstream: FakeUpstream, odd: Any) -> None:
     """The best candidate is the answer."""
     upstream.script("a", answer("one"))
     upstream.script("b", answer("two"))
@@ -86,7 +86,7 @@ async def test_a_long_stream_may_take_longer_than_timeout_s(upstream: FakeUpstre
     assert reply.streamed() == "012345"
 
 
-async def test_no_part_of_a_key_is_told(upstream: FakeUpstream) -> None:
+async def test_no_part_of_a_key_is_shown(upstream: FakeUpstream) -> None:
     """Taken out before the message is cut, not after."""
     upstream.default = status(400, body={"error": {"message": "x" * 390 + KEY}})
     async with running(settings([model("a", upstream)])) as gateway:
@@ -102,7 +102,7 @@ async def test_a_short_header_value_takes_no_innocent_text_out(upstream: FakeUps
         assert "a moment" in (await gateway.chat()).error["message"]
 
 
-async def test_white_space_alone_has_not_gone_out(upstream: FakeUpstream) -> None:
+async def test_white_space_alone_is_not_sent(upstream: FakeUpstream) -> None:
     """A critic that only breaks lines gives way to the best candidate."""
     upstream.script("a", answer("one"))
     upstream.script("b", answer("two"))
@@ -114,7 +114,7 @@ async def test_white_space_alone_has_not_gone_out(upstream: FakeUpstream) -> Non
     assert reply.events[-1] == "[DONE]"
 
 
-async def test_reasoning_that_nobody_sees_does_not_bind(upstream: FakeUpstream) -> None:
+async def test_hidden_reasoning_does_not_prevent_a_retry(upstream: FakeUpstream) -> None:
     """A critic whose thoughts broke off is tried again."""
     thought = b'data: {"choices":[{"index":0,"delta":{"reasoning_content":"hm"}}]}\n\n'
     upstream.script("a", raw_stream([thought], ending=Ending.RESET), answer("second try"))
@@ -139,7 +139,7 @@ async def test_one_choice_that_fails_does_not_cost_the_others(upstream: FakeUpst
     assert [choice["message"]["content"] for choice in reply.json["choices"]] == ["paid for"]
 
 
-async def test_calls_without_an_index_are_told_apart(upstream: FakeUpstream) -> None:
+async def test_calls_without_an_index_are_separated(upstream: FakeUpstream) -> None:
     """A new id begins a new call."""
 
     def delta(call_id: str, arguments: str) -> bytes:
@@ -183,7 +183,7 @@ async def test_a_lone_critic_that_is_its_own_panel_is_streamed(upstream: FakeUps
     assert len(upstream.requests) == 1
 
 
-async def test_usage_counts_where_the_rest_is_of_no_use(upstream: FakeUpstream) -> None:
+async def test_usage_of_an_unusable_reply_counts(upstream: FakeUpstream) -> None:
     """It was paid for."""
     upstream.script("a", wrong_shape({"choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 500}}))
     upstream.script("b", answer("fine", usage=(10, 5)))

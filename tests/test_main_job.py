@@ -77,7 +77,7 @@ async def test_all_proposers_start_at_once(upstream: FakeUpstream) -> None:
 
 
 @pytest.mark.parametrize("mode", ["only one", "equal"])
-async def test_no_critic_where_nothing_is_to_decide(upstream: FakeUpstream, mode: str) -> None:
+async def test_equal_candidates_need_no_critic(upstream: FakeUpstream, mode: str) -> None:
     """One candidate, or candidates that are equal, are the answer as they stand."""
     upstream.script("a", answer("The same.  \n"))
     upstream.script("b", status(400) if mode == "only one" else answer("\nThe same."))
@@ -265,7 +265,7 @@ async def test_when_everything_fails_one_error_lists_each_cause(
     assert reply.headers["x-request-id"]
 
 
-async def test_no_key_is_told(upstream: FakeUpstream) -> None:
+async def test_no_key_is_shown(upstream: FakeUpstream) -> None:
     """An upstream that quotes the key it was sent does not make the gateway tell it."""
     upstream.default = status(401, body={"error": {"message": f"Incorrect API key provided: {KEY}."}})
     async with running(settings([model("a", upstream)])) as gateway:
@@ -357,7 +357,7 @@ async def test_refusals_are_in_one_shape(upstream: FakeUpstream) -> None:
     assert upstream.requests == []
 
 
-async def test_the_client_s_request_id_is_kept_where_it_is_sane(upstream: FakeUpstream) -> None:
+async def test_a_valid_request_id_of_the_client_is_kept(upstream: FakeUpstream) -> None:
     """A sane x-request-id comes back; anything else is replaced."""
     async with running(settings([model("a", upstream)])) as gateway:
         kept = await gateway.chat(headers={"x-request-id": "abc-123"})

@@ -65,7 +65,7 @@ async def test_every_reader_tells_the_same_cost(upstream: FakeUpstream, tmp_path
     assert "| 0.003800 |" in page
 
 
-async def test_no_sum_is_told_where_a_price_is_missing(upstream: FakeUpstream, tmp_path: Path) -> None:
+async def test_a_missing_price_hides_the_sum(upstream: FakeUpstream, tmp_path: Path) -> None:
     """What is known stands with its model."""
     upstream.default = answer("same", usage=(1000, 10))
     with capture_logs() as log:
@@ -81,7 +81,7 @@ async def test_no_sum_is_told_where_a_price_is_missing(upstream: FakeUpstream, t
     assert "- cost:" not in (tmp_path / f"{reply.json['id']}.md").read_text()
 
 
-async def test_failures_and_cancelled_calls_cost_what_they_cost(upstream: FakeUpstream) -> None:
+async def test_failures_and_cancelled_calls_are_charged(upstream: FakeUpstream) -> None:
     """A refused attempt nothing, a straggler its prompt and what it may have written, by estimate and marked so."""
     upstream.script("a", status(503), answer("same", usage=(1000, 10)))
     upstream.script("b", hang())
@@ -96,9 +96,7 @@ async def test_failures_and_cancelled_calls_cost_what_they_cost(upstream: FakeUp
 
 @pytest.mark.parametrize("stated", [{}, {"prompt_tokens": 5}, {"total_tokens": 50}, {"completion_tokens": 12.0}])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_what_an_upstream_does_not_state_is_estimated(
-    upstream: FakeUpstream, stated: dict[str, Any], stream: bool
-) -> None:
+async def test_unreported_usage_is_estimated(upstream: FakeUpstream, stated: dict[str, Any], stream: bool) -> None:
     """Whole or streamed: an answer of 4000 characters has about a thousand tokens."""
     body: dict[str, Any] = {"id": "1", "object": "chat.completion", "created": 1, "model": "a", "usage": stated}
     message = {"role": "assistant", "content": "x" * 4000}

@@ -102,7 +102,7 @@ async def test_a_single_model_gets_the_same_help(upstream: FakeUpstream, stream:
     assert (last["top_p"], last["max_tokens"]) == (0.5, 9)
 
 
-async def test_what_is_learnt_is_logged_once(upstream: FakeUpstream) -> None:
+async def test_a_learnt_quirk_is_logged_once(upstream: FakeUpstream) -> None:
     """With the upstream's words, and the line that makes it permanent."""
     upstream.script("a", odd(refuse_fields("seed")))
     with structlog.testing.capture_logs() as logs:
@@ -114,7 +114,7 @@ async def test_what_is_learnt_is_logged_once(upstream: FakeUpstream) -> None:
     assert "not supported" in line["cause"]
 
 
-async def test_a_malformed_request_teaches_nothing(upstream: FakeUpstream) -> None:
+async def test_a_malformed_request_is_not_learnt_from(upstream: FakeUpstream) -> None:
     """The client reads what is wrong, and the next one's temperature goes out."""
     message = "Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 5 instead."
     body = error_body(message, kind="invalid_request_error", param="temperature", code="decimal_above_max_value")

@@ -68,7 +68,7 @@ async def replay(gateway: Gateway, recording: Recording, **changed: Any) -> Repl
 
 
 @each(lambda _: True)
-async def test_the_reply_is_what_the_client_expects(recording: Recording, upstream: FakeUpstream) -> None:
+async def test_the_reply_has_the_form_the_client_expects(recording: Recording, upstream: FakeUpstream) -> None:
     """An answer in the form asked for, or an error in OpenAI's shape that says what to do."""
     async with gateway_for(recording, upstream) as gateway:
         reply = await replay(gateway, recording)
@@ -110,7 +110,7 @@ def check_stream(recording: Recording, reply: Reply) -> None:
 
 
 @each(asks_the_panel)
-async def test_what_was_asked_reaches_every_proposer(recording: Recording, upstream: FakeUpstream) -> None:
+async def test_the_question_reaches_every_proposer(recording: Recording, upstream: FakeUpstream) -> None:
     """Messages and fields arrive as they were sent; words of ours about tools come after them, at the end.
 
     Turns that answer a tool, and commit messages, go to one model.
@@ -142,7 +142,7 @@ def check_passed_on(recording: Recording, sent: dict[str, Any]) -> None:
 
 
 @each(asks_for_logprobs)
-async def test_log_probabilities_pass_where_one_model_answers(recording: Recording, upstream: FakeUpstream) -> None:
+async def test_log_probabilities_of_a_single_model_are_passed_on(recording: Recording, upstream: FakeUpstream) -> None:
     """What a mixture must refuse, its members give by their names."""
     async with gateway_for(recording, upstream) as gateway:
         reply = await replay(gateway, recording, model="a")

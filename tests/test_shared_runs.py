@@ -135,7 +135,7 @@ async def test_the_second_client_gets_the_answer_when_the_first_has_left(
     assert (stayed["shared"], stayed["calls"]) == ("running", 3)
 
 
-async def test_a_run_that_nobody_waits_for_is_cancelled(upstream: FakeUpstream) -> None:
+async def test_a_run_without_clients_is_cancelled(upstream: FakeUpstream) -> None:
     """When both have left, the call that still runs is closed."""
     gate = asyncio.Event()
     async with running(config(upstream, gate)) as gateway:

@@ -201,7 +201,7 @@ async def test_a_crash_loop_has_no_new_budget(site: Site) -> None:
             await child.wait()
 
 
-async def test_a_redis_server_that_dies_and_comes_back(tmp_path: Path, upstream: FakeUpstream) -> None:
+async def test_no_spend_is_lost_when_redis_restarts(tmp_path: Path, upstream: FakeUpstream) -> None:
     """Requests go on without it, each gateway on its own; then all that was spent counts for both."""
     upstream.default = answer("served", usage=(5, 10))
     async with RedisServer(tmp_path) as server:

@@ -37,7 +37,7 @@ def limited(upstream: FakeUpstream) -> Settings:
 
 
 @pytest.mark.parametrize("behave", BEHAVIOURS, ids=lambda behave: behave.__name__)
-async def test_a_slow_client_holds_nothing(
+async def test_a_slow_client_holds_no_resource(
     upstream: FakeUpstream, behave: Callable[[Client], Awaitable[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twelve of them at once; honest requests are served meanwhile, and at the end every resource is free again."""

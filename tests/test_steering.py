@@ -72,7 +72,7 @@ def report_of(api: str, reply: Reply, *, stream: bool) -> Any:
         ({"critic": False, "stages": [1, 1]}, ["a"]),
     ],
 )
-async def test_only_what_the_request_asks_for_is_asked(
+async def test_only_the_requested_models_are_asked(
     upstream: FakeUpstream, api: str, mom: dict[str, Any], models: list[str]
 ) -> None:
     """The field decides which models are asked, and none of them ever sees it."""
@@ -155,7 +155,7 @@ async def test_structured_output_keeps_its_form(upstream: FakeUpstream) -> None:
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("api", APIS)
-async def test_what_is_asked_for_is_shown(upstream: FakeUpstream, api: str, stream: bool) -> None:
+async def test_requested_parts_of_the_run_are_shown(upstream: FakeUpstream, api: str, stream: bool) -> None:
     """Candidates with tokens, failures with causes, and who decided; at the end of a stream as in JSON."""
     settings_ = config(upstream)
     upstream.script("d", status(500))
@@ -241,7 +241,7 @@ def keyed(upstream: FakeUpstream, *models: str) -> Settings:
     return Settings(found.path, Server(port=0, api_keys=(limited, whole)), found.models, found.mixtures)
 
 
-async def test_a_key_names_only_what_it_lists(upstream: FakeUpstream) -> None:
+async def test_a_key_may_use_only_the_names_it_lists(upstream: FakeUpstream) -> None:
     """`model`, `mom.panel`, `mom.critic` and the list of models agree, and no reply shows another name."""
     headers = {"Authorization": "Bearer the-key"}
     async with running(keyed(upstream, "mom", "d")) as gateway:
@@ -263,7 +263,7 @@ async def test_a_key_names_only_what_it_lists(upstream: FakeUpstream) -> None:
 
 
 @pytest.mark.parametrize("api", APIS)
-async def test_the_trace_shows_what_was_steered(upstream: FakeUpstream, tmp_path: Path, api: str) -> None:
+async def test_the_trace_shows_the_steering(upstream: FakeUpstream, tmp_path: Path, api: str) -> None:
     """The field stands beside the parameters, so that a run can be understood, and repeated."""
     mom = {"panel": ["d"], "mode": "first"}
     async with running(config(upstream), trace_dir=tmp_path) as gateway:

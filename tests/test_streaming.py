@@ -30,7 +30,7 @@ def two_and_critic(upstream: FakeUpstream, *critic: Any, **mixture: Any) -> Sett
     return settings(models, **{"panel": ("a", "b"), "critic": Critic("c"), **mixture})
 
 
-async def test_a_stream_is_what_openai_sends(upstream: FakeUpstream) -> None:
+async def test_a_stream_has_openais_form(upstream: FakeUpstream) -> None:
     """Role, deltas as the critic writes them, finish reason, usage when asked, [DONE]; one id on all."""
     config = two_and_critic(upstream, answer("one and two", usage=(50, 9)))
     async with running(config) as gateway:

@@ -34,7 +34,7 @@ async def test_a_panel_answers_by_way_of_tls(tmp_path: Path) -> None:
         assert (len(upstream.requests), upstream.connections) == (5, 2)
 
 
-async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> None:
+async def test_an_untrusted_certificate_is_refused(tmp_path: Path) -> None:
     """Before a key or a word goes out; and the error says what is wrong."""
     context, _ = certified(tmp_path)
     async with FakeUpstream(tls=context) as upstream:

@@ -162,7 +162,7 @@ async def test_a_call_that_stays_bad_goes_to_the_client(
 
 @pytest.mark.parametrize("second", [status(500), answer("In words, then."), answer("")])
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_bad_call_is_better_than_what_comes_instead(upstream: FakeUpstream, second: Any, stream: bool) -> None:
+async def test_a_bad_call_without_a_better_revision_is_sent(upstream: FakeUpstream, second: Any, stream: bool) -> None:
     """If its revision fails, or is no call behind words that have gone out, the first call goes to the client."""
     bad = tool_call("rocket", "{}")
     async with running(config(upstream, answer("Let me look. ", tool_calls=[bad]), second)) as gateway:
@@ -177,7 +177,7 @@ async def test_a_bad_call_is_better_than_what_comes_instead(upstream: FakeUpstre
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_demanded_call_that_nobody_makes_is_no_error(upstream: FakeUpstream, stream: bool) -> None:
+async def test_a_missing_demanded_call_is_no_error(upstream: FakeUpstream, stream: bool) -> None:
     """The critic's words go out; an agent reads them, and goes on."""
     upstream.script("d", answer("Nor do I."))
     async with running(config(upstream, answer("No tool is needed."))) as gateway:

@@ -85,7 +85,7 @@ async def test_a_browser_is_led_from_the_root_to_the_pages(upstream: FakeUpstrea
         assert (await gateway.request("GET", "/", headers=browser)).status == 404
 
 
-async def test_a_running_request_is_shown_with_what_its_members_do(upstream: FakeUpstream) -> None:
+async def test_a_running_request_is_shown_with_the_state_of_its_members(upstream: FakeUpstream) -> None:
     """From its first call to its end; then it is in the list."""
     upstream.script("a", answer("done"))
     upstream.script("b", hang())
@@ -222,7 +222,7 @@ async def test_a_failed_question_names_the_cause(upstream: FakeUpstream) -> None
     assert unknown.error["code"] == "model_not_found"
 
 
-async def test_what_a_model_refuses_is_on_the_page_of_models(upstream: FakeUpstream) -> None:
+async def test_refusals_are_on_the_page_of_models(upstream: FakeUpstream) -> None:
     """As soon as a refusal has taught it, with the line for config.yaml; the words of the upstream are text."""
     refusal = error_body("Unsupported parameter: 'top_k' is not supported with <b>this</b> model.", kind="x")
     upstream.script("a", status(400, body=refusal), answer("fine"))

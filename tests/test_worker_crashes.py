@@ -46,7 +46,7 @@ def test_how_a_worker_ended_is_in_the_summary(tmp_path: Path) -> None:
         ("raise SystemExit(3)", "exited with code 3"),
     ],
 )
-def test_signals_and_exit_codes_are_told_apart(source: str, end: str) -> None:
+def test_signals_and_exit_codes_are_distinguished(source: str, end: str) -> None:
     """A kill from outside is not a crash of the code's own."""
     with subprocess.Popen([sys.executable, "-S", "-c", source]) as process:
         assert describe_end(process) == end

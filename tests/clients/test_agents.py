@@ -45,7 +45,7 @@ async def test_a_file_is_written(stage: Stage, tmp_path: Path, agent: Agent) -> 
     assert any(body["messages"][-1].get("tool_call_id") == "call_of_critic" for body in stage.asked())
 
 
-async def test_an_advised_agent_goes_on(upstream: FakeUpstream, tmp_path: Path, agent: Agent) -> None:
+async def test_the_panel_advises_an_agent_on_each_turn(upstream: FakeUpstream, tmp_path: Path, agent: Agent) -> None:
     """The panel advises on each turn, behind the agent's own conversation, whose breakpoints are set for it."""
     config = configured(upstream)
     mixture = replace(config.mixtures[0], tools_fan_out="every_turn")
@@ -69,7 +69,7 @@ async def test_an_advised_agent_goes_on(upstream: FakeUpstream, tmp_path: Path, 
     assert any("You advise it" in body["messages"][-1]["content"] for body in stage.asked(PANEL[0]))
 
 
-async def test_an_error_is_told(stage: Stage, tmp_path: Path, agent: Agent) -> None:
+async def test_the_causes_of_an_error_are_shown(stage: Stage, tmp_path: Path, agent: Agent) -> None:
     """When no model could answer, the gateway's causes reach whoever sits in front."""
     refused = status(400, body={"error": {"message": "broken for good"}})
     for name in (*PANEL, CRITIC):

@@ -114,7 +114,7 @@ async def test_edits_of_agents(learning: tuple[Stage, FeedbackLoop], tmp_path: P
 @pytest.mark.parametrize(
     ("words", "verdict"), [("That works now, thanks!", "right"), ("That is still wrong.", "wrong")]
 )
-async def test_what_the_user_of_codex_says(
+async def test_words_of_a_codex_user_are_a_verdict(
     learning: tuple[Stage, FeedbackLoop], tmp_path: Path, words: str, verdict: str
 ) -> None:
     """The first words of a resumed session accept or reject the answer before."""

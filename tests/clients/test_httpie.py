@@ -86,7 +86,7 @@ async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
     assert "".join(texts) == VERDICT
 
 
-async def test_a_string_where_a_boolean_belongs(stage: Stage, tmp_path: Path) -> None:
+async def test_a_string_in_place_of_a_boolean_is_refused(stage: Stage, tmp_path: Path) -> None:
     """`stream=false` sends a string; the reply says so, and how to write it."""
     line = f"http --check-status :{port_of(stage)}/v1/chat/completions model=mom stream=false {MESSAGES}"
     ended = await typed(line, tmp_path)

@@ -22,7 +22,7 @@ async def test_a_question(stage: Stage, tmp_path: Path, options: list[str]) -> N
     assert [message["role"] for message in stage.asked("a")[0]["messages"]] == ["system", "user"]
 
 
-async def test_a_conversation_goes_on(stage: Stage, tmp_path: Path) -> None:
+async def test_a_conversation_continues(stage: Stage, tmp_path: Path) -> None:
     """What was said is sent again, byte for byte."""
     stage.play(Scene(VERDICT))
     await llm(stage, tmp_path, "What is the answer?")

@@ -77,7 +77,7 @@ def test_a_reference_is_checked_against_the_models() -> None:
 
 
 @pytest.mark.parametrize(("text", "source"), [("sk-1", "config.yaml:1"), ("'${K}'", "K"), ("'${A}${B}'", "A, B")])
-def test_a_key_knows_where_it_came_from(text: str, source: str) -> None:
+def test_a_key_has_its_source(text: str, source: str) -> None:
     """So that messages can name the variable instead of the value."""
     key = read(values.api_key, text, K="sk-1", A="sk", B="-1")
     assert (key.value, key.source) == ("sk-1", source)
@@ -207,7 +207,7 @@ def test_parameters_are_json() -> None:
 
 
 @pytest.mark.parametrize("name", ["model", "messages", "stream"])
-def test_what_the_gateway_sets_is_not_dropped(name: str) -> None:
+def test_parameters_of_the_gateway_are_not_dropped(name: str) -> None:
     """`n` may be: some upstreams refuse it even as 1."""
     with pytest.raises(InvalidValue, match=f"must not be {name}: "):
         values.param_name(place(name))

@@ -192,7 +192,7 @@ def sampled(upstream: FakeUpstream) -> Settings:
     return replace(config, mixtures=(mixture,))
 
 
-async def test_evidence_chooses_what_passes_the_examples(sampled: Settings, tmp_path: Path) -> None:
+async def test_evidence_chooses_the_candidate_that_passes_the_examples(sampled: Settings, tmp_path: Path) -> None:
     """By all examples, by half of them and by none: f(1) == 2 alone does not tell adding from doubling."""
     names = ["a", "evidence", "evidence-half", "evidence-none", "evidence+stages"]
     found = await measured_by_evidence(sampled, names, tmp_path / "record.jsonl")

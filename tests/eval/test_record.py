@@ -90,7 +90,7 @@ def test_another_question_is_another_call() -> None:
     assert len({key, *map(key_of, others)}) == 7
 
 
-async def test_what_is_missing_is_told(tmp_path: Path) -> None:
+async def test_a_missing_recording_is_reported(tmp_path: Path) -> None:
     """A call that was never recorded is kept, by the key that it will be recorded under."""
     asked = model("a", "http://127.0.0.1:1/v1")
     pool = ReplayPool([asked], Record(tmp_path / "record.jsonl"), {})
@@ -134,7 +134,7 @@ async def test_a_torn_line_costs_only_itself(upstream: FakeUpstream, tmp_path: P
     assert again.provenances() == [PROVENANCE]
 
 
-async def test_a_replay_that_nobody_waits_for_is_cancelled(tmp_path: Path) -> None:
+async def test_a_replay_without_a_reader_is_cancelled(tmp_path: Path) -> None:
     """It counts in full, and as cancelled."""
     asked = model("a", "http://127.0.0.1:1/v1")
     made = call(asked)
@@ -155,7 +155,7 @@ async def test_a_replay_that_nobody_waits_for_is_cancelled(tmp_path: Path) -> No
     assert made.attempts[0].usage == {"completion_tokens": 3}
 
 
-def test_upstreams_are_told_apart() -> None:
+def test_models_of_one_upstream_are_not_apart() -> None:
     """Two models of one upstream are not apart from each other."""
     first = model("a", "http://127.0.0.1:1/v1")
     others = [replace(first, name="b"), replace(first, name="c", base_url="http://127.0.0.1:2/v1")]

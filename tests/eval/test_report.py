@@ -38,7 +38,7 @@ def test_the_table_has_a_row_for_each_arm() -> None:
     assert "| unknown |" in second
 
 
-def test_it_says_who_decided() -> None:
+def test_the_report_lists_how_each_arm_decided() -> None:
     """One line for each arm that has a choice; a model alone has none."""
     chosen = [replace(result, answer=replace(result.answer, decided_by="chosen")) for result in results("fuse", "010")]
     first = replace(chosen[0], answer=replace(chosen[0].answer, decided_by="panel_order"))
@@ -58,7 +58,7 @@ def test_the_plot_is_xml_that_names_every_arm() -> None:
     assert len(list(root.iter("{http://www.w3.org/2000/svg}circle"))) == 2
 
 
-def test_it_says_what_separated_candidates_and_whether_that_was_right() -> None:
+def test_the_report_lists_the_deciding_signals_and_their_accuracy() -> None:
     """For each arm, how often a signal separated the candidates, and how often the answer passed then."""
     found = results("evidence", "1101")
     marked = [
@@ -69,7 +69,7 @@ def test_it_says_what_separated_candidates_and_whether_that_was_right() -> None:
     assert signals(results("a", "01")) == []
 
 
-def test_it_names_what_was_lost() -> None:
+def test_the_report_names_lost_items() -> None:
     """Won and lost against the best member, with the names of lost items."""
     told = losses([*results("a", "0110"), *results("evidence", "1010")], ["a"])
     assert told[2] == "- evidence: 1-1: 1"

@@ -13,7 +13,7 @@ PAIRS = st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=6
     ("passed", "n", "low", "high"),
     [(0, 10, 0.0, 0.2775), (10, 10, 0.7225, 1.0), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662), (0, 0, 0.0, 1.0)],
 )
-def test_wilson_knows_its_values(passed: int, n: int, low: float, high: float) -> None:
+def test_wilson_agrees_with_published_values(passed: int, n: int, low: float, high: float) -> None:
     """81 of 263 is the example of Newcombe 1998, table I."""
     assert wilson(passed, n) == pytest.approx((low, high), abs=5e-5)
 
@@ -31,7 +31,7 @@ def test_wilson_holds_the_rate(counts: tuple[int, int]) -> None:
     ("gained", "lost", "p"),
     [(0, 0, 1.0), (1, 0, 1.0), (5, 0, 0.0625), (6, 0, 0.03125), (8, 2, 0.109375), (3, 3, 1.0), (1, 9, 0.021484375)],
 )
-def test_mcnemar_knows_its_values(gained: int, lost: int, p: float) -> None:
+def test_mcnemar_agrees_with_values_by_hand(gained: int, lost: int, p: float) -> None:
     """Sums of binomial coefficients, done by hand; items on which both agree change nothing."""
     mine = [True] * gained + [False] * lost + [True, False]
     theirs = [False] * gained + [True] * lost + [True, False]
@@ -39,7 +39,7 @@ def test_mcnemar_knows_its_values(gained: int, lost: int, p: float) -> None:
 
 
 @given(PAIRS)
-def test_mcnemar_has_no_side(pairs: list[tuple[bool, bool]]) -> None:
+def test_mcnemar_is_symmetric(pairs: list[tuple[bool, bool]]) -> None:
     mine, theirs = zip(*pairs, strict=True)
     assert 0 < mcnemar(mine, theirs) <= 1
     assert mcnemar(mine, theirs) == mcnemar(theirs, mine)

@@ -21,7 +21,7 @@ async def test_the_original_is_still_broken() -> None:
                 await session.post(URL, json={})
 
 
-async def test_a_mended_response_reads_like_a_real_one() -> None:
+async def test_a_patched_response_reads_like_a_real_one() -> None:
     """Status, headers, JSON and raw bytes arrive, and the request is recorded."""
     with MendedResponses() as mocked:
         mocked.post(URL, payload={"ok": True}, status=201, headers={"x-a": "1"})

@@ -74,7 +74,7 @@ async def test_an_answer_is_a_stream(upstream: FakeUpstream, ask: Ask) -> None:
     assert chunks[-1] == "[DONE]"
 
 
-async def test_usage_is_streamed_where_it_was_asked_for(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_usage_is_streamed_on_request(upstream: FakeUpstream, ask: Ask) -> None:
     """`include_usage` gives `usage: null` on every chunk and a last one without choices."""
     upstream.script("m", answer("Hi", usage=(3, 4)))
     async with ask(stream=True, stream_options={"include_usage": True}) as response:
@@ -104,7 +104,7 @@ async def test_tool_calls_in_both_forms(upstream: FakeUpstream, ask: Ask) -> Non
     assert last == {}
 
 
-async def test_what_other_upstreams_leave_out_or_add(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_keys_can_be_left_out_or_added(upstream: FakeUpstream, ask: Ask) -> None:
     """Keys can be left out, choices and messages overlaid, content be parts, and `n` be more than one."""
     parts = [{"type": "text", "text": "Hi "}, {"type": "text", "text": "you"}]
     step = answer(
@@ -235,7 +235,7 @@ async def test_no_finish_reason(upstream: FakeUpstream, ask: Ask) -> None:
         assert events(await response.read())[-1] == "[DONE]"
 
 
-async def test_json_where_a_stream_was_asked_for(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_json_may_answer_a_request_for_a_stream(upstream: FakeUpstream, ask: Ask) -> None:
     """`unstreamed` answers as if the request had no `stream`."""
     upstream.script("m", unstreamed(answer()))
     async with ask(stream=True) as response:

@@ -109,7 +109,7 @@ async def test_models_are_listed(upstream: FakeUpstream) -> None:
     assert upstream.requests == []
 
 
-async def test_closing_ends_what_is_under_way() -> None:
+async def test_closing_ends_running_replies() -> None:
     """A close ends every reply and every connection, and counts none of it as the client's leaving."""
     before = asyncio.all_tasks()
     async with ClientSession() as session:

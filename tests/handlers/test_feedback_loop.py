@@ -75,13 +75,13 @@ async def test_another_clients_answer_is_unknown(gateway: Gateway, store: Memory
     assert await counts(store) == {}
 
 
-async def test_an_answer_that_nobody_gave_is_unknown(gateway: Gateway, store: MemoryStore) -> None:
+async def test_an_answer_of_another_gateway_is_unknown(gateway: Gateway, store: MemoryStore) -> None:
     """A conversation that was begun elsewhere teaches nothing."""
     await gateway.tell(WRONG, answer="An answer that another gateway has given.")
     assert await counts(store) == {}
 
 
-async def test_two_processes_share_what_they_learn(store: MemoryStore) -> None:
+async def test_two_processes_share_feedback(store: MemoryStore) -> None:
     """One process gives the answers, the other reads the news, and the first one knows what it taught."""
     one, other = Gateway(store), Gateway(store)
     for number in range(40):
@@ -99,7 +99,7 @@ async def test_two_processes_share_what_they_learn(store: MemoryStore) -> None:
         await each.background.finish(0)
 
 
-async def test_what_is_not_learnt_from(gateway: Gateway) -> None:
+async def test_some_requests_have_no_learner(gateway: Gateway) -> None:
     """A mixture with `learn: off` and a panel of one model have no learner."""
     assert gateway.begin(scene({"a": ONE}, panel=("a",), critic=None)) is None
     assert gateway.begin(scene({"a": ONE, "b": ONE}, critic=None, learn="off")) is None

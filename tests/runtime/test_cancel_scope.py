@@ -18,7 +18,7 @@ class Block(CancelScope):
         return self.was_cancelled
 
 
-async def test_a_cancelled_scope_ends_and_its_task_goes_on() -> None:
+async def test_a_cancelled_scope_ends_and_its_task_continues() -> None:
     """The same scope can be entered again afterwards."""
     block = Block()
     for _ in range(2):

@@ -13,7 +13,7 @@ print(before, gc.get_freeze_count() > 0, gc.get_threshold()[0] > 700, gc.isenabl
 """
 
 
-def test_tuning_freezes_what_exists_and_collects_less_often() -> None:
+def test_tuning_freezes_existing_objects_and_collects_less_often() -> None:
     """The collector stays on: a request may leave cycles behind."""
     root = Path(__file__).parents[2]
     done = subprocess.run(

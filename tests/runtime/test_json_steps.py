@@ -54,7 +54,7 @@ def test_a_long_string_is_cut_at_any_place(piece: str, n_before: int) -> None:
         b'"' + b"\xff" * 99 + b'"',
     ],
 )
-def test_what_is_not_strict_json_is_refused(text: bytes) -> None:
+def test_json_that_is_not_strict_is_refused(text: bytes) -> None:
     """As decoding at once does; the caller may then ask a more tolerant decoder."""
     with pytest.raises((ValueError, RecursionError)):
         finish(json_steps.decode(text))

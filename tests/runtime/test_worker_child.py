@@ -80,7 +80,7 @@ async def test_a_result_that_cannot_be_pickled_is_an_error() -> None:
         assert await _do(child, operator.neg, 1) == (True, -1)
 
 
-def test_an_exception_that_cannot_be_pickled_is_told_in_words() -> None:
+def test_an_exception_that_cannot_be_pickled_is_described() -> None:
     """By its name and its message."""
     succeeded, error = pickle.loads(worker_child._do(pickle.dumps((PATIENCE_S, _raise, ()))))
     assert (succeeded, type(error), str(error)) == (False, RuntimeError, "_Stubborn: never")

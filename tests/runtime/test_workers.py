@@ -170,7 +170,7 @@ async def test_an_idle_process_ends() -> None:
     await pool.close()
 
 
-async def test_what_is_printed_disturbs_nothing(workers: WorkerPool) -> None:
+async def test_printed_output_does_not_disturb_replies(workers: WorkerPool) -> None:
     """Replies have a pipe of their own."""
     assert await workers.run(shout, timeout_s=LONG_S) == "done"
 

@@ -68,7 +68,7 @@ async def test_a_refused_claim_changes_nothing(store: Store) -> None:
     assert await store.reserve(replace(allowed, rates=(Rate("key", 1),))) is None
 
 
-async def test_concurrent_claims_get_exactly_what_is_left(store: Store) -> None:
+async def test_concurrent_claims_get_exactly_the_rest_of_the_budget(store: Store) -> None:
     """Two hundred at once, of which a budget of five allows five."""
     refusals = await asyncio.gather(*(store.reserve(claim(f"c{number}", cost=1)) for number in range(200)))
     assert refusals.count(None) == 5

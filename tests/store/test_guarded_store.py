@@ -151,7 +151,7 @@ def test_the_operator_may_have_requests_refused() -> None:
     in_no_time(play())
 
 
-def test_what_an_outage_kept_back_is_tried_once_more_at_the_end() -> None:
+def test_usage_held_by_an_outage_is_written_at_the_end() -> None:
     """And given up with a line in the log."""
 
     async def play(*, away: bool) -> tuple[list[str], Usage | None]:
@@ -193,7 +193,7 @@ async def test_a_damaged_file_degrades_to_memory(tmp_path: Path) -> None:
     await guarded.close()
 
 
-def test_a_damaged_file_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:
+def test_a_damaged_file_that_is_moved_away_is_created_again(tmp_path: Path) -> None:
     """At the next try, and what was used meanwhile is in it."""
 
     async def play() -> None:
@@ -212,7 +212,7 @@ def test_a_damaged_file_that_is_moved_away_is_made_anew(tmp_path: Path) -> None:
     asyncio.run(play())
 
 
-async def test_a_server_that_is_killed_and_comes_back(tmp_path: Path) -> None:
+async def test_no_spend_is_lost_when_the_server_restarts(tmp_path: Path) -> None:
     """What was spent before and during its absence is there afterwards."""
     async with RedisServer(tmp_path) as server:
         background, clock = Background(), Clock(NOON)

@@ -69,7 +69,7 @@ def test_a_request_with_a_limit_is_written_at_once() -> None:
     in_no_time(play())
 
 
-def test_what_was_spent_yesterday_counts_for_no_budget() -> None:
+def test_spending_of_yesterday_counts_for_no_budget() -> None:
     """It is usage of yesterday all the same."""
 
     async def play() -> None:

@@ -16,7 +16,7 @@ def read_all(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def test_two_processes_share_what_they_learn(store: Store) -> None:
+async def test_two_processes_share_feedback(store: Store) -> None:
     """One process gives the answer, another reads the news, and both know what follows."""
     one, other = Gateway(store, time.time()), Gateway(store, time.time())
     await one.ask()
@@ -39,7 +39,7 @@ async def test_the_same_news_at_two_processes_count_once(store: Store) -> None:
         await each.loop.close()
 
 
-async def test_a_new_process_knows_what_was_learnt(store: Store) -> None:
+async def test_a_new_process_reads_the_counts(store: Store) -> None:
     """After a restart the counts are read before anything is learnt anew, and open answers are still recognised."""
     before = Gateway(store, time.time())
     await before.ask()

@@ -13,7 +13,7 @@ from store.store import Amount, Batch, Claim, Limit, StoreError
 BATCH = Batch("w", 1, 100, 0.0, {"": Amount(1, 3)})
 
 
-async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
+async def test_no_other_user_can_read_the_file(tmp_path: Path) -> None:
     """The file, its journal, and the folder; also if the file was there with another mode."""
     path = tmp_path / "state" / "state.db"
     store = SqliteStore(path)

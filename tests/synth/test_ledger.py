@@ -174,6 +174,6 @@ def test_unreported_usage_is_estimated_by_time_and_limit(
     assert tokens.estimated == (tokens.prompt > 0) == (completion > 0)
 
 
-def test_a_running_attempt_counts_what_has_come() -> None:
+def test_a_running_attempt_counts_received_text() -> None:
     """Readers of the ledger in the middle of a request see no time that has not passed."""
     assert count_tokens(call(Attempt(0.0, sent=True, received_chars=40))).completion == 10

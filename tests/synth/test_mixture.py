@@ -109,7 +109,7 @@ async def test_without_a_critic_the_best_member_that_can_calls_the_tools() -> No
 
 
 @pytest.mark.parametrize("messages", [COMMIT, TOOL_RESULT])
-async def test_without_a_critic_the_best_member_does_what_a_critic_does_alone(messages: tuple[dict[str, Any]]) -> None:
+async def test_without_a_critic_the_best_member_answers_alone(messages: tuple[dict[str, Any]]) -> None:
     """Chores and turns in the middle of work."""
     stage = scene({"a": "done", "b": "y"}, critic=None, messages=messages)
     assert (await answer(stage.run, stage.mixture)).answers[0].author == "a"

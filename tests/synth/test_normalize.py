@@ -33,7 +33,7 @@ def raw(content: Any = "text", finish_reason: Any = "stop", usage: Any = None, *
         ("```python\nx\n```", {}, "```python\nx\n```", ""),
     ],
 )
-def test_text_and_reasoning_are_told_apart(content: Any, message: Any, text: str, reasoning: str) -> None:
+def test_text_and_reasoning_are_separated(content: Any, message: Any, text: str, reasoning: str) -> None:
     """In every place where upstreams put them; a fence around the whole answer stays."""
     completion = normalize(raw(content, **message))
     assert (completion.text, completion.reasoning) == (text, reasoning)

@@ -28,7 +28,7 @@ def refused(mixture: Mixture = MOM, **asked: Any) -> tuple[str, str]:
     return caught.value.problem.param, caught.value.problem.message
 
 
-def test_nothing_asked_changes_nothing() -> None:
+def test_a_request_that_only_asks_for_shown_parts_changes_nothing() -> None:
     """A request that only asks for what is shown is answered by the configured mixture."""
     assert steer() == steer(show=frozenset({"verdict"})) == MOM
 
@@ -85,12 +85,12 @@ def test_no_panel_is_the_mode_direct() -> None:
         ({"critic": "", "mode": "fuse"}, "mode"),
     ],
 )
-def test_what_cannot_be_is_refused_with_its_path(asked: dict[str, Any], key: str) -> None:
+def test_an_impossible_request_is_refused_with_its_path(asked: dict[str, Any], key: str) -> None:
     """The error names the key of the request that is at fault."""
     assert refused(**asked)[0] == f"mom.{key}"
 
 
-def test_what_the_mixture_does_not_allow_is_refused() -> None:
+def test_combinations_that_config_refuses_are_refused() -> None:
     """The same combinations that config.yaml refuses."""
     assert refused(Mixture("mom", PANEL, Critic("c"), layers=2), stages=(1, 2))[0] == "mom.stages"
     assert refused(Mixture("mom", PANEL, Critic("c"), verify=Verify("d")), critic="d")[0] == "mom.critic"
@@ -157,7 +157,7 @@ def test_a_single_model_has_no_panel_to_steer(asked: dict[str, Any]) -> None:
         check_steering_of_model(MODELS["a"], Steering(**asked))
 
 
-def test_a_single_model_takes_what_holds_for_it() -> None:
+def test_a_single_model_accepts_its_steering() -> None:
     """No panel, a limit, and what is shown are as true of a single model."""
     check_steering_of_model(MODELS["a"], Steering(panel=(), max_cost=Decimal(1), show=frozenset({"verdict"})))
     check_steering_of_model(MODELS["a"], UNSTEERED)

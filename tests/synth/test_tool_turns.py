@@ -140,7 +140,7 @@ def test_the_reason_for_asking_a_panel(messages: Messages, fan_out: str, expecte
     assert reason(messages, fan_out, 2) == expected
 
 
-def test_stuck_says_nothing_of_requests_without_tools() -> None:
+def test_stuck_does_not_apply_to_requests_without_tools() -> None:
     """They ask the panel as usual."""
     mixture = Mixture("m", (Proposer("a"),), Critic("a"), tools_fan_out="stuck")
     assert find_fan_out(ChatRequest(None, [USER], {}), mixture) == (True, "")

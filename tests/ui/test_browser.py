@@ -74,7 +74,7 @@ async def test_the_answer_beside_a_candidate(used: Scene, opened: Open) -> None:
     await expect(page.get_by_role("article", name="deep").get_by_text("shown as")).to_be_visible()
 
 
-async def test_two_orders_of_a_critic_are_told_apart(used: Scene, opened: Open) -> None:
+async def test_two_orders_of_a_critic_are_distinguished(used: Scene, opened: Open) -> None:
     """On its cards, in the waterfall and in the ledger."""
     page = await opened(f"{used.gateway.url}/ui/requests/{used.edit}")
     for order in ("critic, order 1", "critic, order 2"):

@@ -116,7 +116,7 @@ async def test_a_reply_in_an_unexpected_shape_costs_its_own_answer_only(
     assert route.slots.n_taken == 0
 
 
-async def test_a_cancelled_attempt_is_recorded_and_says_nothing_about_the_model(
+async def test_a_cancelled_attempt_is_recorded_and_does_not_count_for_the_breaker(
     upstream: FakeUpstream, route: Route
 ) -> None:
     """Its slot is free again."""

@@ -180,7 +180,7 @@ async def test_a_messages_client_loses_nothing_on_the_way_to_messages() -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_signed_thinking_comes_back_to_a_messages_client(stream: bool) -> None:
+async def test_signed_thinking_reaches_a_messages_client(stream: bool) -> None:
     """With its signature, which the next turn needs, and before the call that it belongs to."""
     fake = FakeAnthropic([THINKING, CALL], stop_reason="tool_use")
     async with gateway_over(fake) as gateway:

@@ -108,7 +108,7 @@ def test_a_messages_client_s_originals_carry_breakpoints() -> None:
     assert written[2]["content"] == [*last["content"][:1], text("Go on.", **MARK), text("Advice")]
 
 
-def test_breakpoints_that_translation_would_lose_are_set_anew() -> None:
+def test_breakpoints_that_translation_would_lose_are_set_again() -> None:
     """A Messages client's own reach an upstream of that API only."""
     body = {"system": [text("Be brief.", **MARK)], "messages": [{"role": "user", "content": [text("Why?", **MARK)]}]}
     messages, _ = prepare(CacheStyle.PARTS, *read_conversation(body))

@@ -108,7 +108,7 @@ async def test_a_stream_is_hedged_before_its_first_content(upstream: FakeUpstrea
     assert outcomes(call) == [("cancelled", False), ("ok", True)]
 
 
-async def test_the_texts_of_an_attempt_and_its_hedge_are_told_apart(upstream: FakeUpstream) -> None:
+async def test_the_texts_of_an_attempt_and_its_hedge_are_separated(upstream: FakeUpstream) -> None:
     """Each piece comes with the number of its attempt, though both write at the same time."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, answer("first, whole")), stall_mid_stream(2, step=answer("second, never whole")))

@@ -89,7 +89,7 @@ TOP = "critic: {model: c, fallbacks: [a], params: {seed: 1}}"
         ("critic: {prompt: '{candidates}'}\nmixtures: [{name: m, critic: b}]", Critic("b", prompt="{candidates}")),
     ],
 )
-def test_a_critic_inherits_what_it_leaves_out(tmp_path: Path, text: str, critic: Critic) -> None:
+def test_a_critic_inherits_missing_keys(tmp_path: Path, text: str, critic: Critic) -> None:
     """From the top-level critic, then from the panel; a model is never its own fallback."""
     assert mixtures_of(tmp_path, text)[0].critic == critic
 
@@ -142,7 +142,7 @@ def test_a_mixture_may_have_no_critic(tmp_path: Path, text: str) -> None:
     assert mixture.used_models == {"a", "b", "c"}
 
 
-def test_a_mixture_may_have_a_critic_where_the_others_have_none(tmp_path: Path) -> None:
+def test_a_mixture_may_have_a_critic_beside_mixtures_without_one(tmp_path: Path) -> None:
     """Its own key wins over the top-level one."""
     (mixture,) = mixtures_of(tmp_path, "critic: none\nmixtures: [{name: m, critic: {model: b, fallbacks: [c]}}]")
     assert mixture.critics == mixture.authors == ("b", "c")
@@ -161,7 +161,7 @@ def test_a_mixture_may_have_a_critic_where_the_others_have_none(tmp_path: Path) 
         ("evidence: maybe", "evidence", "must be off, shadow, auto or full"),
     ],
 )
-def test_what_cannot_work_together_is_reported(tmp_path: Path, text: str, path: str, message: str) -> None:
+def test_conflicting_keys_are_reported(tmp_path: Path, text: str, path: str, message: str) -> None:
     """With the path of the key and the reason."""
     with pytest.raises(ConfigError) as failed:
         mixtures_of(tmp_path, f"mixtures: [{{name: m, {text}}}]")

@@ -34,7 +34,7 @@ def test_a_path_starts_from_the_configuration_file(tmp_path: Path, workdir: str)
         ("~no-such-user/src", "cannot be looked up"),
     ],
 )
-def test_what_is_no_folder_is_reported(tmp_path: Path, workdir: str, problem: str) -> None:
+def test_a_path_that_is_no_folder_is_reported(tmp_path: Path, workdir: str, problem: str) -> None:
     """With the key that names it; nothing that a path can hold ends the check of the rest."""
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(ConfigError) as error:

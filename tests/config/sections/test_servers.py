@@ -26,7 +26,7 @@ def keyed(listed: str) -> str:
     return f"server: {{api_keys: [{{name: ci, key: k, models: {listed}}}]}}\n{MODEL}aliases: {{'gpt-*': a}}\n"
 
 
-def test_a_key_may_list_what_it_permits(tmp_path: Path) -> None:
+def test_a_key_may_list_the_names_it_permits(tmp_path: Path) -> None:
     """Models, mixtures (also the one that exists without being written) and aliases by their patterns."""
     (key,) = settings_of(tmp_path, keyed("[mom, a, 'gpt-*']")).server.api_keys
     assert key.models == ("mom", "a", "gpt-*")

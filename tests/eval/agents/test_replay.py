@@ -40,7 +40,7 @@ def test_breakpoints_keep_the_session_cached(lines: dict[str, Line]) -> None:
     assert lines["solo, no breakpoints"].cost_ratio > 4
 
 
-def test_in_words_agreement_saves_calls() -> None:
+def test_without_tools_agreement_saves_calls() -> None:
     """Two members that agree settle a stage; without a critic the first one is enough."""
     settings = read_settings()
     found = {line.name: line for line in measure(list_ways_as_text(settings.mixtures[0]), settings)}

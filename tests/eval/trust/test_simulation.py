@@ -15,7 +15,7 @@ def test_equal_candidates_need_no_order() -> None:
     assert play(FIXED, tasks, ("a", "b"), best={"k": "b"}, feedback=CERTAIN, seed=1).regret == (0, 0, 0, 0, 0)
 
 
-def test_regret_counts_what_the_oracle_had_right() -> None:
+def test_regret_counts_right_answers_of_the_oracle() -> None:
     """A wrong answer in place of a right one costs one, and the other way round."""
     tasks = [Task("k", {"a": (False, 1), "b": (True, 0)}), Task("k", {"a": (True, 0), "b": (False, 2)})]
     course = play(FIXED, tasks, ("a", "b"), best={"k": "b"}, feedback=CERTAIN, seed=1)

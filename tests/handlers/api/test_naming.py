@@ -77,7 +77,7 @@ def test_without_a_name_the_first_permitted_answers(listed: tuple[str, ...], def
     assert resolve_name(None, snapshot(), key(*listed)) == default
 
 
-def test_an_unknown_name_may_have_a_default_within_what_the_key_permits() -> None:
+def test_an_unknown_name_gets_a_default_only_if_the_key_permits_it() -> None:
     """`unknown_model: default` gives nobody more than the key does."""
     config = replace(CONFIG, server=Server(unknown_model="default"))
     assert resolve_name("gpt-9", snapshot(config), None) == "mom"

@@ -30,7 +30,7 @@ from handlers.api.openapi_schema import (
         (NUMBER, [None, 1, 1.5], ["1"]),
     ],
 )
-def test_a_schema_accepts_what_it_describes(schema: Schema, valid: list[Any], invalid: list[Any]) -> None:
+def test_a_schema_accepts_valid_values_only(schema: Schema, valid: list[Any], invalid: list[Any]) -> None:
     """And nothing else."""
     validator = Draft202012Validator(schema)
     assert all(validator.is_valid(value) for value in valid)

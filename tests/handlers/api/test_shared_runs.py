@@ -160,7 +160,7 @@ async def test_a_client_that_hangs_does_not_hold_up_another() -> None:
     assert await read_all(hung) == 3 * piece.encode()
 
 
-async def test_the_run_goes_on_when_the_fastest_client_leaves_last() -> None:
+async def test_the_run_continues_when_the_fastest_client_leaves() -> None:
     """Leaving counts as progress: the run looks again at who is left."""
     run, script = begin(SharedRuns())
     one, two = run.subscribe(record("one"), text_of), run.subscribe(record("two"), text_of)
@@ -174,7 +174,7 @@ async def test_the_run_goes_on_when_the_fastest_client_leaves_last() -> None:
 
 
 @pytest.mark.parametrize(("limit", "value"), [("MAX_KEPT_EVENTS", 3), ("MAX_KEPT_CHARS", 30)])
-async def test_what_is_kept_for_late_clients_is_bounded(
+async def test_events_kept_for_late_clients_are_bounded(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
     """Beyond the bound nobody joins any more, and those who are there miss nothing."""

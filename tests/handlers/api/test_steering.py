@@ -35,7 +35,7 @@ def test_the_whole_field() -> None:
     assert read_steering({"mom": WHOLE}) == Steering("select", ("a", "b"), "c", (1, 1), Decimal("0.05"), show)
 
 
-def test_a_field_comes_back_as_it_was_sent() -> None:
+def test_a_field_round_trips() -> None:
     """A trace and the curl command of its page repeat the field."""
     assert read_steering({"mom": WHOLE}).as_json() == WHOLE
     assert read_steering({"mom": {"panel": False, "critic": False}}).as_json() == {"panel": False, "critic": False}
@@ -89,7 +89,7 @@ def test_a_key_that_clients_sent_before_has_no_meaning() -> None:
         ({"mode": "\ud800" * 5000}, "mom.mode", "…"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_path(mom: Any, path: str, words: str) -> None:
+def test_an_error_names_its_path(mom: Any, path: str, words: str) -> None:
     """The message says what is expected and what was found, shortened, and suggests the likely word."""
     error = refusal(mom)
     assert error.param == path

@@ -60,7 +60,7 @@ async def test_closing_refuses_those_who_wait_and_spares_those_who_run() -> None
 
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 3))
-def test_never_more_than_the_limit_and_nobody_is_forgotten(leaving: list[int], most: int) -> None:
+def test_the_limit_holds_and_every_waiting_request_is_served(leaving: list[int], most: int) -> None:
     """Whoever leaves when: places are never too many, and none stays free while somebody waits."""
 
     async def play() -> None:
@@ -83,7 +83,7 @@ def test_never_more_than_the_limit_and_nobody_is_forgotten(leaving: list[int], m
     asyncio.run(play())
 
 
-async def test_nobody_waits_after_the_end() -> None:
+async def test_no_request_waits_after_shutdown() -> None:
     """A request that came too late for the queue is refused as those in it were, and not after its whole time."""
     admission = Admission()
     limits = Server(max_concurrent_requests=1)

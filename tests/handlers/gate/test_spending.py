@@ -120,7 +120,7 @@ async def test_a_request_counts_while_it_runs() -> None:
     assert (await gate.spending.read_spent())["key:ci"].tokens == 2
 
 
-async def test_what_fails_is_charged_too() -> None:
+async def test_failures_are_charged() -> None:
     """It was paid for; and it runs no longer."""
     gate = Gate(Clocks())
     with pytest.raises(RuntimeError):
@@ -152,7 +152,7 @@ async def test_a_request_without_limits_asks_no_store() -> None:
     assert UsageKey(day, "", "", "a") in await gate.store.read_usage(day, day)
 
 
-async def test_a_client_that_leaves_while_it_reserves_holds_nothing_back() -> None:
+async def test_a_client_that_leaves_while_reserving_releases_its_claim() -> None:
     """The store may have been about to say yes."""
 
     class Slow(MemoryStore):

@@ -136,7 +136,7 @@ async def test_a_request_that_runs_is_not_closed() -> None:
         assert (await ended(reader)).endswith(b"late")
 
 
-async def test_a_reply_that_nobody_reads_is_cut_off() -> None:
+async def test_an_unread_reply_is_cut_off() -> None:
     """After `write_timeout_s` in which the client has taken nothing, its connection is closed and its memory freed."""
 
     async def answer(_: web.BaseRequest) -> web.StreamResponse:

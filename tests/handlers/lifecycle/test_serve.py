@@ -80,7 +80,7 @@ async def test_an_address_of_another_machine_is_an_error_with_a_remedy() -> None
             raise AssertionError("it must not begin")
 
 
-async def test_what_runs_beside_ends_with_the_block() -> None:
+async def test_tasks_beside_the_block_end_with_it() -> None:
     """Cancelled, and waited for."""
     ended: list[str] = []
 

@@ -10,7 +10,7 @@ from handlers.gate.admission import Admission
 from handlers.lifecycle.shutdown import RETRY_AFTER_S, Shutdown, shutting_down
 
 
-def test_the_error_says_when_to_come_back() -> None:
+def test_the_error_has_retry_after() -> None:
     """Clients that retry do so after a restart."""
     error = shutting_down()
     assert (error.status, error.code, error.headers) == (503, "shutting_down", {"Retry-After": str(RETRY_AFTER_S)})

@@ -23,7 +23,7 @@ def test_without_the_sdk_one_sentence_names_the_remedy() -> None:
     assert done.stderr == f"mcp: mcp is not installed: run {format_install_command('mcp')}\n"
 
 
-def test_nobody_else_pays_for_the_sdk() -> None:
+def test_serving_does_not_import_the_sdk() -> None:
     """A gateway that serves does not import it."""
     code = "import sys, gateway; print([name for name in sys.modules if name.split('.')[0] in ('mcp', 'pydantic')])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

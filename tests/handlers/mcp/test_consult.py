@@ -60,7 +60,7 @@ def letters(report: str) -> dict[str, str]:
     return {name: letter for letter, _, name in (head.partition(", ") for head in heads)}
 
 
-async def test_the_answer_who_said_what_and_where_they_disagree(upstream: FakeUpstream) -> None:
+async def test_the_report_has_the_answer_each_members_answer_and_their_disagreements(upstream: FakeUpstream) -> None:
     """Letters of the comparison are those of the members; each step is reported."""
     steps: list[str] = []
     async with gateway_of(upstream) as gateway:

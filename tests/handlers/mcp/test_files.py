@@ -48,7 +48,7 @@ def test_hidden_files_stay_hidden(project: Path, name: str) -> None:
         read_files(project, [name])
 
 
-def test_what_is_no_text_file_is_refused(project: Path) -> None:
+def test_a_file_that_is_not_text_is_refused(project: Path) -> None:
     """Nothing blocks, nothing is cut silently, and the message says what is wrong."""
     (project / "binary").write_bytes(b"\x7fELF\0\0")
     (project / "large.txt").write_bytes(b"x" * (MAX_FILE_BYTES + 1))

@@ -18,7 +18,7 @@ def answered(text: str, decided_by: str = "critic", author: str = "c") -> list[d
     ]
 
 
-def test_steps_are_reported_in_words() -> None:
+def test_steps_are_described() -> None:
     """Those that a waiting agent should know; pieces of text are not."""
     findings = Findings(n_members=2)
     events: list[dict[str, Any]] = [

@@ -39,7 +39,7 @@ def test_a_bound_belongs_to_its_bucket() -> None:
 
 
 @given(st.lists(st.floats(0, 100)))
-def test_buckets_hold_what_is_not_above_their_bound(values: list[float]) -> None:
+def test_buckets_count_values_up_to_their_bound(values: list[float]) -> None:
     """However many values there are, and whatever they are; their sum is the sum."""
     spread = Histogram("time_s", "Time", BOUNDS, "model")
     for value in values:

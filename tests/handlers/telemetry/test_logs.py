@@ -27,7 +27,7 @@ def _as_before() -> Iterator[None]:
     structlog.reset_defaults()
 
 
-def test_lines_are_json_where_nobody_looks() -> None:
+def test_lines_are_json_unless_on_a_terminal() -> None:
     """One object for each event, with level and time; the standard library's loggers go the same way."""
     stream = io.StringIO()
     logs.configure(debug=False, stream=stream)
@@ -50,7 +50,7 @@ def test_a_traceback_is_kept() -> None:
     assert "ValueError: invalid literal" in json.loads(stream.getvalue())["exception"]
 
 
-def test_lines_are_ascii_and_what_json_has_no_word_for_as_python_shows_it() -> None:
+def test_lines_are_ascii_and_values_without_a_json_form_are_reprs() -> None:
     """So that no separator of Unicode's tears a line in two, and a secret stays one."""
     stream = io.StringIO()
     logs.configure(debug=False, stream=stream)
@@ -62,7 +62,7 @@ def test_lines_are_ascii_and_what_json_has_no_word_for_as_python_shows_it() -> N
     assert "sk-123456789" not in line
 
 
-def test_what_an_embedder_puts_before_our_processors_hears_the_line_of_a_request() -> None:
+def test_an_added_processor_receives_the_line_of_a_request() -> None:
     """The short way to JSON is for our own processors alone."""
     stream = io.StringIO()
     logs.configure(debug=False, stream=stream)

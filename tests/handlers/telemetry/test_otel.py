@@ -146,7 +146,7 @@ async def test_nothing_that_was_said_is_in_a_span(upstream: FakeUpstream, collec
     assert {name.split(".")[0] for name in names} <= {"gen_ai", "http", "url", "server", "error", "mom"}
 
 
-async def test_who_is_given_up_and_who_leaves_is_cancelled(upstream: FakeUpstream, collector: Collector) -> None:
+async def test_stragglers_and_leaving_clients_are_cancelled(upstream: FakeUpstream, collector: Collector) -> None:
     """A straggler's call is no error; neither is a client that hangs up."""
     upstream.script("b", hang())
     config = settings([model(name, upstream) for name in "ab"], quorum=1, grace_s=0.01)
@@ -191,7 +191,7 @@ async def test_a_client_that_does_not_sample_is_heeded(upstream: FakeUpstream, c
     assert not root.parent_span_id
 
 
-async def test_a_collector_that_is_away_holds_nothing_up(
+async def test_an_unreachable_collector_delays_no_request(
     upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Requests are answered as ever, and the end waits no longer than it says."""
@@ -201,7 +201,7 @@ async def test_a_collector_that_is_away_holds_nothing_up(
         assert (await gateway.chat()).status == 200
 
 
-async def test_the_process_sends_what_it_has_before_it_ends(
+async def test_the_process_sends_pending_spans_before_it_ends(
     upstream: FakeUpstream, collector: Collector, tmp_path: Path
 ) -> None:
     """The variable alone switches it on; SIGTERM does not cost the last request's spans."""

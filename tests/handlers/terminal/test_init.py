@@ -266,7 +266,7 @@ class Typed(Dialog):
         return self._answers.pop(0)
 
 
-async def test_what_is_missing_is_asked_for(
+async def test_a_missing_key_is_asked_for(
     upstreams: Upstreams, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A wrong provider, a wrong key, then the right one; the key is not shown."""

@@ -76,7 +76,7 @@ def test_a_whole_run() -> None:
     )
 
 
-def test_a_member_that_begins_anew() -> None:
+def test_a_retry_replaces_the_text_of_the_failed_attempt() -> None:
     """A retry's text replaces the failed attempt's; what a slower attempt adds is skipped."""
     run = [writing("a", "Hal"), writing("a", "He", 2), writing("a", "f"), candidate("a", "Hello")]
     assert shown(*run) == " a \nHal\n[begun anew]\nHello\n[1.2 s]\n"
@@ -109,7 +109,7 @@ def test_picks_evidence_and_failed_critics() -> None:
     )
 
 
-def test_an_answer_that_differs_from_what_was_streamed() -> None:
+def test_an_answer_that_differs_from_the_streamed_text_is_shown_whole() -> None:
     """Is shown whole: it is the last word."""
     assert shown(text("Draft"), answer("Final.")).endswith("Draft\n\nFinal.\n[written by the critic c]\n")
 

@@ -96,7 +96,7 @@ def test_the_report(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatc
     assert "    edits python chat: 100 % (" in text
 
 
-def test_nothing_was_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_verdict_there_is_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a store there is nothing to report, and none is made."""
     assert invoke(tmp_path) == 0
     assert capsys.readouterr().out.startswith("No answer was judged yet.")

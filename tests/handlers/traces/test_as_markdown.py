@@ -71,7 +71,7 @@ def test_a_request_that_could_not_be_parsed_is_shown_as_its_body() -> None:
     assert "## Request\n\n```\n{\n```" in to_markdown(trace)
 
 
-def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> None:
+def test_the_page_shows_the_panel_reason_and_cached_tokens() -> None:
     """For requests of an agent, which repeat a long conversation."""
     asked = sample("chatcmpl-1", "Why?", panel_reason="stuck: 3 failures in a row")
     asked.ledger.prompt_tokens, asked.ledger.cached_tokens = 1000, 800
@@ -80,7 +80,7 @@ def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> No
     assert "- tokens: 1000 in, 0 out, 800 from caches" in page
 
 
-def test_an_order_by_trust_is_told() -> None:
+def test_an_order_by_trust_is_shown() -> None:
     """With whether it was used."""
     trace = sample("chatcmpl-1", "Why?")
     trace.arrangement = schema.Arrangement(["b", "a"], decides=False)

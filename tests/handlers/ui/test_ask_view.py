@@ -15,7 +15,7 @@ def test_mixtures_and_models_can_be_asked() -> None:
     assert {"fuse", "select", "first"} <= set(view.modes)
 
 
-def test_a_key_is_offered_what_it_may_name() -> None:
+def test_a_key_is_offered_the_names_it_permits() -> None:
     """Every other name is unknown to it."""
     view = build_ask_view(settings([model("a", "http://h"), model("b", "http://h")]), may_name={"b"}.__contains__)
     assert view.mixtures == []

@@ -72,7 +72,7 @@ async def test_the_page_and_its_files(upstream: FakeUpstream) -> None:
     }
 
 
-async def test_without_pages_there_is_none(upstream: FakeUpstream) -> None:
+async def test_without_pages_the_banner_has_no_address(upstream: FakeUpstream) -> None:
     """Nor a file."""
     async with running(settings([model("a", upstream)])) as gateway:
         assert (await gateway.request("GET", "/ui/usage?format=csv")).status == 404

@@ -53,7 +53,7 @@ async def test_it_runs_in_a_copy_with_the_edits(tree: Path, *, isolate: bool) ->
 
 
 @each_way
-async def test_its_environment_is_what_it_is_given(
+async def test_it_gets_only_the_given_environment(
     tree: Path, monkeypatch: pytest.MonkeyPatch, *, isolate: bool
 ) -> None:
     """No variable of the gateway's is passed on."""

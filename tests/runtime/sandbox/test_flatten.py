@@ -47,7 +47,7 @@ def test_the_rest_is_left(source: str) -> None:
     assert flatten(source, FILES) == source
 
 
-async def test_what_cannot_be_put_in_place_is_unknown_to_monty() -> None:
+async def test_an_import_that_cannot_be_inlined_is_unknown_to_monty() -> None:
     """CPython imports it, where there is one."""
     trial = Trial("import cart", (Check("cart.total([1])", "2"),), tuple(FILES.items()))
     assert (await observe(monty.NAME, trial)).loaded.kind is Kind.UNKNOWN

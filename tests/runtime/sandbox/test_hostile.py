@@ -217,7 +217,7 @@ async def test_a_trial_finds_nothing_of_another(box: str) -> None:
 
 
 @each_box
-async def test_a_process_left_behind_does_not_delay_what_was_seen(box: str) -> None:
+async def test_a_process_left_behind_does_not_delay_the_report(box: str) -> None:
     """The report ends with its last check, and not with the processes that hold its pipe."""
     source = PROBES["leave a process"].replace("return 0", "return 42")
     async with opened(box) as session:

@@ -31,7 +31,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"
         "getattr('x', 'upper')\n",
     ],
 )
-async def test_what_monty_lacks_is_unknown(source: str) -> None:
+async def test_gaps_of_monty_are_unknown(source: str) -> None:
     """Code that CPython runs is not at fault if this interpreter cannot run it."""
     compile(source, "candidate.py", "exec")
     report = await observe(monty.NAME, Trial(source, (Check("1", "1"),)))
@@ -40,7 +40,7 @@ async def test_what_monty_lacks_is_unknown(source: str) -> None:
 
 
 @pytest.mark.parametrize("source", ["x.y", "undefined_name", "'x'.no_such_method()", "[].no()", "import math\nmath.no"])
-async def test_what_cpython_lacks_as_well_is_at_fault(source: str) -> None:
+async def test_an_attribute_that_cpython_lacks_is_a_failure(source: str) -> None:
     """A name or attribute that exists nowhere is the code's own failure, except in a module, which may be newer."""
     report = await observe(monty.NAME, Trial(source))
     assert report.loaded.kind is (Kind.UNKNOWN if "math" in source else Kind.ERROR)
@@ -56,7 +56,7 @@ async def test_what_cpython_lacks_as_well_is_at_fault(source: str) -> None:
         "x = 3\nif __name__ == '__main__':\n    x = 4",
     ],
 )
-async def test_what_monty_lacks_is_made_up_for(source: str) -> None:
+async def test_gaps_of_monty_are_filled(source: str) -> None:
     """Imports of all names, constants of `string`, and a module that is not the main one."""
     report = await observe(monty.NAME, Trial(source, (Check("x", "3"),)))
     assert [check.equal for check in report.checks] == [True], report

@@ -38,7 +38,7 @@ def test_any_other_end_does_not(tmp_path: Path, source: str) -> None:
     assert _run(tmp_path, {"main.py": source})[0] == b"ready\n"
 
 
-def test_what_a_program_writes_goes_nowhere(tmp_path: Path) -> None:
+def test_the_output_of_a_program_is_discarded(tmp_path: Path) -> None:
     """So it cannot say the word of others, nor flood its reader."""
     source = "import os, sys; print('w0rd'); os.write(1, b'w0rd'); sys.stderr.write('x'); assert not sys.stdin.read()"
     assert _run(tmp_path, {"main.py": source}) == (b"ready\nw0rd", 0)

@@ -85,7 +85,7 @@ def test_line_ends_stay_as_they_are_in_the_file(tree: Path, folder: Path) -> Non
 
 
 @needs_git
-def test_what_git_ignores_is_not_copied(tree: Path, folder: Path) -> None:
+def test_ignored_files_are_not_copied(tree: Path, folder: Path) -> None:
     """Changes that are not committed, and new files, are."""
     (tree / ".gitignore").write_text("ignored\n")
     commit(tree)

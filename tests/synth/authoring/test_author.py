@@ -56,7 +56,7 @@ async def test_after_one_revision_the_next_author_is_asked() -> None:
     assert (draft[0].text, draft[1]) == ("{worse", "b")
 
 
-async def test_plain_text_goes_out_while_it_is_written() -> None:
+async def test_plain_text_is_streamed() -> None:
     """In the deltas of the upstream."""
     stage = scene({"a": "Some words."}, incremental=True)
     written = await write(stage, "a")

@@ -54,7 +54,7 @@ async def test_a_failed_review_leaves_the_draft() -> None:
     assert [event.worse for event in stage.seen(Revised)] == ["too slow"]
 
 
-async def test_nobody_reviews_its_own_draft() -> None:
+async def test_no_model_reviews_its_own_draft() -> None:
     """The draft goes out without a review."""
     stage = scene({"c": "two"}, incremental=True)
     assert (await review(stage, "c")).completion.text == stage.streamed == "two"

@@ -18,7 +18,7 @@ async def test_the_answer_is_the_model_s_own(incremental: bool) -> None:
 
 
 @pytest.mark.parametrize("cut", [0, 8])
-async def test_a_failure_says_whether_text_has_gone_out(cut: int) -> None:
+async def test_a_failure_says_whether_text_was_sent(cut: int) -> None:
     """The client can retry only an answer that has not begun."""
     stage = scene({"a": CallError(Kind.CONNECT, "gone")}, incremental=True, cut=cut)
     with pytest.raises(SynthesisError, match="a: gone") as failed:

@@ -174,7 +174,7 @@ def test_only_a_fence_around_the_whole_goes(text: str, inside: str | None) -> No
     assert cleaned(Contract(json=True), Completion(text)).text == (text if inside is None else inside)
 
 
-def test_a_call_that_nobody_may_make_is_a_finding() -> None:
+def test_a_forbidden_call_is_a_finding() -> None:
     """Without tools, and where tool_choice forbids them."""
     assert "the request allows none" in str(finding(Contract(), Completion("", tool_calls=(call("f"),))))
 

@@ -161,7 +161,7 @@ def branch(levels: int) -> Any:
         ({"properties": {f"p{n}": {"type": "string"} for n in range(4_900)}}, {}),
     ],
 )
-def test_what_may_take_longer_than_a_turn_of_the_loop_is_not_begun_there(schema: dict[str, Any], value: Any) -> None:
+def test_long_work_does_not_begin_on_the_loop(schema: dict[str, Any], value: Any) -> None:
     """It goes to a worker process, which can be stopped."""
     with pytest.raises(BudgetExceededError):
         mismatch(value, schema, INLINE_STEPS)

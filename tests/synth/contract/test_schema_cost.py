@@ -73,20 +73,20 @@ def test_values_are_counted(value: Any) -> None:
 
 
 @given(_VALUES, _VALUES)
-def test_no_schema_is_too_odd(schema: Any, value: Any) -> None:
+def test_any_schema_is_refused_or_counted(schema: Any, value: Any) -> None:
     """It is refused or counted, whatever it is."""
     assert find_excess(schema) is None
     assert is_within(schema, value, 1_000_000)
 
 
-def test_steps_are_spent_for_what_the_value_has() -> None:
+def test_steps_are_spent_by_the_size_of_the_value() -> None:
     """A large schema is cheap for a small value, and a small one is not for a long list."""
     schema = {"properties": {f"p{n}": {"type": "string"} for n in range(1_000)}}
     assert is_within(schema, {"p1": "x"}, 100)
     assert not is_within({"items": {"type": "string"}}, ["x"] * 1_000, 10_000)
 
 
-def test_all_limits_are_above_what_tools_send() -> None:
+def test_all_limits_are_above_those_of_openai() -> None:
     """OpenAI allows 5,000 properties, ten levels deep (https://platform.openai.com/docs/guides/structured-outputs)."""
     assert MAX_VALUES > 5_000
     schema: dict[str, Any] = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(450)}}

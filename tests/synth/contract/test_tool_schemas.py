@@ -56,7 +56,7 @@ async def test_the_same_tools_are_checked_once(monkeypatch: pytest.MonkeyPatch) 
     assert len(checked) == 2
 
 
-async def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_remembered_tools_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client that sends other tools each time fills no memory."""
     monkeypatch.setattr(tool_schemas, "_MAX_KNOWN", 3)
     monkeypatch.setattr(tool_schemas, "_known", OrderedDict())

@@ -13,7 +13,7 @@ _WORDS = st.lists(st.sampled_from("abc"), max_size=20)
 
 
 @given(_WORDS, _WORDS, st.booleans())
-def test_it_finds_what_difflib_finds(one: list[str], other: list[str], autojunk: bool) -> None:
+def test_it_finds_the_same_matches_as_difflib(one: list[str], other: list[str], autojunk: bool) -> None:
     """The tool in front of the gateway uses difflib."""
     bounded = BoundedMatcher(one, other, Budget(100_000), autojunk=autojunk)
     assert bounded.get_opcodes() == SequenceMatcher(None, one, other, autojunk).get_opcodes()

@@ -28,7 +28,7 @@ def test_one_block_that_parses_is_sound(text: str, edits: EditStatus, findings: 
     assert (result.status, result.findings) == (edits, findings)
 
 
-def test_blocks_are_equal_by_what_they_say() -> None:
+def test_blocks_are_equal_by_their_code() -> None:
     """Python by its tree, others by their lines; talk around them does not count."""
     assert outcome("```python\nx = [1,2]\n```") == outcome("Sure!\n```py\nx = [1, 2]  # two\n\n```\nDone.")
     assert outcome("```python\nx = 1\n```") != outcome("```python\nx = 2\n```")

@@ -103,7 +103,7 @@ RECORDED = sorted(FOLDER.glob("*.json")) if FOLDER.is_dir() else []
 
 
 @pytest.mark.skipif(not RECORDED, reason="recordings lie outside the project")
-def test_what_real_clients_sent_is_recognised() -> None:
+def test_answers_of_real_clients_are_recognised() -> None:
     """Each form of the coding tool, and nobody else's requests."""
     for path in RECORDED:
         expected = _recorded_form(path.name) if path.name.startswith("aider-") else None

@@ -94,7 +94,7 @@ def test_a_hunk_that_would_land_elsewhere_clashes() -> None:
     )
 
 
-def test_what_a_hunk_lacks_is_put_around_it() -> None:
+def test_a_hunk_has_its_lead_and_tail() -> None:
     """The name that was said before, the fence that holds several blocks."""
     first, second = (
         block("a.py", LINES[0], "one\n"),
@@ -162,7 +162,7 @@ def _is_fit(text: str, result: AppliedEdits) -> bool:
 
 
 @given(st.sampled_from(EditForm), ANSWERS)
-def test_no_text_is_too_odd_to_be_applied(form: EditForm, text: str) -> None:
+def test_any_text_can_be_applied(form: EditForm, text: str) -> None:
     """It never raises; hunks are verbatim; what is put together from them can be applied again."""
     result = apply_edits(form, FILES, text)
     assert _is_fit(text, result)
@@ -183,7 +183,7 @@ def test_talk_changes_nothing(form: EditForm, text: str) -> None:
 
 
 @given(st.lists(st.integers(0, 3)), st.lists(st.integers(0, 3)))
-def test_what_is_touched_is_all_that_differs(old: list[int], new: list[int]) -> None:
+def test_a_region_covers_every_difference(old: list[int], new: list[int]) -> None:
     """What is before and behind it is the same in both."""
     region = changed_region("".join(f"{n}\n" for n in old), "".join(f"{n}\n" for n in new), Budget(10_000))
     assert region is not None

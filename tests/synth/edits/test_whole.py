@@ -69,7 +69,7 @@ def test_findings_are_concrete(text: str, finding: str) -> None:
     assert result.findings[0].startswith(finding)
 
 
-def test_what_is_read_only_stays() -> None:
+def test_read_only_files_stay() -> None:
     """However whole its listing is."""
     result = apply_edits(FORM, ONE, "LICENSE\n```\nMine.\n```")
     assert result.findings == ("LICENSE was shown read-only",)
@@ -97,6 +97,6 @@ def test_only_syntax_is_checked(path: str, content: str) -> None:
 
 
 @pytest.mark.parametrize("content", ["(" * 5000, "\0", "\ud800"])
-def test_no_python_is_too_odd_to_be_checked(content: str) -> None:
+def test_any_python_is_checked(content: str) -> None:
     """It is found not to parse."""
     assert "python does not parse" in apply_edits(FORM, TWO, f"a.py\n```\n{content}\n```").findings[0]

@@ -74,7 +74,7 @@ async def test_other_files_than_the_work_tree_s_are_not_checked(tree: Path) -> N
     assert (found.by, found.n_ran) == ("", 0)
 
 
-async def test_a_checker_that_takes_too_long_ranks_nobody(tree: Path) -> None:
+async def test_a_checker_that_takes_too_long_ranks_no_candidate(tree: Path) -> None:
     """A timeout is unknown, and no failure."""
     (tree / "check.py").write_text("import time\ntime.sleep(600)\n")
     found = await ranked(replace(checker(tree), timeout_s=0.5), [listing("LIMIT = 0\n"), listing("LIMIT = 4\n")])
@@ -82,7 +82,7 @@ async def test_a_checker_that_takes_too_long_ranks_nobody(tree: Path) -> None:
     assert found.standings[0].finding == "the checker did not end in time"
 
 
-async def test_a_checker_that_cannot_run_ranks_nobody(tree: Path) -> None:
+async def test_a_checker_that_cannot_run_ranks_no_candidate(tree: Path) -> None:
     found = await ranked(
         replace(checker(tree), command=("/nowhere",)), [listing("LIMIT = 0\n"), listing("LIMIT = 4\n")]
     )

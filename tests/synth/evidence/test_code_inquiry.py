@@ -27,7 +27,7 @@ from tests.synth.evidence.inquiries import (
 from tests.synth.small_evidence import open_inquiry
 
 
-async def test_candidates_are_ranked_by_what_they_do(monty: MontySandbox) -> None:
+async def test_candidates_are_ranked_by_their_behaviour(monty: MontySandbox) -> None:
     """The one that passes all examples is best, and every other has its finding."""
     found = await ranked(Finder([monty], limits=PATIENT, request_s=600), [HALF, BAD, GOOD, BROKEN])
     assert [standing.tier for standing in found.standings] == [1, 2, 0, 3]
@@ -73,7 +73,7 @@ async def test_a_single_answer_has_nothing_to_be_compared_with(monty: MontySandb
     assert (counting.n_trials, found.n_ran) == (0, 0)
 
 
-async def test_what_the_answers_said_is_kept_for_the_next_stage(monty: MontySandbox) -> None:
+async def test_a_task_learnt_from_answers_is_kept_for_the_next_stage(monty: MontySandbox) -> None:
     """A second ranking runs only the candidates that came in between."""
     counting, asked = Counting(inner=monty), request(ANY)
     finder = Finder([counting], limits=PATIENT, request_s=600)
@@ -86,14 +86,14 @@ async def test_what_the_answers_said_is_kept_for_the_next_stage(monty: MontySand
             assert (found.n_ran, counting.n_trials) == (n_compared, n_compared)
 
 
-async def test_what_monty_knows_is_not_run_again(monty: MontySandbox) -> None:
+async def test_a_result_of_monty_is_not_run_again(monty: MontySandbox) -> None:
     """A failure is a failure; no other sandbox is asked about it."""
     other = Counting("namespaces", inner=monty)
     await ranked(Finder([monty, other], limits=PATIENT, request_s=600), [HALF, BROKEN, GOOD], level="full")
     assert other.n_trials == 0
 
 
-async def test_a_broken_sandbox_says_nothing_about_candidates() -> None:
+async def test_a_broken_sandbox_leaves_the_ranking() -> None:
     """Candidates keep the operator's ranking if nothing can be run."""
     found = await ranked(Finder([Broken()]), [BROKEN, GOOD])
     assert [standing.tier for standing in found.standings] == [0, 0]
@@ -108,7 +108,7 @@ async def test_time_that_is_over_is_not_overrun(monty: MontySandbox) -> None:
     assert counting.n_trials == 0
 
 
-async def test_leaving_ends_what_runs() -> None:
+async def test_leaving_ends_running_trials() -> None:
     """A client that hangs up leaves no trial behind."""
     asked, counting = request(), Counting()
     async with open_inquiry(Finder([counting]).inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:

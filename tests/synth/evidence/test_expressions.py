@@ -94,12 +94,12 @@ def test_calls_are_found(text: str, calls: list[str]) -> None:
     "text",
     ["", " ", "x =", "(" * 300, "-" * 400 + "1", "not " * 200 + "1", "1" * (MAX_EXPRESSION_CHARS + 1), "\0", "a\nb"],
 )
-def test_what_is_no_expression_is_none(text: str) -> None:
+def test_other_text_is_no_expression(text: str) -> None:
     """Neither broken, nor long, nor deep text is an expression, and none of it raises."""
     assert parse_expression(text) is None
 
 
-def test_what_is_read_can_be_unparsed() -> None:
+def test_parsed_expressions_can_be_unparsed() -> None:
     """The deepest expression that is accepted is far from the recursion limit."""
     deepest = "-" * (MAX_DEPTH - 3) + "1"
     node = parse_expression(deepest)

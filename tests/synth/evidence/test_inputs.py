@@ -78,5 +78,5 @@ def test_unknown_kinds_give_none(hints: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("call", ["f(x)", "f(g(1))", "f(a=1)", "g(1)", "f(", "f(*[1])", "m.f(1)"])
-def test_calls_that_are_not_literal_give_none(call: str) -> None:
+def test_calls_that_are_not_literal_give_no_inputs(call: str) -> None:
     assert vary_calls("f", [call], ()) == ()

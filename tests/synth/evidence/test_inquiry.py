@@ -16,7 +16,7 @@ ASK = 'Write `f`.\n\n```python\ndef f(n):\n    """\n    >>> f(2)\n    4\n    """
 
 
 @given(st.lists(st.booleans()))
-def test_a_ranking_counts_what_passed(passed: list[bool]) -> None:
+def test_a_ranking_counts_passing_candidates(passed: list[bool]) -> None:
     """Whatever their tiers are."""
     standings = tuple(Standing(str(n), passed_all=each) for n, each in enumerate(passed))
     assert Ranking(standings).n_passed == sum(passed)
@@ -37,7 +37,7 @@ def test_an_unknown_is_no_failure() -> None:
 
 
 @pytest.mark.parametrize("kind", ["sandboxes", "small"])
-async def test_a_finder_ranks_what_was_added(kind: str) -> None:
+async def test_a_finder_ranks_added_candidates(kind: str) -> None:
     """Each implementation: standings in the order of the candidates, the one that passes first."""
     monty = MontySandbox()
     finder: EvidenceFinder = (

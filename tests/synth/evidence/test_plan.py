@@ -21,7 +21,7 @@ def part(*examples: Example, places: tuple[int, ...] | None = None, folded: bool
     return Part(Trial(""), examples, tuple(range(len(examples))) if places is None else places, folded)
 
 
-def test_results_and_values_are_told_apart() -> None:
+def test_results_and_values_are_distinguished() -> None:
     """The first checks are examples, the others give values; an exception is no value."""
     report = Report(LOADED, (RIGHT, WRONG, VALUE, ERROR, UNKNOWN))
     behaviour = read_reports(Plan((part(EXAMPLE, EXAMPLE),)), [report], 2)
@@ -48,7 +48,7 @@ def test_the_dead_and_the_unknown(report: Report, *, is_dead: bool, is_known: bo
     assert (behaviour.is_dead, behaviour.is_known, len(behaviour.results)) == (is_dead, is_known, 1)
 
 
-def test_an_expected_exception_kills_nobody() -> None:
+def test_a_candidate_with_an_expected_exception_is_not_dead() -> None:
     """A candidate that raises what it should is not dead for raising on all inputs."""
     assert not read_reports(Plan((part(RAISES),)), [Report(LOADED, (ERROR,))], 1).is_dead
 

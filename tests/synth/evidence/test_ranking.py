@@ -69,7 +69,7 @@ def test_a_model_has_one_vote() -> None:
     assert tiers(best, other, other, voters="abc") == Tiers((1, 0, 0), AGREEMENT)
 
 
-def test_what_has_no_values_is_not_outvoted() -> None:
+def test_a_candidate_without_values_is_not_outvoted() -> None:
     """Agreement is not asked if one of the best could not be compared."""
     assert tiers(NOTHING, did(values="x"), did(values="x")) == Tiers((0, 0, 0))
 

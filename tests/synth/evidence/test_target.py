@@ -52,7 +52,7 @@ def test_a_function_with_a_body_is_no_stub(body: str) -> None:
     assert find_stubs(block(f"def f(x):\n    {body}")) == []
 
 
-def test_a_stub_knows_what_stands_before_it() -> None:
+def test_a_stub_has_its_lead() -> None:
     """Imports, constants and helpers of the block are its lead; parameters come with their hints."""
     (stub,) = find_stubs(STUB)
     assert stub.name == "wanted"

@@ -69,7 +69,7 @@ def test_a_right_answer_of_one_member_alone() -> None:
     assert ("a", "only_right") not in count_verdict(RECORD, Verdict.RIGHT)
 
 
-def test_what_a_panel_saved_and_lost() -> None:
+def test_saved_and_lost_answers_are_counted() -> None:
     """A member that is known to be wrong was saved by a right answer, and one that was right lost to a wrong one."""
     record = AnswerRecord("r1:0", "mom", "k", ("a",), differed=("b", "c"), known={"b": False, "c": True})
     assert count_verdict(record, Verdict.RIGHT)["b", "saved"] == 1
@@ -89,7 +89,7 @@ def test_no_verdict_counts_for_nothing() -> None:
     assert count_verdict(RECORD, Verdict.NONE) == {}
 
 
-def test_a_revision_takes_back_what_was_counted() -> None:
+def test_a_revision_undoes_earlier_counts() -> None:
     """A verdict that replaces another one leaves the counts as if it had been the first."""
     applied = AnswerRecord(
         "r1:0", "mom", "k", ("a",), agreed=("b",), differed=("c",), front="a", verdict=Verdict.SEEMS_RIGHT

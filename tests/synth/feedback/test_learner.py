@@ -77,14 +77,14 @@ async def test_evidence_judges_all_members() -> None:
     assert answer.record.verdict == Verdict.SEEMS_RIGHT
 
 
-async def test_one_tested_member_compares_nobody() -> None:
+async def test_one_tested_member_is_not_counted() -> None:
     """If only one candidate was run, nothing is counted for the order."""
     stage, learner = learning({"a": RIGHT, "b": CallError(Kind.TIMEOUT, "late")}, critic=None, examples=EXAMPLES)
     await run(stage)
     assert learner.list_tested() == {}
 
 
-async def test_a_bypass_teaches_nothing() -> None:
+async def test_a_bypass_is_not_learnt_from() -> None:
     """Commit messages and titles are answered by one model, and not remembered."""
     messages = [
         {"role": "system", "content": "Generate a commit message for these changes"},
@@ -120,7 +120,7 @@ async def test_trust_decides_who_is_asked_first() -> None:
     assert [event.proposers for event in stage.seen(StageStarted)] == [("b",)]
 
 
-async def test_shadow_records_what_it_would_have_done() -> None:
+async def test_shadow_records_the_order_without_using_it() -> None:
     """In `shadow` nothing changes but the event."""
     stage, learner = learning({"a": ONE, "b": OTHER}, critic=None, mode="select", knows=B_IS_BETTER)
     (answered,) = (await run(stage)).answers

@@ -74,7 +74,7 @@ def test_successes(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", SILENT)
-def test_all_else_says_nothing(text: str) -> None:
+def test_other_output_is_no_signal(text: str) -> None:
     """Words about tests, empty runs, warnings and exit codes are no signal."""
     assert read_output(text) is None
 

@@ -35,7 +35,7 @@ def advice(found: MixtureReport) -> list[str]:
     return [each.advice for each in found.recommendations]
 
 
-def test_nothing_was_judged() -> None:
+def test_without_a_verdict_there_is_no_report() -> None:
     """Without a verdict there is nothing to report, and a mixture that is gone is left out."""
     assert report_mixtures([]) == []
     assert report_mixtures([Count(name_scope("old", KIND), "", "right", 5)], {"mom": [A]}) == []
@@ -78,7 +78,7 @@ def test_a_panel_that_saves_answers_is_kept() -> None:
     assert advice(found)[0] == "keep"
 
 
-def test_what_is_not_known_stays_open() -> None:
+def test_unknown_results_stay_open() -> None:
     """Members that differed from the answer may have been right or wrong: the range says so."""
     found = report(
         (30, record("a", "", "b"), Verdict.RIGHT), (30, record("b", "", "a"), Verdict.RIGHT),

@@ -19,7 +19,7 @@ def trust(*counted: tuple[str, str, int, int]) -> Trust:
     )
 
 
-def test_nothing_known_nothing_changes() -> None:
+def test_without_feedback_the_order_stays() -> None:
     """Without feedback the operator's ranking stays."""
     assert Trust().order(SCOPE, PANEL) == PANEL
     assert not Trust().has_any
@@ -34,7 +34,7 @@ def test_a_credibly_better_member_moves_in_front(name: str) -> None:
     assert known.order(SCOPE, PANEL) == ("b", "a", "c")
 
 
-def test_a_difference_that_may_be_chance_moves_nobody() -> None:
+def test_a_difference_that_may_be_chance_moves_no_member() -> None:
     """Six of ten against five of ten is no reason to contradict the operator."""
     assert trust(("a", "front", 5, 5), ("b", "front", 6, 4)).order(SCOPE, PANEL) == PANEL
 
@@ -87,7 +87,7 @@ def test_exploration_tries_who_may_be_the_best() -> None:
     assert all(sorted(each.order) == sorted(PANEL) for each in fronts)
 
 
-def test_nobody_is_tried_beside_a_sure_best() -> None:
+def test_no_other_member_is_tried_beside_a_sure_best() -> None:
     """Once the best member is known, it goes first in practice always."""
     sure = trust(("a", "front", 190, 10), ("b", "front", 20, 20), ("c", "front", 20, 20))
     rng = random.Random(1)

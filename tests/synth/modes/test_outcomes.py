@@ -71,7 +71,7 @@ async def test_a_critic_that_failed_for_good_on_the_panel_is_not_asked_alone() -
     assert len(stage.pool.asked("c")) == 1
 
 
-async def test_a_reviewed_answer_goes_out_after_its_review() -> None:
+async def test_a_reviewed_answer_is_sent_after_its_review() -> None:
     """Nothing of the draft reaches the client before."""
     review = '{"defects": [{"kind": "wrong", "quote": "fused", "problem": "No."}]}'
     stage = scene({"a": "one", "b": "two", "c": ["fused", "better"], "v": review}, incremental=True, verify=Verify("v"))

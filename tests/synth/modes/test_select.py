@@ -64,7 +64,7 @@ async def test_the_fallback_picks_if_the_critic_fails() -> None:
     assert len(stage.pool.asked("d")) == 2
 
 
-async def test_the_best_candidate_is_the_answer_if_nobody_picks() -> None:
+async def test_the_best_candidate_is_the_answer_if_no_critic_picks() -> None:
     """A critic that fails costs nobody the answer."""
     answer = await select(await case(stage_of(BROKEN)))
     assert (answer.author, answer.decided_by) == ("a", DecidedBy.BEST_CANDIDATE)
@@ -127,7 +127,7 @@ async def test_a_settled_first_stage_is_decided_by_evidence() -> None:
     assert (await select(await case(stage))).decided_by is DecidedBy.EVIDENCE
 
 
-async def test_without_a_critic_the_order_decides_what_evidence_leaves_open() -> None:
+async def test_without_a_critic_the_order_decides_after_evidence() -> None:
     """Here both pass."""
     stage = scene({"a": RIGHT, "b": ALSO_RIGHT}, critic=None, examples=EXAMPLES)
     answer = await select(await case(stage))

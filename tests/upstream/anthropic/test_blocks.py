@@ -25,14 +25,14 @@ from upstream.anthropic.blocks import (
 
 @settings(max_examples=40)
 @given(st.lists(SHOWN))
-def test_texts_images_and_documents_come_back(blocks: list[dict[str, Any]]) -> None:
+def test_texts_images_and_documents_round_trip(blocks: list[dict[str, Any]]) -> None:
     """Whatever Chat Completions has a part for survives the way there and back, in its order."""
     assert blocks_from_content(parts_from_blocks(blocks, "content")) == blocks
 
 
 @settings(max_examples=40)
 @given(TOOL_USE)
-def test_a_tool_call_comes_back(block: dict[str, Any]) -> None:
+def test_a_tool_call_round_trips(block: dict[str, Any]) -> None:
     """Id, name and input survive the way to a tool call and back; its arguments are JSON text."""
     call = call_from_block(block, "content[0]")
     assert json.loads(call["function"]["arguments"]) == block["input"]
@@ -41,7 +41,7 @@ def test_a_tool_call_comes_back(block: dict[str, Any]) -> None:
 
 @settings(max_examples=40)
 @given(st.dictionaries(st.text(), JSON))
-def test_opaque_fields_come_back(fields: dict[str, Any]) -> None:
+def test_opaque_fields_round_trip(fields: dict[str, Any]) -> None:
     """Any JSON survives in a signature, which is printable ASCII that a client can only store."""
     packed = pack_opaque(fields)
     assert packed.isascii()

@@ -22,7 +22,7 @@ def _translations(body: dict[str, Any]) -> list[dict[str, Any]]:
 
 @settings(max_examples=30)
 @given(bodies())
-def test_an_upstream_of_the_same_protocol_gets_what_was_sent(body: dict[str, Any]) -> None:
+def test_an_upstream_of_the_same_protocol_gets_the_original_messages(body: dict[str, Any]) -> None:
     """Every message comes back unchanged and in its order, wherever system messages stand."""
     system, messages = write_conversation(read_conversation(body))
     assert messages == body["messages"]
@@ -31,9 +31,7 @@ def test_an_upstream_of_the_same_protocol_gets_what_was_sent(body: dict[str, Any
 
 @settings(max_examples=30)
 @given(bodies(), st.data())
-def test_a_tail_of_the_conversation_is_not_disturbed_by_what_is_added(
-    body: dict[str, Any], data: st.DataObject
-) -> None:
+def test_appended_messages_leave_the_conversation_unchanged(body: dict[str, Any], data: st.DataObject) -> None:
     """Messages that the gateway appends follow the originals, which keep their bytes and so the prompt cache."""
     added = {"role": "user", "content": data.draw(TEXT)}
     _, messages = write_conversation([*read_conversation(body), added])
@@ -92,7 +90,7 @@ def test_fields_that_a_model_must_get_back_are_unpacked() -> None:
 
 @settings(max_examples=30)
 @given(st.lists(USER, min_size=1, max_size=3))
-def test_results_come_before_what_else_the_user_said(messages: list[dict[str, Any]]) -> None:
+def test_results_come_before_other_text_of_the_user(messages: list[dict[str, Any]]) -> None:
     """Chat Completions requires the results of calls right behind the calls."""
     for message in messages:
         roles = [each["role"] for each in read_conversation({"messages": [message]})]
@@ -109,7 +107,7 @@ def test_a_system_prompt_keeps_its_marks() -> None:
     assert write_conversation(read_conversation(body)) == ([cached], [USER_TURN])
 
 
-def test_the_first_message_knows_the_request() -> None:
+def test_only_the_first_message_refers_to_the_request() -> None:
     """And no other, so that a request is found without a search and is not kept twice."""
     body = {"system": "s", "messages": [USER_TURN, {"role": "assistant", "content": "a"}, USER_TURN]}
     assert [message.request for message in read_conversation(body)] == [body, None, None, None]

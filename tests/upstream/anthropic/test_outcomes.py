@@ -33,7 +33,7 @@ def test_each_stop_reason_has_a_finish_reason(stop: str, finish: str) -> None:
 
 
 @pytest.mark.parametrize("finish", ["stop", "length", "tool_calls", "content_filter"])
-def test_a_finish_reason_comes_back(finish: str) -> None:
+def test_a_finish_reason_round_trips(finish: str) -> None:
     """A client of Messages and an upstream of Messages agree on what happened."""
     assert finish_reason_from_stop(stop_reason_from_finish(finish)) == finish
 
@@ -52,7 +52,7 @@ def test_a_reason_that_is_no_text_passes(reason: Any) -> None:
 
 
 @given(USAGE)
-def test_usage_comes_back(usage: dict[str, int]) -> None:
+def test_usage_round_trips(usage: dict[str, int]) -> None:
     """Every counter survives; one that was not stated is 0."""
     names = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens", "output_tokens")
     assert usage_from_chat(usage_from_messages(usage)) == {name: usage.get(name, 0) for name in names}

@@ -43,7 +43,7 @@ def test_a_budget_leaves_room_for_the_answer(limit: int, effort: str) -> None:
         {"max_tokens": None},
     ],
 )
-def test_what_excludes_thinking_stays_as_it_is(fields: Any) -> None:
+def test_a_request_that_excludes_thinking_is_unchanged(fields: Any) -> None:
     """A forced tool, a turn that lacks the thinking before its call, and thinking that somebody has set."""
     assert think(body(**fields), "high") == body(**fields)
 
@@ -54,7 +54,7 @@ def test_no_effort_is_no_thinking(effort: Any) -> None:
     assert "thinking" not in think(body(), effort)
 
 
-def test_a_turn_with_its_thinking_goes_on_thinking() -> None:
+def test_a_turn_with_its_thinking_continues_thinking() -> None:
     """The client has returned the block that led to the call."""
     messages = [*ASKED, {"role": "assistant", "content": [THOUGHT, CALL]}, RESULT]
     assert "thinking" in think(body(messages=messages, tool_choice={"type": "auto"}), "low")

@@ -95,7 +95,7 @@ def test_parameters_get_the_names_of_messages(fields: dict[str, Any], written: d
         {"tool_choice": "required", "parallel_tool_calls": False},
     ],
 )
-def test_what_leaves_no_tool_is_no_choice_either(fields: dict[str, Any]) -> None:
+def test_a_choice_without_a_tool_is_left_out(fields: dict[str, Any]) -> None:
     """Messages refuses a choice without tools. A custom tool, whose argument is free text, has no counterpart there."""
     assert _request(**fields) == _request()
 
@@ -203,7 +203,7 @@ def _comparable(completion: dict[str, Any]) -> dict[str, Any]:
 
 @settings(max_examples=40)
 @given(replies(), st.data())
-def test_a_stream_gives_what_the_whole_message_gives(message: dict[str, Any], data: st.DataObject) -> None:
+def test_a_stream_gives_the_same_as_the_whole_message(message: dict[str, Any], data: st.DataObject) -> None:
     """Text, reasoning, signed thinking, calls, finish reason and usage, wherever the pieces are cut."""
     (whole,) = _read([message])
     assembler = StreamAssembler()
@@ -223,7 +223,7 @@ def test_an_answer_is_sent_back_as_it_came(message: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     "value", [{"type": "error", "error": {"type": "overloaded_error"}}, {"choices": []}, {}, [], None, 1, "x"]
 )
-def test_what_is_no_event_passes_unchanged(value: Any) -> None:
+def test_a_value_that_is_no_event_passes_unchanged(value: Any) -> None:
     """Errors and replies of another protocol are read by those who know them."""
     assert list(MessagesReply().read(value)) == [value]
 

@@ -350,7 +350,7 @@ async def test_several_refusals(upstream: FakeUpstream) -> None:
         ),
     ],
 )
-async def test_a_refusal_that_says_nothing(
+async def test_a_refusal_without_a_field_is_narrowed_down(
     upstream: FakeUpstream, refuses: Callable[[Any], bool], words: str, warning: str
 ) -> None:
     """The features are tried one by one, so that the warning names the refused one."""

@@ -8,7 +8,7 @@ from config.providers import WEIGHT_NAMES
 from upstream.embedded.catalogue import CATALOGUE, HubSource, Wheel, WheelSource, read_catalogue
 
 
-def test_the_catalogue_holds_what_config_may_name() -> None:
+def test_the_catalogue_has_every_configurable_weight() -> None:
     """Each entry has a hub file over HTTPS, then wheels, and valid hashes."""
     assert tuple(CATALOGUE) == WEIGHT_NAMES
     for weight in CATALOGUE.values():

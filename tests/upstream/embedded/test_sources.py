@@ -74,7 +74,7 @@ async def test_a_status_of_failure_is_the_reason(hub: Hub, tmp_path: Path, statu
         await _fetch(HubSource(hub.url), tmp_path)
 
 
-async def test_a_partial_download_goes_on_at_its_end(hub: Hub, tmp_path: Path) -> None:
+async def test_a_partial_download_resumes(hub: Hub, tmp_path: Path) -> None:
     """Only the rest is asked for."""
     source = HubSource(hub.url)
     (tmp_path / f"{_weight(source).file_name}.part").write_bytes(CONTENT[:HALF])
@@ -82,7 +82,7 @@ async def test_a_partial_download_goes_on_at_its_end(hub: Hub, tmp_path: Path) -
     assert hub.ranges == [f"bytes={HALF}-"]
 
 
-async def test_discarding_removes_what_both_kinds_leave(tmp_path: Path) -> None:
+async def test_discarding_removes_partial_downloads_of_both_kinds(tmp_path: Path) -> None:
     """And nothing else; without anything to remove it does nothing."""
     weight = _weight(HubSource("http://127.0.0.1:9/file"))
     (tmp_path / f"{weight.file_name}.part").write_bytes(b"x")

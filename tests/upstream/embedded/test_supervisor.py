@@ -90,7 +90,7 @@ async def test_the_key_is_new_for_each_run_and_on_no_command_line(tmp_path: Path
     assert min(map(len, keys)) >= 32
 
 
-async def test_the_child_sees_only_what_it_needs_of_the_environment(tmp_path: Path) -> None:
+async def test_the_child_gets_only_the_variables_it_needs(tmp_path: Path) -> None:
     """No keys, no proxies; OpenMP's spinning is limited."""
     weights = Weights(path=llama.gguf(tmp_path, "serve"))
     environ = {"HOME": "/home/someone", "OPENAI_API_KEY": "sk-1", "https_proxy": "http://proxy", "PYTHONPATH": "x"}

@@ -144,7 +144,7 @@ def test_an_error_inside_a_200_counts_by_its_own_code(body: Any, kind: Kind, sta
         ({}, False),
     ],
 )
-def test_an_error_with_status_200_is_told_from_an_answer(body: Any, *, expected: bool) -> None:
+def test_an_error_with_status_200_is_not_an_answer(body: Any, *, expected: bool) -> None:
     """MiniMax puts `base_resp` into answers as well; some chunks have no choices."""
     assert is_error(body) == expected
 

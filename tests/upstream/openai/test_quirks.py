@@ -87,7 +87,7 @@ def test_a_refused_response_format_becomes_part_of_the_prompt() -> None:
     assert fields["response_format"]["json_schema"]["schema"] == {"type": "object"}
 
 
-def test_json_is_mentioned_only_if_nobody_has() -> None:
+def test_json_is_mentioned_only_if_no_message_does() -> None:
     """The words go to the end, behind what is cached."""
     wanted = {"response_format": {"type": "json_object"}}
     (message,) = messages_after(Quirk(Action.MENTION_JSON), USER, **wanted)
@@ -128,7 +128,7 @@ def test_json_is_mentioned_only_if_nobody_has() -> None:
         ),
     ],
 )
-def test_messages_are_sent_without_what_is_refused(quirk: Quirk, message: Any, fitted: Any) -> None:
+def test_refused_fields_are_left_out_of_messages(quirk: Quirk, message: Any, fitted: Any) -> None:
     """In the message, in the parts of its content, in its tool calls."""
     assert messages_after(quirk, message) == [fitted]
 
@@ -192,7 +192,7 @@ def _model(name: str, base_url: str = "http://up/v1", model: str = "m") -> Model
     return Model(name, base_url, None, None, model)
 
 
-def test_names_of_one_model_share_what_is_learnt() -> None:
+def test_names_of_one_model_share_learnt_quirks() -> None:
     """Also those of a new configuration; other models learn for themselves."""
     memory, quirk = QuirkMemory(), Quirk(Action.DROP, "seed", cause="no seed")
     memory.of(_model("a")).remember([quirk, quirk], "a")
@@ -218,7 +218,7 @@ def test_a_provider_s_row_comes_first_and_config_wins() -> None:
     assert [quirk for quirk in roles if quirk.action is Action.ROLE] == [Quirk(Action.ROLE, "developer", "system")]
 
 
-def test_what_is_learnt_is_bounded() -> None:
+def test_learnt_quirks_are_bounded() -> None:
     """An upstream could make up refusals without end."""
     quirks = ModelQuirks({})
     quirks.remember((Quirk(Action.DROP, f"f{number}") for number in range(1000)), "a")

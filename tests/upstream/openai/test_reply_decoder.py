@@ -183,7 +183,7 @@ def test_a_stream_that_just_ends_is_truncated(body: bytes) -> None:
         b"[[[[",
     ],
 )
-async def test_what_is_no_reply_is_unparsable(body: bytes) -> None:
+async def test_an_invalid_reply_is_unparsable(body: bytes) -> None:
     """Web pages, plain words and broken JSON."""
     with pytest.raises(CallError) as caught:
         decode(body)
@@ -206,7 +206,7 @@ async def test_a_reply_of_too_many_values_is_refused(head: bytes) -> None:
     assert caught.value.kind is Kind.OVERSIZED
 
 
-async def test_a_long_stream_that_nobody_asked_for_lets_others_run() -> None:
+async def test_a_long_unrequested_stream_lets_others_run() -> None:
     """Assembling it pauses whenever a time slice is over."""
     clock = Clock()
 

@@ -58,7 +58,7 @@ def test_other_sentences_say_no_delay(words: str) -> None:
         ("Too many requests", [], False, False),
     ],
 )
-def test_a_used_up_quota_is_told_from_a_rate_limit(
+def test_a_used_up_quota_is_no_rate_limit(
     cause: str, codes: list[str | int], *, has_delay: bool, expected: bool
 ) -> None:
     """A code is certain; words are not if the reply says when to retry."""

@@ -81,14 +81,14 @@ def test_parts_of_content_are_kept() -> None:
         [piece(0, "1", "f", json.loads(ROME)), piece(0, "2", "f", json.loads(OSLO))],
     ],
 )
-def test_parallel_calls_are_told_apart(pieces: list[Any]) -> None:
+def test_parallel_calls_are_separated(pieces: list[Any]) -> None:
     """By index, and by a new id with a name if all have the index 0 or none."""
     assert assemble(*pieces) == [("1", "f", ROME), ("2", "f", OSLO)]
 
 
 @pytest.mark.parametrize("index", [0, None])
 @pytest.mark.parametrize("second", ["f", "g"])
-def test_parallel_calls_without_ids_are_told_apart(index: int | None, second: str) -> None:
+def test_parallel_calls_without_ids_are_separated(index: int | None, second: str) -> None:
     """A name after complete arguments begins a call, also if it is the same name."""
     calls = assemble(piece(index, None, "f", ROME), piece(index, "", second, OSLO))
     assert calls == [(None, "f", ROME), (None, second, OSLO)]
@@ -108,7 +108,7 @@ def test_parallel_calls_without_ids_are_told_apart(index: int | None, second: st
         [piece(None, "1", "weather"), piece(None, None, None, ROME)],
     ],
 )
-def test_one_call_in_odd_pieces_is_one_call(pieces: list[Any]) -> None:
+def test_one_call_in_unusual_pieces_is_one_call(pieces: list[Any]) -> None:
     """Names in parts or repeated, ids late, made up or empty; the first id stays."""
     assert assemble(*pieces) == [("1", "weather", ROME)]
 

@@ -74,7 +74,7 @@ def test_nothing_is_left_that_the_model_cannot_take(messages: list[dict[str, Any
         assert all(new == old for new, old in zip(replaced, messages, strict=True) if not has([old]))
 
 
-def test_tool_turns_are_told_by_both_sides() -> None:
+def test_tool_turns_become_text_of_both_sides() -> None:
     """Calls are the assistant's words behind its text, results the user's, with the name of the tool."""
     replaced = replace_tool_turns(
         [
@@ -100,7 +100,7 @@ def test_tool_turns_are_told_by_both_sides() -> None:
         ({"tool_calls": [{}]}, "[I call a tool with {}]"),
     ],
 )
-def test_calls_of_every_form_are_told(message: dict[str, Any], words: str) -> None:
+def test_calls_of_every_form_become_text(message: dict[str, Any], words: str) -> None:
     """Deprecated ones, custom ones, and incomplete ones."""
     assert replace_tool_turns([{"role": "assistant", "content": None, **message}]) == [
         {"role": "assistant", "content": words}

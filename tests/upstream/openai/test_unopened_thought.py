@@ -50,12 +50,12 @@ def read(pieces: list[Any], *, expects: bool, reason: str = "stop") -> tuple[str
     return assembler.completion()["choices"][0]["message"]["content"], opener.is_unopened
 
 
-def test_the_first_stream_teaches() -> None:
+def test_the_first_stream_is_learnt_from() -> None:
     """What has gone out stays; the mark may come in pieces."""
     assert read(["So.\n</th", "ink>\n\n", "Rivers."], expects=False) == ("So.\n</think>\n\nRivers.", True)
 
 
-def test_a_stream_about_marks_teaches_nothing() -> None:
+def test_a_stream_about_marks_is_not_learnt_from() -> None:
     """The same holds as for a whole text."""
     assert read(["Use `</think>`", "\nto close it."], expects=False) == ("Use `</think>`\nto close it.", None)
 
@@ -75,7 +75,7 @@ def test_a_stream_that_opens_or_needs_no_mark_gets_none(pieces: list[Any]) -> No
     assert shown is None
 
 
-def test_a_text_that_was_no_reasoning_is_said_again() -> None:
+def test_a_text_that_was_no_reasoning_is_sent_again() -> None:
     """Nothing is lost, and the model is not expected to think any more."""
     assert read(["Rivers ", "flow."], expects=True) == ("<think>Rivers flow.</think>Rivers flow.", False)
 

@@ -18,7 +18,7 @@ PARAMS = st.fixed_dictionaries(
 
 
 @given(PARAMS, PARAMS)
-def test_the_smallest_limit_goes_out_and_the_configuration_wins(client: Any, configured: Any) -> None:
+def test_the_smallest_limit_is_sent_and_the_configuration_wins(client: Any, configured: Any) -> None:
     """Whoever names a limit, under whichever name: none that goes out is larger than the smallest."""
     merged = wire.merge_params(client, configured)
     left = {name: value for name, value in client.items() if name not in configured or configured[name] is not None}
@@ -29,7 +29,7 @@ def test_the_smallest_limit_goes_out_and_the_configuration_wins(client: Any, con
         assert merged["top_p"] == configured["top_p"]
 
 
-def test_a_limit_goes_out_under_the_name_the_configuration_uses() -> None:
+def test_a_limit_is_sent_under_the_configured_name() -> None:
     """Some upstreams know only one of the two names."""
     assert wire.merge_params({"max_tokens": 50}, {"max_completion_tokens": 80}) == {"max_completion_tokens": 50}
     assert wire.merge_params({"max_tokens": 50}, {}) == {"max_tokens": 50}
@@ -48,7 +48,7 @@ def test_a_lone_surrogate_survives() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"{", b"\xff\xfe{", b"[" * 100_000])
-def test_what_is_not_json_is_unparsable(body: bytes) -> None:
+def test_invalid_json_is_unparsable(body: bytes) -> None:
     """The message says what came, without quoting it."""
     with pytest.raises(CallError) as caught:
         wire.decode(body)

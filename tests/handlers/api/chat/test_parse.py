@@ -92,7 +92,7 @@ def test_a_refusal_names_the_path(fields: dict[str, Any], param: str, says: str)
         (b'{"n": 1' + b"0" * 5000 + b"}", "is not valid JSON"),
     ],
 )
-def test_what_is_no_json_object_says_so(body: bytes, says: str) -> None:
+def test_a_body_that_is_no_json_object_is_refused(body: bytes, says: str) -> None:
     """400 invalid_json, with the place where the parser stopped."""
     error = refusal(body)
     assert (error.status, error.code) == (400, "invalid_json")
@@ -109,7 +109,7 @@ def test_forms_and_text_are_refused_with_the_remedy(content_type: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", [";", "+json", "a b+json", "text/plain\udcff", "json", "application/json, x"])
-def test_what_is_no_media_type_may_be_anything(content_type: str) -> None:
+def test_an_invalid_media_type_is_not_shown(content_type: str) -> None:
     """Nothing of it is shown: it may be no text at all."""
     error = refusal({"messages": HI}, content_type)
     assert error.status == 415

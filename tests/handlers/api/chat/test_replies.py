@@ -87,7 +87,7 @@ CALL: dict[str, Any] = {"id": "1", "type": "function", "function": {"name": "f",
 
 
 @pytest.mark.parametrize("shows", [True, False])
-def test_reasoning_goes_out_beside_tool_calls(shows: bool) -> None:
+def test_reasoning_is_sent_beside_tool_calls(shows: bool) -> None:
     """Providers refuse the next turn without it, so it is not hidden there; a stream shows it once."""
     work = ShownWork(Mixture("mom", (), Critic("a"), show_reasoning=shows))
     details = [{"type": "reasoning.encrypted", "data": "x"}]

@@ -29,7 +29,7 @@ def _is_valid(value: Any, name: str) -> bool:
         {"messages": HI, "tools": [TOOL], "top_k": 3},
     ],
 )
-def test_what_is_described_as_valid_is_accepted(body: dict[str, Any]) -> None:
+def test_documented_requests_are_accepted(body: dict[str, Any]) -> None:
     """A generated client that keeps to the document gets no 400."""
     assert _is_valid(body, "MessagesRequest")
     assert MessagesApi().parse(body).chat.messages
@@ -46,7 +46,7 @@ def test_what_is_described_as_valid_is_accepted(body: dict[str, Any]) -> None:
         {"messages": HI, "stop_sequences": [1]},
     ],
 )
-def test_what_is_refused_is_described_as_invalid(body: dict[str, Any]) -> None:
+def test_refused_requests_are_documented_as_invalid(body: dict[str, Any]) -> None:
     """And the other way round."""
     assert not _is_valid(body, "MessagesRequest")
     with pytest.raises(ApiError):

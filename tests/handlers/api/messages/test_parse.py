@@ -102,7 +102,7 @@ def test_parameters_get_the_names_of_chat_completions() -> None:
     }
 
 
-def test_what_describes_the_client_never_reaches_a_model() -> None:
+def test_fields_about_the_client_never_reach_a_model() -> None:
     """Metadata, safeguards, placeholder tools, tools of Anthropic's servers, and unknown fields."""
     request = parse_messages(
         {

@@ -21,14 +21,14 @@ REQUEST = Draft202012Validator(SCHEMAS["ResponsesRequest"])
         {"input": "hi", "model": None, "stream": False, "temperature": 0, "top_p": None, "max_output_tokens": 9},
     ],
 )
-def test_what_is_described_as_valid_is_accepted(body: dict[str, Any]) -> None:
+def test_documented_requests_are_accepted(body: dict[str, Any]) -> None:
     """A generated client that keeps to the document gets no 400."""
     assert REQUEST.is_valid(body)
     assert ResponsesApi().parse(body).chat.messages
 
 
 @pytest.mark.parametrize("body", [{}, {"input": []}, {"input": 1}, {"input": "hi", "stream": "yes"}])
-def test_what_is_refused_is_described_as_invalid(body: dict[str, Any]) -> None:
+def test_refused_requests_are_documented_as_invalid(body: dict[str, Any]) -> None:
     """And the other way round."""
     assert not REQUEST.is_valid(body)
     with pytest.raises(ApiError):

@@ -54,7 +54,7 @@ def test_tools_of_openais_servers_are_left_out() -> None:
 
 
 @given(st.text())
-def test_a_custom_call_comes_back_verbatim(text: str) -> None:
+def test_a_custom_call_round_trips_verbatim(text: str) -> None:
     """Whatever the tool's input is: patches have quotes, backslashes and line ends."""
     item = ToolTable([PATCH]).item_from_call(_call("patch", custom_arguments(text)))
     assert item == {"type": "custom_tool_call", "call_id": "call_1", "name": "patch", "input": text}
@@ -67,7 +67,7 @@ def test_custom_arguments_of_another_form_are_the_input(arguments: str) -> None:
 
 
 @given(NAME, NAME, st.text(max_size=5))
-def test_a_call_in_a_namespace_comes_back_with_it(namespace: str, name: str, arguments: str) -> None:
+def test_a_call_in_a_namespace_keeps_its_namespace(namespace: str, name: str, arguments: str) -> None:
     """Clients look the tool up by both."""
     table = ToolTable([{"type": "namespace", "name": namespace, "tools": [{"type": "function", "name": name}]}])
     (tool,) = table.functions

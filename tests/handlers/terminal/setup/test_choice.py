@@ -101,7 +101,7 @@ def test_local_models_fill_a_hosted_panel() -> None:
     ]
 
 
-def test_models_that_nobody_knows() -> None:
+def test_unknown_models_are_proposed_after_known_ones() -> None:
     """In the order of the upstream, after known ones."""
     assert proposed("coding", groq=("first-9", "second-8", "third-7", "fourth-6")) == [
         "groq first-9",

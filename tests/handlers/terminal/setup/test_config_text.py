@@ -77,7 +77,7 @@ def test_names_are_short_and_unique() -> None:
     assert choose_names(pairs) == ["openrouter-mom", "gpt-5", "openai-gpt-5", "groq-openai"]
 
 
-def test_where_a_price_is_from() -> None:
+def test_a_price_has_its_source() -> None:
     """The provider's own list comes before the table; an unknown model has none."""
     stated = Price(Decimal(1), Decimal(2))
     assert find_price("openai", "gpt-5.4", stated, "2026-11-30") == (
@@ -99,7 +99,7 @@ def test_where_a_price_is_from() -> None:
         (None, "unknown"),
     ],
 )
-def test_a_price_in_words(price: Price | None, words: str) -> None:
+def test_a_price_is_described(price: Price | None, words: str) -> None:
     """Without zeros that say nothing, and without exponents."""
     assert describe_price(price) == words
 

@@ -95,7 +95,7 @@ def test_a_bar_has_a_text_alternative() -> None:
     assert 'aria-label="Outcomes of mom: ok: 1; cancelled: 1; timeout: 1"' in mixture["outcomes"]
 
 
-def test_what_a_model_refuses_is_listed() -> None:
+def test_refusals_of_a_model_are_listed() -> None:
     """With what is done about it, the upstream's words, and the line that makes it permanent."""
     (row,) = list_quirks({"a": (), "b": (Quirk(Action.DROP, "top_k", cause="unknown field top_k"),)})
     assert (row["model"], row["cause"], row["config"]) == ("b", "unknown field top_k", "drop: [top_k]")

@@ -32,7 +32,7 @@ def lines(*traces: dict[str, Any]) -> str:
     return "\n".join(view["lines"])
 
 
-def test_nothing_judged_nothing_shown() -> None:
+def test_without_verdicts_there_is_no_report() -> None:
     """Without counts there is no section."""
     assert build_trust_view([], PANELS, []) == []
 
@@ -45,7 +45,7 @@ def test_a_section() -> None:
     assert view["kinds"] == [{"name": "edits python chat", "n": "200", "right": "100 % (99 % to 100 %)"}]
 
 
-def test_what_shadow_would_have_done() -> None:
+def test_the_effect_of_shadow_is_described() -> None:
     """Counted from the traces: who would have gone first, and how often that would have changed the answer."""
     text = lines(shadow_trace(), shadow_trace(decided_by="chosen"), shadow_trace(author="b"))
     assert (
@@ -69,7 +69,7 @@ def test_the_price_over_the_best_member() -> None:
     assert "at 3.0 times its price" in lines(trace)
 
 
-def test_panels_of_one_compare_nobody() -> None:
+def test_panels_of_one_model_are_not_compared() -> None:
     """Only mixtures with several models are shown; samples are one member."""
     models = [model(name, "http://unused") for name in "ab"]
     assert list_panels(settings(models)) == PANELS

@@ -36,7 +36,7 @@ def test_the_mode_of_a_header_is_kept() -> None:
     assert "x-mom-mode: select'; true '" in shlex.split(command)
 
 
-def test_characters_that_nobody_sees_are_escaped() -> None:
+def test_invisible_characters_are_escaped() -> None:
     """A terminal would act on some of them, and others turn the direction of what follows; JSON may name each."""
     text = "a\x7fb\u202ec\u2028d\x85"
     command = to_curl(Asked(messages=[{"role": "user", "content": text}]), URL)

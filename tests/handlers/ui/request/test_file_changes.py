@@ -23,7 +23,7 @@ def test_a_new_file_is_called_new() -> None:
     assert (file.path, file.kind, file.diff.n_added) == ("new.py", "new", 1)
 
 
-def test_an_answer_in_words_changes_no_files() -> None:
+def test_a_prose_answer_changes_no_files() -> None:
     """It has no findings either."""
     changes = changes_of("Which of them?")
     assert (list(changes.files), list(changes.findings)) == ([], [])

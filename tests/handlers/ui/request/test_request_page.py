@@ -55,7 +55,7 @@ async def test_a_trace_that_takes_too_long_is_shown_plain(
     assert "without differences" in capsys.readouterr().out
 
 
-async def test_what_is_no_trace_is_a_value_error(workers: WorkerPool) -> None:
+async def test_an_invalid_trace_is_a_value_error(workers: WorkerPool) -> None:
     """Here and from a worker."""
     for text in ("{}", json.dumps({"id": 3, "long": "x" * 60_000})):
         with pytest.raises(ValueError, match="not a trace"):

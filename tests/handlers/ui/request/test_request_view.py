@@ -63,7 +63,7 @@ def test_a_candidate_s_evidence_is_on_its_card() -> None:
         ({"n_ran": 3, "by": "a later signal"}, "critic", "Ranked by a later signal."),
     ],
 )
-def test_evidence_is_summed_up_in_words(evidence: dict[str, Any], decided_by: str, text: str | None) -> None:
+def test_evidence_is_summed_up(evidence: dict[str, Any], decided_by: str, text: str | None) -> None:
     """How many were run, what separates them, and whether that decided."""
     shown = view_of(evidence=evidence, decided_by=decided_by).evidence
     assert shown is None if text is None else text in (shown or "")
@@ -85,7 +85,7 @@ def test_letters_are_those_of_the_last_layer() -> None:
     assert [each.call and each.call.prompt_tokens for each in view.candidates] == [1, 2]
 
 
-def test_an_answer_is_explained_in_words() -> None:
+def test_an_answer_is_explained() -> None:
     """For several authors too, and for a decision that only a later version knows."""
     answers = [answer("x", "a+b"), answer("x", "a", "panel_order"), answer("x", "a", "by lot")]
     members = [candidate("a", "x"), candidate("b", "y")]
@@ -125,7 +125,7 @@ def test_the_question_is_the_last_message_of_the_user() -> None:
     assert view_of(request=form, answers=[answer("*yes*")]).answers[0].html is None
 
 
-def test_two_orders_are_told_apart() -> None:
+def test_two_orders_are_distinguished() -> None:
     """In the critics, the waterfall and the ledger; a single order has no number."""
     authors = [
         {"model": "c", "role": "critic", "letters": {"A": "a", "B": "b"}},
@@ -153,7 +153,7 @@ def test_a_revision_is_shown_as_the_difference_from_its_draft() -> None:
     assert (failed.revision, old.revision) == (None, None)
 
 
-def test_the_page_says_why_the_panel_was_asked_and_what_came_from_caches() -> None:
+def test_the_page_shows_the_panel_reason_and_cached_tokens() -> None:
     """Or why not."""
     call = {"role": "proposer", "model": "a", "cached_tokens": 8}
     said = {"panel_reason": "tool turn", "calls": [call], "ledger": {"cached_tokens": 1234}}

@@ -98,7 +98,7 @@ def test_marks_are_round() -> None:
     ]
 
 
-def test_the_picture_is_summarized_in_words() -> None:
+def test_the_waterfall_has_a_text_alternative() -> None:
     """Calls, attempts, hedges and failures."""
     calls = call(attempt(), attempt(hedge=True)), call(attempt("timeout"), outcome="timeout")
     assert build_waterfall(trace(*calls)).summary == "2 calls, 3 attempts in 2.00 s; 1 hedged, 1 failed"

@@ -108,7 +108,7 @@ def test_several_blocks_may_share_a_fence() -> None:
     assert edited(text) == CART.replace(APPEND, INSERT).replace("total", "sum")
 
 
-def test_an_empty_search_makes_a_file_or_goes_on_with_one() -> None:
+def test_an_empty_search_creates_a_file_or_appends_to_one() -> None:
     """A name near to a shown one is a new one here."""
     assert edited(block("shop/carts.py", "", "x = 1\n"), "shop/carts.py") == "x = 1\n"
     assert edited(block("README.md", "", "More.\n"), "README.md") == "# Shop\n\nSells things.\nMore.\n"
@@ -157,7 +157,7 @@ def test_an_answer_without_edits_is_no_error(text: str) -> None:
     assert result.files == FILES.files
 
 
-def test_what_did_not_parse_before_need_not_parse_now() -> None:
+def test_a_file_that_did_not_parse_before_need_not_parse_after() -> None:
     """The edit may well be a step on the way."""
     broken = Workspace({"a.py": "def f(:\n    x\n"})
     assert apply_edits(FORM, broken, block("a.py", "    x\n", "    y\n")).findings == ()

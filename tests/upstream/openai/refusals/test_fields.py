@@ -303,7 +303,7 @@ def test_a_refused_field_is_found_in_words_of_every_kind(words: str) -> None:
         ("Tool results are not supported when thinking is enabled", []),
     ],
 )
-def test_a_refused_field_is_found_by_what_it_does(words: str, names: list[str]) -> None:
+def test_a_refused_field_is_found_by_its_purpose(words: str, names: list[str]) -> None:
     """Services with an API of their own do not know OpenAI's names; a condition is not what is refused."""
     assert found(openai(words)) == [("drop", name) for name in names]
 

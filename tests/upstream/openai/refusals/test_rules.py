@@ -226,7 +226,7 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type":
         ({"n": 2}, openai("litellm.UnsupportedParamsError: m does not support parameters: {'n': 2}"), [("drop", "n")]),
     ],
 )
-def test_tools_and_forms_become_what_is_taken(fields: Any, body: Any, expected: list[tuple[str, ...]]) -> None:
+def test_refused_tools_and_forms_are_replaced(fields: Any, body: Any, expected: list[tuple[str, ...]]) -> None:
     """The nearest thing that the model does take."""
     assert found(body, fields) == expected
 

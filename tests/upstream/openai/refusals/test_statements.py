@@ -58,7 +58,7 @@ def test_reading_is_bounded() -> None:
         (Statement("seed"), False),
     ],
 )
-def test_only_what_can_mean_nothing_else_refuses(statement: Statement, refuses: bool) -> None:
+def test_only_certain_words_are_a_refusal(statement: Statement, refuses: bool) -> None:
     """A word about a value or about something missing takes the certainty away."""
     assert statement.refuses is refuses
 

@@ -77,7 +77,7 @@ def test_other_errors_teach_nothing(body: Any) -> None:
         ("Bad request", set()),
     ],
 )
-def test_each_kind_of_words_is_told_apart(words: str, kinds: set[str]) -> None:
+def test_words_of_refusal_value_and_absence_are_distinguished(words: str, kinds: set[str]) -> None:
     """What refuses counts only without a word about the value, or about something that is missing."""
     patterns = {"refuses": REFUSES, "value": VALUE, "lacks": LACKS, "schema": BAD_SCHEMA, "advice": ADVICE}
     assert {kind for kind, pattern in patterns.items() if pattern.search(words)} == kinds
