@@ -27,7 +27,6 @@ from handlers.telemetry.cache_watch import CACHE_WATCH
 from handlers.telemetry.metrics import METRICS
 from handlers.telemetry.spans import SPANS, TRACE_CONTEXT, FinishedRequest
 from handlers.ui.error_page import respond_error, wants_page
-from runtime.time_slice import TimeSlice
 
 _log = structlog.get_logger("request")
 
@@ -214,7 +213,7 @@ async def _receive(request: web.Request, context: RequestContext, reservation: B
         context.body = await receive_body(request, context.snapshot.settings.server, reservation)
     context.record.bytes_in = len(context.body)
     snapshot = context.snapshot
-    await check_values(context.body, snapshot.settings.server, TimeSlice(snapshot.pool.timers.now))
+    await check_values(context.body, snapshot.settings.server, snapshot.pool.timers.now)
 
 
 async def stamp(request: web.Request, response: web.StreamResponse) -> None:

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -17,13 +16,13 @@ from handlers.api.client_api import CandidateReader, ClientApi, Envelope, Parsed
 from handlers.api.limits import check_shape
 from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
 from handlers.api.run_report import RunReport
-from handlers.api.shared_runs import Replay, RunKey, SharedRun
+from handlers.api.shared_runs import Replay, RunKey, SharedRun, identify_body
 from handlers.api.shown_work import ShownWork
 from handlers.api.target import Target, check_tools, find_target, record_target
 from handlers.api.usage import build_usage
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError
-from handlers.gate.spending import SPENDING, Budget, budgets_of, is_limit
+from handlers.gate.spending import SPENDING, Bill, Budget, budgets_of, is_limit
 from handlers.lifecycle.connections import connection_of
 from handlers.lifecycle.shutdown import SHUTDOWN, Shutdown
 from handlers.request_record import RequestRecord
@@ -124,15 +123,10 @@ async def _identify(request: web.Request, api: ClientApi, body: bytes) -> RunKey
     if not context.snapshot.settings.server.share_runs:
         return None
     if len(body) <= LARGE_BYTES:
-        digest = _digest(body)
+        identity = identify_body(body)
     else:
-        digest = await asyncio.to_thread(_digest, body)  # a millisecond for each megabyte
-    return api.name, context.record.client, request.headers.get("x-mom-mode"), digest
-
-
-def _digest(body: bytes) -> bytes:
-    """Return a digest by which a body is compared without being kept."""
-    return blake2b(body, digest_size=32).digest()
+        identity = await asyncio.to_thread(identify_body, body)
+    return api.name, context.record.client, request.headers.get("x-mom-mode"), identity
 
 
 async def _fail_in_stream(request: web.Request, parsed: ParsedRequest, error: ApiError) -> web.StreamResponse:
@@ -351,7 +345,9 @@ class _Exchange:
         run = runs.find(key)
         if run is None:
             run = runs.create(key)
-            run.start(partial(self._ask_models, run.ledger, candidate_reader))
+            learner = _begin_learning(self.snapshot, self.target, self.api, self.record.client)
+            answer = partial(self._ask_models, run.ledger, candidate_reader, learner)
+            run.start(answer, None if learner is None else learner.read)
         subscription = run.subscribe(self.record, serialize)
         try:
             if self.record.shared is not None:
@@ -365,21 +361,19 @@ class _Exchange:
 
     async def _count_only(self) -> None:
         """Count a request that costs nothing in the rate of its key. Raises ApiError (429) if it may not begin."""
-        async with self.charge((), record=self.record.without_calls(), lifetime_s=self.deadline_s):
+        async with self.charge((), bill=self._make_bill(Ledger()), lifetime_s=self.deadline_s):
             pass
 
-    async def _ask_models(self, ledger: Ledger, candidate_reader: CandidateReader | None, emit: Emit) -> Finished:
-        """Run the request, and charge it to its budgets. Raises ApiError (429) if they do not allow it."""
+    def _make_bill(self, ledger: Ledger) -> Bill:
+        """Return the bill of a run, which is its own: the request that began the run may leave it."""
+        record = self.record
+        return Bill(ledger, record.expected, record.client or "", record.mixture or "")
+
+    async def _ask_models(
+        self, ledger: Ledger, candidate_reader: CandidateReader | None, learner: Learner | None, emit: Emit
+    ) -> Finished:
+        """Run the request, and charge it to its budgets: ApiError (429) if they do not allow it."""
         snapshot, target = self.snapshot, self.target
-        learner = _begin_learning(snapshot, target, self.api, self.record.client)
-        time_slice = TimeSlice(snapshot.pool.timers.now)
-
-        async def tell(event: Event) -> None:
-            if learner is not None:
-                learner.read(event)
-            await emit(event)
-            await time_slice.give_way()  # a complete answer is many events, and the run does not wait for its readers
-
         started = snapshot.pool.clock()
         run = Run(
             target.chat,
@@ -387,7 +381,7 @@ class _Exchange:
             snapshot.models,
             snapshot.pool,
             ledger,
-            tell if learner is not None or target.chat.stream else emit,
+            emit,
             started,
             started + self.deadline_s,
             evidence=snapshot.evidence,
@@ -396,10 +390,8 @@ class _Exchange:
             shows_reasoning=target.mixture is None or target.mixture.show_reasoning,
             arrange=None if learner is None else learner.arrange,
         )
-        record = self.record  # of the request that began the run; it may leave, so the run has an account of its own
-        account = RequestRecord(client=record.client, mixture=record.mixture, ledger=ledger, expected=record.expected)
         try:
-            async with self.charge(self.budgets, record=account, lifetime_s=self.deadline_s):
+            async with self.charge(self.budgets, bill=self._make_bill(ledger), lifetime_s=self.deadline_s):
                 return await mixtures.answer(run, target.mixture or target.name)
         finally:  # a request that fails still has news of earlier answers
             if learner is not None and snapshot.feedback is not None:

@@ -5,6 +5,7 @@ loop, and every other client waits for it. The limits bound such a turn to some 
 far above what agents send.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from config.settings import Server
@@ -14,10 +15,10 @@ from runtime.time_slice import TimeSlice
 from synth.request import ChatRequest
 
 
-async def check_values(body: bytes, limits: Server, time_slice: TimeSlice) -> None:
+async def check_values(body: bytes, limits: Server, clock: Callable[[], float]) -> None:
     """Refuse a body with more than `max_json_values` values before it is decoded: ApiError (400)."""
     limit = limits.max_json_values
-    if len(body) > limit and await time_slice.run(exceeds_values(body, limit)):
+    if len(body) > limit and await TimeSlice(clock).run(exceeds_values(body, limit)):
         raise _too_many("JSON values", limit, "max_json_values", None)
 
 

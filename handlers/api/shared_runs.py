@@ -6,10 +6,13 @@ first request. The second request then joins the first one's run, and receives i
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from hashlib import sha256
 from typing import Any
 
 from handlers.request_record import RequestRecord
 from runtime.frozen import frozen
+from runtime.time_slice import TimeSlice
 from synth.authoring.client_stream import MAX_DELTA_CHARS
 from synth.events import Emit, Event, Finished, ReasoningDelta, TextDelta
 from synth.ledger import Ledger
@@ -35,11 +38,24 @@ MAX_REPLAYS_BYTES = 32 * 2**20
 # the one that has replaced it. The run waits only if its fastest client falls behind, which for a single client is the
 # usual back-pressure. The last one to leave cancels the run.
 #
+# Most runs have one client from beginning to end, so all this has to cost it next to nothing: a task, a list of the
+# events, and a call for each of them.
+#
 # One request pays: its record has the ledger, and so the log, the metrics and the trace count each call once. If the
 # paying client leaves, the next one's record takes the ledger over.
 
 RunKey = tuple[str, str | None, str | None, bytes]
-"""What makes requests identical: the client API, the client's key, the header x-mom-mode, a digest of the body."""
+"""What makes requests identical: the client API, the client's key, the header x-mom-mode, and the body.
+
+A short body stands for itself. A digest stands for a longer one, which would have to be kept to be compared.
+"""
+
+MAX_KEY_BYTES = 8_192
+
+
+def identify_body(body: bytes) -> bytes:
+    """Return what stands for a body in a RunKey; takes a millisecond for each megabyte of a long one."""
+    return body if len(body) <= MAX_KEY_BYTES else sha256(body).digest()
 
 
 class Subscription:
@@ -86,11 +102,13 @@ class Subscription:
 class SharedRun:
     """One run in a task of its own, with the clients that wait for it. `ledger` has its calls."""
 
-    def __init__(self, on_closed: Callable[[], None]) -> None:
+    def __init__(self, on_closed: Callable[[], object] | None = None) -> None:
         self.ledger = Ledger()
         self.payer = ""
         """The reply id of the request that pays."""
-        self._on_closed: Callable[[], None] | None = on_closed
+        self._on_closed = on_closed
+        self._observe: Callable[[Event], None] | None = None
+        self._time_slice = TimeSlice(asyncio.get_running_loop().time)
         self._kept: list[Event] | None = []
         self._n_kept_chars = 0
         self._subscriptions: list[Subscription] = []
@@ -102,8 +120,14 @@ class SharedRun:
         """Whether the run has ended, with an answer or without."""
         return self._task is not None and self._task.done()
 
-    def start(self, answer: Callable[[Emit], Coroutine[Any, Any, Finished]]) -> None:
-        """Start `answer` with the function that takes its events. Subscribe before the loop's next turn."""
+    def start(
+        self, answer: Callable[[Emit], Coroutine[Any, Any, Finished]], observe: Callable[[Event], None] | None = None
+    ) -> None:
+        """Begin to run `answer`, with the function that takes its events; subscribe before the loop's next turn.
+
+        `observe` reads each event before the clients do, whichever of them are there.
+        """
+        self._observe = observe
         self._task = asyncio.get_running_loop().create_task(answer(self._emit))
         self._task.add_done_callback(self._end)
 
@@ -155,11 +179,16 @@ class SharedRun:
         self.payer = subscription.record.reply_id
 
     async def _emit(self, event: Event) -> None:
+        if self._observe is not None:
+            self._observe(event)
         if self._kept is not None:
-            self._keep(self._kept, event)
+            self._kept.append(event)
         subscriptions = self._subscriptions
         for each in subscriptions:
             each.receive(event)
+        if isinstance(event, _DELTAS):  # only they come in great numbers
+            self._limit_kept(len(event.text))
+            await self._time_slice.give_way()  # a complete answer is many of them, and no reader makes the run wait
         while subscriptions and subscriptions[0].n_unsent > MAX_BACKLOG_BYTES and self._is_ahead():
             self._progress = self._progress or asyncio.Event()  # several answers of one run may wait
             await self._progress.wait()
@@ -168,11 +197,10 @@ class SharedRun:
         """Whether the fastest client is so far behind that the run waits for it."""
         return min(each.n_unsent for each in self._subscriptions) > MAX_BACKLOG_BYTES
 
-    def _keep(self, kept: list[Event], event: Event) -> None:
-        kept.append(event)
-        if isinstance(event, _DELTAS):
-            self._n_kept_chars += len(event.text)
-        if len(kept) > MAX_KEPT_EVENTS or self._n_kept_chars > MAX_KEPT_CHARS:
+    def _limit_kept(self, n_chars: int) -> None:
+        """Let no further client join if too much would have to be kept for one."""
+        self._n_kept_chars += n_chars
+        if self._kept is not None and (len(self._kept) > MAX_KEPT_EVENTS or self._n_kept_chars > MAX_KEPT_CHARS):
             self._close()
 
     def _close(self) -> None:
@@ -217,12 +245,9 @@ class SharedRuns:
     def create(self, key: RunKey | None) -> SharedRun:
         """Return a new run. Identical requests find it until it ends, unless the key is None."""
         if key is None:
-            return SharedRun(_do_nothing)
-        run = self._running[key] = SharedRun(lambda: self._forget(key))
+            return SharedRun()
+        run = self._running[key] = SharedRun(partial(self._running.pop, key, None))
         return run
-
-    def _forget(self, key: RunKey) -> None:
-        self._running.pop(key, None)
 
     def find_replay(self, key: RunKey | None, now: float) -> Replay | None:
         """Return the finished reply to an identical request, or None if there is none or its time is over."""
@@ -246,10 +271,6 @@ class SharedRuns:
                 break
             del self._replays[key]
             self._n_replay_bytes -= len(oldest.body)
-
-
-def _do_nothing() -> None:
-    """Replace the removal callback of a run that cannot be joined."""
 
 
 def merge_deltas(events: Sequence[Event]) -> list[Event]:

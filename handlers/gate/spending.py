@@ -11,7 +11,6 @@ from aiohttp import web
 from config.settings import ApiKey, Mixture, Server
 from handlers.errors import INSUFFICIENT_QUOTA, ApiError
 from handlers.gate.rate_limit import refuse_rate
-from handlers.request_record import RequestRecord
 from runtime.frozen import frozen
 from store.calendar import Calendar
 from store.recorder import ModelUse, Recorder
@@ -29,7 +28,7 @@ from store.store import (
     to_money,
     to_units,
 )
-from synth.ledger import Expense
+from synth.ledger import Expense, Ledger
 
 GATEWAY = ""
 """The account that every request is charged to."""
@@ -48,6 +47,16 @@ class Budget:
     cost: Decimal | None = None
     tokens: int | None = None
     currency: str = "USD"
+
+
+@frozen
+class Bill:
+    """What a request is charged by: the ledger of its calls, its estimated use, and who has asked for what."""
+
+    ledger: Ledger
+    expected: Expense = Expense()
+    client: str = ""
+    mixture: str = ""
 
 
 def is_limit(budget: Budget) -> bool:
@@ -99,9 +108,7 @@ class Spending:
         """Return the cost of all requests that ended today."""
         return to_money((await self.read_spent()).get(GATEWAY, NOTHING).cost)
 
-    def charge(
-        self, budgets: Sequence[Budget], key: ApiKey | None, record: RequestRecord, lifetime_s: float
-    ) -> "_Charge":
+    def charge(self, budgets: Sequence[Budget], key: ApiKey | None, bill: Bill, lifetime_s: float) -> "_Charge":
         """Return an asynchronous context manager for a request that may run `lifetime_s` seconds.
 
         On entering, a request with a limit reserves its expected use, and counts in the rate of its key; ApiError is
@@ -111,7 +118,7 @@ class Spending:
         rates = () if key is None or key.rate_per_minute is None else (Rate(key.name, key.rate_per_minute),)
         claim = None
         if limits or rates:
-            calendar, expected = self._calendar, record.expected
+            calendar, expected = self._calendar, bill.expected
             claim = Claim(
                 secrets.token_hex(8),
                 calendar.today(),
@@ -121,7 +128,7 @@ class Spending:
                 limits,
                 rates,
             )
-        return _Charge(self, budgets, claim, record)
+        return _Charge(self, budgets, claim, bill)
 
     async def reserve(self, claim: Claim, budgets: Sequence[Budget]) -> None:
         """Make a claim. Raises ApiError (429) if a rate or a budget refuses it, 503 if the store is needed and fails.
@@ -144,29 +151,27 @@ class Spending:
         if refusal is not None:
             raise _refuse(refusal, claim, budgets)
 
-    def settle(self, budgets: Sequence[Budget], claim: Claim | None, record: RequestRecord) -> None:
+    def settle(self, budgets: Sequence[Budget], claim: Claim | None, bill: Bill) -> None:
         """Record a request's use, and release its reservation. Does not wait."""
         uses = [
             ModelUse(model, used.tokens.prompt, used.tokens.completion, used.tokens.cached, used.priced)
-            for model, used in record.ledger.by_model().items()
+            for model, used in bill.ledger.by_model().items()
         ]
         accounts = [budget.account for budget in budgets]
         released = claim.id if claim is not None and claim.limits else None
-        self._recorder.add(accounts, record.client or "", record.mixture or "", uses, released)
+        self._recorder.add(accounts, bill.client, bill.mixture, uses, released)
 
 
 class _Charge:
     """One request's reservation, as a context manager. A class, because every request enters it."""
 
-    __slots__ = ("_budgets", "_claim", "_record", "_spending")
+    __slots__ = ("_bill", "_budgets", "_claim", "_spending")
 
-    def __init__(
-        self, spending: Spending, budgets: Sequence[Budget], claim: Claim | None, record: RequestRecord
-    ) -> None:
+    def __init__(self, spending: Spending, budgets: Sequence[Budget], claim: Claim | None, bill: Bill) -> None:
         self._spending = spending
         self._budgets = budgets
         self._claim = claim
-        self._record = record
+        self._bill = bill
 
     async def __aenter__(self) -> None:
         if self._claim is not None:
@@ -175,7 +180,7 @@ class _Charge:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._spending.settle(self._budgets, self._claim, self._record)
+        self._spending.settle(self._budgets, self._claim, self._bill)
 
 
 SPENDING = web.AppKey("spending", Spending)

@@ -147,9 +147,7 @@ class Upstream:
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
                 data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer, attempt)
-            return await decode_completion(
-                data, MAX_EVENT_BYTES, TimeSlice(self._timers.now), request.dialect.translator()
-            )
+            return await decode_completion(data, MAX_EVENT_BYTES, self._timers.now, request.dialect.translator())
         except _FAULTS as error:
             raise _translate(error) from error
         finally:

@@ -240,23 +240,25 @@ def _delta_of(message: Mapping[str, Any]) -> dict[str, Any]:
 async def decode_completion(
     body: bytes,
     max_event_bytes: int,
-    time_slice: TimeSlice,
+    clock: Callable[[], float],
     translate: Callable[[Any], Iterable[Any]] | None = None,
 ) -> Any:
     """Return the completion in a whole body, unchecked; a body of chunks, streamed unasked, is assembled first.
 
     CallError and EventTooLargeError as from ReplyDecoder, and CallError (oversized) for JSON of more than MAX_VALUES.
+    What is long is decoded in steps, for which `clock` measures the time, in seconds.
     """
     start = body.lstrip()
     if start.startswith(b"{"):
         if len(start) <= _LARGE_BYTES:
             value = _decode_or_none(start)
         else:
+            time_slice = TimeSlice(clock)
             value = await time_slice.run(_decode_large_or_none(start))
             await time_slice.give_way()
         if value is not None and not wire.is_chunk(value):
             return value if translate is None else next(iter(translate(value)), value)
-    decoder, assembler = ReplyDecoder(max_event_bytes, translate), StreamAssembler()
+    decoder, assembler, time_slice = ReplyDecoder(max_event_bytes, translate), StreamAssembler(), TimeSlice(clock)
     pieces = (body[at : at + _PIECE_BYTES] for at in range(0, len(body), _PIECE_BYTES))
     for piece in pieces:
         for chunk in decoder.feed(piece):

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from config.settings import ApiKey, Critic, Mixture, Model, Price, Secret, Server
 from handlers.errors import ApiError
-from handlers.gate.spending import Budget, Spending, budgets_of, check_quote, money
-from handlers.request_record import RequestRecord
+from handlers.gate.spending import Bill, Budget, Spending, budgets_of, check_quote, money
 from runtime.background import Background
 from store.calendar import Calendar
 from store.memory import MemoryStore
@@ -68,9 +67,8 @@ class Gate:
         self, budgets: Sequence[Budget], expected: Expense, ledger: Ledger, *, lifetime_s: float = 1e5
     ) -> AsyncGenerator[None]:
         """Run a request inside the block; after it the store has it."""
-        record = RequestRecord(expected=expected, ledger=ledger)
         try:
-            async with self.spending.charge(budgets, None, record, lifetime_s):
+            async with self.spending.charge(budgets, None, Bill(ledger, expected), lifetime_s):
                 yield
         finally:
             await self.background.finish(10.0)

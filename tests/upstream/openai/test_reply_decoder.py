@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.json_steps import finish
-from runtime.time_slice import SLICE_S, TimeSlice
+from runtime.time_slice import SLICE_S
 from tests.upstream.clocks import Clock
 from upstream.errors import CallError, Kind
 from upstream.http.sse import EventTooLargeError
@@ -113,7 +113,7 @@ def test_every_form_of_one_answer_reads_the_same(body: bytes, cuts: list[int]) -
 @pytest.mark.parametrize("body", ONE_ANSWER.values(), ids=ONE_ANSWER)
 async def test_a_whole_body_is_a_completion_in_every_form(body: bytes) -> None:
     """Also if a stream comes to a request that asked for none."""
-    completion = wire.check_completion(await decode_completion(body, LIMIT, TimeSlice(Clock())))
+    completion = wire.check_completion(await decode_completion(body, LIMIT, Clock()))
     assert completion["choices"][0]["message"]["content"] == "Rivers flow."
 
 
@@ -189,7 +189,7 @@ async def test_an_invalid_reply_is_unparsable(body: bytes) -> None:
         decode(body)
     assert caught.value.kind is Kind.UNPARSABLE
     with pytest.raises(CallError) as caught:
-        wire.check_completion(await decode_completion(body, LIMIT, TimeSlice(Clock())))
+        wire.check_completion(await decode_completion(body, LIMIT, Clock()))
     assert caught.value.kind is Kind.UNPARSABLE
 
 
@@ -202,7 +202,7 @@ async def test_a_reply_of_too_many_values_is_refused(head: bytes) -> None:
         assert not [*decoder.feed(body), *finish(decoder.end())]
     assert caught.value.kind is Kind.OVERSIZED
     with pytest.raises(CallError) as caught:
-        await decode_completion(body, len(body), TimeSlice(Clock()))
+        await decode_completion(body, len(body), Clock())
     assert caught.value.kind is Kind.OVERSIZED
 
 
@@ -224,7 +224,7 @@ async def test_a_long_unrequested_stream_lets_others_run() -> None:
 
     counting = asyncio.create_task(count_turns())
     body = sse(*[chunk({"content": "x"})] * 500, chunk({}, "stop"), "[DONE]")
-    completion = await decode_completion(body, LIMIT, TimeSlice(count_time))
+    completion = await decode_completion(body, LIMIT, count_time)
     counting.cancel()
     assert completion["choices"][0]["message"]["content"] == "x" * 500
     assert turns >= 500 * 0.001 / SLICE_S / 2
