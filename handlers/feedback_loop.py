@@ -157,7 +157,8 @@ class _Lesson:
     def __init__(self, learner: Learner, request_id: str) -> None:
         answers = learner.list_answers(request_id)
         self.answers = {mark: answer.record for answer in answers for mark in answer.marks}
-        first = [(each.record, count_verdict(each.record, Verdict(each.record.verdict))) for each in answers]
+        judged = [each.record for each in answers if each.record.verdict]
+        first = [(record, count_verdict(record, Verdict(record.verdict))) for record in judged]
         self.counts = [
             (f"{record.id}:0", _list_outcomes(name_scope(record.mixture, record.kind), counts))
             for record, counts in first

@@ -201,6 +201,8 @@ def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
 
 def _list_cache_hits(ledger: Ledger) -> dict[str, float]:
     """Return the share of its prompts that each model's upstream read from its cache, of those that report it."""
+    if ledger.used().tokens.hit_rate is None:
+        return {}
     rates = {model: used.tokens.hit_rate for model, used in ledger.by_model().items()}
     return {model: int(rate * 100 + 0.5) / 100 for model, rate in rates.items() if rate is not None}
 

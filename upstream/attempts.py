@@ -61,7 +61,7 @@ async def complete(route: Route, call: Call, *, hedge: bool = False) -> dict[str
         return await _complete_by_stream(route, call, call.on_text, hedge=hedge)
     await _take_slots(route, call)
     request = _build_request(route, call)
-    with _AttemptScope(route, call, Attempt(started=0.0, hedge=hedge)) as attempt, _LearningScope(route, call, request):
+    with _AttemptScope(route, call, request, Attempt(started=0.0, hedge=hedge)) as attempt:
         completion = await route.upstream.complete(request, timeouts=_timeouts(route, call), attempt=attempt)
         message = completion["choices"][0]["message"]
         _count_answer(attempt, wire.count_chars(message))
@@ -105,7 +105,7 @@ async def _stream(route: Route, call: Call, attempt: Attempt) -> AsyncGenerator[
     opener = ThoughtOpener(expects=route.quirks.opens_thought)
     await _take_slots(route, call)
     request = _build_request(route, call, **extra)
-    with _AttemptScope(route, call, attempt), _LearningScope(route, call, request):
+    with _AttemptScope(route, call, request, attempt):
         chunks = route.upstream.stream(request, timeouts=_timeouts(route, call, streamed=True), attempt=attempt)
         async with aclosing(chunks):
             while (chunk := await _next_chunk(chunks, is_finished=ending.only_usage_follows)) is not None:
@@ -152,14 +152,16 @@ def is_full(route: Route) -> bool:
 class _AttemptScope:
     """One attempt that holds its slots, as a context: asks the breaker for permission, and records the outcome.
 
-    The slots are free again on leaving, and also if entering raises CallError because the breaker is open.
+    The slots are free again on leaving, and also if entering raises CallError because the breaker is open. If a part of
+    the request is refused, the call learns which.
     """
 
-    __slots__ = ("_attempt", "_call", "_route", "_ticket")
+    __slots__ = ("_attempt", "_call", "_request", "_route", "_ticket")
 
-    def __init__(self, route: Route, call: Call, attempt: Attempt) -> None:
+    def __init__(self, route: Route, call: Call, request: ChatRequest, attempt: Attempt) -> None:
         self._route = route
         self._call = call
+        self._request = request
         self._attempt = attempt
 
     def __enter__(self) -> Attempt:
@@ -209,6 +211,8 @@ class _AttemptScope:
 
     def _fail(self, error: CallError) -> None:
         attempt, call = self._attempt, self._call
+        if error.body is not None:
+            _learn_from_refusal(self._route, call, self._request, error)
         error.message = redact(error.message, secrets_of(call.model))[: wire.MAX_MESSAGE_CHARS]
         attempt.outcome, attempt.message = error.kind, error.message
         attempt.status = error.status or attempt.status
@@ -317,33 +321,16 @@ def _build_request(route: Route, call: Call, **extra: Any) -> ChatRequest:
     return ChatRequest(conversation, fields, route.headers, dialect_of(model))
 
 
-class _LearningScope:
-    """A request under way, as a context: if a part of it is refused, the call learns which.
+def _learn_from_refusal(route: Route, call: Call, request: ChatRequest, error: CallError) -> None:
+    """Note in the call which part of a request was refused, if the body of the upstream's error says so.
 
     The error then `has_remedy`: asking once more without that part may succeed.
     """
-
-    __slots__ = ("_call", "_request", "_route")
-
-    def __init__(self, route: Route, call: Call, request: ChatRequest) -> None:
-        self._route = route
-        self._call = call
-        self._request = request
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if not isinstance(error, CallError) or error.body is None:
-            return
-        call, request = self._call, self._request
-        known = (*self._route.quirks.all(), *call.quirks)
-        found = find_quirks(error.body, error.status, request.messages, request.fields, known)
-        cause = redact(error.message, secrets_of(call.model))[:_MAX_CAUSE_CHARS]
-        call.quirks += [replace(quirk, cause=cause) for quirk in found if quirk not in call.quirks]
-        error.has_remedy = bool(found)
+    known = (*route.quirks.all(), *call.quirks)
+    found = find_quirks(error.body, error.status, request.messages, request.fields, known)
+    cause = redact(error.message, secrets_of(call.model))[:_MAX_CAUSE_CHARS]
+    call.quirks += [replace(quirk, cause=cause) for quirk in found if quirk not in call.quirks]
+    error.has_remedy = bool(found)
 
 
 def _breaker_reason(error: CallError, model: Model) -> str:

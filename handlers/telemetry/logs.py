@@ -178,6 +178,5 @@ _TO_JSON: list[Processor] = [
 
 def _is_plain(event: Mapping[str, Any]) -> bool:
     """Whether all values are plain. The fast encoder would open other objects, and reveal the value of a Secret."""
-    if _PLAIN.issuperset(map(type, event.values())):
-        return True
-    return all(_is_plain(each) if type(each) is dict else type(each) in _PLAIN for each in event.values())
+    others = set(map(type, event.values())) - _PLAIN
+    return not others or (others == {dict} and all(_is_plain(each) for each in event.values() if type(each) is dict))

@@ -83,10 +83,14 @@ class Contract:
     edits: EditForm | None = None
     workspace: Workspace = field(default_factory=Workspace)
     workers: WorkerPool | None = None
+    form: Form = field(init=False)
+    """The form by which the answer is made: tools before JSON before edits before code before plain text."""
 
-    @property
-    def form(self) -> Form:
-        """The form by which the answer is made: tools before JSON before edits before code before plain text."""
+    def __post_init__(self) -> None:
+        """Find the form once, because every step of a request asks for it."""
+        object.__setattr__(self, "form", self._find_form())
+
+    def _find_form(self) -> Form:
         if self.tools:
             return Form.TOOLS
         if self.json:

@@ -179,7 +179,9 @@ class Learner:
     def _read_evidence(self) -> dict[str, bool]:
         """Return whether each tested candidate passed every example; of several samples of a model the first counts."""
         found: dict[str, bool] = {}
-        for standing in self._ranking.standings if self._ranking is not None else ():
+        if self._ranking is None:
+            return found
+        for standing in self._ranking.standings:
             candidate = self._candidates.get(standing.name)
             if candidate is not None and (standing.passed_all or standing.failed is not None):
                 found.setdefault(self._member(candidate), standing.passed_all)

@@ -13,14 +13,13 @@ async def fuse(case: Case) -> Answered:
     with the same outcome, those by which a stage was settled, and the one that evidence leaves; unless tools may be
     called: only the critic can call them.
     """
-    settled = _find_settled(case)
     if not case.panel.candidates:
         return await ask_critic_alone(case)
     if (evident := find_evident(case)) is not None:
         return await use_candidate(case, evident, DecidedBy.EVIDENCE)
     if case.panel.agreed is not None:
         return await use_candidate(case, case.panel.agreed, DecidedBy.EQUAL_CANDIDATES)
-    if settled is not None:
+    if (settled := _find_settled(case)) is not None:
         return await use_candidate(case, *settled)
     return await ask_critic(case)
 
@@ -30,7 +29,6 @@ def _find_settled(case: Case) -> tuple[Candidate, DecidedBy] | None:
     candidates = drop_weak(case.panel.candidates)
     if case.run.contract.form is Form.TOOLS or any(candidate.finding for candidate in candidates):
         return None
-    best = case.panel.best()
-    if best is None or len({candidate.outcome for candidate in candidates}) > 1:
+    if len({candidate.outcome for candidate in candidates}) > 1 or (best := case.panel.best()) is None:
         return None
     return best, DecidedBy.EQUAL_CANDIDATES if len(candidates) > 1 else DecidedBy.ONLY_CANDIDATE

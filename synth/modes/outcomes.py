@@ -124,9 +124,9 @@ def list_findings(case: Case, candidates: Sequence[Candidate]) -> list[str]:
 
 def _list_contenders(panel: Panel) -> list[Candidate]:
     """Return the candidates that a critic writes from: broken ones too, unless evidence separates the valid ones."""
-    leaders = panel.leaders()
-    is_separated = panel.ranking is not None and len(leaders) < len(panel.valid())
-    return leaders if is_separated else drop_weak(panel.candidates)
+    if panel.ranking is not None and len(leaders := panel.leaders()) < len(panel.valid()):
+        return leaders
+    return drop_weak(panel.candidates)
 
 
 def keep_fitting(case: Case, author: str, candidates: Sequence[Candidate]) -> list[Candidate]:

@@ -26,12 +26,15 @@ async def repair(run: Run, mixture: Mixture, panel: Panel, question: Question, e
 
     The repaired code is one more candidate, ranked behind the original: it wins only by evidence.
     """
+    ranking = panel.ranking
+    if not mixture.repair or ranking is None:
+        return
     leaders = panel.leaders()
-    failed = {panel.ranking.standing(each.name).failed for each in leaders} if panel.ranking else set()
-    if not mixture.repair or len(failed) != 1 or None in failed:
+    failed = {ranking.standing(each.name).failed for each in leaders}
+    if len(failed) != 1 or None in failed:
         return
     best = leaders[0]
-    finding = panel.ranking.standing(best.name).finding[:_MAX_FINDING_CHARS] if panel.ranking else ""
+    finding = ranking.standing(best.name).finding[:_MAX_FINDING_CHARS]
     call = run.call(
         best.call.model.name,
         "proposer",

@@ -113,7 +113,8 @@ class DirectExchange(Exchange):
         has_begun = False
         try:
             protocol = _open_protocol(connection)
-            self._kept.add(protocol)
+            if not is_kept:
+                self._kept.add(protocol)
             pieces = body()
             if not isinstance(pieces, tuple):
                 pieces = await pieces

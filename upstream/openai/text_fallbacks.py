@@ -31,10 +31,8 @@ def is_media(part: Any) -> bool:
 
 def has_media(messages: Sequence[Message]) -> bool:
     """Whether a conversation has images, audio or files."""
-    return any(
-        isinstance(content, list) and any(map(is_media, content))
-        for content in (message.get("content") for message in messages)
-    )
+    contents = [message.get("content") for message in messages]
+    return any(any(map(is_media, content)) for content in contents if isinstance(content, list))
 
 
 def has_tool_turns(messages: Sequence[Message]) -> bool:
