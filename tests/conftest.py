@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 from collections.abc import AsyncGenerator, Iterator
 from tempfile import TemporaryDirectory
@@ -19,6 +20,7 @@ settings.load_profile("steady")
 
 
 _STATE = TemporaryDirectory(prefix="mom-tests-")
+_LIMITS = [getattr(resource, name) for name in dir(resource) if name.startswith("RLIMIT_")]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,6 +55,18 @@ def _no_test_configures_the_log_of_others(monkeypatch: pytest.MonkeyPatch) -> It
     _reset_log()
     root.handlers = handlers
     root.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _no_test_limits_the_process_of_all() -> Iterator[None]:
+    """Fail a test that leaves a limit or a timer behind: the kernel would kill the process in the midst of another."""
+    before = _read_limits()
+    yield
+    assert _read_limits() == before
+
+
+def _read_limits() -> list[object]:
+    return [*map(resource.getrlimit, _LIMITS), signal.getitimer(signal.ITIMER_REAL)]
 
 
 @pytest.fixture

@@ -19,9 +19,11 @@ from runtime.worker_child import HEADER, HELLO
 PATIENCE_S = 60.0
 
 
-class _Stubborn(Exception):  # noqa: N818 -- an exception that cannot be pickled
-    def __reduce__(self) -> str:
-        raise TypeError("no")
+_RAISE_STUBBORN = """
+class Stubborn(Exception):
+    def __reduce__(self): raise TypeError("no")
+raise Stubborn("never")
+"""
 
 
 @asynccontextmanager
@@ -80,14 +82,11 @@ async def test_a_result_that_cannot_be_pickled_is_an_error() -> None:
         assert await _do(child, operator.neg, 1) == (True, -1)
 
 
-def test_an_exception_that_cannot_be_pickled_is_described() -> None:
+async def test_an_exception_that_cannot_be_pickled_is_described() -> None:
     """By its name and its message."""
-    succeeded, error = pickle.loads(worker_child._do(pickle.dumps((PATIENCE_S, _raise, ()))))
-    assert (succeeded, type(error), str(error)) == (False, RuntimeError, "_Stubborn: never")
-
-
-def _raise() -> None:
-    raise _Stubborn("never")
+    async with _child() as child:
+        succeeded, error = await _do(child, exec, _RAISE_STUBBORN)
+        assert (succeeded, type(error), str(error)) == (False, RuntimeError, "Stubborn: never")
 
 
 async def test_output_and_ctrl_c_disturb_nothing() -> None:
