@@ -7,7 +7,7 @@ from typing import Protocol
 from aiohttp import web
 
 from config.settings import ApiKey, CostLimit, Mixture, Model, Settings
-from handlers.api.shared_runs import SharedRuns
+from handlers.api.runs.shared_runs import SharedRuns
 from handlers.feedback_loop import FeedbackLoop
 from handlers.request_record import RequestRecord
 from handlers.traces.collector import TraceCollector

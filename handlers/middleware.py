@@ -11,8 +11,8 @@ from aiohttp.typedefs import Handler
 
 from handlers import errors
 from handlers.api.apis import find_api
-from handlers.api.limits import check_values
-from handlers.api.receive import receive_body
+from handlers.api.intake.limits import check_values
+from handlers.api.intake.receive import receive_body
 from handlers.context import CONTEXT, RequestContext
 from handlers.gate import access
 from handlers.gate.admission import ADMISSION

@@ -4,7 +4,7 @@ import time
 
 from aiohttp import web
 
-from handlers.api import health, models, openapi
+from handlers.api.about import health, models, openapi
 from handlers.api.apis import APIS
 from handlers.api.exchange import answering
 from handlers.api.messages import endpoints as messages

@@ -38,7 +38,7 @@ async def test_a_change_of_the_code_is_served(tmp_path: Path) -> None:
     try:
         async with asyncio.timeout(PATIENCE_S), ClientSession() as session:
             assert "ok" in await _ask_health(session, child.stdout)
-            house.edit("handlers/api/health.py", '{"status": "ok"}', '{"status": "changed"}')
+            house.edit("handlers/api/about/health.py", '{"status": "ok"}', '{"status": "changed"}')
             assert "changed" in await _ask_health(session, child.stdout)
             os.killpg(child.pid, signal.SIGINT)
             await child.wait()

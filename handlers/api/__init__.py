@@ -1,1 +1,1 @@
-"""The HTTP API: one folder for each client API, and the parts they share."""
+"""The HTTP API: a folder for each client API, and what they share: intake, runs and replies of requests."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 from aiohttp import web
 
 from config.settings import Server
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.frozen import frozen
 from synth.events import Event, Finished

@@ -11,15 +11,15 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from handlers import errors
-from handlers.api.body import LARGE_BYTES, decode_body
 from handlers.api.client_api import CandidateReader, ClientApi, Envelope, ParsedRequest, Pulse
-from handlers.api.limits import check_shape
-from handlers.api.reply_writer import Heartbeat, JsonReply, SseReply
-from handlers.api.run_report import RunReport
-from handlers.api.shared_runs import Replay, RunKey, SharedRun, identify_body
-from handlers.api.shown_work import ShownWork
-from handlers.api.target import Target, check_tools, find_target, record_target
-from handlers.api.usage import build_usage
+from handlers.api.intake.body import LARGE_BYTES, decode_body
+from handlers.api.intake.limits import check_shape
+from handlers.api.intake.target import Target, check_tools, find_target, record_target
+from handlers.api.reply.reply_writer import Heartbeat, JsonReply, SseReply
+from handlers.api.reply.run_report import RunReport
+from handlers.api.reply.shown_work import ShownWork
+from handlers.api.reply.usage import build_usage
+from handlers.api.runs.shared_runs import Replay, RunKey, SharedRun, identify_body
 from handlers.context import CONTEXT, RequestContext, Snapshot
 from handlers.errors import ApiError
 from handlers.gate.spending import SPENDING, Bill, Budget, budgets_of, is_limit

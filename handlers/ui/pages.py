@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import structlog
 from aiohttp import web
 
-from handlers.api.naming import may_name
+from handlers.api.intake.naming import may_name
 from handlers.context import CONTEXT
 from handlers.traces.store import TraceStore
 from handlers.ui.ask_view import build_ask_view

@@ -16,9 +16,9 @@ def _client_api(house: House) -> None:
     ours = dedent("""\
         from aiohttp import web
         from config.settings import Server
-        from handlers.api.body import decode_body
+        from handlers.api.intake.body import decode_body
         from handlers.api.client_api import Envelope, Pulse
-        from handlers.api.shown_work import ShownWork
+        from handlers.api.reply.shown_work import ShownWork
         from handlers.errors import ApiError
         from synth.events import Event, Finished, TextDelta
         from synth.request import ChatRequest

@@ -15,7 +15,7 @@ from config.settings import Server
 from handlers.api.ask.stream import AskStream
 from handlers.api.chat.parse import parse
 from handlers.api.client_api import Envelope, Pulse
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.frozen import frozen
 from synth.events import Finished

@@ -9,7 +9,7 @@ from config.settings import Server
 from handlers.api.chat.parse import parse
 from handlers.api.chat.replies import ChunkWriter, build_completion
 from handlers.api.client_api import Envelope, Pulse
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.frozen import frozen
 from synth.events import Finished

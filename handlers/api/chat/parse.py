@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from handlers.api.body import TYPE_NAMES, refuse, type_name
-from handlers.api.steering import STEERING_FIELD, read_steering
+from handlers.api.intake.body import TYPE_NAMES, refuse, type_name
+from handlers.api.intake.steering import STEERING_FIELD, read_steering
 from synth.request import ChatRequest
 from upstream.openai.conversation import Conversation
 from upstream.openai.wire import TOKEN_LIMITS

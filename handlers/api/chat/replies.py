@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers.api.client_api import Envelope
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
 from synth.authoring.client_stream import MAX_DELTA_CHARS, split_text

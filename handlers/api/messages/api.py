@@ -11,7 +11,7 @@ from handlers.api.client_api import Envelope, Pulse
 from handlers.api.messages.errors import error_body
 from handlers.api.messages.parse import parse_messages
 from handlers.api.messages.replies import MessageWriter, build_message
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.frozen import frozen
 from synth.events import Finished

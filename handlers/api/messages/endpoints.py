@@ -4,10 +4,10 @@ import json
 
 from aiohttp import web
 
-from handlers.api.body import LARGE_BYTES, decode_body
-from handlers.api.limits import check_shape
+from handlers.api.intake.body import LARGE_BYTES, decode_body
+from handlers.api.intake.limits import check_shape
+from handlers.api.intake.naming import resolve_name
 from handlers.api.messages.parse import parse_messages
-from handlers.api.naming import resolve_name
 from handlers.context import CONTEXT
 from runtime.time_slice import TimeSlice
 from synth.ledger import estimate_prompt_tokens, estimate_tokens

@@ -1,6 +1,6 @@
 """Anthropic's Messages in the OpenAPI document. Pure."""
 
-from handlers.api.openapi_schema import (
+from handlers.api.about.openapi_schema import (
     API_ERRORS,
     INTEGER,
     NUMBER,

@@ -8,7 +8,7 @@ reach an upstream.
 from collections.abc import Mapping
 from typing import Any
 
-from handlers.api.steering import read_steering
+from handlers.api.intake.steering import read_steering
 from handlers.errors import ApiError
 from synth.request import ChatRequest
 from upstream.anthropic.blocks import ShapeError

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.api.messages.errors import error_body
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
 from synth.authoring.client_stream import MAX_DELTA_CHARS, split_text

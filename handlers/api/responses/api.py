@@ -7,9 +7,9 @@ from aiohttp import web
 
 from config.settings import Server
 from handlers.api.client_api import Envelope, Pulse
+from handlers.api.reply.shown_work import ShownWork
 from handlers.api.responses.parse import ResponsesRequest, parse_responses
 from handlers.api.responses.replies import Identity, ResponseWriter, build_response
-from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.frozen import frozen
 from synth.events import Finished

@@ -1,6 +1,6 @@
 """OpenAI's Responses in the OpenAPI document. Pure."""
 
-from handlers.api.openapi_schema import (
+from handlers.api.about.openapi_schema import (
     IS_ID,
     NUMBER,
     REFUSED,

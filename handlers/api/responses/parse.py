@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from handlers.api.body import refuse
+from handlers.api.intake.body import refuse
+from handlers.api.intake.steering import read_steering
 from handlers.api.responses.shape import expect, expect_list
 from handlers.api.responses.tools import ToolTable, custom_arguments
-from handlers.api.steering import read_steering
 from runtime.frozen import frozen
 from synth.request import ChatRequest
 from upstream.anthropic.blocks import unpack_opaque

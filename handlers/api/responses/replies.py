@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from handlers.api.client_api import Envelope
+from handlers.api.reply.shown_work import ShownWork
 from handlers.api.responses.parse import ResponsesRequest
-from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
 from synth.events import Answered, Event, TextDelta

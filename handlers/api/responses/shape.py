@@ -2,7 +2,7 @@
 
 from typing import Any, TypeVar
 
-from handlers.api.body import TYPE_NAMES, refuse
+from handlers.api.intake.body import TYPE_NAMES, refuse
 
 T = TypeVar("T")
 

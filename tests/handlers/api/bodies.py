@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from handlers.api.body import decode_body
+from handlers.api.intake.body import decode_body
 from runtime.time_slice import TimeSlice
 
 

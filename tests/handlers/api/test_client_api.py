@@ -11,7 +11,7 @@ from aiohttp import web
 from config.settings import Server
 from handlers.api.apis import APIS, PAGE_APIS
 from handlers.api.client_api import CandidateReader, ClientApi, Envelope, Pulse
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from synth.events import Answered, DecidedBy, Event, Finished, TextDelta
 from synth.normalize import Completion

@@ -7,7 +7,7 @@ import pytest
 from config.settings import Server
 from handlers.api.chat.api import ChatApi
 from handlers.api.client_api import Envelope, Pulse
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from synth.events import Answered, DecidedBy, Finished
 from synth.normalize import Completion

@@ -8,8 +8,8 @@ import pytest
 from config.settings import Critic, Mixture, Server
 from handlers.api.chat.replies import ChunkWriter, build_completion
 from handlers.api.client_api import Envelope
-from handlers.api.shown_work import ShownWork
-from handlers.api.usage import build_usage
+from handlers.api.reply.shown_work import ShownWork
+from handlers.api.reply.usage import build_usage
 from synth.events import Answered, DecidedBy, Finished, ReasoningDelta, TextDelta
 from synth.ledger import Ledger
 from synth.normalize import Completion

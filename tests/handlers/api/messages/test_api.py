@@ -9,7 +9,7 @@ from aiohttp import web
 from config.settings import Server
 from handlers.api.client_api import Envelope, Pulse
 from handlers.api.messages.api import PING_S, MessagesApi, message_id
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from synth.events import Answered, Cause, DecidedBy, Finished
 from synth.normalize import Completion

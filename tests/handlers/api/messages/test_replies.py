@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from config.settings import Critic, Mixture
 from handlers.api.messages.parse import parse_messages
 from handlers.api.messages.replies import MessageWriter, build_message
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
 from synth.events import Answered, DecidedBy, ReasoningDelta, TextDelta
 from synth.normalize import Completion

@@ -4,8 +4,8 @@ import json
 
 from config.settings import Server
 from handlers.api.client_api import Envelope
+from handlers.api.reply.shown_work import ShownWork
 from handlers.api.responses.api import ResponsesApi
-from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from synth.events import Answered, DecidedBy, Finished
 from synth.normalize import Completion

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from config.settings import Critic, Mixture
 from handlers.api.client_api import Envelope
+from handlers.api.reply.shown_work import ShownWork
 from handlers.api.responses.parse import ResponsesRequest, parse_responses
 from handlers.api.responses.replies import Identity, ResponseWriter, build_response
-from handlers.api.shown_work import ShownWork
 from handlers.errors import ApiError
 from synth.events import Answered, DecidedBy, ReasoningDelta, TextDelta
 from synth.normalize import Completion

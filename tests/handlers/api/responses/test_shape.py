@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.api.body import refuse
+from handlers.api.intake.body import refuse
 from handlers.api.responses.shape import expect, expect_list
 from handlers.errors import ApiError
 

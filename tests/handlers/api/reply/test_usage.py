@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.settings import Price, Server
-from handlers.api.usage import build_usage
+from handlers.api.reply.usage import build_usage
 from synth.events import Answered, DecidedBy, Finished
 from synth.ledger import Ledger, estimate_prompt_tokens
 from synth.normalize import Completion

@@ -9,7 +9,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.test_utils import make_mocked_request
 
 from config.settings import Server
-from handlers.api.receive import receive_body
+from handlers.api.intake.receive import receive_body
 from handlers.errors import ApiError
 from handlers.gate.body_budget import BodyBudget
 from tests.upstream.clocks import in_no_time

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.api import shared_runs
-from handlers.api.shared_runs import MAX_BACKLOG_BYTES, Replay, SharedRun, SharedRuns, merge_deltas
+from handlers.api.runs import shared_runs
+from handlers.api.runs.shared_runs import MAX_BACKLOG_BYTES, Replay, SharedRun, SharedRuns, merge_deltas
 from handlers.request_record import RequestRecord
 from synth.authoring.client_stream import MAX_DELTA_CHARS
 from synth.events import Answered, DecidedBy, Emit, Event, Finished, ReasoningDelta, TextDelta

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.settings import Alias, ApiKey, Secret, Server, Settings
-from handlers.api.naming import check_model, list_names, may_name, resolve_name
+from handlers.api.intake.naming import check_model, list_names, may_name, resolve_name
 from handlers.context import Snapshot
 from handlers.errors import ApiError
 from tests.running import model, settings

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from config.settings import Critic, Mixture
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.shown_work import ShownWork
 from synth.events import (
     Answered,
     AuthorStarted,

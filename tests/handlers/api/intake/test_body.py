@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.api.body import MAX_DEPTH, type_name
+from handlers.api.intake.body import MAX_DEPTH, type_name
 from handlers.errors import ApiError
 from tests.handlers.api.bodies import decode
 

@@ -4,9 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from handlers.api.chat.parse import MAX_CHOICES, ROLES
-from handlers.api.messages import openapi as messages
-from handlers.api.openapi_schema import (
+from handlers.api.about.openapi_schema import (
     INTEGER,
     IS_ID,
     NUMBER,
@@ -23,6 +21,8 @@ from handlers.api.openapi_schema import (
     ref,
     response,
 )
+from handlers.api.chat.parse import MAX_CHOICES, ROLES
+from handlers.api.messages import openapi as messages
 from handlers.api.responses import openapi as responses
 
 

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from handlers.api.openapi import DOCUMENT
+from handlers.api.about.openapi import DOCUMENT
 from tests.fakes import FakeUpstream, answer, status
 from tests.running import model, running, settings
 

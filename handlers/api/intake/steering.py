@@ -6,7 +6,7 @@ from typing import Any, cast, get_args
 
 from config.reader import is_finite, suggest
 from config.settings import Mode
-from handlers.api.body import refuse, type_name
+from handlers.api.intake.body import refuse, type_name
 from synth.request import UNSTEERED, Shown, Steering
 
 STEERING_FIELD = "mom"

@@ -5,8 +5,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from config.settings import ApiKey, Mixture
-from handlers.api.naming import check_model, resolve_name
-from handlers.api.steering import read_mode
+from handlers.api.intake.naming import check_model, resolve_name
+from handlers.api.intake.steering import read_mode
 from handlers.context import Snapshot
 from handlers.errors import ApiError
 from handlers.gate.spending import check_quote

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from config.settings import Critic, Mixture, Proposer
-from handlers.api.run_report import RunReport
+from handlers.api.reply.run_report import RunReport
 from handlers.request_record import RequestRecord
 from synth.events import (
     Answered,

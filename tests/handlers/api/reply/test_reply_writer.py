@@ -8,8 +8,8 @@ from aiohttp.test_utils import make_mocked_request
 
 from handlers.api.chat.replies import ChunkWriter
 from handlers.api.client_api import Envelope
-from handlers.api.reply_writer import JsonReply, SseReply
-from handlers.api.shown_work import ShownWork
+from handlers.api.reply.reply_writer import JsonReply, SseReply
+from handlers.api.reply.shown_work import ShownWork
 from synth.request import ChatRequest
 
 CHUNKS = ChunkWriter(Envelope("chatcmpl-1", 0, "mom"), ChatRequest("mom", [], {}), ShownWork(None))

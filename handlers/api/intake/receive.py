@@ -6,7 +6,7 @@ from collections.abc import Callable
 from aiohttp import web
 
 from config.settings import Server
-from handlers.api.content_coding import list_codings, undo_codings
+from handlers.api.intake.content_coding import list_codings, undo_codings
 from handlers.errors import ApiError
 from handlers.gate.body_budget import BodyReservation
 from handlers.lifecycle.connections import connection_of

@@ -5,7 +5,7 @@ from typing import Any
 from aiohttp import web
 
 from config.settings import ApiKey, Mixture, Model, Settings
-from handlers.api.naming import may_name, resolve_name
+from handlers.api.intake.naming import may_name, resolve_name
 from handlers.context import CONTEXT, Snapshot
 
 

@@ -12,8 +12,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.api import content_coding
-from handlers.api.content_coding import PIECE_BYTES, list_codings, undo_codings
+from handlers.api.intake import content_coding
+from handlers.api.intake.content_coding import PIECE_BYTES, list_codings, undo_codings
 from handlers.errors import ApiError
 
 MB = 2**20

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.api.steering import read_steering
+from handlers.api.intake.steering import read_steering
 from handlers.errors import ApiError
 from synth.request import UNSTEERED, Steering
 

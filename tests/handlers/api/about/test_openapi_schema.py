@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from jsonschema_rs import Draft202012Validator
 
-from handlers.api.openapi_schema import (
+from handlers.api.about.openapi_schema import (
     API_ERRORS,
     INTEGER,
     NUMBER,

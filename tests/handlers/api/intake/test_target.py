@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from config.settings import ApiKey, Critic, Price, Secret
-from handlers.api.target import Target, find_target, record_target
+from handlers.api.intake.target import Target, find_target, record_target
 from handlers.context import Snapshot
 from handlers.errors import ApiError
 from handlers.request_record import RequestRecord

@@ -1,0 +1,1 @@
+"""Runs that answer requests, and that identical requests share."""
