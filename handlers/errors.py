@@ -8,6 +8,7 @@ from typing import Any
 
 from aiohttp import web
 
+from handlers.json_reply import respond_json
 from synth.events import Cause, SynthesisError
 from upstream.errors import Kind
 
@@ -74,7 +75,7 @@ class ApiError(Exception):
 
     def response(self) -> web.Response:
         """Return the JSON reply."""
-        return web.json_response(self.body(), status=self.status, headers=self.headers)
+        return respond_json(self.body(), status=self.status, headers=self.headers)
 
     def sse(self) -> bytes:
         """Return the error as the last server-sent event of a stream."""

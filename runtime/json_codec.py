@@ -31,6 +31,11 @@ def encode_ascii(value: Any) -> str:
     return encoded.decode() if encoded.isascii() else json.dumps(json.loads(encoded), separators=(",", ":"))
 
 
+def encode_line(value: Any) -> bytes:
+    """Return a value as a line: as `encode`, with a line end, so that a shell's prompt does not follow the JSON."""
+    return encode(value) + b"\n"
+
+
 decode_fast: Callable[[bytes | str | memoryview], Any] = _DECODER.decode
 """Return the value of strict JSON in UTF-8. Raises ValueError or RecursionError for anything else, NaN included."""
 

@@ -47,8 +47,8 @@ class ReadableLines:
                 join_lines(": ".join(str(event[name]) for name in ("error", "cause") if name in event)), "red"
             )
         yield from _describe_run(event)
-        for model, cause in event.get("failed", {}).items():
-            yield self._paint(join_lines(f"{model}: {cause}"), "red")
+        for cause, models in _group_by_cause(event.get("failed", {})).items():
+            yield self._paint(join_lines(f"{', '.join(models)}: {cause}"), "red")
         for model, seconds in event.get("slow", {}).items():
             yield self._paint(f"{model} took {seconds:.1f} s", "yellow")
         if "client" in event:
@@ -68,6 +68,14 @@ class ReadableLines:
 
 def _local_time(timestamp: str) -> str:
     return datetime.fromisoformat(timestamp).astimezone().strftime("%H:%M:%S")
+
+
+def _group_by_cause(failed: Mapping[str, str]) -> dict[str, list[str]]:
+    """Return the models that failed for each cause: samples of one model often fail alike."""
+    models: dict[str, list[str]] = {}
+    for model, cause in failed.items():
+        models.setdefault(cause, []).append(model)
+    return models
 
 
 def _colour_of_status(status: int) -> Colour:

@@ -8,6 +8,7 @@ from aiohttp import web
 from handlers.context import CONTEXT
 from handlers.gate.admission import ADMISSION
 from handlers.gate.body_budget import BODY_BUDGET
+from handlers.json_reply import respond_json
 from handlers.lifecycle.shutdown import SHUTDOWN
 from handlers.telemetry.cache_watch import CACHE_WATCH
 from store.guarded_store import GuardedStore
@@ -17,7 +18,7 @@ from upstream.breaker import Status
 
 async def healthz(_: web.Request) -> web.Response:
     """Report liveness: the process runs and its event loop turns."""
-    return web.json_response({"status": "ok"})
+    return respond_json({"status": "ok"})
 
 
 async def readyz(request: web.Request) -> web.Response:
@@ -41,11 +42,11 @@ async def readyz(request: web.Request) -> web.Response:
     if uncached := request.app[CACHE_WATCH].uncached():
         load["uncached"] = dict(uncached)
     if request.app[SHUTDOWN].has_begun:
-        return web.json_response({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)
+        return respond_json({"status": "stopping", "reasons": ["the gateway is stopping"], **load}, status=503)
     reasons = list(snapshot.not_ready())
     if reasons:
-        return web.json_response({"status": "not ready", "reasons": reasons, **load}, status=503)
-    return web.json_response({"status": "ready", **load})
+        return respond_json({"status": "not ready", "reasons": reasons, **load}, status=503)
+    return respond_json({"status": "ready", **load})
 
 
 def _describe_store(store: GuardedStore | None) -> dict[str, str]:

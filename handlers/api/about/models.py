@@ -7,6 +7,7 @@ from aiohttp import web
 from config.settings import ApiKey, Mixture, Model, Settings
 from handlers.api.intake.naming import may_name, resolve_name
 from handlers.context import CONTEXT, Snapshot
+from handlers.json_reply import respond_json
 
 
 async def list_models(request: web.Request) -> web.Response:
@@ -19,8 +20,8 @@ async def list_models(request: web.Request) -> web.Response:
     if "anthropic-version" in request.headers:
         found = [_to_anthropic(entry) for entry in entries]
         ends = [each["id"] for each in found] or [None]
-        return web.json_response({"data": found, "first_id": ends[0], "last_id": ends[-1], "has_more": False})
-    return web.json_response({"object": "list", "data": entries})
+        return respond_json({"data": found, "first_id": ends[0], "last_id": ends[-1], "has_more": False})
+    return respond_json({"object": "list", "data": entries})
 
 
 async def show_model(request: web.Request) -> web.Response:
@@ -31,7 +32,7 @@ async def show_model(request: web.Request) -> web.Response:
     if name != target:
         entry |= {"id": name, "alias_of": target}
     entry = _hide_names(entry, context.snapshot, context.key)
-    return web.json_response(_to_anthropic(entry) if "anthropic-version" in request.headers else entry)
+    return respond_json(_to_anthropic(entry) if "anthropic-version" in request.headers else entry)
 
 
 def _to_anthropic(entry: dict[str, Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from handlers.api.messages.parse import parse_messages
 from handlers.api.messages.replies import MessageWriter, build_message
 from handlers.api.reply.shown_work import ShownWork
 from handlers.errors import ApiError
+from handlers.json_reply import respond_json
 from runtime.frozen import frozen
 from synth.events import Finished
 from synth.request import ChatRequest
@@ -66,4 +67,4 @@ class MessagesApi:
         status = error.status
         if error.causes and status == HTTPStatus.BAD_REQUEST and error.code != "context_length_exceeded":
             status = HTTPStatus.BAD_GATEWAY
-        return web.json_response(error_body(error, request_id), status=status, headers=error.headers)
+        return respond_json(error_body(error, request_id), status=status, headers=error.headers)

@@ -9,6 +9,7 @@ from handlers.api.intake.limits import check_shape
 from handlers.api.intake.naming import resolve_name
 from handlers.api.messages.parse import parse_messages
 from handlers.context import CONTEXT
+from handlers.json_reply import respond_json
 from runtime.time_slice import TimeSlice
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
 from upstream.openai.conversation import Conversation
@@ -34,9 +35,9 @@ async def count_tokens(request: web.Request) -> web.Response:
     mixture = snapshot.mixtures.get(name)
     counted = await snapshot.pool.count_tokens(mixture.panel_models[0] if mixture else name, chat.messages, tools)
     if counted is not None:
-        return web.json_response({"input_tokens": counted})
+        return respond_json({"input_tokens": counted})
     n_tokens = estimate_prompt_tokens(chat.messages) + (estimate_tokens(len(json.dumps(tools))) if tools else 0)
-    return web.json_response({"input_tokens": n_tokens, "mom": {"estimated": True}})
+    return respond_json({"input_tokens": n_tokens, "mom": {"estimated": True}})
 
 
 async def hello(_: web.Request) -> web.Response:

@@ -119,7 +119,7 @@ class JsonReply(_Reply):
 
     async def end(self) -> web.StreamResponse:
         """Send the body and end the reply."""
-        data = json_codec.encode(self.body)
+        data = json_codec.encode_line(self.body)
         if self.copy is not None:
             self.copy.append(data)
         if not self.committed:

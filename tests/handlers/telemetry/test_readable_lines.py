@@ -73,6 +73,12 @@ def test_failures_have_their_causes() -> None:
     )
 
 
+def test_a_cause_is_written_once() -> None:
+    """With all models that failed for it."""
+    failed = {"qwen#1": "not_ready: loading", "gpt": "auth: no", "qwen#2": "not_ready: loading"}
+    assert line(**{**REQUEST, "failed": failed}).endswith("  qwen#1, qwen#2: not_ready: loading  gpt: auth: no")
+
+
 @pytest.mark.parametrize(
     ("facts", "expected"),
     [
