@@ -87,7 +87,7 @@ def read_code_task(text: str, *, is_for_code: bool = False) -> CodeTask:
     if not function:
         return CodeTask(is_for_code=is_for_code)
     stub = next((each for each in stubs if each.name == function), None)
-    examples = narrow_examples(text, called, function, stub.parameters if stub else ())
+    examples = narrow_examples(text, called, function, parameters=stub.parameters if stub else ())
     calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
     return CodeTask(function, stub, examples, vary_calls(function, calls, stub.hints if stub else ()), is_for_code)
 

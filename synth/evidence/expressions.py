@@ -17,9 +17,15 @@ _MAX_UNCLOSED = 8  # parentheses that do not close, in one text: each is scanned
 
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _NUMBER = re.compile(r"[+-]?(?:0[xob][0-9a-fA-F]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?j?|\.\d+)")
-_GOES_ON = re.compile(r"[ \t]*(?:[+*/%@|&^]|-[ \t]*[\d(\[a-z]|(?:if|or)[ \t])")
+_GOES_ON = re.compile(
+    r"[ \t]*(?:[+%@&^]|\*{1,2}[ \t]*[\w(\[]|/[\w(]|/ \d|\|[\w([]|-[ \t]*[\d(\[a-z]|[<>!=]=|[<>] ?\d|(?:if|or)[ \t])"
+)
+_CLOSING_WIDE = "。，；：、）」】！？…"  # of Chinese and Japanese, which have no spaces either
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _VALUE_NAMES = frozenset({"True", "False", "None", "inf", "nan"})
+_FOREIGN_VALUES = {"true": True, "false": False, "null": None}  # of JSON, and of prose
+_FOREIGN = re.compile(r"\b(?:true|false|null)\b")
+_GROUPED = re.compile(r",\d{3}(?!\d)")
 _CONSTRUCTORS = frozenset(
     {"set", "frozenset", "dict", "list", "tuple", "float", "int", "str", "bytes", "bool", "complex", "range", "sorted"}
 )
@@ -56,7 +62,7 @@ def depth(node: ast.AST) -> int:
 def is_value(node: ast.expr) -> bool:
     """Whether an expression consists of constants and constructors only, as the expected value of an example must."""
     return all(
-        isinstance(part, _OF_VALUES)
+        (isinstance(part, _OF_VALUES) and not (isinstance(part, ast.Constant) and part.value is ...))
         or (isinstance(part, ast.Name) and part.id in _CONSTRUCTORS)
         or (isinstance(part, ast.Call) and isinstance(part.func, ast.Name))
         for part in ast.walk(node)
@@ -82,8 +88,25 @@ def read_value(text: str, start: int) -> tuple[str, int] | None:
         return None
     if end is None or not _is_delimited(text, start, end):
         return None
-    node = parse_expression(text[start:end])
-    return None if node is None or not is_value(node) else (text[start:end], end)
+    node = parse_value(text[start:end])
+    if node is None:
+        return None
+    return (ast.unparse(node) if _FOREIGN.search(text, start, end) else text[start:end]), end
+
+
+def parse_value(text: str) -> ast.expr | None:
+    """Parse a value, also with the names that JSON has for True, False and None; None if the text is no value."""
+    node = parse_expression(text)
+    if node is not None and _FOREIGN.search(text):
+        node = _ForeignValues().visit(node)
+    return node if node is not None and is_value(node) else None
+
+
+class _ForeignValues(ast.NodeTransformer):
+    """Replaces the names true, false and null by constants."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.Constant(_FOREIGN_VALUES[node.id]) if node.id in _FOREIGN_VALUES else node
 
 
 def find_calls(text: str) -> Iterator[tuple[str, int, int]]:
@@ -145,7 +168,7 @@ def _end_of_string(text: str, start: int, limit: int) -> int:
 
 
 def _end_of_named(text: str, name: re.Match[str]) -> int | None:
-    if name[0] in _VALUE_NAMES:
+    if name[0] in _VALUE_NAMES or name[0] in _FOREIGN_VALUES:
         return name.end()
     if name[0] in _CONSTRUCTORS and text[name.end() : name.end() + 1] == "(":
         return end_of_item(text, name.end())
@@ -159,7 +182,16 @@ def _is_delimited(text: str, start: int, end: int) -> bool:
     rest = text[end : end + 2]
     if rest[:1] in ("'", '"') and text[start] in "'\"":
         return False
-    is_end = not rest or rest[0].isspace() or rest[0] in "`,;:!?#)]}\"'<" or (rest[0] == "." and not rest[1:].isalnum())
+    if text[end - 1].isdigit() and _GROUPED.match(text, end):
+        return False  # 1,000
+    is_end = (
+        not rest
+        or rest[0].isspace()
+        or rest[0] in _CLOSING_WIDE
+        or "\u3040" <= rest[0] <= "\u9fff"
+        or rest[0] in "`,;:!?#)]}\"'<|/*"
+        or (rest[0] == "." and not rest[1:].isalnum())
+    )
     return is_end and not _GOES_ON.match(text, end)
 
 

@@ -1,0 +1,224 @@
+"""Examples in pairs of arguments and a result: "Input: nums = [2, 7], target = 9 / Output: [0, 1]", tables. Pure.
+
+They name no function, so it has to be known: its name, how it is called (`Solution().add`), and its parameters.
+"""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+
+from runtime.frozen import frozen
+from synth.evidence.examples.example import Example
+from synth.evidence.examples.sentences import ends_clause, has_constant_arguments
+from synth.evidence.expressions import MAX_EXPRESSION_CHARS, is_value, parse_expression, parse_value, read_value
+
+_INPUTS = "inputs?|eingabe|entrada|entrée|输入|輸入|入力|ввод|입력"
+_OUTPUTS = (
+    "outputs?|expected output|expected result|expected|result|returns?|ausgabe|ergebnis|salida|saída|sortie|résultat"
+    "|输出|輸出|出力|返回|вывод|출력"
+)
+_LABEL = re.compile(
+    r"[ \t>*\-`_#•]*(?:\d{1,3}[.)][ \t]*)?(?:(?:sample|example|test|beispiel|ejemplo|exemple|示例|样例)[ \t]*)?"
+    rf"(?:(?P<input>{_INPUTS})|(?P<output>{_OUTPUTS}))"
+    r"[ \t]*(?:#?\d{1,3})?[*_`]*[ \t]*(?P<sign>[:=：]|$)[*_`]*[ \t]*",
+    re.IGNORECASE,
+)
+_SAME_LINE = re.compile(rf"(?:{_OUTPUTS})[ \t]{{0,4}}[:=：]", re.IGNORECASE)
+_SEPARATORS = " \t,;/|>→-"
+_TAG = re.compile(r"</?(?:strong|b|em|i|code|pre|p|span|br)(?: [^<>]{0,80})?/?>", re.IGNORECASE)
+_ASSIGNMENT = re.compile(r"[ \t]*(?P<name>[A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*")
+_AND = re.compile(r"[ \t]+(?:and|und|y|et|e|和|,)[ \t]+")
+_FOR = re.compile(r"\b(?:for|given|with|when|für|mit|para|pour)\b:?[ \t]+|(?:对于|给定)[ \t]*", re.IGNORECASE)
+_RETURNS = re.compile(
+    r"(?:\b(?:(?:then|it|the function|the result|the output|the answer|f)[ \t]+)?(?:(?:should|must|would|will)[ \t]+)?"
+    r"(?:returns?|gives?|be|is|yields?|outputs?|produces?|expect|ergibt|liefert|devuelve|renvoie)\b|返回)"
+    r"[ \t]*:?[ \t]*",
+    re.IGNORECASE,
+)
+_ARROW = re.compile(r"-->|==>|->|=>|➞|→|⇒|➜|⟶")
+_ITEM = re.compile(r"[ \t>*\-+•]*(?:\d{1,3}[.)][ \t]+)?")
+_RULE = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?$")
+_MAX_LINES_OF_PAIR = 12
+_MAX_ROWS = 64
+
+
+@frozen
+class Target:
+    """The function that pairs are about: its name, how it is called, its parameters' names if they are known."""
+
+    name: str
+    callee: str
+    parameters: tuple[str, ...] = ()
+
+    def make_example(self, given: str, expected: str) -> Example | None:
+        """Return the example of a text of arguments and a value; None if the text is not understood."""
+        arguments = self._read_arguments(given)
+        return None if arguments is None else Example(self.name, f"{self.callee}({arguments})", expected)
+
+    def _read_arguments(self, given: str) -> str | None:
+        """Return the arguments of a call from "nums = [2, 7], target = 9", from values alone, or from a call."""
+        given = given.strip(" \t,;/|").replace("`", "")
+        call = parse_expression(given)
+        if isinstance(call, ast.Call) and has_constant_arguments(call) and ast.unparse(call.func) == self.callee:
+            return ", ".join(map(ast.unparse, [*call.args, *call.keywords]))
+        for text in (given, given.replace(";", ","), _AND.sub(", ", given)):
+            arguments = self._read_assignments(text) if _ASSIGNMENT.match(text) else self._read_values(text)
+            if arguments is not None:
+                return arguments
+        return None
+
+    def _read_assignments(self, given: str) -> str | None:
+        node = parse_value(f"dict({given})")
+        if not isinstance(node, ast.Call) or node.args or not has_constant_arguments(node):
+            return None
+        names = [keyword.arg for keyword in node.keywords]
+        if self.parameters and not set(names) <= set(self.parameters):
+            return ", ".join(ast.unparse(keyword.value) for keyword in node.keywords)
+        same = parse_expression(f"dict({given})") is not None and ast.unparse(node) == ast.unparse(_parsed(given))
+        return given if same else ", ".join(map(ast.unparse, node.keywords))
+
+    def _read_values(self, given: str) -> str | None:
+        node = parse_value(given)
+        if node is None:
+            return None
+        n_parameters = len(self.parameters)
+        if not isinstance(node, ast.Tuple):
+            return ast.unparse(node) if n_parameters in (0, 1) else None
+        is_list_of_arguments = n_parameters == len(node.elts) or (n_parameters == 0 and not given.startswith("("))
+        if is_list_of_arguments and n_parameters != 1:
+            return ", ".join(map(ast.unparse, node.elts))
+        return ast.unparse(node) if n_parameters in (0, 1) else None
+
+
+def _parsed(given: str) -> ast.expr:
+    node = parse_expression(f"dict({given})")
+    assert node is not None  # noqa: S101 -- the caller has looked
+    return node
+
+
+def is_input(line: str) -> bool:
+    """Whether a line gives an input, or is the title of one."""
+    label = _LABEL.match(_strip_tags(line))
+    return label is not None and label["input"] is not None
+
+
+def read_pair(lines: Sequence[str], start: int, target: Target) -> Example | None:
+    """Read the pair whose input begins on a line, over the lines below as far as it goes."""
+    label = _LABEL.match(_strip_tags(lines[start]))
+    if label is None:
+        return None
+    line = _strip_tags(lines[start])
+    given: list[str] = []
+    rest = line[label.end() :]
+    for position in range(start, min(len(lines), start + _MAX_LINES_OF_PAIR)):
+        if position > start:
+            rest = _strip_tags(lines[position])
+            label = _LABEL.match(rest)
+            if label is not None and label["input"] is not None:
+                return None
+            if label is not None:
+                return _end_pair(given, rest[label.end() :], lines[position + 1 :], target)
+        output = _SAME_LINE.search(rest)
+        if output is not None:
+            return _end_pair(
+                [*given, rest[: output.start()].rstrip(_SEPARATORS)],
+                rest[output.end() :],
+                lines[position + 1 :],
+                target,
+            )
+        if rest.strip() and not rest.strip().startswith(("```", "~~~")):
+            given.append(rest.strip().rstrip(",;").strip("` "))
+    return None
+
+
+def _end_pair(given: Sequence[str], rest: str, below: Sequence[str], target: Target) -> Example | None:
+    texts = [rest, *(_strip_tags(line) for line in below[:4])]
+    shown = next((text.strip(" \t`*") for text in texts if text.strip(" \t`*~")), "")
+    shown = shown.removeprefix("python").strip()
+    value = read_value(shown, 0)
+    if value is None or shown[value[1] :].lstrip(" \t`").startswith(("or ", "(or ")):
+        return None
+    return target.make_example(", ".join(filter(None, given)), value[0])
+
+
+def _strip_tags(line: str) -> str:
+    return _TAG.sub("", line) if "<" in line else line
+
+
+def read_prose(line: str, target: Target) -> Iterator[Example]:
+    """Yield the example in "for [1, 2] it returns 3" and in a line `[1, 2] -> 3`."""
+    item = _ITEM.match(line)
+    start = item.end() if item else 0
+    if line[start : start + 1] in "`[({\"'-+.0123456789" and (example := _read_arrow(line, start, target)):
+        yield example
+        return
+    opening = _FOR.search(line)
+    if opening is None:
+        return
+    for verb in _RETURNS.finditer(line, opening.end(), opening.end() + MAX_EXPRESSION_CHARS):
+        value = read_value(line, verb.end() + (line[verb.end() : verb.end() + 1] == "`"))
+        if value is not None and not ends_clause(line, value[1]):
+            return
+        example = target.make_example(line[opening.end() : verb.start()].rstrip("，"), value[0]) if value else None
+        if example is not None:
+            yield example
+        if value is not None:
+            return
+
+
+def _read_arrow(line: str, start: int, target: Target) -> Example | None:
+    arrow = next(_ARROW.finditer(line, start, start + MAX_EXPRESSION_CHARS), None)
+    if arrow is None:
+        return None
+    rest = line[arrow.end() :].strip(" \t`")
+    value = read_value(rest, 0)
+    if value is None or rest[value[1] :].strip(" \t`.,;"):
+        return None
+    return target.make_example(line[start : arrow.start()], value[0])
+
+
+# Tables
+
+
+def is_table(lines: Sequence[str], start: int) -> bool:
+    """Whether a Markdown table begins on a line."""
+    return (
+        "|" in lines[start]
+        and start + 1 < len(lines)
+        and "-" in lines[start + 1]
+        and _RULE.match(lines[start + 1]) is not None
+    )
+
+
+def read_table(lines: Sequence[str], start: int, target: Target | None) -> tuple[int, list[Example]]:
+    """Read a table whose last column is the result; return the line below it and its examples.
+
+    The other columns hold a call, or the arguments in one column or in one for each parameter.
+    """
+    titles = [title.lower() for title in _split_row(lines[start])]
+    position, found = start + 2, list[Example]()
+    place = next((place for place, title in enumerate(titles) if re.fullmatch(_OUTPUTS, title)), len(titles) - 1)
+    while position < len(lines) and "|" in lines[position] and position - start < _MAX_ROWS:
+        cells = _split_row(lines[position])
+        if len(cells) == len(titles) > 1 and (example := _read_row(titles, cells, place, target)):
+            found.append(example)
+        position += 1
+    return position, found
+
+
+def _split_row(line: str) -> list[str]:
+    return [cell.strip(" \t`*") for cell in line.strip().strip("|").split("|")]
+
+
+def _read_row(titles: Sequence[str], cells: list[str], place: int, target: Target | None) -> Example | None:
+    expected = parse_value(cells[place])
+    given = [cell for index, cell in enumerate(cells) if index != place]
+    if expected is None:
+        return None
+    call = parse_expression(given[0])
+    if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and has_constant_arguments(call):
+        return Example(call.func.id, ast.unparse(call), ast.unparse(expected)) if not is_value(call) else None
+    names = [title for index, title in enumerate(titles) if index != place]
+    if target is None or not (re.fullmatch(_INPUTS, names[0]) or names == [each.lower() for each in target.parameters]):
+        return None
+    return target.make_example(", ".join(given), ast.unparse(expected))

@@ -1,0 +1,222 @@
+"""Examples in sentences and lines of code: `f([1, 2]) should be 3`, `f(1) -> 2`, `f(1)  # 2`. Pure.
+
+The words are those of English, German, Spanish, French, Portuguese, Italian, Chinese and Japanese.
+"""
+
+import ast
+import builtins
+import re
+from collections.abc import Iterator
+
+from synth.evidence.examples.example import Example
+from synth.evidence.expressions import find_calls, is_value, parse_expression, read_value
+
+# What may stand between a call and its value; longest first, for each is tried in order. A report of a fault says what
+# a call does now, and what it should do: "f(2) gives 3". There only words that demand something count.
+_DEMANDING = (
+    "should be equal to", "should evaluate to", "must be equal to", "should result in", "must result in",
+    "should produce", "must produce", "should output", "must output", "should return", "must return", "should print",
+    "must print", "should yield", "must yield", "should equal", "must equal", "should give", "must give", "should be",
+    "must be", "i expect", "we expect", "expect", "to be equal to", "to equal", "to return", "to be",
+    "sollte", "soll", "muss",
+    "debería devolver", "debe devolver", "debería retornar", "debe retornar", "debería ser", "debe ser", "debe dar",
+    "devrait renvoyer", "doit renvoyer", "devrait retourner", "doit retourner", "devrait être", "doit être",
+    "doit donner", "deve retornar", "deve ser", "deve restituire", "deve essere",
+    "应该返回", "應該返回", "应当返回", "应返回", "必须返回", "应该是", "应该等于", "应为",
+    "===", "==>", "==", "=>", "-->", "->", "➞", "→", "⇒", "➜", "⟶", "⟹", "↦", "—>", "–>",
+)  # fmt: skip
+_STATING = (
+    "would be equal to", "would evaluate to", "would return", "will evaluate to", "will return", "is equal to",
+    "evaluates to", "results in", "would give", "would be", "will give", "will be", "produces", "returned", "returns:",
+    "returns", "return", "equals", "yields", "outputs", "output:", "prints", "gives", "is",
+    "ergibt", "liefert", "gibt", "ist", "devuelve", "retorna", "renvoie", "retourne", "donne", "restituisce",
+    "的结果是", "的结果为", "的返回值是", "的返回值为", "结果是", "结果为", "返回", "等于", "得到", "は", "=",
+)  # fmt: skip
+_CONNECTORS = sorted((*_DEMANDING, *_STATING), key=len, reverse=True)
+_DEMAND = re.compile(r"\b(?:should|must) (?:return|be|give|equal|result in|yield|produce)\b")
+_MAX_REPORT_CHARS = 120
+_CONTRADICTIONS = (
+    "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
+    "pero", "mais", "但", "rather than", "statt", "right now", "currently", "at the moment",
+)  # fmt: skip
+_FILLERS = ("# ", "`", ":", "：", "should be", "returns", "return", "the value ", "the list ", "the string ",
+            "the number ", "exactly ", "also ", "den wert ", "el valor ", "la valeur ")  # fmt: skip
+_CONJUNCTIONS = frozenset({
+    "and", "as", "because", "but", "for", "not", "or", "since", "so", "when", "while", "whereas", "if", "in", "with",
+    "und", "weil", "da", "denn", "ergeben", "sein", "zurückgeben", "liefern", "zurück", "y", "porque", "et", "car",
+    "parce", "e", "perché",
+})  # fmt: skip
+# In front of a call, within its sentence: it is said to be wrong, asked for, or a condition.
+_DOUBTS = re.compile(
+    r"\b(?:currently|wrongly|incorrectly|i get|i got|we get|why|bug|actual|actually|instead of|rather than|unless"
+    r"|derzeit|aktuell|fälschlich|warum|actualmente|actuellement|pourquoi)\b|为什么|目前|\b(?:not|never|don't|doesn't|n't)\W*$",
+    re.IGNORECASE,
+)
+_CODE_LINE = re.compile(
+    r"(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
+    r"|\w+[ \t]*=[ \t]*\w+\(.*==",
+    re.ASCII,
+)
+_SENTENCE_END = re.compile(r"[.;。；！!?？](?:\s|$)|[。；！？]")
+_RAISING = re.compile(
+    r"[ \t`,]*(?:#[ \t]*)?(?:(?:should|must|will|would)[ \t]+)?(?:raises?|throws?)[ \t]+(?:an?[ \t]+)?"
+    r"(?:exception[ \t]+)?`?(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b",
+)
+_DEMANDED_RAISING = re.compile(r"[ \t`,]*(?:should|must)[ \t]")
+_COMMENT = re.compile(
+    r"[ \t]*(?:#|//|=>|->|→)[ \t]*"
+    r"(?:(?:expected|output|result|prints?|returns?|should (?:print|be|return))[ \t]*:?[ \t]*)?(?:(?:=>|->|→)[ \t]*)?",
+    re.IGNORECASE,
+)
+_STARTS_CODE = re.compile(r"(?:[A-Za-z_]\w*[ \t]*=[ \t]*)?(?:print\()?$")
+_COLON = re.compile(r"`?[ \t]*:[ \t]*`?")
+_BULLET = re.compile(r"[ \t>*\-+•`]*(?:\d{1,3}[.)][ \t]+)?[`(]?")
+_BUILT_IN = frozenset(dir(builtins))
+
+
+def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Example]:
+    """Yield the examples in one line, which may end with a comment on the next: `print(f(1))` and `# 2`."""
+    if "(" not in line or _CODE_LINE.match(line):
+        return
+    taken = 0
+    calls = list(find_calls(line))
+    ends = [*(start for _, start, _ in calls[1:]), len(line)]
+    for (name, start, end), next_start in zip(calls, ends[: len(calls)], strict=True):
+        if start < taken or name in _BUILT_IN or _is_doubted(line, taken, start, end):
+            continue
+        call = parse_expression(line[start:end])
+        if call is None or not has_constant_arguments(call):
+            continue
+        if raised := _read_raised(line, end, of_changes=of_changes):
+            yield Example(name, line[start:end], None, raised)
+            continue
+        value = _read_after(line, end, of_changes=of_changes)
+        if value is None and of_changes:
+            value = _read_demanded(line, end, next_start)
+        if value is not None:
+            expected, taken = value
+            yield Example(name, line[start:end], expected)
+        elif (example := _read_remark(name, line, following, (start, end))) is not None:
+            yield example
+
+
+def ends_clause(line: str, position: int) -> bool:
+    """Whether a clause ends here: "is 4." and "is 4 because" do, "is 4 times as fast" does not."""
+    rest = line[position : position + 20].lstrip(" \t`'\"")
+    if not rest[:1].isalnum() or not rest[0].isascii():
+        return True
+    return rest.split(maxsplit=1)[0].rstrip(",.;:").lower() in _CONJUNCTIONS
+
+
+def has_constant_arguments(call: ast.expr) -> bool:
+    """Whether an expression is a call whose arguments are values, none of them unpacked."""
+    if not isinstance(call, ast.Call):
+        return False
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return all(not isinstance(each, ast.Starred) and is_value(each) for each in arguments)
+
+
+def _is_doubted(line: str, clause_start: int, start: int, end: int) -> bool:
+    """Whether the sentence around a call says that it is not so, or asks."""
+    before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1] or ""
+    if _DOUBTS.search(before):
+        return True
+    rest = line[end : end + _MAX_REPORT_CHARS]
+    ended = _SENTENCE_END.search(rest)
+    return ended is not None and ended[0][0] in "?？"
+
+
+def _read_raised(line: str, position: int, *, of_changes: bool) -> str:
+    """Return the exception that a call should raise, "" if none is said."""
+    found = _RAISING.match(line, position)
+    if found is None or (of_changes and not _DEMANDED_RAISING.match(line, position)):
+        return ""
+    return "" if _is_contradicted(line, found.end()) else found["name"]
+
+
+def _read_demanded(line: str, start: int, end: int) -> tuple[str, int] | None:
+    """Return the value demanded of a call after its present result: "f([]) raises IndexError. It should be 0"."""
+    words = line[start : min(end, start + _MAX_REPORT_CHARS)]
+    found = _DEMAND.search(words)
+    if found is None:
+        return None
+    value = read_value(line, _skip(line, start + found.end(), " \t`:"))
+    return value if value is not None and ends_clause(line, value[1]) else None
+
+
+def _read_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int] | None:
+    """Return the value that a sentence gives to the expression that ends at `position`, and where the value ends."""
+    position = _skip(line, position, " \t`,，(")
+    if line.startswith("# ", position) or line.startswith("// ", position):
+        position = _skip(line, position, "#/ \t")
+    rest = line[position : position + 24].lower()
+    connector = next((word for word in _CONNECTORS if rest.startswith(word)), None)
+    if connector is None or (_is_word(connector) and line[position + len(connector) :][:1].isalnum()):
+        return None
+    if of_changes and connector not in _DEMANDING:
+        return None
+    position = _skip(line, position + len(connector), " \t`:：")
+    for filler in _FILLERS:
+        if line[position : position + len(filler)].lower() == filler:
+            position = _skip(line, position + len(filler), " \t`:")
+    value = read_value(line, position)
+    if value is None or _is_contradicted(line, value[1]):
+        return None
+    return value if not connector[-1].isalpha() or ends_clause(line, value[1]) else None
+
+
+def _is_word(connector: str) -> bool:
+    return connector.isascii() and connector.replace(" ", "").isalpha()
+
+
+def _read_remark(name: str, line: str, following: str, call: tuple[int, int]) -> Example | None:
+    """Return the example in a line of code with a remark: `f(1)  # 2`, `print(f(1))  # 2`, `f(1): 2`."""
+    start, end = call
+    head = line[_end_of_bullet(line) : start]
+    if not _STARTS_CODE.match(head):
+        return None
+    is_printed = head.endswith("print(")
+    position = end
+    if is_printed:
+        if line[end : end + 1] != ")":
+            return None
+        position = end + 1
+    remark = _read_comment(line[position:]) or ("" if line[position:].strip("` \t") else _read_comment(following))
+    if not remark and not head and (colon := _COLON.match(line, position)):
+        remark = line[colon.end() :].strip("` \t")
+    return _compare_remark(name, line[start:end], remark, is_printed=is_printed) if remark else None
+
+
+def _end_of_bullet(line: str) -> int:
+    bullet = _BULLET.match(line)
+    return bullet.end() if bullet else 0
+
+
+def _read_comment(text: str) -> str:
+    mark = _COMMENT.match(text)
+    return text[mark.end() :].strip("` \t") if mark else ""
+
+
+def _compare_remark(name: str, call: str, remark: str, *, is_printed: bool) -> Example | None:
+    """Return the example of a remark that is a value and nothing else; what is printed is a text."""
+    value = read_value(remark, 0)
+    if value is None or remark[value[1] :].strip(" \t`.,;"):
+        return Example(name, f"str({call})", repr(remark)) if is_printed and _is_plain_word(remark) else None
+    if is_printed and remark[0] not in "[({":
+        return Example(name, f"str({call})", repr(remark[: value[1]].strip("'\"")))
+    return Example(name, call, value[0])
+
+
+def _is_plain_word(remark: str) -> bool:
+    return remark.isidentifier() and remark.lower() not in ("error", "exception", "todo", "prints", "nothing")
+
+
+def _is_contradicted(line: str, position: int) -> bool:
+    """Whether a sentence goes on to say that this is not what is wanted: "gives 3, but"."""
+    return line[position : position + 40].lstrip(" \t`'\",;.，。").lower().startswith(_CONTRADICTIONS)
+
+
+def _skip(line: str, position: int, characters: str) -> int:
+    while position < len(line) and line[position] in characters:
+        position += 1
+    return position
