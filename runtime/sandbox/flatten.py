@@ -1,7 +1,8 @@
 """Put a module and what it imports from its siblings into one source, for an interpreter that imports no files. Pure.
 
-`from shop.cart import total` becomes the source of shop/cart.py, once, in its place. What cannot be put in place is
-left as it is, and fails to be imported: `import shop.cart`, relative imports, imports inside functions.
+`from shop.cart import total` becomes the source of shop/cart.py, once, in its place; `import cart` and
+`from shop import cart` make an object besides, which has the module's names. What cannot be put in place is left as it
+is, and fails to be imported: `import shop.cart`, relative imports, imports inside functions.
 """
 
 import ast
@@ -23,17 +24,53 @@ def _flatten(source: str, files: Mapping[str, str], taken: set[str]) -> str:
         return source
     lines = source.split("\n")
     for node in reversed(tree.body):
-        if not isinstance(node, ast.ImportFrom) or node.level or not node.module:
+        if isinstance(node, ast.Import):
+            modules = {each.asname or each.name: each.name for each in node.names if "." not in each.name}
+            is_whole = len(modules) == len(node.names) and all(_find_path(name, files) for name in modules.values())
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            modules = {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+            is_whole = all(_find_path(name, files) for name in modules.values())
+        else:
             continue
-        path = _find_path(node.module, files)
-        if path is None:
+        if is_whole:
+            replaced = [line for name, module in modules.items() for line in _make_object(name, module, files, taken)]
+        elif isinstance(node, ast.ImportFrom) and (path := _find_path(node.module or "", files)):
+            renamed = [f"{each.asname} = {each.name}" for each in node.names if each.asname]
+            replaced = [*_take(path, files, taken), *renamed]
+        else:
             continue
-        inlined = [] if path in taken else [*_inline(files[path], files, taken | {path})]
-        taken.add(path)
-        renamed = [f"{each.asname} = {each.name}" for each in node.names if each.asname]
-        lines[node.lineno - 1 : node.end_lineno] = [*inlined, *renamed]
+        lines[node.lineno - 1 : node.end_lineno] = replaced
     flat = "\n".join(lines)
     return flat if len(flat) <= _MAX_CHARS else source
+
+
+def _take(path: str, files: Mapping[str, str], taken: set[str]) -> list[str]:
+    """Return the lines of a sibling, none if it is in the source already."""
+    inlined = [] if path in taken else _inline(files[path], files, taken | {path})
+    taken.add(path)
+    return inlined
+
+
+def _make_object(name: str, module: str, files: Mapping[str, str], taken: set[str]) -> list[str]:
+    """Return the lines of a sibling, and those that make an object with its names."""
+    path = _find_path(module, files)
+    source = files[path] if path else ""
+    made = [f"class Module_{name}: pass", f"made_{name} = Module_{name}()"]
+    made += [f"made_{name}.{each} = {each}" for each in _list_names(source)]
+    return [*(_take(path, files, taken) if path else ()), *made, f"{name} = made_{name}"]
+
+
+def _list_names(source: str) -> list[str]:
+    """Return the names that a module defines at its top level."""
+    tree = _parse(source)
+    found: dict[str, None] = {}
+    for node in () if tree is None else tree.body:
+        match node:
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+                found[name] = None
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr()):
+                found[name] = None
+    return list(found)
 
 
 def _inline(source: str, files: Mapping[str, str], taken: set[str]) -> list[str]:

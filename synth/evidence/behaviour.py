@@ -1,5 +1,6 @@
 """A candidate's behaviour when run: its results on the examples, and its values on further inputs. Pure."""
 
+import builtins
 from enum import StrEnum
 
 from runtime.frozen import frozen
@@ -77,7 +78,20 @@ def judge(example: Example, observation: Observation) -> Result:
     if observation.kind is Kind.UNKNOWN:
         return Result.UNKNOWN
     if example.raises:
-        return Result.PASSED if observation.error == example.raises else Result.FAILED
+        return _judge_exception(example.raises, observation.error)
     if observation.kind is Kind.ERROR or observation.equal is False:
         return Result.FAILED
     return Result.PASSED if observation.equal or example.expected is None else Result.UNKNOWN
+
+
+def _judge_exception(expected: str, error: str) -> Result:
+    """Return how an exception compares with the one expected, by their names: a subclass of it will do.
+
+    Of a type that is not built in, the name does not say what it is derived from.
+    """
+    if error == expected or not error:
+        return Result.PASSED if error else Result.FAILED
+    wanted, raised = getattr(builtins, expected, None), getattr(builtins, error, None)
+    if isinstance(wanted, type) and isinstance(raised, type):
+        return Result.PASSED if issubclass(raised, wanted) else Result.FAILED
+    return Result.UNKNOWN

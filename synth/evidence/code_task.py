@@ -1,11 +1,14 @@
 """Requests for one block of Python: read the task, and plan the trials of an answer. Pure."""
 
+import ast
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from runtime.frozen import frozen
 from runtime.sandbox.trials import Check, Trial
-from synth.evidence.examples import Example, narrow_examples, read_examples
+from synth.evidence.examples import Example, has_pairs, narrow_examples, read_examples
+from synth.evidence.expressions import parse_expression
 from synth.evidence.inputs import vary_calls
 from synth.evidence.plan import Part, Plan
 from synth.evidence.target import (
@@ -14,18 +17,22 @@ from synth.evidence.target import (
     find_code,
     find_common_function,
     find_hints,
+    find_named_function,
+    find_parameters,
     find_stubs,
     read_source,
 )
 
 _MAX_CALLS_SHOWN_TO_INPUTS = 8
+_DOCSTRING = re.compile(r'(r?"""(?:[^"]|"(?!""))*"""|r?\'\'\'(?:[^\']|\'(?!\'\'))*\'\'\')')
 
 
 @frozen
 class CodeTask:
     """The function that a request wants, its stub if it gives one, examples, and inputs to compare candidates on.
 
-    `is_for_code`: the request may want code, though it may not say which function.
+    `is_for_code`: the request may want code, though it may not say which function. `text` is then the request, if it
+    shows pairs of arguments and results: they say more once the function is known.
     """
 
     function: str = ""
@@ -33,6 +40,7 @@ class CodeTask:
     examples: tuple[Example, ...] = ()
     inputs: tuple[str, ...] = ()
     is_for_code: bool = False
+    text: str = ""
 
     @property
     def can_rank(self) -> bool:
@@ -59,6 +67,8 @@ class CodeTask:
         if source is None:
             return None
         checks = [*map(make_check, self.examples), *map(Check, self.inputs)]
+        if f"async def {self.function}(" in source:
+            checks = [_await_calls(check, self.function) for check in checks]
         places = tuple(range(len(self.examples)))
         return Plan((Part(Trial(source, tuple(checks)), self.examples, places),))
 
@@ -72,26 +82,69 @@ class CodeTask:
             return self
         sources = [read_source(text) for text in texts]
         function = find_common_function(sources)
-        return (
-            replace(self, function=function, inputs=vary_calls(function, (), find_hints(sources[0], function)))
-            if function
-            else self
-        )
+        if not function:
+            return self
+        parameters = find_parameters(sources[0], function)
+        examples = read_examples(self.text, function=function, parameters=parameters) if self.text else ()
+        calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
+        inputs = vary_calls(function, calls, find_hints(sources[0], function))
+        return replace(self, function=function, examples=examples, inputs=inputs)
 
 
 def read_code_task(text: str, *, is_for_code: bool = False) -> CodeTask:
     """Return the task that the text of a request describes. Linear in its length."""
     stubs = find_stubs(text)
+    text = _unescape_docstrings(text) if stubs else text
     called = read_examples(text)
-    function = choose_function(stubs, called)
+    function, parameters = choose_function(stubs, called), tuple[str, ...]()
+    if not function and has_pairs(text):
+        function, parameters = find_named_function(text)
+        if not function:
+            return CodeTask(is_for_code=is_for_code, text=text)
     if not function:
         return CodeTask(is_for_code=is_for_code)
     stub = next((each for each in stubs if each.name == function), None)
-    examples = narrow_examples(text, called, function, parameters=stub.parameters if stub else ())
+    if stub is None or stub.takes_values:
+        callee, parameters = (stub.callee, stub.parameters) if stub else ("", parameters)
+        examples = narrow_examples(text, called, function, callee, parameters)
+    else:
+        examples = tuple(example for example in called if example.function == function)
     calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
     return CodeTask(function, stub, examples, vary_calls(function, calls, stub.hints if stub else ()), is_for_code)
+
+
+def _unescape_docstrings(text: str) -> str:
+    """Return a text with single backslashes for the double ones in its docstrings, which is how a doctest sees them."""
+    if "\\\\" not in text:
+        return text
+    parts = _DOCSTRING.split(text)
+    return "".join(
+        part.replace("\\\\", "\\") if _DOCSTRING.fullmatch(part) and part[0] != "r" else part for part in parts
+    )
 
 
 def make_check(example: Example) -> Check:
     """Return the check that an example asks for."""
     return Check(example.call, None if example.raises else example.expected, example.setup)
+
+
+def _await_calls(check: Check, function: str) -> Check:
+    """Return a check that waits for the results of an asynchronous function, unless it does so itself."""
+    node = parse_expression(check.expression)
+    if node is None or "asyncio.run(" in check.expression:
+        return check
+    expression = ast.unparse(_Awaiting(function).visit(node))
+    return replace(check, expression=expression, setup=f"import asyncio\n{check.setup}")
+
+
+class _Awaiting(ast.NodeTransformer):
+    """Runs each call of a function to its end."""
+
+    def __init__(self, function: str) -> None:
+        self._function = function
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id == self._function:
+            return ast.Call(ast.Attribute(ast.Name("asyncio", ast.Load()), "run", ast.Load()), [node], [])
+        return node

@@ -17,6 +17,7 @@ from synth.edits.syntax import parse_python_or_none
 from synth.evidence.behaviour import Result
 from synth.evidence.code_task import make_check
 from synth.evidence.examples import MAX_EXAMPLES, Example, read_examples
+from synth.evidence.plain_tests import write_plain_tests
 from synth.evidence.plan import Part, Plan
 from synth.evidence.target import Function
 
@@ -105,7 +106,8 @@ def read_edit_task(form: EditForm, workspace: Workspace, instruction: str) -> Ed
     tests: list[tuple[str, str]] = []
     for path, source in {**_python_files(workspace.read_only), **_python_files(workspace.files)}.items():
         if _is_test(path):
-            tests += [(path, call) for call in _list_tests(source)]
+            plain = write_plain_tests(source)
+            tests += [(path, call) for call in (plain.calls if plain else ())]
     given = read_examples(instruction, of_changes=True)
     return EditTask(form, workspace, given, tuple(tests[: MAX_EXAMPLES - len(given)]))
 
@@ -126,12 +128,13 @@ def _plan_examples(
 def _plan_tests(
     tests: Sequence[tuple[str, str]], first: int, importable: Mapping[str, str], files: tuple[tuple[str, str], ...]
 ) -> Iterator[Part]:
-    """Yield a part for each test file that is still there."""
+    """Yield a part for each test file that is still there, as plain Python."""
     for path in dict.fromkeys(path for path, _ in tests):
-        if path in importable:
+        plain = write_plain_tests(importable[path]) if path in importable else None
+        if plain is not None:
             mine = [(first + place, call) for place, (other, call) in enumerate(tests) if other == path]
             examples = tuple(Example("", call, None) for _, call in mine)
-            trial = Trial(importable[path], tuple(map(make_check, examples)), files)
+            trial = Trial(plain.source, tuple(map(make_check, examples)), files)
             yield Part(trial, examples, tuple(place for place, _ in mine))
 
 
@@ -145,7 +148,8 @@ def _plan_doctests(
             example
             for name, node in _list_definitions(source).items()
             if name not in old or ast.dump(old[name]) != ast.dump(node)
-            for example in read_examples(ast.get_docstring(node) or "", function=name)
+            for docstring in _list_docstrings(node)
+            for example in read_examples(docstring, function=name)
         )[:MAX_EXAMPLES]
         if examples and not _is_test(path):
             yield Part(Trial(source, tuple(map(make_check, examples)), files), examples, (place,), folded=True)
@@ -160,31 +164,17 @@ def _is_test(path: str) -> bool:
     return name.startswith("test_") or name.endswith("_test.py")
 
 
-def _list_tests(source: str) -> Iterator[str]:
-    """Yield a call for each test: functions without parameters, and methods of unittest's cases."""
+def _list_definitions(source: str) -> dict[str, Function | ast.ClassDef]:
     tree = parse_python_or_none(source)
-    for node in () if tree is None else tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test") and not _has_parameters(node.args):
-            yield f"{node.name}()"
-        if isinstance(node, ast.ClassDef) and any(map(_is_case, node.bases)):
-            for method in node.body:
-                if isinstance(method, ast.FunctionDef) and method.name.startswith("test"):
-                    yield f"{node.name}({method.name!r}).debug()"
+    return {} if tree is None else {node.name: node for node in tree.body if isinstance(node, Function | ast.ClassDef)}
 
 
-def _has_parameters(arguments: ast.arguments) -> bool:
-    return bool(arguments.posonlyargs or arguments.args or arguments.kwonlyargs or arguments.vararg)
-
-
-def _is_case(base: ast.expr) -> bool:
-    """Whether a base class is unittest's case, however it is imported."""
-    name = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
-    return name.endswith("TestCase")
-
-
-def _list_definitions(source: str) -> dict[str, Function]:
-    tree = parse_python_or_none(source)
-    return {} if tree is None else {node.name: node for node in tree.body if isinstance(node, Function)}
+def _list_docstrings(node: Function | ast.ClassDef) -> Iterator[str]:
+    """Yield the docstring of a function, or those of a class and of its methods."""
+    inner = node.body if isinstance(node, ast.ClassDef) else []
+    for each in (node, *(method for method in inner if isinstance(method, Function))):
+        if docstring := ast.get_docstring(each):
+            yield docstring
 
 
 def _new_undefined(before: str, after: str) -> list[str]:

@@ -17,11 +17,15 @@ from synth.evidence.code_inquiry import Budget, CodeInquiry, Preparation, Task
 from synth.evidence.code_task import CodeTask, read_code_task
 from synth.evidence.computing import compute
 from synth.evidence.edit_task import read_edit_task
-from synth.evidence.examples import Example
+from synth.evidence.examples import Example, has_pairs
 from synth.request import ChatRequest, find_last_request
 
 _FULL = "full"
 _REQUEST_S = 3.0
+_MARKS = (
+    "def ", "`", "python", "function", "funktion", "función", "fonction", "函数", "関数", ">>>", "assert ", " == ",
+    "->", "=>", "should be", "should return", "input:",
+)  # fmt: skip
 _SEARCHED_CHARS = 50_000  # at each end of a long text
 
 
@@ -84,7 +88,7 @@ class Finder:
             n_chars = len(text) + contract.workspace.n_chars
             read = partial(read_edit_task, contract.edits, contract.workspace)
             return await compute(self._workers, read, text, n_chars=n_chars) or CodeTask()
-        if not _mentions_code(text) or "(" not in text:
+        if not _mentions_code(text) or not ("(" in text or has_pairs(text)):
             return CodeTask(is_for_code=True)
         task = await compute(self._workers, partial(read_code_task, is_for_code=True), text, n_chars=len(text))
         return task or CodeTask(is_for_code=True)
@@ -100,4 +104,4 @@ def _may_want_code(text: str, contract: Contract) -> bool:
 def _mentions_code(text: str) -> bool:
     ends = text if len(text) <= 2 * _SEARCHED_CHARS else text[:_SEARCHED_CHARS] + text[-_SEARCHED_CHARS:]
     lowered = ends.lower()
-    return any(mark in lowered for mark in ("def ", "`", "python", "function"))
+    return any(mark in lowered for mark in _MARKS)

@@ -13,7 +13,9 @@ MAX_SETUP_CHARS = 4000
 """How many characters of statements may precede an example."""
 
 _BUILT_IN = frozenset(dir(builtins))
-_MODULES = frozenset({"collections", "datetime", "decimal", "fractions", "itertools", "json", "math", "re", "string"})
+_MODULES = frozenset(
+    {"asyncio", "collections", "datetime", "decimal", "fractions", "itertools", "json", "math", "re", "string"}
+)
 
 
 @frozen

@@ -11,6 +11,7 @@ from synth.evidence.examples.doctests import ends_session, is_prompt, read_docte
 from synth.evidence.examples.example import Example
 from synth.evidence.examples.pairs import Target, is_input, is_table, read_pair, read_prose, read_table
 from synth.evidence.examples.sentences import read_sentence
+from synth.evidence.examples.shown_tests import find_test_blocks, read_tests
 
 MAX_EXAMPLES = 32
 MAX_TEXT_CHARS = 100_000
@@ -49,13 +50,23 @@ def narrow_examples(
     """Return the examples of `read_examples` for a function, given those that it has read without one."""
     # Reading takes most of the time that evidence needs before a panel is asked, so a text is read again only if that
     # may find more: pairs of arguments and results need the function, and the first reading ends at its limit.
-    lowered = text.lower()
-    if len(examples) == MAX_EXAMPLES or any(mark in lowered for mark in _MARKS_OF_PAIRS):
+    if len(examples) == MAX_EXAMPLES or has_pairs(text):
         return read_examples(text, function=function, callee=callee, parameters=parameters)
     return tuple(example for example in examples if example.function == function)
 
 
-def _read(lines: Sequence[str], target: Target | None, *, of_changes: bool) -> Iterator[Example]:
+def has_pairs(text: str) -> bool:
+    """Whether a text may show pairs of arguments and results, which name no function."""
+    lowered = text.lower()
+    return any(mark in lowered for mark in _MARKS_OF_PAIRS)
+
+
+def _read(lines: list[str], target: Target | None, *, of_changes: bool) -> Iterator[Example]:
+    for start, end in find_test_blocks(lines):
+        examples, numbers = read_tests("\n".join(lines[start:end]))
+        yield from examples
+        for number in numbers:
+            lines[start + number] = ""
     position, setup = 0, ""
     while position < len(lines):
         line = lines[position].strip()

@@ -54,3 +54,57 @@ def test_answers_may_name_the_function() -> None:
     assert CodeTask().with_answers([ANSWER]) == CodeTask()
     known = read_code_task(f"```python\n{ASK}```", is_for_code=True)
     assert known.with_answers(["```python\ndef other(): pass\n```"]) is known
+
+
+def shown(task: CodeTask) -> list[str]:
+    return [example.shown for example in task.examples]
+
+
+def test_pairs_are_read_for_a_class() -> None:
+    """They call its only method."""
+    text = "```python\nclass Solution:\n    def add(self, a: int, b: int) -> int:\n```\nInput: a = 1, b = 2\nOutput: 3"
+    task = read_code_task(text)
+    assert task.function == "Solution"
+    assert shown(task) == ["Solution().add(a = 1, b = 2) == 3"]
+
+
+def test_pairs_of_a_type_that_cannot_be_written_are_left_out() -> None:
+    text = "```python\ndef depth(root: TreeNode) -> int:\n```\nInput: root = [3, null, 2]\nOutput: 2"
+    assert read_code_task(text).examples == ()
+
+
+def test_pairs_are_read_for_a_function_that_a_sentence_names() -> None:
+    task = read_code_task("Write a function `add(a, b)`.\nInput: a = 1, b = 2\nOutput: 3")
+    assert shown(task) == ["add(a = 1, b = 2) == 3"]
+
+
+def test_pairs_are_read_for_the_function_that_all_answers_define() -> None:
+    """If the request names none."""
+    task = read_code_task('Reverse a string in Python.\nInput: "ab"\nOutput: "ba"', is_for_code=True)
+    assert not task.can_rank
+    answers = [f"```python\ndef rev(text):\n    return {code}\n```" for code in ("text[::-1]", "text")]
+    assert shown(task.with_answers(answers)) == ["rev('ab') == \"ba\""]
+
+
+@pytest.mark.parametrize(
+    ("docstring", "example"),
+    [
+        ('"""\n    >>> f("a\\\\n")\n    1\n    """', "f('a\\n') == 1"),
+        ('r"""\n    >>> f("a\\n")\n    1\n    """', "f('a\\n') == 1"),
+        ('r"""\n    >>> f("a\\\\n")\n    1\n    """', "f('a\\\\n') == 1"),
+        ('"""\n    >>> f("a\\n")\n    1\n    """', "f('a\\n') == 1"),
+    ],
+)
+def test_docstrings_are_read_as_python_reads_them(docstring: str, example: str) -> None:
+    """Double backslashes are single ones, except in raw docstrings; a forgotten one is taken as it is meant."""
+    assert shown(read_code_task(f"```python\ndef f(x):\n    {docstring}\n```")) == [example]
+
+
+def test_asynchronous_functions_are_run_to_their_end() -> None:
+    """By the check, unless the example does so itself."""
+    task = read_code_task("Write a function f.\nassert f(1) == 2\nassert asyncio.run(f(2)) == 3")
+    plan = task.plan("```python\nasync def f(x):\n    return x + 1\n```")
+    assert plan is not None
+    first, second, *_ = plan.parts[0].trial.checks
+    assert first == Check("asyncio.run(f(1))", "2", "import asyncio\n")
+    assert second == Check("asyncio.run(f(2))", "3", "import asyncio\n")

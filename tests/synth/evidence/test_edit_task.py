@@ -59,7 +59,7 @@ def test_a_request_is_read() -> None:
 def test_cases_of_unittest_are_read() -> None:
     source = "import unittest\nclass T(unittest.TestCase):\n    def test_a(self): pass\n    def other(self): pass\n"
     read = read_edit_task(EditForm.WHOLE_FILE, Workspace({}, {"tests/test_t.py": source}), "")
-    assert read.tests == (("tests/test_t.py", "T('test_a').debug()"),)
+    assert read.tests == (("tests/test_t.py", "T_test_a()"),)
 
 
 @pytest.mark.parametrize("text", ["", "Which file?", listing("def f(:\n")])
@@ -122,5 +122,79 @@ async def test_doctests_of_changed_functions_are_run() -> None:
     broken = CART.replace("sum(prices)", "sum(prices) + 1")
     along = broken.replace("    3\n", "    4\n")
     found = await ranked([listing(broken), listing(along)], Workspace({"cart.py": CART}), "Add one to the total.")
+    assert [standing.tier for standing in found.standings] == [1, 0]
+    assert "doctests" in found.standings[0].finding
+
+
+LIBRARY_TESTS = """import unittest
+import pytest
+from cart import total
+import cart as module
+
+
+@pytest.fixture
+def prices():
+    return [1, 2]
+
+
+@pytest.mark.parametrize("given, expected", [([], 0), ([1], 1), pytest.param([5], 9, marks=pytest.mark.xfail)])
+def test_rows(given, expected):
+    assert total(given) == expected
+
+
+def test_fixture(prices):
+    assert module.total(prices) == pytest.approx(3.0)
+
+
+def test_raises():
+    with pytest.raises(TypeError) as info:
+        total(None)
+    assert "None" in str(info.value)
+
+
+@pytest.mark.skip
+def test_skipped():
+    assert False
+
+
+def test_files(tmp_path):
+    assert False
+
+
+class TestCart(unittest.TestCase):
+    def setUp(self):
+        self.prices = [1, 2]
+
+    def test_total(self):
+        self.assertEqual(total(self.prices), 3)
+        with self.assertRaises(TypeError):
+            total(1)
+"""
+
+
+async def test_tests_for_pytest_and_unittest_are_run() -> None:
+    """Without either: rows, fixtures, expected exceptions and cases are written out."""
+    cart = CART.replace(
+        "return sum(prices)", "if prices is None:\n        raise TypeError('None')\n    return sum(prices)"
+    )
+    broken = cart.replace("sum(prices)", "sum(prices) + len(prices)")
+    workspace = Workspace({"cart.py": cart, "test_cart.py": LIBRARY_TESTS})
+    found = await ranked([listing(broken), listing(cart.replace("A cart", "The cart"))], workspace, "Tidy up.")
+    assert [standing.tier for standing in found.standings] == [1, 0]
+    assert found.standings[0].finding.startswith("passes 3 of 7 examples; fails `test_rows(given=[1], expected=1)`")
+    assert found.standings[1].passed_all
+
+
+async def test_doctests_of_a_changed_class_are_run() -> None:
+    """In its docstring and in those of its methods."""
+    stack = (
+        'class Stack:\n    """A stack.\n\n    >>> s = Stack()\n    >>> s.push(1)\n    >>> s.items\n    [1]\n'
+        '    """\n\n'
+        "    def __init__(self):\n        self.items = []\n\n"
+        "    def push(self, item):\n        self.items.append(item)\n"
+    )
+    broken = stack.replace("append(item)", "append([item])")
+    better = stack.replace("append(item)", "insert(len(self.items), item)")
+    found = await ranked([listing(broken), listing(better)], Workspace({"cart.py": stack}), "Rewrite push().")
     assert [standing.tier for standing in found.standings] == [1, 0]
     assert "doctests" in found.standings[0].finding

@@ -3,7 +3,14 @@
 import pytest
 
 from synth.evidence.examples import Example
-from synth.evidence.target import MAX_CODE_CHARS, choose_function, find_code, find_common_function, find_stubs
+from synth.evidence.target import (
+    MAX_CODE_CHARS,
+    choose_function,
+    find_code,
+    find_common_function,
+    find_named_function,
+    find_stubs,
+)
 
 STUB = '''Complete it:
 
@@ -79,6 +86,72 @@ def test_other_texts_have_no_stub(text: str) -> None:
     assert find_stubs(text) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "callee", "parameters"),
+    [
+        ("class Solution:\n    def add(self, a: int, b: int) -> int:\n        ", "Solution().add", ("a", "b")),
+        ("class Solution:\n    def add(self, a):\n        pass", "Solution().add", ("a",)),
+        ('class Stack:\n    """A stack."""\n\n    def push(self, x): ...\n    def pop(self): ...', "", ()),
+        ("class A:\n    def __init__(self): ...\n    def add(self, a): ...", "A().add", ("a",)),
+        ("def f(x):", "f", ("x",)),
+    ],
+)
+def test_a_class_may_be_the_stub(code: str, callee: str, parameters: tuple[str, ...]) -> None:
+    """It is called by its only public method; a head without any body is a stub as well."""
+    (stub,) = find_stubs(block(code))
+    assert (stub.callee, stub.parameters) == (callee, parameters)
+
+
+@pytest.mark.parametrize(
+    "code", ["class A:\n    x = f()\n    def add(self): ...", "class A:\n    def add(self): return 1", "class A: pass"]
+)
+def test_other_classes_are_no_stub(code: str) -> None:
+    assert find_stubs(block(code)) == []
+
+
+@pytest.mark.parametrize(
+    ("hints", "takes"),
+    [
+        ("a: int, b: List[str] | None", True),
+        ("a, b: Optional[dict[str, float]]", True),
+        ("root: TreeNode", False),
+        ("head: Optional[ListNode]", False),
+    ],
+)
+def test_arguments_of_own_types_cannot_be_written(hints: str, *, takes: bool) -> None:
+    """A list that stands for a tree in an example is no argument."""
+    (stub,) = find_stubs(block(f"def f({hints}): pass"))
+    assert stub.takes_values is takes
+
+
+def test_names_of_typing_are_given() -> None:
+    """The author of a stub that does not import them has them."""
+    (stub,) = find_stubs(block("class Solution:\n    def add(self, a: List[int]) -> Optional[int]:"))
+    assert stub.lead == "from typing import List, Optional\n"
+    code = "class Solution:\n    def add(self, a: List[int]):\n        return sum(a)"
+    assert run(find_code(block(code), "Solution", stub), "Solution().add([1, 2])") == 3
+    method = "def add(self, a: List[int]):\n    return sum(a)"
+    assert run(find_code(block(method), "Solution", stub), "Solution().add([1, 2])") == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Write a function `two_sum(nums, target)`.", ("two_sum", ("nums", "target"))),
+        ("Write a function called add(a: int, b=2) that", ("add", ("a", "b"))),
+        ("a function two_sum that adds", ("two_sum", ())),
+        ("Schreibe eine Funktion namens `rev`", ("rev", ())),
+        ("Implement rotate(matrix).", ("rotate", ("matrix",))),
+        ("Write a function that adds (or subtracts) numbers", ("", ())),
+        ("Write a function called that", ("", ())),
+        ("a function `len`", ("", ())),
+    ],
+)
+def test_a_function_is_named_by_a_sentence(text: str, found: tuple[str, tuple[str, ...]]) -> None:
+    """With its parameters if they are given; a word that may be any is none."""
+    assert find_named_function(text) == found
+
+
 def test_code_without_a_fence_counts() -> None:
     """A request that is code itself has no fence."""
     assert [stub.name for stub in find_stubs("def f(x):\n    pass\n")] == ["f"]
@@ -145,6 +218,15 @@ def test_the_block_that_defines_the_function_counts() -> None:
     """A usage example beside it is not run."""
     text = block("wanted(1)") + block("def wanted(x):\n    return x") + block("def wanted(x):\n    return 2 * x")
     assert run(find_code(text, "wanted", None), "wanted(4)") == 4
+
+
+def test_helpers_in_blocks_of_their_own_count() -> None:
+    """Before or behind the function; a block that runs something does not."""
+    helper = block("import math\nLIMIT = 2\ndef helper(x):\n    return math.floor(x) + LIMIT")
+    wanted = block("def wanted(x):\n    return helper(x)")
+    usage = block("def main(): pass\nraise SystemExit")
+    assert run(find_code(helper + wanted + usage, "wanted", None), "wanted(1.5)") == 3
+    assert run(find_code(usage + wanted + helper, "wanted", None), "wanted(1.5)") == 3
 
 
 @pytest.mark.parametrize("text", ["", "words", "x" * (MAX_CODE_CHARS + 1), "```js\nx\n```"])

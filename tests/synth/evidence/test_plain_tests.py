@@ -1,0 +1,140 @@
+"""Tests for pytest and unittest run without either, and say the same."""
+
+import pytest
+
+from synth.evidence.plain_tests import write_plain_tests
+
+HEAD = "import pytest, math\nimport unittest\nfrom pytest import approx, raises\nfrom unittest import TestCase\n"
+
+
+def outcomes(source: str) -> dict[str, bool]:
+    """Run the plain form of tests of our own, and return whether each passes."""
+    plain = write_plain_tests(HEAD + source)
+    assert plain is not None
+    assert "import pytest" not in plain.source
+    assert "unittest" not in plain.source
+    names: dict[str, object] = {}
+    exec(plain.source, names)
+    passed: dict[str, bool] = {}
+    for call in plain.calls:
+        try:
+            eval(call, names)
+            passed[call] = True
+        except AssertionError:
+            passed[call] = False
+    return passed
+
+
+@pytest.mark.parametrize(
+    ("body", "passes"),
+    [
+        ("assert 1 == 1", True),
+        ("assert 1 == 2", False),
+        ("assert 0.1 + 0.2 == approx(0.3)", True),
+        ("assert pytest.approx([0.3]) == [0.1 + 0.2]", True),
+        ("assert {'a': 0.31} == approx({'a': 0.3})", False),
+        ("assert 0.31 == approx(0.3, abs=0.1)", True),
+        ("assert 0.31 == approx(0.3, rel=0.001)", False),
+        ("assert 0.41 == approx(0.3, abs=0.1)", False),
+        ("assert math.isclose(1, 1)", True),
+        ("with pytest.raises(ValueError):\n        int('x')", True),
+        ("with raises((KeyError, ValueError)):\n        int('x')", True),
+        ("with pytest.raises(ValueError):\n        int('1')", False),
+        ("with pytest.raises(ValueError, match='invalid'):\n        int('x')", True),
+        ("with pytest.raises(ValueError, match='other'):\n        int('x')", False),
+        ("with pytest.raises(ValueError) as info:\n        int('x')\n    assert 'x' in str(info.value)", True),
+        ("pytest.raises(ValueError, int, 'x')", True),
+        ("pytest.raises(ValueError, int, '1')", False),
+    ],
+)
+def test_pytest_is_written_out(body: str, passes: bool) -> None:
+    """Approximate values and expected exceptions."""
+    assert outcomes(f"def test_a():\n    {body}\n") == {"test_a()": passes}
+
+
+@pytest.mark.parametrize(
+    ("body", "passes"),
+    [
+        ("self.assertEqual(1, 1)", True),
+        ("self.assertEqual(1, 2, 'why')", False),
+        ("self.assertNotEqual(1, 2)", True),
+        ("self.assertTrue([])", False),
+        ("self.assertFalse([])", True),
+        ("self.assertIsNone(None)", True),
+        ("self.assertIsNotNone(None)", False),
+        ("self.assertIn(1, [1])", True),
+        ("self.assertNotIn(1, [1])", False),
+        ("self.assertGreater(2, 1)", True),
+        ("self.assertLessEqual(2, 1)", False),
+        ("self.assertIsInstance(1, int)", True),
+        ("self.assertAlmostEqual(0.1 + 0.2, 0.3)", True),
+        ("self.assertAlmostEqual(0.31, 0.3, places=1)", True),
+        ("self.assertAlmostEqual(0.31, 0.3, delta=0.001)", False),
+        ("self.assertCountEqual([2, 1], [1, 2])", True),
+        ("self.assertListEqual([2, 1], [1, 2])", False),
+        ("self.assertRaises(ValueError, int, 'x')", True),
+        ("self.fail('no')", False),
+        ("with self.assertRaises(ValueError) as caught:\n            int('x')\n        str(caught.exception)", True),
+        ("with self.assertRaisesRegex(ValueError, 'other'):\n            int('x')", False),
+        ("for n in (1, 2):\n            with self.subTest(n=n):\n                self.assertEqual(n, 1)", False),
+    ],
+)
+def test_unittest_is_written_out(body: str, passes: bool) -> None:
+    """Assertions, expected exceptions and parts of a test."""
+    source = (
+        f"class TestA(TestCase):\n    def setUp(self):\n        self.n = 1\n\n    def test_a(self):\n        {body}\n"
+    )
+    assert outcomes(source) == {"TestA_test_a()": passes}
+
+
+def test_rows_and_fixtures_make_calls() -> None:
+    """One call for each row; rows of several decorators are combined; marked ones are left out."""
+    source = """
+@pytest.fixture
+def two():
+    return 2
+
+@pytest.mark.parametrize("a", [1, 2])
+@pytest.mark.parametrize(("b", "c"), [(2, 3), pytest.param(0, 0, marks=pytest.mark.xfail), pytest.param(2, 4, id="x")])
+def test_sum(a, b, c, two, more=0):
+    assert a + b + more == c and two == 2
+
+class TestB:
+    @pytest.mark.parametrize("a", [1])
+    def test_b(self, a):
+        assert a == 1
+"""
+    assert outcomes(source) == {
+        "test_sum(a=1, b=2, c=3, two=two())": True,
+        "test_sum(a=1, b=2, c=4, two=two())": False,
+        "test_sum(a=2, b=2, c=3, two=two())": False,
+        "test_sum(a=2, b=2, c=4, two=two())": True,
+        "TestB_test_b(a=1)": True,
+    }
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def test_a(tmp_path): pass",
+        "def test_a(*more): pass",
+        "@pytest.mark.skip\ndef test_a(): assert False",
+        "@pytest.mark.xfail(reason='x')\ndef test_a(): assert False",
+        "@pytest.mark.parametrize('a', ROWS)\ndef test_a(a): pass",
+        "def test_a():\n    with pytest.warns(UserWarning): pass",
+        "class TestA(TestCase):\n    def test_a(self):\n        self.assertLogs('x')",
+        "@pytest.fixture\ndef a():\n    yield 1\n\ndef test_a(a): pass",
+        "async def test_a(): pass",
+        "def helper(): pass",
+    ],
+)
+def test_other_tests_are_left_out(source: str) -> None:
+    """What needs more of a library than is written out here is not called."""
+    plain = write_plain_tests(HEAD + source)
+    assert plain is not None
+    assert plain.calls == ()
+
+
+@pytest.mark.parametrize("source", ["def test_a(:", "x = " + "-" * 100_000 + "1", "\0"])
+def test_what_is_no_module(source: str) -> None:
+    assert write_plain_tests(source) is None
