@@ -77,7 +77,7 @@ def test_whatever_is_read_can_be_run(text: str) -> None:
     st.none() | st.booleans() | st.integers() | st.lists(st.text(max_size=3), max_size=3),
     st.sampled_from(["{} == {}", "{} -> {}", "`{}` should be `{}`.", ">>> {}\n{}", "assert {} == {}", "  {} # => {}"]),
 )
-def test_what_was_written_is_read(arguments: list[object], expected: object, form: str) -> None:
+def test_examples_are_read_verbatim(arguments: list[object], expected: object, form: str) -> None:
     """In every form, the call and the value come back as they were written."""
     call = f"f({', '.join(map(repr, arguments))})"
     if "\n" in call + repr(expected):

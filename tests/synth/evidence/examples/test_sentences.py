@@ -110,7 +110,7 @@ def test_sentences(text: str, examples: list[str]) -> None:
         (">>> f(1)\n2", ["f(1) == 2"]),
     ],
 )
-def test_a_report_says_what_is_and_what_should_be(text: str, examples: list[str]) -> None:
+def test_only_the_wanted_result_of_a_bug_report_is_an_example(text: str, examples: list[str]) -> None:
     """In a request for changes, only what is demanded is an example."""
     assert shown(text, of_changes=True) == examples
 
@@ -118,5 +118,5 @@ def test_a_report_says_what_is_and_what_should_be(text: str, examples: list[str]
 @pytest.mark.parametrize(
     "text", ["f(1) gives 3, but should not.", "f(1) is 3; instead it must grow", "f(1) -> 3 (but why?)"]
 )
-def test_what_is_contradicted_is_no_example(text: str) -> None:
+def test_a_contradicted_value_is_no_example(text: str) -> None:
     assert shown(text) == (["f(1) == 3"] if "(but" in text else [])
