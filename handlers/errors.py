@@ -164,9 +164,10 @@ def _retry_after(causes: Sequence[Cause]) -> dict[str, str]:
 
 def from_http_exception(error: web.HTTPException, request: web.Request) -> ApiError:
     """Translate aiohttp's own refusals (unknown path, wrong method, body too large) into an ApiError."""
-    allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+    allow, hint = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}, None
     if isinstance(error, web.HTTPNotFound):
-        message, code = _hint_at_path(request), "not_found"
+        hint, code = _hint_at_path(request), "not_found"
+        message = f"unknown path {request.path}; {hint or 'try POST /v1/chat/completions'}"
     elif isinstance(error, web.HTTPMethodNotAllowed):
         allowed = ", ".join(sorted(error.allowed_methods))
         message, code = f"{request.path} accepts {allowed}, not {request.method}", "method_not_allowed"
@@ -177,17 +178,19 @@ def from_http_exception(error: web.HTTPException, request: web.Request) -> ApiEr
         )
     else:
         message, code = error.reason, None
-    return ApiError(error.status, message, code=code, headers=allow)
+    return ApiError(error.status, message, code=code, headers=allow, logged=hint)
 
 
-def _hint_at_path(request: web.Request) -> str:
-    """Return a hint at the right path: most often the client's base URL lacks /v1, or has it twice."""
+def _hint_at_path(request: web.Request) -> str | None:
+    """Return a hint at the right path, or None: most often the client's base URL lacks /v1, or has it twice."""
     path = request.path.rstrip("/")
     known = {resource.canonical for resource in request.app.router.resources()}
     for guess in (path, f"/v1{path}", path.replace("/v1/v1/", "/v1/"), path.removeprefix("/api"), f"/v1{path[3:]}"):
         if guess in known and guess != request.path:
-            return f"unknown path {request.path}; use {guess}: a client's base URL ends in /v1"
-    return f"unknown path {request.path}; try POST /v1/chat/completions"
+            is_twice = path.startswith("/v1/v1/")
+            why = "this client adds /v1 to its base URL itself" if is_twice else "a client's base URL ends in /v1"
+            return f"use {guess}: {why}"
+    return None
 
 
 def unknown_model(name: str, known: Iterable[str], param: str = "model") -> ApiError:

@@ -65,15 +65,20 @@ async def test_probes_are_logged_at_debug_level(upstream: FakeUpstream) -> None:
         ("/v2/chat/completions", "/v1/chat/completions"),
         ("/models", "/v1/models"),
         ("/messages", "/v1/messages"),
+        ("/v1/v1/messages", "/v1/messages"),
         ("/responses", "/v1/responses"),
     ],
 )
 async def test_a_path_without_its_prefix_gets_a_hint(upstream: FakeUpstream, path: str, meant: str) -> None:
     """The commonest mistake of a first contact: the base URL lacks /v1, or has it twice."""
-    async with running(settings([model("a", upstream)])) as gateway:
-        reply = await gateway.request("POST", path, json={})
-    assert reply.status == 404
-    assert reply.error["message"] == f"unknown path {path}; use {meant}: a client's base URL ends in /v1"
+    with capture_logs() as log:
+        async with running(settings([model("a", upstream)])) as gateway:
+            reply = await gateway.request("POST", path, json={})
+    hint = f"use {meant}: a client's base URL ends in /v1"
+    if path.startswith("/v1/v1"):
+        hint = f"use {meant}: this client adds /v1 to its base URL itself"
+    assert (reply.status, reply.error["message"]) == (404, f"unknown path {path}; {hint}")
+    assert [line["cause"] for line in log if line["event"] == "request"] == [hint]
 
 
 @pytest.mark.parametrize(
