@@ -123,7 +123,7 @@ async def _handle_errors(request: web.Request, handler: Handler, context: Reques
 
 
 async def _refuse(request: web.Request, error: errors.ApiError, context: RequestContext) -> web.Response:
-    context.record.refuse(error)
+    context.record.fail(error)
     if wants_page(request):
         return await respond_error(request, error)
     return find_api(request.path).respond(error, context.request_id)

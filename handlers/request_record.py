@@ -104,8 +104,8 @@ class RequestRecord:
         for name in _RUN_FIELDS:
             setattr(self, name, getattr(other, name))
 
-    def refuse(self, error: ApiError) -> None:
-        """Note that the request was refused before any model was asked."""
+    def fail(self, error: ApiError) -> None:
+        """Note the error that the client gets; the only place that does, whether models were asked or not."""
         self.outcome, self.error, self.cause = "failed", error.body()["error"], error.logged
 
     def read(self, event: Event) -> None:

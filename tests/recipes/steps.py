@@ -60,7 +60,9 @@ def _reader(house: House) -> None:
         COUNTER = _Counter()
         ''')
     house.edit("handlers/api/exchange.py", "\nREPORT_AFTER_S =", f"{reader}\nREPORT_AFTER_S =")
-    house.edit("handlers/api/exchange.py", "= [self.record.read]\n", "= [self.record.read, COUNTER.read]\n")
+    house.edit(
+        "handlers/api/exchange.py", "= [self.context.record.read]\n", "= [self.context.record.read, COUNTER.read]\n"
+    )
 
 
 def _metric(house: House) -> None:

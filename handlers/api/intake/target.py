@@ -24,12 +24,16 @@ from upstream.openai.conversation import Conversation
 
 @frozen
 class Target:
-    """A request and the model or mixture that answers it. `mixture` has the request's steering; None for a model."""
+    """A request and the model or mixture that answers it. `mixture` has the request's steering; None for a model.
+
+    `deadline_s` is how long the answer may take; for a model it is that of the first mixture.
+    """
 
     chat: ChatRequest
     contract: Contract
     name: str
     mixture: Mixture | None
+    deadline_s: float
 
 
 def find_target(chat: ChatRequest, snapshot: Snapshot, key: ApiKey | None, headers: Mapping[str, str]) -> Target:
@@ -60,7 +64,7 @@ def find_target(chat: ChatRequest, snapshot: Snapshot, key: ApiKey | None, heade
     )
     if problem is not None:
         raise _unsupported(problem)
-    return Target(chat, contract, name, mixture)
+    return Target(chat, contract, name, mixture, (mixture or snapshot.settings.mixtures[0]).deadline_s)
 
 
 async def check_tools(target: Target, time_slice: TimeSlice) -> None:

@@ -51,11 +51,19 @@ A short body stands for itself. A digest stands for a longer one, which would ha
 """
 
 MAX_KEY_BYTES = 8_192
+_LARGE_BYTES = 2**20  # its digest takes a millisecond
 
 
-def identify_body(body: bytes) -> bytes:
-    """Return what stands for a body in a RunKey; takes a millisecond for each megabyte of a long one."""
-    return body if len(body) <= MAX_KEY_BYTES else sha256(body).digest()
+async def identify_request(api: str, client: str | None, mode: str | None, body: bytes) -> RunKey:
+    """Return the key of a request; the digest of a large body is made in a thread."""
+    if len(body) <= MAX_KEY_BYTES:
+        return api, client, mode, body
+    digest = _digest(body) if len(body) <= _LARGE_BYTES else await asyncio.to_thread(_digest, body)
+    return api, client, mode, digest
+
+
+def _digest(body: bytes) -> bytes:
+    return sha256(body).digest()
 
 
 class Subscription:

@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.api.runs import shared_runs
-from handlers.api.runs.shared_runs import MAX_BACKLOG_BYTES, Replay, SharedRun, SharedRuns, merge_deltas
+from handlers.api.runs.shared_runs import (
+    MAX_BACKLOG_BYTES,
+    MAX_KEY_BYTES,
+    Replay,
+    SharedRun,
+    SharedRuns,
+    identify_request,
+    merge_deltas,
+)
 from handlers.request_record import RequestRecord
 from synth.authoring.client_stream import MAX_DELTA_CHARS
 from synth.events import Answered, DecidedBy, Emit, Event, Finished, ReasoningDelta, TextDelta
@@ -260,3 +268,15 @@ def test_merged_deltas_stay_short() -> None:
     merged = merge_deltas([TextDelta("x" * 900) for _ in range(100)])
     assert max(len(event.text) for event in merged if isinstance(event, TextDelta)) <= MAX_DELTA_CHARS
     assert len(merged) == 20
+
+
+@pytest.mark.parametrize("n_bytes", [10, MAX_KEY_BYTES, MAX_KEY_BYTES + 1, 2**20 + 1])
+async def test_a_key_stands_for_the_whole_body_and_stays_small(n_bytes: int) -> None:
+    """Of any length: the same bytes have the same key, and one other byte, mode, client or API has another."""
+    body = b"x" * n_bytes
+    key = await identify_request("chat", "me", "fuse", body)
+    assert key == await identify_request("chat", "me", "fuse", bytes(bytearray(body)))
+    others = [("ask", "me", "fuse", body), ("chat", None, "fuse", body), ("chat", "me", None, body)]
+    others += [("chat", "me", "fuse", body[:-1] + b"y"), ("chat", "me", "fuse", body + b"x")]
+    assert key not in [await identify_request(*other) for other in others]
+    assert len(key[3]) <= MAX_KEY_BYTES
