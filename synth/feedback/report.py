@@ -84,8 +84,11 @@ class MixtureReport:
 
     def describe(self, price: Mapping[str, float] | None = None) -> list[str]:
         """Return sentences. `price` is how many times the price of each member alone the mixture costs, if known."""
+        judged = f"{_percent(self.right)} of the answers that were judged were right."
+        if all(member.right is None and member.n_open < _ONE for member in self.members):
+            return [judged, "A critic wrote them, as it does all of an agent's work: they show nothing of the members."]
         lines = [
-            f"{_percent(self.right)} of the answers that were judged were right.",
+            judged,
             f"All members failed together (\u03b2) in {_range(*self.together)} of them: there no choice could help.",
             *(_describe_member(member) for member in self.members),
         ]

@@ -50,6 +50,16 @@ def test_rates_have_intervals() -> None:
     assert few.right.high - few.right.low > found.right.high - found.right.low
 
 
+def test_answers_of_a_critic_say_nothing_of_members() -> None:
+    """An agent's steps are the critic's, so no figure about members or the panel's worth can be given."""
+    step = AnswerRecord("r", "mom", KIND, (A,), is_by_critic=True)
+    found = report((3, step, Verdict.RIGHT), (4, step, Verdict.WRONG))
+    assert found.describe() == [
+        "43 % (19 % to 71 %, of 7) of the answers that were judged were right.",
+        "A critic wrote them, as it does all of an agent's work: they show nothing of the members.",
+    ]
+
+
 @pytest.mark.parametrize(("verdict", "share"), [(Verdict.RIGHT, 1.0), (Verdict.WRONG, 0.0)])
 def test_an_interval_has_the_share_in_it(verdict: Verdict, share: float) -> None:
     """Also at the ends: all or nothing right is within what is credible."""
