@@ -88,6 +88,12 @@ def answers_tool_call(request: ChatRequest) -> bool:
     return False
 
 
+def find_earlier_requests(messages: Sequence[Message]) -> str:
+    """Return the texts of the user's messages before the last one, in order, "" if there are none."""
+    texts = [text_of(message.get("content")) for message in messages if message.get("role") == "user"]
+    return "\n\n".join(texts[:-1])
+
+
 def find_last_request(messages: Sequence[Message]) -> str:
     """Return the text of the user's last message, "" if there is none."""
     for message in reversed(messages):

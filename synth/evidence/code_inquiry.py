@@ -128,7 +128,8 @@ class CodeInquiry:
 
     async def can_rank(self) -> bool:
         """Return whether the request shows examples or tests, or there is a checker for it."""
-        return (await self._preparing).can_rank
+        prepared = await self._preparing
+        return (self._prepared or prepared).can_rank
 
     def add(self, subject: Subject) -> None:
         """Begin to run a candidate, unless one with the same code runs already."""
@@ -190,7 +191,7 @@ class CodeInquiry:
         if not prepared.task.learns_from_answers:
             return prepared
         texts = [subject.text for subject in self._subjects.values()]
-        if len(texts) < 2 or not all("def " in text for text in texts):  # noqa: PLR2004 -- to compare
+        if not texts or not all("def " in text for text in texts):
             return prepared
         task = await compute(self._workers, prepared.task.with_answers, texts, n_chars=sum(map(len, texts)))
         if task is None or task == prepared.task:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runtime.frozen import frozen
 from runtime.sandbox.trials import Check, Trial
-from synth.evidence.examples import Example, has_pairs, narrow_examples, read_examples
+from synth.evidence.examples import MAX_EXAMPLES, Example, has_pairs, narrow_examples, read_examples
 from synth.evidence.expressions import parse_expression
 from synth.evidence.inputs import vary_calls
 from synth.evidence.plan import Part, Plan
@@ -20,6 +20,7 @@ from synth.evidence.target import (
     find_named_function,
     find_parameters,
     find_stubs,
+    list_defined,
     read_source,
 )
 
@@ -31,8 +32,8 @@ _DOCSTRING = re.compile(r'(r?"""(?:[^"]|"(?!""))*"""|r?\'\'\'(?:[^\']|\'(?!\'\')
 class CodeTask:
     """The function that a request wants, its stub if it gives one, examples, and inputs to compare candidates on.
 
-    `is_for_code`: the request may want code, though it may not say which function. `text` is then the request, if it
-    shows pairs of arguments and results: they say more once the function is known.
+    `is_for_code`: the request may want code, though it may not say which function. `text` is then what says more once
+    the answers show the function: a request with pairs of arguments and results, or the user's earlier messages.
     """
 
     function: str = ""
@@ -77,25 +78,53 @@ class CodeTask:
         return replace(self, examples=tuple(examples))
 
     def with_answers(self, texts: Sequence[str]) -> "CodeTask":
-        """Return the task with the function that all answers define, if the request names none."""
+        """Return the task with the function that all answers define, if the request names none.
+
+        It is the one that `text` is about; else the only one of two or more answers.
+        """
         if not self.learns_from_answers:
             return self
+        if self.text and (function := choose_function_of(self.text, texts)):
+            return _read_task(self.text, function, is_for_code=self.is_for_code)
         sources = [read_source(text) for text in texts]
-        function = find_common_function(sources)
+        function = find_common_function(sources) if len(sources) > 1 or self.text else ""
         if not function:
             return self
         parameters = find_parameters(sources[0], function)
         examples = read_examples(self.text, function=function, parameters=parameters) if self.text else ()
+        if len(sources) == 1 and not examples:
+            return self
         calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
         inputs = vary_calls(function, calls, find_hints(sources[0], function))
         return replace(self, function=function, examples=examples, inputs=inputs)
 
 
-def read_code_task(text: str, *, is_for_code: bool = False) -> CodeTask:
-    """Return the task that the text of a request describes. Linear in its length."""
+def read_code_task(text: str, earlier: str = "", *, is_for_code: bool = False) -> CodeTask:
+    """Return the task that the text of a request describes. Linear in its length.
+
+    `earlier` are the user's messages before it. A request that goes on about a function of theirs may report what its
+    code does now: of its sentences only those count that demand a result, besides the examples of before.
+    """
+    task = _read_request(text, is_for_code=is_for_code)
+    if not earlier or (task.function and (task.stub or task.function not in earlier)):
+        return task
+    demanded = read_examples(text, of_changes=True)
+    function = choose_function((), demanded)
+    if not function:
+        return CodeTask(is_for_code=is_for_code, text=f"{earlier}\n\n{task.text}")
+    before = _read_task(earlier, function, is_for_code=is_for_code)
+    return replace(before, examples=_merge(demanded, before.examples, function))
+
+
+def _merge(first: Sequence[Example], second: Sequence[Example], function: str) -> tuple[Example, ...]:
+    """Return the examples of a function in both, the first ones for what both say."""
+    found = {(each.setup, each.call): each for each in (*second, *first) if each.function == function}
+    return tuple(found.values())[:MAX_EXAMPLES]
+
+
+def _read_request(text: str, *, is_for_code: bool) -> CodeTask:
     stubs = find_stubs(text)
-    text = _unescape_docstrings(text) if stubs else text
-    called = read_examples(text)
+    called = read_examples(_unescape_docstrings(text) if stubs else text)
     function, parameters = choose_function(stubs, called), tuple[str, ...]()
     if not function and has_pairs(text):
         function, parameters = find_named_function(text)
@@ -103,14 +132,42 @@ def read_code_task(text: str, *, is_for_code: bool = False) -> CodeTask:
             return CodeTask(is_for_code=is_for_code, text=text)
     if not function:
         return CodeTask(is_for_code=is_for_code)
+    return _make_task(text, function, stubs, called, parameters, is_for_code=is_for_code)
+
+
+def _read_task(text: str, function: str, *, is_for_code: bool) -> CodeTask:
+    """Return the task for a function that is known."""
+    stubs = find_stubs(text)
+    called = read_examples(_unescape_docstrings(text) if stubs else text)
+    return _make_task(text, function, stubs, called, (), is_for_code=is_for_code)
+
+
+def _make_task(
+    text: str,
+    function: str,
+    stubs: Sequence[Stub],
+    called: Sequence[Example],
+    parameters: tuple[str, ...],
+    *,
+    is_for_code: bool,
+) -> CodeTask:
     stub = next((each for each in stubs if each.name == function), None)
     if stub is None or stub.takes_values:
         callee, parameters = (stub.callee, stub.parameters) if stub else ("", parameters)
-        examples = narrow_examples(text, called, function, callee, parameters)
+        shown = _unescape_docstrings(text) if stubs else text
+        examples = narrow_examples(shown, called, function, callee, parameters)
     else:
         examples = tuple(example for example in called if example.function == function)
     calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
     return CodeTask(function, stub, examples, vary_calls(function, calls, stub.hints if stub else ()), is_for_code)
+
+
+def choose_function_of(text: str, answers: Sequence[str]) -> str:
+    """Return the function that a text gives a stub or examples of, and that all answers define; "" if there is none."""
+    defined = set.intersection(*map(list_defined, answers)) if answers else set()
+    stubs = [stub for stub in find_stubs(text) if stub.name in defined]
+    called = [example for example in read_examples(text) if example.function in defined]
+    return choose_function(stubs, called)
 
 
 def _unescape_docstrings(text: str) -> str:

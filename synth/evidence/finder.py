@@ -18,7 +18,7 @@ from synth.evidence.code_task import CodeTask, read_code_task
 from synth.evidence.computing import compute
 from synth.evidence.edit_task import read_edit_task
 from synth.evidence.examples import Example, has_pairs
-from synth.request import ChatRequest, find_last_request
+from synth.request import ChatRequest, find_earlier_requests, find_last_request
 
 _FULL = "full"
 _REQUEST_S = 3.0
@@ -60,8 +60,8 @@ class Finder:
         self, request: ChatRequest, contract: Contract, level: str, deadline: float, checker: Checker | None = None
     ) -> CodeInquiry | None:
         """Return the inquiry into a request's candidates, which the caller closes, or None if nothing can be run."""
-        text = find_last_request(request.messages)
-        wants_code = _may_want_code(text, contract)
+        text, earlier = find_last_request(request.messages), find_earlier_requests(request.messages)
+        wants_code = _may_want_code(text, contract) or _may_want_code(earlier, contract)
         if checker is None and not wants_code:
             return None
 
@@ -69,7 +69,7 @@ class Finder:
             # Let the panel's calls leave first: their tasks are ready by now, and reading a request takes longer than
             # sending it.
             await asyncio.sleep(0)
-            task = await self._read_request(text, contract) if wants_code else CodeTask()
+            task = await self._read_request(text, earlier, contract) if wants_code else CodeTask()
             check = None if checker is None else await self._checks.prepare(checker, contract, deadline)
             if task.examples:
                 task = task.with_examples(self._choose_examples(task.examples))
@@ -82,16 +82,18 @@ class Finder:
         budget = Budget(self._limits, self._request_s, deadline, self._clock)
         return CodeInquiry(prepare, budget, self._workers)
 
-    async def _read_request(self, text: str, contract: Contract) -> Task:
-        """Read the last message of the user; an empty task if it cannot be read."""
+    async def _read_request(self, text: str, earlier: str, contract: Contract) -> Task:
+        """Read the messages of the user; an empty task if they cannot be read."""
         if contract.form is Form.EDITS and contract.edits is not None:
             n_chars = len(text) + contract.workspace.n_chars
             read = partial(read_edit_task, contract.edits, contract.workspace)
             return await compute(self._workers, read, text, n_chars=n_chars) or CodeTask()
-        if not _mentions_code(text) or not ("(" in text or has_pairs(text)):
+        earlier = earlier[-_SEARCHED_CHARS:] if _mentions_code(earlier) else ""
+        if not earlier and not (_mentions_code(text) and ("(" in text or has_pairs(text))):
             return CodeTask(is_for_code=True)
-        task = await compute(self._workers, partial(read_code_task, is_for_code=True), text, n_chars=len(text))
-        return task or CodeTask(is_for_code=True)
+        read_code = partial(read_code_task, is_for_code=True)
+        n_chars = len(text) + len(earlier)
+        return await compute(self._workers, read_code, text, earlier, n_chars=n_chars) or CodeTask(is_for_code=True)
 
 
 def _may_want_code(text: str, contract: Contract) -> bool:

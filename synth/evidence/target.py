@@ -104,6 +104,13 @@ def find_common_function(sources: Sequence[str]) -> str:
     return common.pop() if len(common) == 1 else ""
 
 
+def list_defined(text: str) -> set[str]:
+    """Return the names of the functions and classes that an answer's blocks of Python define at their top level."""
+    trees = [parse_python_or_none(source) for source in _list_blocks(text)]
+    nodes = [node for tree in trees if tree is not None for node in tree.body]
+    return {node.name for node in nodes if isinstance(node, Function | ast.ClassDef)}
+
+
 def find_code(text: str, function: str, stub: Stub | None) -> str | None:
     """Return the module that an answer makes: its code, below what the request gives, or None if it has no code.
 

@@ -39,12 +39,13 @@ _CONTRADICTIONS = (
     "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
     "pero", "mais", "但", "rather than", "statt", "right now", "currently", "at the moment",
 )  # fmt: skip
+_REPLACING = ("instead", "rather than", "statt")  # "should be 3 instead of 4": 3 is wanted
 _FILLERS = ("# ", "`", ":", "：", "should be", "returns", "return", "the value ", "the list ", "the string ",
             "the number ", "exactly ", "also ", "den wert ", "el valor ", "la valeur ")  # fmt: skip
 _CONJUNCTIONS = frozenset({
     "and", "as", "because", "but", "for", "not", "or", "since", "so", "when", "while", "whereas", "if", "in", "with",
     "und", "weil", "da", "denn", "ergeben", "sein", "zurückgeben", "liefern", "zurück", "y", "porque", "et", "car",
-    "parce", "e", "perché",
+    "parce", "e", "perché", "now", "instead", "rather", "too", "again", "always", "then",
 })  # fmt: skip
 # In front of a call, within its sentence: it is said to be wrong, asked for, or a condition.
 _DOUBTS = re.compile(
@@ -62,6 +63,11 @@ _RAISING = re.compile(
     r"[ \t`,]*(?:#[ \t]*)?(?:(?:should|must|will|would)[ \t]+)?(?:raises?|throws?)[ \t]+(?:an?[ \t]+)?"
     r"(?:exception[ \t]+)?`?(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b",
 )
+# Raised by mistake rather than on purpose: a sentence that only states one of these reports a fault.
+_FAULTS = frozenset({
+    "AttributeError", "AssertionError", "IndexError", "KeyError", "ModuleNotFoundError", "ImportError", "MemoryError",
+    "NameError", "RecursionError", "SyntaxError", "IndentationError", "UnboundLocalError",
+})  # fmt: skip
 _DEMANDED_RAISING = re.compile(r"[ \t`,]*(?:should|must)[ \t]")
 _COMMENT = re.compile(
     r"[ \t]*(?:#|//|=>|->|→)[ \t]*"
@@ -82,7 +88,7 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
     calls = list(find_calls(line))
     ends = [*(start for _, start, _ in calls[1:]), len(line)]
     for (name, start, end), next_start in zip(calls, ends[: len(calls)], strict=True):
-        if start < taken or name in _BUILT_IN or _is_doubted(line, taken, start, end):
+        if start < taken or name in _BUILT_IN or _is_doubted(line, taken, start):
             continue
         call = parse_expression(line[start:end])
         if call is None or not has_constant_arguments(call):
@@ -95,7 +101,8 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
             value = _read_demanded(line, end, next_start)
         if value is not None:
             expected, taken = value
-            yield Example(name, line[start:end], expected)
+            if not _is_asked(line, taken):
+                yield Example(name, line[start:end], expected)
         elif (example := _read_remark(name, line, following, (start, end))) is not None:
             yield example
 
@@ -116,20 +123,24 @@ def has_constant_arguments(call: ast.expr) -> bool:
     return all(not isinstance(each, ast.Starred) and is_value(each) for each in arguments)
 
 
-def _is_doubted(line: str, clause_start: int, start: int, end: int) -> bool:
-    """Whether the sentence around a call says that it is not so, or asks."""
+def _is_doubted(line: str, clause_start: int, start: int) -> bool:
+    """Whether the sentence before a call says that what follows is not so."""
     before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1] or ""
-    if _DOUBTS.search(before):
-        return True
-    rest = line[end : end + _MAX_REPORT_CHARS]
-    ended = _SENTENCE_END.search(rest)
+    return _DOUBTS.search(before) is not None
+
+
+def _is_asked(line: str, position: int) -> bool:
+    """Whether the sentence that goes on at a position is a question."""
+    ended = _SENTENCE_END.search(line, position, position + _MAX_REPORT_CHARS)
     return ended is not None and ended[0][0] in "?？"
 
 
 def _read_raised(line: str, position: int, *, of_changes: bool) -> str:
     """Return the exception that a call should raise, "" if none is said."""
     found = _RAISING.match(line, position)
-    if found is None or (of_changes and not _DEMANDED_RAISING.match(line, position)):
+    if found is None:
+        return ""
+    if (of_changes or found["name"] in _FAULTS) and not _DEMANDED_RAISING.match(line, position):
         return ""
     return "" if _is_contradicted(line, found.end()) else found["name"]
 
@@ -160,7 +171,7 @@ def _read_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int
         if line[position : position + len(filler)].lower() == filler:
             position = _skip(line, position + len(filler), " \t`:")
     value = read_value(line, position)
-    if value is None or _is_contradicted(line, value[1]):
+    if value is None or _is_contradicted(line, value[1], is_demanded=connector in _DEMANDING):
         return None
     return value if not connector[-1].isalpha() or ends_clause(line, value[1]) else None
 
@@ -211,9 +222,10 @@ def _is_plain_word(remark: str) -> bool:
     return remark.isidentifier() and remark.lower() not in ("error", "exception", "todo", "prints", "nothing")
 
 
-def _is_contradicted(line: str, position: int) -> bool:
+def _is_contradicted(line: str, position: int, *, is_demanded: bool = False) -> bool:
     """Whether a sentence goes on to say that this is not what is wanted: "gives 3, but"."""
-    return line[position : position + 40].lstrip(" \t`'\",;.，。").lower().startswith(_CONTRADICTIONS)
+    rest = line[position : position + 40].lstrip(" \t`'\",;.，。").lower()
+    return rest.startswith(_CONTRADICTIONS) and not (is_demanded and rest.startswith(_REPLACING))
 
 
 def _skip(line: str, position: int, characters: str) -> int:

@@ -108,3 +108,26 @@ def test_asynchronous_functions_are_run_to_their_end() -> None:
     first, second, *_ = plan.parts[0].trial.checks
     assert first == Check("asyncio.run(f(1))", "2", "import asyncio\n")
     assert second == Check("asyncio.run(f(2))", "3", "import asyncio\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "examples"),
+    [
+        ("f([]) raises IndexError. It should be 0.", ["f([1, 2]) == 3", "f([]) == 0"]),
+        ("f([1, 2]) returns 4, and f([]) must be 0.", ["f([1, 2]) == 3", "f([]) == 0"]),
+        ("f([1, 2]) should be 5 now", ["f([1, 2]) == 5"]),
+        ("Now write g: g(1) returns 2.", ["g(1) == 2"]),
+        ("```python\ndef f(x):\n    pass\n```\nf(1) returns 2.", ["f(1) == 2"]),
+    ],
+)
+def test_a_conversation_goes_on(text: str, examples: list[str]) -> None:
+    """What was asked for before still holds; what the code does now is no example; another function is a new task."""
+    assert shown(read_code_task(text, "Write f that adds: f([1, 2]) should be 3.")) == examples
+
+
+def test_the_answers_show_what_a_conversation_goes_on_about() -> None:
+    """If the last message names no function: one answer is enough, if it defines what has examples."""
+    task = read_code_task("Make it faster, please.", f"```python\n{ASK}```", is_for_code=True)
+    assert (task.function, task.can_rank) == ("", False)
+    assert shown(task.with_answers([ANSWER])) == ["largest([1, 3, 2]) == 3"]
+    assert task.with_answers(["```python\ndef other(x):\n    return 1\n```"]).function == ""

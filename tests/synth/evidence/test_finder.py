@@ -8,9 +8,13 @@ from runtime.sandbox.monty import MontySandbox
 from synth.contract.contract import derive_contract
 from synth.evidence.examples import Example
 from synth.evidence.finder import Finder
+from synth.evidence.inquiry import Subject
+from synth.request import ChatRequest
 from tests.runtime.sandbox.boxes import PATIENT
 from tests.synth.evidence.inquiries import (
     ASK,
+    GOOD,
+    HALF,
     LACKING,
     Counting,
     ranked,
@@ -27,6 +31,27 @@ async def test_a_request_without_code_has_no_inquiry(ask: str) -> None:
     """Nothing is started for prose."""
     asked = request(ask)
     assert await Finder([Counting()]).inquire(asked, derive_contract(asked), "auto", 1e12) is None
+
+
+async def test_a_conversation_is_read_as_a_whole(monty: MontySandbox) -> None:
+    """One answer that passes what was asked for at first settles what the last message leaves open."""
+    turns = [("user", ASK), ("assistant", "```python\ndef largest(xs):\n    return 0\n```"), ("user", "That is wrong.")]
+    asked = ChatRequest(None, [{"role": role, "content": content} for role, content in turns], {})
+    finder = Finder([monty], limits=PATIENT, request_s=600)
+    async with open_inquiry(finder.inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
+        for name, code in (("half", HALF), ("good", GOOD)):
+            inquiry.add(Subject(name, name, f"```python\n{code}\n```", name))
+            found = await inquiry.rank(["half", "good"])
+            assert await inquiry.can_rank()
+    assert [standing.passed_all for standing in found.standings] == [False, True]
+
+
+async def test_prose_that_names_no_language_may_show_examples(monty: MontySandbox) -> None:
+    """A call and its result are enough."""
+    ask = "Write twice, which doubles: twice(2) should be 4."
+    finder = Finder([monty], limits=PATIENT, request_s=600)
+    found = await ranked(finder, [f"def twice(x):\n    return {code}" for code in ("x + 1", "x + x")], ask=ask)
+    assert found.by == "examples"
 
 
 async def test_a_request_is_read_after_its_calls_have_left() -> None:
