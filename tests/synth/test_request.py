@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from synth.request import ChatRequest, Message, answers_tool_call, find_last_request, text_of
+from synth.request import ChatRequest, Message, answers_tool_call, find_earlier_requests, find_last_request, text_of
 
 
 @pytest.mark.parametrize(
@@ -48,4 +48,8 @@ def test_the_last_request_is_the_user_s_last_text() -> None:
     ]
     assert find_last_request(messages) == "ab"
     assert find_last_request([{"role": "user"}]) == ""
+    assert find_earlier_requests(messages) == "\n\n".join(
+        text_of(each["content"]) for each in [each for each in messages if each["role"] == "user"][:-1]
+    )
+    assert find_earlier_requests([]) == ""
     assert find_last_request([{"role": "system", "content": "x"}]) == ""
