@@ -143,11 +143,12 @@ class Setup:
     def _check_target(self) -> None:
         if not self._path.exists() or self._options.force:
             return
-        if self._dialog and self._dialog.confirm(f"{self._path} exists. Replace it? A copy is kept.", default=False):
-            return
-        raise StartError(
-            f"{self._path} exists; replace it with --force (a copy is kept), or name another --config FILE"
-        )
+        if self._dialog is None:
+            raise StartError(
+                f"{self._path} exists; replace it with --force (a copy is kept), or name another --config FILE"
+            )
+        if not self._dialog.confirm(f"{self._path} exists. Replace it? A copy is kept.", default=False):
+            raise StartError("nothing was written")
 
     def _plan(self) -> tuple[_Plan, Mapping[str, str]]:
         """Return the plan, and the problems of its models that do not answer.

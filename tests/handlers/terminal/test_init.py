@@ -290,6 +290,14 @@ async def test_a_no_at_the_end_writes_nothing(upstreams: Upstreams, tmp_path: Pa
     assert names_in(tmp_path) == []
 
 
+async def test_a_no_at_the_beginning_is_no_mistake(tmp_path: Path) -> None:
+    """The existing file stays, and the remedy for scripts is not repeated to a person who chose it."""
+    (tmp_path / "config.yaml").write_text("models: []\n")
+    with pytest.raises(StartError, match=r"^nothing was written$"):
+        await ran(tmp_path, {}, dialog=Typed("n"))
+    assert (tmp_path / "config.yaml").read_text() == "models: []\n"
+
+
 async def test_a_list_for_any_key_is_no_proof(
     upstreams: Upstreams, upstream: FakeUpstream, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
