@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from handlers.api.intake.limits import check_fields
 from handlers.errors import ApiError
 from runtime import json_steps
 from runtime.json_steps import LargeTextError, Steps
@@ -45,6 +46,7 @@ async def decode_body(
     value = await _decode(body, time_slice, workers)
     if not isinstance(value, dict):
         raise ApiError(400, f"the body must be a JSON object, not {type_name(value)}", code="invalid_json")
+    check_fields(value, "the body")
     may_be_deep = len(body) > LARGE_BYTES or body.count(b"[") + body.count(b"{") > MAX_DEPTH
     if may_be_deep and await time_slice.run(_is_deeper(value, MAX_DEPTH)):
         raise ApiError(400, f"the body is nested more than {MAX_DEPTH} levels deep", code="invalid_json")

@@ -5,7 +5,7 @@ loop, and every other client waits for it. The limits bound such a turn to some 
 far above what agents send.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from config.settings import Server
@@ -13,6 +13,9 @@ from handlers.errors import ApiError
 from runtime.json_steps import exceeds_values
 from runtime.time_slice import TimeSlice
 from synth.request import ChatRequest
+
+MAX_FIELDS = 1_000
+"""The largest number of fields of a request, and of a message: each is looked at for every model that is asked."""
 
 
 async def check_values(body: bytes, limits: Server, clock: Callable[[], float]) -> None:
@@ -27,7 +30,8 @@ def check_shape(chat: ChatRequest, limits: Server) -> None:
     if len(chat.messages) > limits.max_messages:
         raise _too_many("messages", limits.max_messages, "max_messages", "messages")
     n_parts = n_calls = 0
-    for message in chat.messages:
+    for at, message in enumerate(chat.messages):
+        check_fields(message, f"messages[{at}]")
         n_parts += _count(message.get("content"))
         n_calls += _count(message.get("tool_calls"))
     if n_parts > limits.max_parts:
@@ -37,6 +41,12 @@ def check_shape(chat: ChatRequest, limits: Server) -> None:
     for name in ("tools", "functions"):
         if _count(chat.params.get(name)) > limits.max_tools:
             raise _too_many(name, limits.max_tools, "max_tools", name)
+
+
+def check_fields(value: Mapping[str, Any], where: str) -> None:
+    """Refuse an object with more than MAX_FIELDS fields: ApiError (400). `where` names it."""
+    if len(value) > MAX_FIELDS:
+        raise ApiError(400, f"{where}: has more than {MAX_FIELDS:,} fields; send fewer", code="too_many_items")
 
 
 def _count(items: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from config.settings import Server
+from handlers.api.intake.limits import MAX_FIELDS
 from tests.fakes import FakeUpstream
 from tests.running import ask, model, running, settings
 
@@ -48,6 +49,22 @@ async def test_too_many_items_are_a_400_that_names_the_key(
         reply = await gateway.chat(body)
     assert (reply.status, reply.error["code"]) == (400, "too_many_items")
     assert f"server.{key}" in reply.error["message"]
+    assert upstream.requests == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ask(**{f"odd{n}": n for n in range(MAX_FIELDS + 1)}),
+        ask(messages=[{"role": "user", "content": "x", **{f"odd{n}": n for n in range(MAX_FIELDS)}}]),
+    ],
+)
+async def test_too_many_fields_are_a_400(upstream: FakeUpstream, body: dict[str, Any]) -> None:
+    """Of a request and of a message, whatever they are called."""
+    async with running(settings([model("a", upstream)])) as gateway:
+        reply = await gateway.chat(body)
+    assert (reply.status, reply.error["code"]) == (400, "too_many_items")
+    assert "has more than 1,000 fields" in reply.error["message"]
     assert upstream.requests == []
 
 
