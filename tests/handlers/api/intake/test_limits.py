@@ -11,6 +11,7 @@ from handlers.api.intake.limits import MAX_FIELDS
 from tests.fakes import FakeUpstream
 from tests.running import ask, model, running, settings
 
+ODD: dict[str, Any] = {f"odd{n}": n for n in range(MAX_FIELDS)}
 SMALL = Server(port=0, max_messages=3, max_parts=3, max_tools=3, max_tool_calls=3, max_json_values=100)
 
 
@@ -55,8 +56,8 @@ async def test_too_many_items_are_a_400_that_names_the_key(
 @pytest.mark.parametrize(
     "body",
     [
-        ask(**{f"odd{n}": n for n in range(MAX_FIELDS + 1)}),
-        ask(messages=[{"role": "user", "content": "x", **{f"odd{n}": n for n in range(MAX_FIELDS)}}]),
+        ask(**ODD),
+        ask(messages=[{"role": "user", "content": "x", **ODD}]),
     ],
 )
 async def test_too_many_fields_are_a_400(upstream: FakeUpstream, body: dict[str, Any]) -> None:
