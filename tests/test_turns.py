@@ -185,6 +185,27 @@ async def test_no_request_makes_a_turn_long(upstream: FakeUpstream, turns: Turns
     assert turns.longest_s <= 2 * MAX_TURN_S  # the page is made once, on a machine that may be busy
 
 
+@pytest.mark.parametrize("kind", ["30 MB of prose", "10,000 messages"])
+async def test_the_page_of_a_huge_trace_makes_no_turn_long(
+    upstream: FakeUpstream, turns: Turns, tmp_path: Path, kind: str
+) -> None:
+    """The trace is shortened and written in a thread, and its page made in a worker process."""
+    path, build = LARGE[kind]
+    upstream.default = answer('{"a": 1}')
+    async with in_thread(settings([model("a", upstream)]), turns, tmp_path) as gateway:
+        reply = await gateway.request(
+            "POST", path, data=io.BytesIO(json.dumps(build()).encode()), headers={"Content-Type": "application/json"}
+        )
+        turns.begin()
+        for _ in range(TRIES):  # each waits for a second if the trace is not written yet
+            page = await gateway.request("GET", f"/ui/requests/{reply.json['id']}")
+            if page.status == 200:
+                break
+    assert page.status == 200
+    assert b"characters of its longest texts" in page.raw
+    assert turns.longest_s <= 2 * MAX_TURN_S  # it is made once, on a machine that may be busy
+
+
 TEXT = repeat(PROSE, MAX_ANSWER_CHARS - 1_000)
 CLIENTS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat": ("/v1/chat/completions", {}),

@@ -1,9 +1,12 @@
 """A trace as Markdown, for reading. Pure."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from handlers.traces.schema import Arrangement, Asked, Attempt, Author, Call, Failure, Layer, Trace, Verification
+
+_LONG_RUN = re.compile("`{3,}")
 
 
 def to_markdown(trace: Trace) -> str:
@@ -31,9 +34,8 @@ def to_markdown(trace: Trace) -> str:
 
 def fence(text: str) -> str:
     """Return the text in a code fence that is longer than any in it."""
-    mark = "```"
-    while "`" in text and mark in text:  # one character is found much faster than three
-        mark += "`"
+    longest = max(map(len, _LONG_RUN.findall(text)), default=0) if "```" in text else 0
+    mark = "`" * max(longest + 1, 3)
     return f"{mark}\n{text}\n{mark}"
 
 
@@ -57,6 +59,8 @@ def _facts(trace: Trace) -> str:
         + (" (partly estimated)" if ledger.estimated else "")
         + (f", {ledger.cached_tokens} from caches" if ledger.cached_tokens else ""),
     }
+    if trace.cut_chars:
+        facts["left out"] = f"{trace.cut_chars:,} characters of its longest texts"
     if ledger.cost is not None:
         facts["cost"] = f"{_money(ledger.cost)} {ledger.currency}"
     return "\n".join(f"- {name}: {value}" for name, value in facts.items())

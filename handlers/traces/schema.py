@@ -226,6 +226,8 @@ class Totals(Struct):
 class Trace(Struct):
     """One request's whole story. `time` is ISO 8601 in UTC; `error` the error object of the reply.
 
+    `cut_chars` characters of its longest texts were left out (shortening.py).
+
     `shared` is how it shares the run of another request (`running`, `replay`, `left`), and `shared_with` that request's
     reply id, whose trace has the calls.
     """
@@ -256,6 +258,7 @@ class Trace(Struct):
     error: Mapping[str, Any] | None = None
     calls: list[Call] = field(default_factory=list)
     ledger: Totals = field(default_factory=Totals)
+    cut_chars: int = 0
 
 
 @frozen

@@ -30,6 +30,7 @@ import structlog
 from handlers.traces.as_json import decode_trace, encode_trace
 from handlers.traces.running import RunningRequests
 from handlers.traces.schema import Summary, Trace
+from handlers.traces.shortening import MAX_CHARS, shorten
 from upstream.redact import json_forms, redact, redact_json
 
 _log = structlog.get_logger(__name__)
@@ -138,7 +139,7 @@ class TraceStore(ABC):
         while (entry := self._queue.take()) is not None:
             build, n_bytes = entry
             try:
-                self._write(build)
+                self._write(build, n_bytes)
             except Exception as error:  # noqa: BLE001 -- a trace that cannot be kept must not cost the next one
                 _log.error("a trace could not be kept", cause=str(error))
             finally:
@@ -149,9 +150,14 @@ class TraceStore(ABC):
         with suppress(TimeoutError, RuntimeError):  # RuntimeError: the store is closed
             self._writer.submit(lambda: None).result(_CATCH_UP_S)
 
-    def _write(self, build: Build) -> None:
+    def _write(self, build: Build, n_bytes: int) -> None:
         trace = build()
+        if n_bytes > MAX_CHARS:
+            trace = shorten(trace, self._secrets)
         data = encode_trace(trace)
+        if len(data) > 2 * MAX_CHARS:  # what `n_bytes` does not count: reasoning, tool calls, wide characters
+            trace = shorten(trace, self._secrets)
+            data = encode_trace(trace)
         cleaned = redact_json(data, self._json_secrets)
         self._put(trace if cleaned == data else decode_trace(cleaned), cleaned)
         self.version += 1

@@ -44,10 +44,10 @@ def fill_folder(folder: Path, *traces: Trace, **options: Any) -> TraceFolder:
     return store
 
 
-def fill_memory(*traces: Trace, **options: Any) -> TraceMemory:
+def fill_memory(*traces: Trace, n_bytes: int = 100, **options: Any) -> TraceMemory:
     """Return a closed store in memory that has kept these traces."""
     store = TraceMemory(**options)
-    add(store, *traces)
+    add(store, *traces, n_bytes=n_bytes)
     store.close()
     return store
 

@@ -1,11 +1,21 @@
 """A trace as Markdown."""
 
+import time
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from handlers.traces import schema
 from handlers.traces.as_markdown import fence, to_markdown
 from tests.handlers.traces.samples import sample
+
+
+def test_a_fence_is_found_at_once_however_long_the_fences_in_the_text() -> None:
+    """One message of nothing but backticks once kept the thread that writes all traces busy for hours."""
+    text = "`" * 500_000
+    started = time.thread_time()
+    assert fence(text).partition("\n")[0] == text + "`"
+    assert time.thread_time() - started < 1.0  # seconds of CPU time; it takes a few milliseconds
 
 
 @given(st.text(st.sampled_from("`a\n"), max_size=40))
