@@ -57,7 +57,7 @@ def make_table(courses: Mapping[str, Sequence[Course]]) -> str:
         better = sum(run.n_right > fixed.n_right for run, fixed in pairs)
         shown = "" if policy == FIXED else f"{better} of {len(runs)}"
         right = mean(run.n_right for run in runs) / len(runs[0].regret)
-        rows.append((policy, f"{right:.1%}", f"{mean(ends):.0f} \u00b1 {stdev(ends):.0f}", f"{mean(late):.0f}", shown))
+        rows.append((policy, f"{right:.1%}", f"{mean(ends):.0f} \u00b1 {stdev(ends):.0f}", f"{mean(late):z.0f}", shown))
     rows.insert(1, ("---",) * len(rows[0]))
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
