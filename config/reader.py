@@ -20,6 +20,7 @@ from config.source.scalars import ScalarValue, resolve
 T = TypeVar("T")
 
 _MAX_SHOWN_CHARS = 60
+_WITH_UNIT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(?:s|sec|seconds?|mb)", re.IGNORECASE)
 _LEADING = re.compile(r"^[a-z]*")  # the family in gemini-2.5-pro
 
 
@@ -145,7 +146,7 @@ def number(*, above: float | None = None, least: float | None = None) -> Reader[
         rule = "must be a number"
         node = require_scalar(place, rule)
         if isinstance(node.value, bool) or not isinstance(node.value, int | float):
-            raise InvalidValue(f"{rule}, {describe(place)}{_hint_at_quotes(node, int, float)}")
+            raise InvalidValue(f"{rule}, {describe(place)}{_hint_at_unit(node) or _hint_at_quotes(node, int, float)}")
         if not is_finite(node.value):
             raise InvalidValue(f"must be a finite number, {describe(place)}")
         if above is not None and node.value <= above:
@@ -187,7 +188,7 @@ def list_of(read_item: Reader[T], *, unique: bool = False, least: int = 0) -> Re
 
     def read(place: Place) -> tuple[T, ...]:
         if not isinstance(place.node, Items):
-            hint = ": begin each entry with a dash" if isinstance(place.node, Entries) else ""
+            hint = ": begin each entry with a dash" if isinstance(place.node, Entries) else ": put it in brackets"
             raise InvalidValue(f"must be a list, {describe(place)}{hint}")
         if len(place.node.nodes) < least:
             raise InvalidValue("must not be empty")
@@ -214,7 +215,8 @@ def mapping(
 
     def read(place: Place) -> Section:
         if not isinstance(place.node, Entries):
-            raise InvalidValue(f"must be a mapping, {describe(place)}")
+            hint = f": write {{{', '.join(f'{key}: …' for key in required)}}}" if required else ""
+            raise InvalidValue(f"must be a mapping, {describe(place)}{hint}")
         for key in [key for key in place.node.nodes if key not in table]:
             message = _describe_unknown_key(key, table, sections or {})
             place.problems.add(place.node.key_lines[key], join(place.path, key), message)
@@ -275,6 +277,12 @@ def _is_null(node: Node) -> bool:
 def _hint_at_quotes(node: Scalar, *types: type[ScalarValue]) -> str:
     is_quoted = isinstance(node.value, str) and type(resolve(node.text)) in types
     return ": remove the quotes" if is_quoted else ""
+
+
+def _hint_at_unit(node: Scalar) -> str:
+    """Return a hint if a number has a unit that the names of keys have already: `timeout_s: 30s`."""
+    found = None if node.variables else _WITH_UNIT.fullmatch(node.text)
+    return f": write {found[1]}" if found else ""
 
 
 def _describe_unknown_key(key: str, table: Table, sections: Mapping[str, Table]) -> str:

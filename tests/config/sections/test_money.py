@@ -52,7 +52,10 @@ def test_limits_reach_the_settings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("models: [{name: a, base_url: 'http://h', price: 3}]", "models[0].price: must be a mapping, is 3"),
+        (
+            "models: [{name: a, base_url: 'http://h', price: 3}]",
+            "models[0].price: must be a mapping, is 3: write {input: …, output: …}",
+        ),
         ("models: [{name: a, base_url: 'http://h', price: {input: 3}}]", "models[0].price.output: is missing"),
         (
             "models: [{name: a, base_url: 'http://h', price: {input: -1, output: 1}}]",
