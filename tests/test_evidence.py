@@ -68,6 +68,50 @@ async def test_a_stream_brings_the_candidate_that_passes(upstream: FakeUpstream)
     assert reply.streamed() == RIGHT
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": QUESTION}]}),
+        ("/v1/messages", {"max_tokens": 100, "messages": [{"role": "user", "content": QUESTION}]}),
+        ("/v1/responses", {"input": QUESTION}),
+    ],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_each_client_api_brings_the_candidate_that_passes(
+    upstream: FakeUpstream, path: str, body: dict[str, Any], *, stream: bool
+) -> None:
+    """With the header that says what was found, also before a stream."""
+    async with running(config(upstream, WRONG, RIGHT, critic=None)) as gateway:
+        reply = await gateway.request("POST", path, json={"model": "mom", "stream": stream, **body})
+    assert reply.headers["x-mom-evidence"] == "ran=2 passed=1 by=examples"
+    assert b"n + 2" not in reply.raw
+    assert b"2 * n" in reply.raw
+
+
+@pytest.mark.parametrize("level", ["auto", "full"])
+async def test_a_hostile_exception_is_put_into_words(upstream: FakeUpstream, level: str) -> None:
+    """Its message reaches the model that repairs the code, without what cannot be encoded or controls a terminal."""
+    hostile = code(r"raise ValueError('\ud800\x1b[31m\x00' + 'x' * 10000)")
+    setting = config(upstream, hostile, hostile + " ", critic=None, repair=1, evidence=level)
+    upstream.script("a", answer(hostile), answer(RIGHT))
+    async with running(setting) as gateway:
+        reply = await gateway.chat(ask(QUESTION))
+    assert reply.text == RIGHT
+    (_, repair) = upstream.requests_for("a")
+    words = repair.body["messages"][-1]["content"]
+    assert "ValueError: \ufffd\ufffd[31m\ufffdxxx" in words
+    assert len(words) < 1000
+
+
+async def test_a_conversation_keeps_its_examples(upstream: FakeUpstream) -> None:
+    """What was shown in an earlier turn decides on the answer to a later one."""
+    turns = [QUESTION, WRONG, "That is not twice n. Try again."]
+    messages = [{"role": "assistant" if n % 2 else "user", "content": text} for n, text in enumerate(turns)]
+    async with running(config(upstream, WRONG, RIGHT, critic=None, stages=(1, 1))) as gateway:
+        reply = await gateway.chat({"model": "mom", "messages": messages})
+    assert (reply.text, len(upstream.requests)) == (RIGHT, 2)
+
+
 async def test_the_critic_reads_only_the_best_tier(upstream: FakeUpstream) -> None:
     """And the findings."""
     async with running(config(upstream, WRONG, RIGHT, ALSO_RIGHT, mode="select", orders=1)) as gateway:
