@@ -23,6 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from runtime.sandbox.flatten import flatten
+from runtime.sandbox.monty_gaps import find_gap
 from runtime.sandbox.trials import (
     LOADED,
     Check,
@@ -79,9 +80,11 @@ _WITH_WILDCARD = frozenset(
 # What Monty says when it lacks something; a module that raises the same words itself counts as unknown too.
 _LACKS = re.compile(r"monty|(?:is|are) not supported|not yet support", re.IGNORECASE)
 _NO_NAME = re.compile(r"name '(\w+)' is not defined")
-_NO_ATTRIBUTE = re.compile(r"'([\w.]+)' object has no attribute '(\w+)'")
+_NO_ATTRIBUTE = re.compile(r"(?:'([\w.]+)' object|type object '(\w+)') has no attribute '(\w+)'")
 _NO_MODULE_ATTRIBUTE = re.compile(r"module '([\w.]+)' has no attribute '(\w+)'")
 _CANNOT_CREATE = re.compile(r"cannot create '(\w+)' instances")
+_WITH_ATTRIBUTES = frozenset({"function", "method", "builtin_function_or_method", "module", "generator", "coroutine"})
+_NO_BYTES = "object to bytes"  # of more than numbers and bytes
 _LIMITS = {"TimeoutError": "time limit exceeded", "MemoryError": "memory limit"}
 
 
@@ -116,6 +119,8 @@ class MontySandbox:
             trial = Trial(flatten(trial.source, dict(trial.files)), trial.checks)
         if len(trial.source) > _MAX_SOURCE_CHARS:
             return Report(unknown("the module is too long"))
+        if gap := find_gap(trial.source):
+            return Report(unknown(f"Monty does not call {gap}"))
         pool = self._pool or await self._start()
         return await _Run(pool, trial, limits).report()
 
@@ -325,6 +330,8 @@ def _judged(error: str, message: str) -> Observation:
         return unknown(f"Monty lacks the built-in {found[1]}")
     if error == "AttributeError" and _has_attribute(message):
         return unknown(f"Monty lacks this: {message}")
+    if error == "TypeError" and message.endswith(_NO_BYTES):
+        return unknown(f"Monty lacks this: {message}")
     if error == "TypeError" and (found := _CANNOT_CREATE.search(message)):
         return unknown(f"Monty lacks the built-in {found[1]}")
     return failure(error, message)
@@ -355,10 +362,11 @@ def _is_given(name: str) -> bool:
 def _has_attribute(message: str) -> bool:
     """Whether CPython knows the attribute that Monty does not; a type of a module's own is not looked at."""
     if found := _NO_ATTRIBUTE.search(message):
-        if "." in found[1]:
+        name = found[1] or found[2]
+        if "." in name or name in _WITH_ATTRIBUTES:
             return True
-        owner = getattr(builtins, found[1], None)
-        return isinstance(owner, type) and hasattr(owner, found[2])
+        owner = getattr(builtins, name, None)
+        return isinstance(owner, type) and hasattr(owner, found[3])
     if found := _NO_MODULE_ATTRIBUTE.search(message):
         return found[1].split(".")[0] in sys.stdlib_module_names
     return False
