@@ -1,4 +1,4 @@
-"""What every test may ask for."""
+"""Fixtures and settings of every test."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""A copy of the house, which a test may change."""
+"""A copy of the product's sources that a test may change."""
 
 import shutil
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ _IGNORED = shutil.ignore_patterns("__pycache__", "*.png")
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class SourceCopy:
     """A copy of the product's sources in `root`; `changed` are the files that were edited or added."""
 
     root: Path
@@ -34,9 +34,9 @@ class House:
         self.changed.append(name)
 
 
-def copy_house(folder: Path, *more: str) -> House:
+def copy_sources(folder: Path, *more: str) -> SourceCopy:
     """Copy the product's sources, and further files or folders by name, to a new folder."""
-    root = folder / "house"
+    root = folder / "sources"
     root.mkdir()
     for name in (*LAYERS, "gateway.py", "config.yaml", "Makefile", *more):
         source = ROOT / name
@@ -44,4 +44,4 @@ def copy_house(folder: Path, *more: str) -> House:
             shutil.copytree(source, root / name, ignore=_IGNORED)
         elif source.is_file():
             shutil.copy(source, root / name)
-    return House(root)
+    return SourceCopy(root)

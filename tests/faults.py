@@ -1,4 +1,4 @@
-"""What can go wrong with a model, where, and what the client is to get: the fault matrix as a table. Pure.
+"""The fault matrix as a table: each fault of a model, its place, and the client's expected reply. Pure.
 
 A mixture of three proposers, a critic and its fallback; every model may try twice.
 """
@@ -48,17 +48,17 @@ TOO_LONG: Ending = (400, "context_length_exceeded")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a model does instead of answering.
+    """A model's behaviour in place of an answer.
 
     `at` is a step of the fake upstream, or an address at which nobody answers. `tries` is how often a faulty model is
-    asked, `told` the error where every model has this fault. `streamed` is what becomes of a stream whose author has
+    asked, `error` the reply if every model has this fault. `streamed` is what becomes of a stream whose author has
     it: the same as in JSON, or it breaks off behind some words, or it is no fault there.
     """
 
     name: str
     at: Step | Literal["refusing", "unanswering"]
     tries: int
-    told: Ending
+    error: Ending
     streamed: Literal["same", "breaks", "answers"] = "same"
     limits: Mapping[str, float] = field(default_factory=dict)
     retry_after: str | None = None
@@ -67,15 +67,15 @@ class Fault:
         return self.name
 
 
-def _blabbing(step_of: Callable[[str], Step]) -> Step:
-    """Take the step that is made of a message which repeats the key that was shown."""
+def _with_key(step_of: Callable[[str], Step]) -> Step:
+    """Return a step whose message repeats the key that was sent."""
     return from_request(lambda request: step_of(f"The key is {key_of(str(request['model']))}."))
 
 
 def _says(
     code: int, *, retry_after: int | None = None, headers: Mapping[str, str] | None = None, more: str = ""
 ) -> Step:
-    return _blabbing(
+    return _with_key(
         lambda message: status(
             code, body={"error": {"message": f"{message}{more}"}}, retry_after=retry_after, headers=headers
         )
@@ -102,7 +102,7 @@ FAULTS = (
     Fault("a web page", html(), 2, FAILED),
     Fault("JSON of another shape", wrong_shape({"hello": 1}), 2, FAILED),
     Fault("empty answer", empty(), 1, FAILED),
-    Fault("error in a 200", _blabbing(lambda message: error_in_200(message=message)), 2, FAILED),
+    Fault("error in a 200", _with_key(lambda message: error_in_200(message=message)), 2, FAILED),
     Fault("400", _says(400), 1, REJECTED),
     Fault("401", _says(401), 1, FAILED),
     Fault("403", _says(403), 1, FAILED),
@@ -131,7 +131,7 @@ FAULTS = (
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which models have the fault, who is asked then, and whose answer the client gets, or None for an error."""
+    """The models with the fault, the models that are asked, and the author of the client's answer (None: an error)."""
 
     name: str
     faulty: tuple[str, ...]
@@ -155,7 +155,7 @@ PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the client gets, and how often each model was asked for it.
+    """The client's reply, and the number of requests to each model.
 
     An `error` with the status 200 is the last event of a stream that broke off.
     """
@@ -173,20 +173,20 @@ class Expected:
 
 
 def text_of(model: str) -> str:
-    """Return what a model answers that has no fault."""
+    """Return the answer of a model without a fault."""
     return f"The words of {model}."
 
 
 def expected(fault: Fault, place: Place, *, stream: bool) -> Expected:
-    """Return what the client is to get."""
+    """Return the client's expected reply."""
     attempts = {name: fault.tries if name in place.faulty else 1 for name in place.asked}
-    status_, code = fault.told
+    status_, code = fault.error
     if stream and "critic" in place.faulty and fault.streamed != "same":  # it has begun, so nobody may start anew
         attempts = {name: n for name, n in attempts.items() if name != "fallback"} | {"critic": 1}
         if fault.streamed == "breaks":
             return Expected(200, attempts, error=code)
         return Expected(200, attempts, SLOW_TEXT, "critic_alone" if place.faulty == EVERYONE else "critic")
-    if place.faulty == AUTHORS and fault.told == TOO_LONG:
+    if place.faulty == AUTHORS and fault.error == TOO_LONG:
         attempts |= dict.fromkeys(AUTHORS, 2)  # the second time with a candidate less
     if place.answer_of is None:
         return Expected(status_, attempts, error=code)

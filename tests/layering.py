@@ -1,4 +1,4 @@
-"""The order of the house, checked on its sources: who may import whom, and who may touch what."""
+"""The rules of layering, checked on the sources: which layer may import and use what."""
 
 import ast
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _NAMELESS = {"util", "utils", "helper", "helpers", "manager", "managers", "servi
 
 
 def sources(root: Path) -> dict[PurePath, str]:
-    """Return the house's Python files below `root`, by their path from there."""
+    """Return the layers' Python files below `root`, by their path from there."""
     files = [path for layer in LAYERS for path in (root / f"{layer}.py", *(root / layer).rglob("*.py"))]
     return {path.relative_to(root): path.read_text(encoding="utf-8") for path in files if path.is_file()}
 
@@ -39,7 +39,7 @@ def _has_tests(path: Path) -> bool:
 
 
 def violations(path: PurePath, source: str) -> list[str]:
-    """Return every breach of the order in one file, as `path:line: what is wrong`."""
+    """Return every breach of the rules in one file, as `path:line: finding`."""
     module = _module(path)
     layer = module[0]
     found = [f"{path}: {word!r} names no job" for word in _nameless(path)]

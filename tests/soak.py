@@ -46,7 +46,10 @@ _HOSTILE_SCHEMAS: list[Any] = [
     {"type": "array", "uniqueItems": True},
     {"anyOf": [{"$ref": "#/$defs/a"}] * 9, "$defs": {"a": {"anyOf": [{"$ref": "#/$defs/b"}] * 9}, "b": True}},
 ]
-_TOLD_BY = {"empty answer": (11, 7), "slow drip": (11, 7)}  # the faults that tell their usage, which is the fake's own
+_REPORTED_BY = {
+    "empty answer": (11, 7),
+    "slow drip": (11, 7),
+}  # the faults that tell their usage, which is the fake's own
 
 
 @dataclass(slots=True)
@@ -54,12 +57,12 @@ class Account:
     """What the upstream has seen of one request, and the gateway's log line on it once that is there."""
 
     n_seen: int = 0
-    told: tuple[int, int] = (0, 0)  # prompt and completion tokens
+    reported: tuple[int, int] = (0, 0)  # prompt and completion tokens
     line: asyncio.Future[Mapping[str, Any]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def hear(self, prompt: int, completion: int) -> None:
         """Take in the usage that the upstream tells."""
-        self.told = (self.told[0] + prompt, self.told[1] + completion)
+        self.reported = (self.reported[0] + prompt, self.reported[1] + completion)
 
 
 @dataclass(slots=True)
@@ -86,7 +89,7 @@ class Soak:
         if self.rng.random() < FAULT_SHARE:
             self.counts["faults"] += 1
             name, step = self.rng.choice(_STEPS)
-            account.hear(*_TOLD_BY.get(name, (0, 0)))
+            account.hear(*_REPORTED_BY.get(name, (0, 0)))
             return step
         usage = (self.rng.randint(5, 500), self.rng.randint(1, 300))
         account.hear(*usage)
@@ -213,8 +216,8 @@ def _problems(account: Account, line: Mapping[str, Any], reply: Reply | None) ->
         return [] if account.n_seen <= n_logged else [f"{account.n_seen} attempts seen, {n_logged} logged"]
     problems = [] if account.n_seen == n_logged else [f"{account.n_seen} attempts seen, {n_logged} logged"]
     logged = (line.get("prompt_tokens", 0), line.get("completion_tokens", 0))
-    if logged != account.told and not line.get("tokens_estimated"):
-        problems.append(f"tokens {account.told} told, {logged} logged")
+    if logged != account.reported and not line.get("tokens_estimated"):
+        problems.append(f"tokens {account.reported} reported, {logged} logged")
     if reply.status not in STATUSES:
         problems.append(f"status {reply.status}")
     elif reply.headers["content-type"].startswith("text/event-stream"):

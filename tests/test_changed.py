@@ -34,7 +34,7 @@ def test_related_tests_are_selected(changed: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize("changed", ["tests/running.py", "tests/conftest.py", "tests/fakes/steps.py"])
-def test_a_tool_of_all_tests(changed: str) -> None:
+def test_a_changed_test_tool_selects_every_test(changed: str) -> None:
     """Everything is run."""
     assert select([changed, "config/a.py"], SOURCES) == ["tests"]
 

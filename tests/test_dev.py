@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from tests.copied import House, copy_house
+from tests.copied import SourceCopy, copy_sources
 from tests.processes import PATIENCE_S
 
 CONFIG = """
@@ -28,17 +28,17 @@ mixtures:
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 async def test_a_change_of_the_code_is_served(tmp_path: Path) -> None:
     """The command of the Makefile starts the gateway again, and Ctrl-C ends both."""
-    house = await asyncio.to_thread(copy_house, tmp_path)
-    (house.root / "config.yaml").write_text(CONFIG, encoding="utf-8")
-    command = await asyncio.to_thread(_read_command, house)
+    copy = await asyncio.to_thread(copy_sources, tmp_path)
+    (copy.root / "config.yaml").write_text(CONFIG, encoding="utf-8")
+    command = await asyncio.to_thread(_read_command, copy)
     child = await asyncio.create_subprocess_exec(
-        *shlex.split(command), cwd=house.root, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
+        *shlex.split(command), cwd=copy.root, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT, start_new_session=True
     )
     assert child.stdout is not None
     try:
         async with asyncio.timeout(PATIENCE_S), ClientSession() as session:
             assert "ok" in await _ask_health(session, child.stdout)
-            house.edit("handlers/api/about/health.py", '{"status": "ok"}', '{"status": "changed"}')
+            copy.edit("handlers/api/about/health.py", '{"status": "ok"}', '{"status": "changed"}')
             assert "changed" in await _ask_health(session, child.stdout)
             os.killpg(child.pid, signal.SIGINT)
             await child.wait()
@@ -48,7 +48,7 @@ async def test_a_change_of_the_code_is_served(tmp_path: Path) -> None:
             await child.wait()
 
 
-def _read_command(house: House) -> str:
+def _read_command(copy: SourceCopy) -> str:
     """Return what `make dev` would run, with the packages of this environment."""
     environment = Path(sys.executable).parent.parent
     make = (
@@ -60,7 +60,7 @@ def _read_command(house: House) -> str:
         f"VENV={environment}",
         "ARGS=--port 0",
     )
-    return subprocess.run(make, cwd=house.root, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(make, cwd=copy.root, capture_output=True, text=True, check=True).stdout
 
 
 async def _ask_health(session: ClientSession, output: asyncio.StreamReader) -> str:

@@ -52,7 +52,7 @@ def rows(out: str) -> list[list[str]]:
     return [line.replace(" s", "").split() for line in out.splitlines()]
 
 
-async def test_a_model_that_does_not_answer(upstream: FakeUpstream, config: Path) -> None:
+async def test_a_model_that_does_not_answer_is_reported(upstream: FakeUpstream, config: Path) -> None:
     """Exit code 1; tables on stdout in the order of the file, remedies on stderr; no colours, keys or log."""
     code, out, err = await ran("--config", str(config))
     assert code == 1
@@ -116,7 +116,7 @@ async def test_it_can_be_interrupted(upstream: FakeUpstream, config: Path) -> No
     assert (child.returncode, out, err) == (130, b"", b"")
 
 
-async def test_a_key_in_a_model_id(upstream: FakeUpstream, config: Path) -> None:
+async def test_a_key_in_a_model_id_is_redacted(upstream: FakeUpstream, config: Path) -> None:
     """Keys are redacted in ids and in an upstream's list of models."""
     text = (await asyncio.to_thread(config.read_text)).replace("model: big-1", 'model: "${FAKE_API_KEY}"')
     await asyncio.to_thread(config.write_text, text)
@@ -127,7 +127,7 @@ async def test_a_key_in_a_model_id(upstream: FakeUpstream, config: Path) -> None
     assert KEY not in out
 
 
-async def test_a_config_with_mistakes(config: Path) -> None:
+async def test_an_invalid_config_is_reported_before_any_model_is_asked(config: Path) -> None:
     """Exit code 2, and no model is asked."""
     await asyncio.to_thread(config.write_text, "models: [{name: a}]")
     code, out, err = await ran("--config", str(config))
@@ -153,7 +153,7 @@ async def test_an_embedded_model_that_cannot_be_loaded(
 
 
 @pytest.mark.parametrize(("env", "is_coloured"), [({}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)])
-async def test_colours_on_a_terminal(config: Path, env: dict[str, str], is_coloured: bool) -> None:
+async def test_colours_are_for_terminals_only(config: Path, env: dict[str, str], is_coloured: bool) -> None:
     """Only there, and not with NO_COLOR or a dumb terminal."""
     shown = await on_terminal("--config", str(config), **env)
     assert (ESCAPE in shown) is is_coloured

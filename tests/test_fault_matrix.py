@@ -135,9 +135,9 @@ def _check_seen(upstream: FakeUpstream, wanted: Expected, fault: Fault, *, fault
     Of attempts with a short limit it may have seen fewer: a busy machine gives some up before they arrive.
     """
     seen = {name: len(upstream.requests_for(name)) for name in EVERYONE if upstream.requests_for(name)}
-    told = {name: n for name, n in wanted.attempts.items() if name not in faulty_elsewhere}
-    assert seen.keys() <= told.keys()
-    assert all(seen.get(name, 0) <= n for name, n in told.items()) if fault.limits else seen == told
+    traced = {name: n for name, n in wanted.attempts.items() if name not in faulty_elsewhere}
+    assert seen.keys() <= traced.keys()
+    assert all(seen.get(name, 0) <= n for name, n in traced.items()) if fault.limits else seen == traced
     assert all(each.headers["Authorization"] == f"Bearer {key_of(each.model)}" for each in upstream.requests)
 
 

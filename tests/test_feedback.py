@@ -41,7 +41,7 @@ def count(
     return round(rate.right, 3), round(rate.wrong, 3)
 
 
-async def test_chat(upstream: FakeUpstream) -> None:
+async def test_feedback_arrives_through_chat_completions(upstream: FakeUpstream) -> None:
     """Chat Completions, streamed: the client puts the pieces together, and strips them."""
     async with running(configured(upstream)) as gateway:
         first = await gateway.chat({"messages": [ASKED], "stream": True})
@@ -51,7 +51,7 @@ async def test_chat(upstream: FakeUpstream) -> None:
         assert count(feedback_of(gateway), "a", "chat") == (0, 1)
 
 
-async def test_messages(upstream: FakeUpstream) -> None:
+async def test_feedback_arrives_through_messages(upstream: FakeUpstream) -> None:
     """Anthropic's Messages: the answer is returned as blocks."""
     async with running(configured(upstream)) as gateway:
         asked = {"model": "mom", "max_tokens": 99}
@@ -62,7 +62,7 @@ async def test_messages(upstream: FakeUpstream) -> None:
         assert count(feedback_of(gateway), "a", "messages") == (0, 1)
 
 
-async def test_responses(upstream: FakeUpstream) -> None:
+async def test_feedback_arrives_through_responses(upstream: FakeUpstream) -> None:
     """OpenAI's Responses: the answer is returned as the items of the output."""
     async with running(configured(upstream)) as gateway:
         first = await gateway.request("POST", "/v1/responses", json={"model": "mom", "input": [ASKED]})
@@ -72,7 +72,7 @@ async def test_responses(upstream: FakeUpstream) -> None:
         assert count(feedback_of(gateway), "a", "responses") == (0, 1)
 
 
-async def test_tools(upstream: FakeUpstream) -> None:
+async def test_feedback_on_an_agent_s_edit_arrives(upstream: FakeUpstream) -> None:
     """An agent's edit that fails counts for the panel's tool turns; the agent has completed the arguments."""
     async with running(configured(upstream, critic=None)) as gateway:
         upstream.script("a", answer(None, tool_calls=[tool_call("edit", '{"path": "x"}', call_id="call_1a2b3c4d5e6f")]))
@@ -138,7 +138,7 @@ async def test_feedback_is_on_the_page_of_models(upstream: FakeUpstream) -> None
     assert "plain - chat" in page
 
 
-async def test_a_mixture_that_does_not_learn(upstream: FakeUpstream) -> None:
+async def test_a_mixture_without_learning_remembers_nothing(upstream: FakeUpstream) -> None:
     """With `learn: off` nothing is remembered and nothing is counted."""
     async with running(configured(upstream, learn="off")) as gateway:
         first = await gateway.chat()

@@ -1,4 +1,4 @@
-"""The house keeps its order, and the check that says so can fail."""
+"""No source breaks the rules of layering, and the check finds it if one does."""
 
 from pathlib import Path, PurePath
 
@@ -9,7 +9,7 @@ from tests.layering import LAYERS, sources, untested, violations
 ROOT = Path(__file__).parent.parent
 
 
-def test_the_house_keeps_its_order() -> None:
+def test_no_source_breaks_the_layering() -> None:
     """No source file breaks a rule of layering."""
     found = [finding for path, source in sources(ROOT).items() for finding in violations(path, source)]
     assert found == []
@@ -22,7 +22,7 @@ def test_the_check_sees_every_layer() -> None:
     assert seen <= set(LAYERS)
 
 
-def test_only_the_house_is_read(tmp_path: Path) -> None:
+def test_only_the_layers_sources_are_read(tmp_path: Path) -> None:
     """Sources are the layers' files at any depth, and no others."""
     for name in ("gateway.py", "config/deep/a.py", "config/b.txt", "tests/c.py", "d.py", ".venv/config/e.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -113,6 +113,6 @@ def test_a_breach_is_found(path: str, source: str, finding: str) -> None:
         ("upstream/openai/wire.py", "import websynth, syntheses.handlers\nx.web\nenviron"),
     ],
 )
-def test_order_is_left_in_peace(path: str, source: str) -> None:
+def test_permitted_imports_are_not_reported(path: str, source: str) -> None:
     """What the rules allow is not reported."""
     assert violations(PurePath(path), source) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.copied import copy_house
+from tests.copied import copy_sources
 from tests.processes import PATIENCE_S, ROOT
 from tests.recipes.checks import CHECKS
 from tests.recipes.steps import STEPS
@@ -26,17 +26,17 @@ def test_every_recipe_is_followed() -> None:
 
 @pytest.fixture(scope="module")
 def followed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[list[str], str]]:
-    """Follow every recipe in one copy of the house; return the files that each has changed, and its failure."""
-    house = copy_house(tmp_path_factory.mktemp("recipes"), "docs", "deploy", "pyproject.toml")
-    (house.root / "tests").symlink_to(ROOT / "tests")
+    """Follow every recipe in one copy of the sources; return the files that each has changed, and its failure."""
+    copy = copy_sources(tmp_path_factory.mktemp("recipes"), "docs", "deploy", "pyproject.toml")
+    (copy.root / "tests").symlink_to(ROOT / "tests")
     changed: dict[str, list[str]] = {}
     for recipe, follow in STEPS.items():
-        follow(house)
-        changed[recipe] = house.changed.copy()
-        house.changed.clear()
+        follow(copy)
+        changed[recipe] = copy.changed.copy()
+        copy.changed.clear()
     code = "import json; from tests.recipes.checks import run_checks; print(json.dumps(run_checks()))"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=house.root, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+        [sys.executable, "-c", code], cwd=copy.root, capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert done.returncode == 0, done.stderr
     failures = json.loads(done.stdout.splitlines()[-1])

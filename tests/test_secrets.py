@@ -41,11 +41,11 @@ def leaked(text: str) -> list[str]:
 
 async def test_no_reply_log_or_trace_holds_a_key(upstream: FakeUpstream, config: Path, tmp_path: Path) -> None:
     """Of a process with all its logging on, while its upstreams repeat the keys that they were shown."""
-    upstream.script("a", *_blabbing(), answer("fine"))
+    upstream.script("a", *_repeat_keys(), answer("fine"))
     upstream.script("b", status(401, body={"error": {"message": f"wrong key {KEY}"}}))
     said = ""
     async with served(config, "--debug", "--debug-requests", str(tmp_path / "traces")) as (child, gateway):
-        for _ in _blabbing():
+        for _ in _repeat_keys():
             for key in (CLIENT_CANARY, f"{CLIENT_CANARY}x"):
                 for model in ("mom", "a", "b"):
                     reply = await gateway.chat(ask(model=model), headers={"Authorization": f"Bearer {key}"})
@@ -60,7 +60,7 @@ async def test_no_reply_log_or_trace_holds_a_key(upstream: FakeUpstream, config:
     traces = [path.read_text() for path in (tmp_path / "traces").rglob("*") if path.is_file()]
     assert "[redacted]" in said
     assert "attempt" in err.decode()
-    assert len(traces) > len(_blabbing())
+    assert len(traces) > len(_repeat_keys())
     assert leaked(said) == []
     assert leaked(out.decode() + err.decode()) == []
     assert leaked("".join(traces)) == []
@@ -84,10 +84,10 @@ async def test_no_repr_holds_a_key(config: Path) -> None:
     async with running(read) as gateway:
         assert gateway.app is not None
         state = gateway.app[SNAPSHOTS].current
-        told = [repr(it) for it in (read, state, state.pool, *read.models, read.server)]
-    told += [f"{read.models[0].api_key} {read.models[0].api_key!r}"]
-    assert "FAKE_API_KEY" in told[-1]
-    assert leaked("".join(told)) == []
+        shown = [repr(it) for it in (read, state, state.pool, *read.models, read.server)]
+    shown += [f"{read.models[0].api_key} {read.models[0].api_key!r}"]
+    assert "FAKE_API_KEY" in shown[-1]
+    assert leaked("".join(shown)) == []
 
 
 @pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="reads /proc")
@@ -103,7 +103,7 @@ async def test_no_child_process_holds_a_key(config: Path, tmp_path: Path, monkey
     assert leaked(seen) == []
 
 
-def _blabbing() -> list[Step]:
+def _repeat_keys() -> list[Step]:
     """Return faults that repeat the keys, in every field."""
     message = f"the key {KEY} and the header {HEADER_CANARY}"
     error = {"error": {"message": message, "code": KEY, "type": HEADER_CANARY}}

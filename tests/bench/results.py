@@ -1,4 +1,4 @@
-"""Outcomes to try reports, charts and comparisons on."""
+"""Sample outcomes for the tests of reports, charts and comparisons."""
 
 from collections.abc import Sequence
 

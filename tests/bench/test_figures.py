@@ -32,7 +32,7 @@ def test_no_values_have_no_percentile() -> None:
 
 
 def test_ratios_are_computed_within_each_round() -> None:
-    """A round that was slow for both counts like any other."""
+    """A round that was slow for both subjects counts like any other."""
     assert compute_ratios([3, 30], [2, 20]) == [1.5, 1.5]
     assert compute_ratios([1], [0]) == [float("inf")]
     with pytest.raises(ValueError, match="zip"):

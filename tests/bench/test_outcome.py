@@ -51,7 +51,7 @@ def test_outcomes_survive_json() -> None:
 
 
 def test_worse_figures_are_found() -> None:
-    """Beyond 10 %, and further than both runs spread; a rate is worse when it falls."""
+    """By more than 10 % and more than the spread of both runs; a rate is worse when it falls."""
     old, new = [made([2, 2, 2.1], [1, 1, 1])], [made([3, 3, 3.1], [1, 1, 1])]
     assert [(name, now.name) for name, now, _ in find_worse(new, old)] == [("cpu", CPU), ("cpu", RATE)]
     assert list(find_worse(old, new)) == []
@@ -65,7 +65,7 @@ def test_worse_figures_are_found() -> None:
     ],
 )
 def test_noise_is_not_worse(gateway: list[float]) -> None:
-    """A little more, or more within what the rounds spread, is not reported."""
+    """A small difference, or one within the spread of the rounds, is not reported."""
     assert list(find_worse([made(gateway, [1, 1, 1])], [made([2, 2, 2.1], [1, 1, 1])])) == []
 
 

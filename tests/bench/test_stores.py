@@ -1,4 +1,4 @@
-"""What the scenarios with a budget run on."""
+"""The stores of the scenarios with a budget."""
 
 import shutil
 from pathlib import Path
@@ -24,13 +24,13 @@ def test_the_configuration_with_a_budget(tmp_path: Path, url: str | None) -> Non
 
 
 def test_a_configuration_that_has_changed() -> None:
-    """A run without the budget would measure nothing."""
+    """It is an error: a run without the budget would measure the wrong thing."""
     with pytest.raises(BrokenError, match="has changed"):
         add_budget("server: {}\n", None)
 
 
 async def test_the_server_runs_for_the_block(tmp_path: Path) -> None:
-    """And can be written to."""
+    """It accepts writes until the block ends."""
     if shutil.which("redis-server") is None and shutil.which("valkey-server") is None:
         with pytest.raises(BrokenError, match="neither is installed"):
             async with running_redis(tmp_path):

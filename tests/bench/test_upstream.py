@@ -27,7 +27,7 @@ def request(model: str, body: str) -> Request:
 @given(st.binary(max_size=50), st.binary(max_size=50), st.binary(max_size=50))
 @example(b"same", b"", b"")
 def test_the_common_length_is_that_of_the_common_prefix(start: bytes, one: bytes, other: bytes) -> None:
-    """As counted byte by byte."""
+    """Counting byte by byte gives the same."""
     left, right = start + one, start + other
     naive = next((n for n, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))
     assert common_length(left, right) == naive

@@ -1,4 +1,4 @@
-"""The coding agents that are driven by a prompt on their command line: how each is told of the gateway, and called."""
+"""The coding agents that take a prompt on their command line: their configuration for the gateway, and their call."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +31,7 @@ env_key = "MOM_API_KEY"
 
 
 async def opencode(stage: Stage, home: Path, prompt: str) -> Ended:
-    """Run opencode with leave to use its tools."""
+    """Run opencode with permission to use its tools."""
     options = {"baseURL": stage.url, "apiKey": "any"}
     provider = {"npm": "@ai-sdk/openai-compatible", "options": options, "models": {"mom": {}}}
     config = {"provider": {"mom": provider}, "model": "mom/mom", "autoupdate": False}
@@ -40,13 +40,13 @@ async def opencode(stage: Stage, home: Path, prompt: str) -> Ended:
 
 
 async def continued(stage: Stage, home: Path, prompt: str) -> Ended:
-    """Run Continue's `cn` with leave to use its tools."""
+    """Run Continue's `cn` with permission to use its tools."""
     (home / "config.yaml").write_text(_CONTINUE_CONFIG.format(url=stage.url), encoding="utf-8")
     return await run(node_program("continue", "cn"), "-p", "--auto", "--config", "config.yaml", prompt, home=home)
 
 
 async def cline(stage: Stage, home: Path, prompt: str) -> Ended:
-    """Run Cline, in whose sandbox no process stays behind."""
+    """Run Cline in a sandbox that leaves no process behind."""
     program = node_program("cline", "cline")
     sandboxed = partial(run, program, home=home, CLINE_SANDBOX="1", CLINE_SANDBOX_DATA_DIR=str(home / "cline"))
     await sandboxed("auth", "-p", "openai", "-k", "any", "-m", "mom", "-b", stage.url)
@@ -79,7 +79,7 @@ async def codex(stage: Stage, home: Path, prompt: str, *, command: tuple[str, ..
 
 
 async def codex_resumed(stage: Stage, home: Path, prompt: str) -> Ended:
-    """Say something more in the last session of Codex."""
+    """Send a further message in the last session of Codex."""
     return await codex(stage, home, prompt, command=("exec", "resume", "--last"))
 
 

@@ -1,4 +1,4 @@
-"""What the models say while aider edits greeting.py: three drafts that would each leave another file, and a verdict."""
+"""The models' scripts while aider edits greeting.py: three drafts with different results, and a verdict."""
 
 from collections.abc import Callable
 

@@ -43,7 +43,7 @@ async def llm(stage: Stage, home: Path, *arguments: str) -> Ended:
 
 
 async def aider(stage: Stage, repository: Path, *options: str) -> Ended:
-    """Run aider in a repository, with nobody in front of it."""
+    """Run aider in a repository, without a user."""
     return await run(
         *(program("aider", "aider"), "--model", "lm_studio/mom", *options, *_UNATTENDED),
         home=repository,

@@ -13,7 +13,7 @@ import pytest
 
 INSTALLED = Path(__file__).parents[2] / ".venvs"
 TIME_S = 150.0  # far above what any client takes, so that a client that hangs fails its test and ends
-_NOWHERE = "http://127.0.0.1:9"  # a proxy that refuses: what tries to leave the machine fails at once
+_NOWHERE = "http://127.0.0.1:9"  # a proxy that refuses, so that every connection to elsewhere fails at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Ended:
 
 
 def folder_of(client: str) -> Path:
-    """Return where `make clients` has put a client; without it the test is skipped, or fails where it was to be put."""
+    """Return the folder in which `make clients` installed a client; skip the test if it is missing, or fail."""
     folder = INSTALLED / client
     if not (folder / ".installed").exists():
         reason = f"{client} is not installed; `make clients` does that"
@@ -53,7 +53,7 @@ def node_program(client: str, name: str) -> str:
 
 
 async def run(*command: str | Path, home: Path, stdin: int = asyncio.subprocess.DEVNULL, **env: str) -> Ended:
-    """Run a client in the folder `home`, which is also its home, until it ends; nothing of it outlives the call."""
+    """Run a client with the home and current folder `home` until it ends; no process of it outlives the call."""
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=home,

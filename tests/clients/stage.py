@@ -1,4 +1,4 @@
-"""A mixture of three proposers and a critic, and what they say in a test."""
+"""A mixture of three proposers and a critic, with scripted replies."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -52,7 +52,7 @@ class Stage:
         self.upstream.script(critic, _line(scenes, lambda scene: scene.verdict))
 
     def asked(self, name: str = CRITIC) -> list[dict[str, Any]]:
-        """Return the bodies of what one model was asked, in order."""
+        """Return the bodies of one model's requests, in order."""
         return [request.body for request in self.upstream.requests_for(name)]
 
 

@@ -1,4 +1,4 @@
-"""A shell as a person has it: its standard input is a terminal."""
+"""An interactive shell: its standard input is a terminal."""
 
 import os
 import pty
@@ -15,7 +15,7 @@ SETTLED = {  # what asks the network, or asks back, or stays when the client has
 
 
 async def shell(line: str, *, client: str | None, home: Path) -> Ended:
-    """Run what may be pasted into a shell, where the programs of one client are found first."""
+    """Run pasted commands in a shell whose PATH begins with one client's programs."""
     folders = [] if client is None else [folder_of(client) / "bin", folder_of(client) / "node_modules" / ".bin"]
     path = os.pathsep.join([*map(str, folders), os.environ["PATH"]])
     (home / "config.json").write_text('{"disable_update_warnings": true}', encoding="utf-8")

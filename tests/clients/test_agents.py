@@ -1,4 +1,4 @@
-"""opencode, Continue and Cline over a mixture: they stream, use their tools, and tell what went wrong."""
+"""opencode, Continue and Cline over a mixture: they stream, use their tools, and show errors."""
 
 import json
 from dataclasses import replace
@@ -16,7 +16,7 @@ ROUTED = "anthropic/critic"
 pytestmark = [pytest.mark.clients, pytest.mark.parametrize("agent", AGENTS.values(), ids=AGENTS)]
 
 
-async def test_a_question(stage: Stage, tmp_path: Path, agent: Agent) -> None:
+async def test_an_agent_s_question_is_answered(stage: Stage, tmp_path: Path, agent: Agent) -> None:
     """The critic's text comes as a stream, and is printed; the panel is asked once, and reads of the tools in words.
 
     What is asked beside it, for a title, is asked of one model.
@@ -70,7 +70,7 @@ async def test_the_panel_advises_an_agent_on_each_turn(upstream: FakeUpstream, t
 
 
 async def test_the_causes_of_an_error_are_shown(stage: Stage, tmp_path: Path, agent: Agent) -> None:
-    """When no model could answer, the gateway's causes reach whoever sits in front."""
+    """If no model can answer, the user sees the gateway's causes."""
     refused = status(400, body={"error": {"message": "broken for good"}})
     for name in (*PANEL, CRITIC):
         stage.upstream.script(name, refused)

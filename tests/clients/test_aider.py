@@ -72,7 +72,7 @@ async def test_an_edit_is_made_and_committed(stage: Stage, repository: Repositor
 
 
 async def test_a_single_model_may_write_the_commit_message(stage: Stage, repository: Repository) -> None:
-    """What needs no panel can be had from one model by its name."""
+    """A request that needs no panel can name a single model."""
     stage.play(*SCENES["whole"])
     await edit(stage, repository, "--no-stream", "--weak-model", "lm_studio/b", *FORMS["whole"])
     assert repository.file.read_bytes() == AFTER.encode()
@@ -107,7 +107,7 @@ async def test_a_stream_that_breaks_off_is_asked_for_again(stage: Stage, reposit
 
 
 async def test_a_refusal_is_shown_and_not_repeated(stage: Stage, repository: Repository) -> None:
-    """What every model refuses is told to the user, and asked once."""
+    """If every model refuses, the user sees the refusal, and aider asks once."""
     stage.upstream.default = status(400, body={"error": {"message": "No such knob: temperature."}})
     ended = await edit(stage, repository, "--no-stream")
     assert "no model could answer" in shown(ended)
@@ -118,7 +118,7 @@ async def test_a_refusal_is_shown_and_not_repeated(stage: Stage, repository: Rep
 
 
 async def test_an_outage_is_shown_and_the_number_of_requests_is_bounded(stage: Stage, repository: Repository) -> None:
-    """The agent's own retries are all there are: its SDK adds none, because the gateway tells it so."""
+    """Only the agent itself retries: the gateway's headers keep its SDK from doing so."""
     stage.upstream.default = status(500)
     ended = await edit(stage, repository, "--no-stream")
     assert "no model could answer" in shown(ended)

@@ -1,4 +1,4 @@
-"""Among edits the critic chooses, and what counts is the file that aider ends up with."""
+"""The critic chooses among edits; the test compares the file that aider writes."""
 
 import re
 from collections.abc import Mapping
@@ -108,7 +108,7 @@ FORMS = {"whole": _whole, "diff-fenced": _diff_fenced, "udiff": _udiff, "patch":
 
 @pytest.mark.parametrize("form", FORMS)
 async def test_every_form_of_aider_is_chosen_among(stage: Stage, tmp_path: Path, form: str) -> None:
-    """A candidate whose edit does not apply is out, and of the others the critic's choice is what aider writes."""
+    """A candidate whose edit does not apply is excluded; aider writes the critic's choice among the others."""
     render = FORMS[form]
     lost = "I would rather not." if form == "whole" else render(LOST)
     await check_file(stage, tmp_path, form, (render(WRONG), render(SQUARE, CUBE), lost), prefers("edge**3"))
@@ -118,7 +118,7 @@ async def test_every_form_of_aider_is_chosen_among(stage: Stage, tmp_path: Path,
 
 @pytest.mark.parametrize("case", CASES)
 async def test_the_file_is_the_chosen_one(stage: Stage, tmp_path: Path, case: str) -> None:
-    """All valid, one, none; equal, truncated, clashing, hostile candidates; critics that are of no help."""
+    """All valid, one, none; equal, truncated, conflicting, hostile candidates; critics without a usable choice."""
     drafts, verdict, expected = CASES[case]
     await check_file(stage, tmp_path, "diff", drafts, verdict, expected)
 

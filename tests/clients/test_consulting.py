@@ -1,4 +1,4 @@
-"""Claude Code and Codex consult a panel over MCP while their own model goes on acting."""
+"""Claude Code and Codex consult a panel over MCP while their own model keeps acting."""
 
 import json
 import sys
@@ -66,7 +66,7 @@ async def codex(stage: Stage, home: Path, prompt: str) -> Ended:
 async def test_an_agent_consults_a_panel(
     stage: Stage, tmp_path: Path, agent: Callable[[Stage, Path, str], Awaitable[Ended]]
 ) -> None:
-    """Its model calls the tool, reads the answer with who said what and where they disagree, and finishes."""
+    """Its model calls the tool, reads the answer with each member's and their disagreements, and finishes."""
     (tmp_path / "plan.md").write_text("1. Ship it.\n", encoding="utf-8")
     call = tool_call("mcp__mom__consult", json.dumps({"question": QUESTION, "files": ["plan.md"]}), call_id="call_1")
     stage.play(

@@ -1,4 +1,4 @@
-"""docs/clients.md does not lie: its examples are run as they stand, but for the port."""
+"""The examples of docs/clients.md work: they are run as they stand, except for the port."""
 
 import re
 from collections.abc import Iterator
@@ -69,7 +69,7 @@ async def ran(example: Example, text: str, home: Path) -> Ended:
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=[f"{e.section} {e.language}" for e in EXAMPLES])
 async def test_an_example_works(stage: Stage, tmp_path: Path, example: Example) -> None:
-    """It ends well and prints something, and the gateway was really asked."""
+    """It exits with 0, prints something, and has sent a request to the gateway."""
     for name in (*PANEL, CRITIC):
         stage.upstream.script(name, obliging(f"This is the answer of {name}."))
     port = stage.url.removesuffix("/v1").rpartition(":")[2]

@@ -1,4 +1,4 @@
-"""What real clients send about an answer is understood, and is found to be about that answer."""
+"""The reports of real clients are read as verdicts, and matched with the answer that they are about."""
 
 import json
 from collections.abc import AsyncGenerator, Callable
@@ -69,7 +69,7 @@ async def count(feedback: FeedbackLoop) -> dict[tuple[str, str], int]:
     ],
     ids=["lint", "test", "failed block"],
 )
-async def test_reflections_of_aider(
+async def test_a_report_of_aider_is_a_verdict_on_the_edit(
     learning: tuple[Stage, FeedbackLoop], repository: Repository, after: str | None, options: list[str]
 ) -> None:
     """A linter, a test command and a block that does not match: each is a verdict on the edit before it."""
@@ -85,7 +85,7 @@ async def test_reflections_of_aider(
 
 
 @pytest.mark.parametrize("name", _EDITS)
-async def test_edits_of_agents(learning: tuple[Stage, FeedbackLoop], tmp_path: Path, name: str) -> None:
+async def test_an_agent_s_edit_gets_a_verdict(learning: tuple[Stage, FeedbackLoop], tmp_path: Path, name: str) -> None:
     """An edit that matches nothing is wrong, and one that applies is right: by ids or by arguments."""
     stage, feedback = learning
     file = tmp_path / NAME
@@ -114,7 +114,7 @@ async def test_edits_of_agents(learning: tuple[Stage, FeedbackLoop], tmp_path: P
 @pytest.mark.parametrize(
     ("words", "verdict"), [("That works now, thanks!", "right"), ("That is still wrong.", "wrong")]
 )
-async def test_words_of_a_codex_user_are_a_verdict(
+async def test_the_first_words_of_a_resumed_codex_session_are_a_verdict(
     learning: tuple[Stage, FeedbackLoop], tmp_path: Path, words: str, verdict: str
 ) -> None:
     """The first words of a resumed session accept or reject the answer before."""

@@ -1,4 +1,4 @@
-"""Clients read over what the gateway sends to keep them waiting: comments in a stream, white space before JSON."""
+"""Clients ignore the gateway's heartbeats: comments in a stream, white space before JSON."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""httpie, as the README and the banner tell people to use it."""
+"""httpie, with the commands of the README and the banner."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ def written(upstream_url: str) -> str:
 
 @asynccontextmanager
 async def started(config: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
-    """Start the gateway as people do, and give its process and its banner; it is gone afterwards."""
+    """Start the gateway as a process; yield it with its banner, and end it afterwards."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, GATEWAY, "--config", config, "--port", "0"),
         cwd=config.parent,
@@ -61,7 +61,7 @@ async def started(config: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Proce
 
 
 async def test_the_line_of_the_banner_works_when_it_is_pasted(stage: Stage, tmp_path: Path) -> None:
-    """A gateway of its own process prints a line; that line gets an answer; SIGTERM ends the process well."""
+    """The gateway prints a command; it gets an answer; SIGTERM ends the gateway with exit code 0."""
     stage.play(Scene(VERDICT))
     config = tmp_path / "config.yaml"
     config.write_text(written(stage.upstream.base_url), encoding="utf-8")
@@ -73,7 +73,7 @@ async def test_the_line_of_the_banner_works_when_it_is_pasted(stage: Stage, tmp_
     assert ended.json["choices"][0]["message"]["content"] == VERDICT
 
 
-async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
+async def test_events_are_printed_as_they_arrive(stage: Stage, tmp_path: Path) -> None:
     """`--stream` with `stream:=true` prints the events as they come."""
     stage.play(Scene(VERDICT))
     line = f"http --stream --print=hb :{port_of(stage)}/v1/chat/completions model=mom stream:=true {MESSAGES}"
@@ -97,13 +97,13 @@ async def test_a_string_in_place_of_a_boolean_is_refused(stage: Stage, tmp_path:
     assert stage.upstream.requests == []
 
 
-async def test_a_form(stage: Stage, tmp_path: Path) -> None:
+async def test_form_data_is_refused_with_the_remedy(stage: Stage, tmp_path: Path) -> None:
     """`--form` sends no JSON; the reply says what to send."""
     ended = await typed(f"http --form :{port_of(stage)}/v1/chat/completions model=mom", tmp_path)
     assert "application/json" in ended.json["error"]["message"]
 
 
-async def test_models(stage: Stage, tmp_path: Path) -> None:
-    """The shortest question of all."""
+async def test_models_are_listed(stage: Stage, tmp_path: Path) -> None:
+    """By the shortest request."""
     ended = await typed(f"http :{port_of(stage)}/v1/models", tmp_path)
     assert [model["id"] for model in ended.json["data"]] == NAMES

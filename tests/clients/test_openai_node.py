@@ -1,4 +1,4 @@
-"""The OpenAI Node SDK gets from a mixture what it would get from OpenAI."""
+"""The OpenAI Node SDK works with a mixture as with OpenAI."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.fakes import answer, drop_mid_stream, status
 pytestmark = pytest.mark.clients
 
 
-async def test_a_completion(stage: Stage, tmp_path: Path) -> None:
+async def test_a_completion_has_the_critic_s_text(stage: Stage, tmp_path: Path) -> None:
     """The critic's text is the message."""
     stage.play(Scene(VERDICT))
     completion = await driving.openai_node(stage, "basic", tmp_path)
@@ -19,7 +19,7 @@ async def test_a_completion(stage: Stage, tmp_path: Path) -> None:
     assert completion["usage"]["total_tokens"] == 11 + 7
 
 
-async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
+async def test_the_deltas_of_a_stream_make_the_text(stage: Stage, tmp_path: Path) -> None:
     """The deltas make the text, and the usage comes last."""
     stage.play(Scene(VERDICT))
     *chunks, last = await driving.openai_node(stage, "stream", tmp_path)
@@ -28,7 +28,7 @@ async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
     assert (last["choices"], last["usage"]["total_tokens"]) == ([], 11 + 7)
 
 
-async def test_the_stream_helper(stage: Stage, tmp_path: Path) -> None:
+async def test_the_stream_helper_gives_the_same_completion(stage: Stage, tmp_path: Path) -> None:
     """The SDK's own accumulator puts the chunks together to the same completion."""
     stage.play(Scene(VERDICT))
     completion = await driving.openai_node(stage, "streamHelper", tmp_path)
@@ -54,20 +54,20 @@ async def test_a_zod_schema_is_parsed(stage: Stage, tmp_path: Path) -> None:
     assert await driving.openai_node(stage, "parse", tmp_path) == {"steps": ["think"], "value": 42}
 
 
-async def test_models(stage: Stage, tmp_path: Path) -> None:
+async def test_mixtures_are_listed_before_models(stage: Stage, tmp_path: Path) -> None:
     """The mixture comes first, then the models."""
     assert await driving.openai_node(stage, "models", tmp_path) == NAMES
 
 
-async def test_an_unknown_model(stage: Stage, tmp_path: Path) -> None:
-    """The SDK throws what it throws for OpenAI's 404, with our message."""
+async def test_an_unknown_model_throws_not_found(stage: Stage, tmp_path: Path) -> None:
+    """The SDK throws the same error as for OpenAI's 404, with the gateway's message."""
     error = await driving.openai_node(stage, "unknownModel", tmp_path)
     assert (error["kind"], error["status"], error["code"]) == ("NotFoundError", 404, "model_not_found")
     assert f"available: {', '.join(NAMES)}" in error["message"]
 
 
 async def test_an_outage_is_not_retried(stage: Stage, tmp_path: Path) -> None:
-    """The gateway has retried already, and tells the SDK to leave it at that."""
+    """The gateway has retried already, and its header tells the SDK not to."""
     stage.upstream.default = status(500)
     error = await driving.openai_node(stage, "outage", tmp_path)
     assert (error["kind"], error["status"]) == ("InternalServerError", 502)
@@ -76,7 +76,7 @@ async def test_an_outage_is_not_retried(stage: Stage, tmp_path: Path) -> None:
 
 
 async def test_a_stream_that_breaks_off_throws(stage: Stage, tmp_path: Path) -> None:
-    """Half an answer is not taken for a whole one."""
+    """The SDK does not take half an answer for a complete one."""
     stage.play(Scene(drop_mid_stream(4, step=answer(VERDICT))))
     error = await driving.openai_node(stage, "brokenStream", tmp_path)
     assert "broke off" in error["message"]

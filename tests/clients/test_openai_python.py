@@ -1,4 +1,4 @@
-"""The OpenAI Python SDK gets from a mixture what it would get from OpenAI."""
+"""The OpenAI Python SDK works with a mixture as with OpenAI."""
 
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from tests.fakes import answer, drop_mid_stream, status
 pytestmark = pytest.mark.clients
 
 
-async def test_a_completion(stage: Stage, tmp_path: Path) -> None:
+async def test_a_completion_has_the_critic_s_text(stage: Stage, tmp_path: Path) -> None:
     """The critic's text is the message, and usage has the numbers of the SDK's model."""
     stage.play(Scene(VERDICT))
     completion = await driving.openai_python(stage, "basic", tmp_path)
@@ -35,7 +35,7 @@ async def test_a_request_steers_its_mixture(stage: Stage, tmp_path: Path) -> Non
 
 
 async def test_a_mistake_in_steering_names_its_path(stage: Stage, tmp_path: Path) -> None:
-    """The SDK's error has the path and the likely word, and nothing is asked."""
+    """The SDK's error has the path and the suggestion, and no model is asked."""
     stage.play(Scene(VERDICT))
     error = await driving.openai_python(stage, "mistaken", tmp_path)
     assert (error["kind"], error["param"]) == ("BadRequestError", "mom.modus")
@@ -49,13 +49,13 @@ async def test_asynchronous_requests_run_side_by_side(stage: Stage, tmp_path: Pa
     assert await driving.openai_python(stage, "asynchronous", tmp_path) == [VERDICT] * 3
 
 
-async def test_an_asynchronous_stream(stage: Stage, tmp_path: Path) -> None:
+async def test_the_pieces_of_an_asynchronous_stream_make_the_text(stage: Stage, tmp_path: Path) -> None:
     """The pieces of an asynchronous stream make the text."""
     stage.play(Scene(VERDICT))
     assert await driving.openai_python(stage, "asynchronous_stream", tmp_path) == VERDICT
 
 
-async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
+async def test_all_chunks_of_a_stream_belong_to_one_completion(stage: Stage, tmp_path: Path) -> None:
     """Every chunk is the same completion's, the first has the role, the last the finish reason."""
     stage.play(Scene(VERDICT))
     chunks = await driving.openai_python(stage, "stream", tmp_path)
@@ -66,7 +66,7 @@ async def test_a_stream(stage: Stage, tmp_path: Path) -> None:
     assert len(chunks) > 3
 
 
-async def test_a_stream_with_usage(stage: Stage, tmp_path: Path) -> None:
+async def test_usage_is_in_the_last_chunk_of_a_stream(stage: Stage, tmp_path: Path) -> None:
     """The last chunk has no choices and the usage."""
     stage.play(Scene(VERDICT))
     *chunks, last = await driving.openai_python(stage, "stream_with_usage", tmp_path)
@@ -76,7 +76,7 @@ async def test_a_stream_with_usage(stage: Stage, tmp_path: Path) -> None:
     assert all(chunk["usage"] is None for chunk in chunks)
 
 
-async def test_the_stream_helper(stage: Stage, tmp_path: Path) -> None:
+async def test_the_stream_helper_gives_the_same_completion(stage: Stage, tmp_path: Path) -> None:
     """The SDK's own accumulator puts the chunks together to the same completion."""
     stage.play(Scene(VERDICT))
     made = await driving.openai_python(stage, "stream_accumulated", tmp_path)
@@ -131,7 +131,7 @@ async def test_allowed_tools_need_not_be_called(stage: Stage, tmp_path: Path) ->
     assert await driving.openai_python(stage, "allowed_tools", tmp_path) == VERDICT
 
 
-async def test_several_choices(stage: Stage, tmp_path: Path) -> None:
+async def test_n_gives_several_choices(stage: Stage, tmp_path: Path) -> None:
     """`n` syntheses of one run of the panel."""
     stage.play(Scene(VERDICT))
     assert await driving.openai_python(stage, "choices", tmp_path) == [[0, VERDICT], [1, VERDICT]]
@@ -139,8 +139,8 @@ async def test_several_choices(stage: Stage, tmp_path: Path) -> None:
     assert all("n" not in request.body or request.body["n"] == 1 for request in stage.upstream.requests)
 
 
-async def test_an_image(stage: Stage, tmp_path: Path) -> None:
-    """The parts reach the panel as they were sent."""
+async def test_an_image_reaches_the_panel(stage: Stage, tmp_path: Path) -> None:
+    """Its parts arrive as they were sent."""
     stage.play(Scene("A picture."))
     assert await driving.openai_python(stage, "image", tmp_path) == "A picture."
     parts = stage.asked("a")[0]["messages"][0]["content"]
@@ -148,8 +148,8 @@ async def test_an_image(stage: Stage, tmp_path: Path) -> None:
     assert stage.asked()[0]["messages"][0]["content"][:2] == parts
 
 
-async def test_the_raw_response(stage: Stage, tmp_path: Path) -> None:
-    """Headers say which request it was and what the panel did."""
+async def test_headers_identify_the_request_and_its_panel(stage: Stage, tmp_path: Path) -> None:
+    """They have the request's id and the panel's outcomes."""
     stage.play(Scene(VERDICT))
     made = await driving.openai_python(stage, "raw", tmp_path)
     assert made["content"] == VERDICT
@@ -158,22 +158,22 @@ async def test_the_raw_response(stage: Stage, tmp_path: Path) -> None:
     assert made["headers"]["x-mom-mode"] == "fuse"
 
 
-async def test_models(stage: Stage, tmp_path: Path) -> None:
+async def test_mixtures_are_listed_before_models(stage: Stage, tmp_path: Path) -> None:
     """The mixture comes first, then the models; each can be retrieved."""
     made = await driving.openai_python(stage, "models", tmp_path)
     assert made["listed"] == NAMES
     assert made["mom"]["panel"] == ["a", "b", "c"]
 
 
-async def test_one_model_by_name(stage: Stage, tmp_path: Path) -> None:
+async def test_a_model_answers_by_its_own_name(stage: Stage, tmp_path: Path) -> None:
     """A configured model answers without panel and critic."""
     stage.play(Scene(VERDICT))
     assert await driving.openai_python(stage, "one_model", tmp_path) == {"model": "b", "content": "Second draft."}
     assert len(stage.upstream.requests) == 1
 
 
-async def test_an_unknown_model(stage: Stage, tmp_path: Path) -> None:
-    """The SDK raises what it raises for OpenAI's 404, with our message."""
+async def test_an_unknown_model_raises_not_found(stage: Stage, tmp_path: Path) -> None:
+    """The SDK raises the same exception as for OpenAI's 404, with the gateway's message."""
     error = await driving.openai_python(stage, "unknown_model", tmp_path)
     assert error["kind"] == "NotFoundError"
     assert (error["code"], error["param"], error["type"]) == ("model_not_found", "model", "invalid_request_error")
@@ -182,7 +182,7 @@ async def test_an_unknown_model(stage: Stage, tmp_path: Path) -> None:
 
 
 async def test_an_outage_is_not_retried(stage: Stage, tmp_path: Path) -> None:
-    """The gateway has retried already, and tells the SDK to leave it at that."""
+    """The gateway has retried already, and its header tells the SDK not to."""
     stage.upstream.default = status(500)
     error = await driving.openai_python(stage, "outage", tmp_path)
     assert (error["kind"], error["code"]) == ("InternalServerError", "upstream_error")
@@ -191,7 +191,7 @@ async def test_an_outage_is_not_retried(stage: Stage, tmp_path: Path) -> None:
 
 
 async def test_a_stream_that_breaks_off_raises(stage: Stage, tmp_path: Path) -> None:
-    """What came is there, and the error says that it is not all."""
+    """The received part is there, and the error says that it is incomplete."""
     stage.play(Scene(drop_mid_stream(4, step=answer(VERDICT))))
     error = await driving.openai_python(stage, "broken_stream", tmp_path)
     assert error["kind"] == "APIError"

@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.clients, pytest.mark.parametrize("agent", CODERS.value
 
 
 async def test_a_silent_panel_is_waited_for(stage: Stage, tmp_path: Path, agent: Agent) -> None:
-    """Half a minute without a word from any model costs neither the answer nor a second request."""
+    """Half a minute of silence costs neither the answer nor a second request."""
     stage.play(Scene(VERDICT, drafts=(answer("First.", delay_s=SILENCE_S), "Second.", "Third.")))
     ended = await agent.run(stage, tmp_path, "What is the answer?")
     assert VERDICT.splitlines()[-1] in ended.stdout, ended.stderr

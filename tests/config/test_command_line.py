@@ -15,7 +15,7 @@ def parsed(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def test_defaults() -> None:
+def test_options_have_defaults() -> None:
     """The file is looked up, the host and port are those of the file, nothing is traced."""
     assert vars(parsed()) == {"config": None, "host": None, "port": None, "debug": False, "debug_requests": None}
 
@@ -27,7 +27,7 @@ def test_debug_requests_has_a_default_folder(arguments: list[str], folder: str) 
 
 
 @pytest.mark.parametrize("port", ["65536", "http", "-1", "1.5", ""])
-def test_invalid_ports(port: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_ports_are_refused(port: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 2, with the range on stderr."""
     parser = argparse.ArgumentParser()
     add_address(parser)

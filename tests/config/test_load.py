@@ -18,13 +18,13 @@ from tests.config.loading import problems_of, settings_of
 MODEL = "models: [{name: a, base_url: 'http://h'}]"
 
 
-def test_defaults_and_path(tmp_path: Path) -> None:
+def test_unset_keys_have_their_defaults(tmp_path: Path) -> None:
     """Unset keys have the defaults of settings.py."""
     read = settings_of(tmp_path, MODEL)
     assert (read.server, read.path) == (Server(), tmp_path / "config.yaml")
 
 
-def test_server(tmp_path: Path) -> None:
+def test_every_key_of_the_server_is_read(tmp_path: Path) -> None:
     """Every key of the server reaches the settings."""
     text = (
         "server: {host: 127.0.0.2, port: 0, max_body_mb: 1.5, shutdown_timeout_s: 1, usage: total, "
@@ -39,7 +39,7 @@ def test_server(tmp_path: Path) -> None:
 
 
 def test_host_and_port_of_the_caller_take_precedence(tmp_path: Path) -> None:
-    """Also for the check whether a base_url is the gateway's own address."""
+    """The check whether a base_url is the gateway's own address uses them, too."""
     path = tmp_path / "config.yaml"
     path.write_text("server: {port: 9000}\nmodels: [{name: vllm, model: m}]")
     assert load(path, {}, host="localhost", port=0).server == Server(host="localhost", port=0)
@@ -47,19 +47,19 @@ def test_host_and_port_of_the_caller_take_precedence(tmp_path: Path) -> None:
         load(path, {}, port=8000)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     """The message has the remedy."""
     with pytest.raises(ConfigError, match=r"none\.yaml: file not found: .* --config FILE"):
         load(tmp_path / "none.yaml", {})
 
 
-def test_folder(tmp_path: Path) -> None:
+def test_a_folder_is_reported(tmp_path: Path) -> None:
     """A folder is reported as such."""
     with pytest.raises(ConfigError, match="is a folder"):
         load(tmp_path, {})
 
 
-def test_unreadable_file(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     """Other errors of the system are quoted."""
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"config\.yaml: cannot be read \(Not a directory\)"):
@@ -75,7 +75,7 @@ def test_unreadable_file(tmp_path: Path) -> None:
         (b"a: [", "config.yaml:1: is not YAML: has a { or [ that is not closed"),
     ],
 )
-def test_unusable_files(tmp_path: Path, content: bytes, message: str) -> None:
+def test_an_unusable_file_is_reported(tmp_path: Path, content: bytes, message: str) -> None:
     """A file that is no configuration gives one line."""
     path = tmp_path / "config.yaml"
     path.write_bytes(content)

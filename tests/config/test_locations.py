@@ -1,4 +1,4 @@
-"""Where the configuration is found if no `--config` names it."""
+"""The places where the configuration is looked up without `--config`."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def written(folder: Path) -> Path:
     return path
 
 
-def test_the_order_of_an_installed_gateway(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_gateway_looks_in_three_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The current folder, then the user's, then the file of the package."""
     environ = {"XDG_CONFIG_HOME": str(tmp_path / "xdg")}
     (tmp_path / "here").mkdir()
@@ -36,7 +36,7 @@ def test_a_checkout_uses_its_own_file(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("environ", [{}, {"XDG_CONFIG_HOME": ""}, {"XDG_CONFIG_HOME": "relative"}])
-def test_the_users_folder_without_a_usable_variable(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_user_s_folder_is_below_config_by_default(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Below ~/.config."""
     monkeypatch.setenv("HOME", "/home/someone")
     assert user_folder(environ) == Path("/home/someone/.config/mom-gateway")

@@ -1,4 +1,4 @@
-"""The facts about providers agree with each other, and with what uses them."""
+"""The facts about providers agree with each other and with their uses."""
 
 from typing import get_args
 

@@ -23,7 +23,7 @@ from config.source.problems import Problems
         ("123", ""),
     ],
 )
-def test_suggestions(word: str, found: str) -> None:
+def test_misspelt_words_get_a_suggestion(word: str, found: str) -> None:
     """A known synonym, a similar word, or the synonym of the family name in front of a version."""
     hint = suggest(word, ["google", "openrouter"], {"gemini": "google", "other": "not a choice"})
     assert hint == (f": did you mean {found}?" if found else "")

@@ -42,7 +42,7 @@ def test_all_models_of_a_mixture() -> None:
         ("a", "A", False),
     ],
 )
-def test_patterns(pattern: str, name: str, matches: bool) -> None:
+def test_only_an_asterisk_is_a_wildcard(pattern: str, name: str, matches: bool) -> None:
     """Only `*` is special; case matters."""
     assert Alias(pattern, "mom").matches(name) is matches
     assert Alias(pattern, "mom").is_exact is ("*" not in pattern)

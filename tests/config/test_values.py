@@ -1,4 +1,4 @@
-"""Readers of single values: what each accepts and what it makes of it. What they refuse is in test_problems.py."""
+"""Readers of single values: accepted texts and their values. Refused ones are in test_problems.py."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -23,7 +23,7 @@ def place(text: str, names: Names | None = None, **environ: str) -> Place:
 
 
 def read(reader: Reader[T], text: str, **environ: str) -> T:
-    """Return what a reader makes of a YAML text, which must be right."""
+    """Return a reader's value of a valid YAML text."""
     found = place(text, None, **environ)
     value = reader(found)
     assert found.problems.messages() == ()
@@ -232,7 +232,7 @@ def test_the_url_of_a_store_is_a_secret() -> None:
     "url", ["http://geheim@h", "redis://", "redis://:geheim@h:x", "'redis://geheim h'", "[geheim]"]
 )
 def test_a_wrong_url_of_a_store_is_not_shown(url: str) -> None:
-    """Only what it must be."""
+    """The message says only what the URL must be."""
     with pytest.raises(InvalidValue) as refused:
         values.store_url(place(url))
     assert "geheim" not in str(refused.value)

@@ -1,4 +1,4 @@
-"""The edit suite asks for what can be done, and can tell whether it was done."""
+"""Every item of the edit suite can be solved, and its test recognises a solution."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What was recorded is replayed byte for byte, to every arm, and nothing else is."""
+"""Recorded answers, and no others, are replayed byte for byte to every arm."""
 
 import asyncio
 import json
@@ -118,7 +118,7 @@ async def test_failures_are_not_recorded(upstream: FakeUpstream, tmp_path: Path)
 
 
 async def test_a_torn_line_costs_only_itself(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """A run that was killed while it wrote goes on with what it had, and says where all of it is from."""
+    """A run that was killed while writing continues with its complete lines."""
     asked = model("a", upstream)
     path = tmp_path / "record.jsonl"
     async with recording([asked], Record(path)) as recorder:

@@ -1,4 +1,4 @@
-"""The report says what the results say."""
+"""The report agrees with the results."""
 
 import xml.etree.ElementTree as ET
 from dataclasses import replace

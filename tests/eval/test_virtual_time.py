@@ -1,4 +1,4 @@
-"""Virtual time passes by itself while only timers are left, and never while anything real is under way."""
+"""Virtual time passes only while all tasks wait for timers, and never during real work."""
 
 import asyncio
 import threading
@@ -51,7 +51,7 @@ def test_a_thread_takes_no_time() -> None:
 
 
 def test_real_work_takes_no_time() -> None:
-    """What is awaited from outside the loop is waited for with the clock at a standstill."""
+    """The clock stands still while a task waits for something outside the loop."""
 
     async def main(loop: VirtualTimeLoop) -> float:
         future = loop.create_future()

@@ -1,4 +1,4 @@
-"""Stand-ins for what the gateway talks to; the vocabulary of a scripted upstream in one import."""
+"""Stand-ins for the gateway's peers; the vocabulary of a scripted upstream in one import."""
 
 from tests.fakes.breaks import (
     after,

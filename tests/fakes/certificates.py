@@ -14,7 +14,7 @@ _DAY = timedelta(days=1)
 
 
 def certified(folder: Path) -> tuple[ssl.SSLContext, Path]:
-    """Return what a server shows on 127.0.0.1, and the file by which a client trusts it; both lie in `folder`."""
+    """Return a server's TLS context for 127.0.0.1 and the file by which a client trusts it; both lie in `folder`."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "the fake upstream")])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""OpenAI's completion shapes, rendered from what a test says about an answer. Pure."""
+"""OpenAI's completion shapes, rendered from a test's description of an answer. Pure."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -21,7 +21,7 @@ async def upstream() -> AsyncIterator[FakeUpstream]:
 
 @pytest.fixture
 async def ask(upstream: FakeUpstream) -> AsyncIterator[Ask]:
-    """Give what posts a question to the fake and is the response's context manager."""
+    """Yield a function that posts a question to the fake and returns the response's context manager."""
     async with ClientSession(auto_decompress=False) as session:
 
         def post(model: str = "m", **body: Any) -> AbstractAsyncContextManager[ClientResponse]:

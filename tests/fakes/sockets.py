@@ -1,4 +1,4 @@
-"""Ports at which connecting itself goes wrong."""
+"""Ports at which connecting itself fails."""
 
 import socket
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 @contextmanager
 def refusing() -> Iterator[str]:
-    """Give a base URL whose port refuses connections, and is nobody else's meanwhile."""
+    """Yield a base URL whose port refuses connections and is reserved meanwhile."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield _base_url(bound)

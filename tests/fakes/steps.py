@@ -33,7 +33,7 @@ def answer(text: Any = TEXT, *, delay_s: float = 0.0, **fields: Any) -> Step:
 
 
 def from_request(respond: Callable[[Request], Step | str]) -> Step:
-    """Answer with what `respond` makes of the request: a text, or any other step."""
+    """Answer with `respond(request)`: a text, or any other step."""
 
     def step(request: Request) -> Wire:
         response = respond(request)
@@ -121,7 +121,7 @@ def error_in_200(code: Any = "overloaded", message: str = "Overloaded.", *, afte
 
 
 def garbage() -> Step:
-    """Succeed with what is not JSON; a stream has it as its one event before `[DONE]`."""
+    """Succeed with a body that is not JSON; a stream has it as its one event before `[DONE]`."""
     return _body_or_event(b'{"id": "chatcmpl-fake", "choices": [{"mess')
 
 

@@ -1,4 +1,4 @@
-"""Every lateness and every cut looks like that on the wire, and the client's leaving is seen."""
+"""Every delay and every cut happens on the wire as scripted, and a leaving client is noticed."""
 
 import asyncio
 import json
@@ -85,7 +85,7 @@ async def test_a_drip_is_many_chunks(upstream: FakeUpstream, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_dropped_before_a_byte(upstream: FakeUpstream, ask: Ask, *, reset: bool) -> None:
+async def test_a_connection_is_dropped_before_a_byte(upstream: FakeUpstream, ask: Ask, *, reset: bool) -> None:
     """The connection is closed, or reset, without an answer; that is not the client's leaving."""
     upstream.script("m", drop_before(reset=reset))
     with pytest.raises(ClientOSError if reset else ServerDisconnectedError):
@@ -97,7 +97,7 @@ async def test_dropped_before_a_byte(upstream: FakeUpstream, ask: Ask, *, reset:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-async def test_dropped_mid_body(upstream: FakeUpstream, ask: Ask, *, reset: bool) -> None:
+async def test_a_body_is_cut_in_the_middle(upstream: FakeUpstream, ask: Ask, *, reset: bool) -> None:
     """The head promises the whole length, half of it comes; a reset may lose some of that as well."""
     upstream.script("m", drop_mid_body(reset=reset))
     async with ask() as response:
@@ -107,7 +107,7 @@ async def test_dropped_mid_body(upstream: FakeUpstream, ask: Ask, *, reset: bool
     assert reset or len(received) == promised // 2
 
 
-async def test_dropped_mid_stream(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_a_stream_is_cut_between_events(upstream: FakeUpstream, ask: Ask) -> None:
     """So many whole events come, then the stream breaks off without an end."""
     upstream.script("m", drop_mid_stream(2))
     async with ask(stream=True) as response:
@@ -117,7 +117,7 @@ async def test_dropped_mid_stream(upstream: FakeUpstream, ask: Ask) -> None:
         assert len(await received_until_cut(response)) == int(response.headers["content-length"]) // 2
 
 
-async def test_dropped_behind_the_last_event(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_a_stream_can_be_cut_after_its_last_event(upstream: FakeUpstream, ask: Ask) -> None:
     """Also a stream whose every event came can lack its end."""
     upstream.script("m", drop_mid_stream(99))
     async with ask(stream=True) as response:
@@ -142,7 +142,7 @@ async def test_a_stall_ends_at_its_gate(upstream: FakeUpstream, ask: Ask) -> Non
 
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("make", [hang_body, stall_mid_stream])
-async def test_hanging_with_a_head(
+async def test_a_body_can_hang_after_its_head(
     upstream: FakeUpstream,
     ask: Ask,
     make: Callable[[], Step],
@@ -159,7 +159,7 @@ async def test_hanging_with_a_head(
     await recorded.finished.wait()
 
 
-async def test_hanging_without_a_byte(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_a_reply_can_hang_before_its_first_byte(upstream: FakeUpstream, ask: Ask) -> None:
     """Nothing comes; cancelling the client closes the connection, which the fake sees at once."""
     upstream.script("m", hang())
     asked = asyncio.ensure_future(ask().__aenter__())

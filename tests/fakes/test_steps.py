@@ -1,4 +1,4 @@
-"""Every answer, refusal and wrong body looks like that on the wire."""
+"""Every answer, refusal and wrong body is sent as scripted."""
 
 import json
 import zlib
@@ -139,7 +139,7 @@ async def test_an_answer_made_from_the_request(upstream: FakeUpstream, ask: Ask)
         assert response.status == 418
 
 
-async def test_statuses(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_a_refusal_has_its_status_and_headers(upstream: FakeUpstream, ask: Ask) -> None:
     """A refusal has its status, Retry-After and headers, and an OpenAI error unless another body was given."""
     upstream.script(
         "m",
@@ -158,7 +158,7 @@ async def test_statuses(upstream: FakeUpstream, ask: Ask) -> None:
         assert (response.status, await response.read()) == (502, b"bad")
 
 
-async def test_context_length_and_redirect(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_context_length_and_redirect_have_their_status(upstream: FakeUpstream, ask: Ask) -> None:
     """The one is the 400 of OpenAI, the other points elsewhere."""
     upstream.script("m", context_length(), redirect("http://127.0.0.1:1/elsewhere"))
     async with ask() as response:
@@ -171,7 +171,7 @@ async def test_context_length_and_redirect(upstream: FakeUpstream, ask: Ask) -> 
 
 
 @pytest.mark.parametrize("value", [[], None, {"choices": []}, {"choices": [{"message": None}]}, "text"])
-async def test_wrong_shapes(upstream: FakeUpstream, ask: Ask, value: Any) -> None:
+async def test_json_of_another_shape_is_sent(upstream: FakeUpstream, ask: Ask, value: Any) -> None:
     """JSON of another shape is the body, or the one event of a stream."""
     upstream.script("m", wrong_shape(value))
     async with ask() as response:
@@ -200,7 +200,7 @@ async def test_bodies_that_are_no_json(upstream: FakeUpstream, ask: Ask) -> None
         assert (response.headers["content-length"], await response.read()) == ("0", b"")
 
 
-async def test_an_empty_answer(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_an_empty_answer_has_no_content(upstream: FakeUpstream, ask: Ask) -> None:
     """A whole completion, or a whole stream, with nothing in it."""
     upstream.script("m", empty())
     async with ask() as response:
@@ -222,7 +222,7 @@ async def test_an_error_under_200(upstream: FakeUpstream, ask: Ask) -> None:
     assert chunks[2:] == [error]
 
 
-async def test_no_finish_reason(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_the_finish_reason_can_be_left_out(upstream: FakeUpstream, ask: Ask) -> None:
     """Neither the completion nor any chunk has one; `[DONE]` comes only where it was asked for."""
     upstream.script("m", stream_without_finish("Hi"), stream_without_finish("Hi"), stream_without_finish(done=True))
     async with ask() as response:
@@ -242,7 +242,7 @@ async def test_json_may_answer_a_request_for_a_stream(upstream: FakeUpstream, as
         assert (await response.json())["object"] == "chat.completion"
 
 
-async def test_oversized_answers(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_oversized_answers_have_the_requested_size(upstream: FakeUpstream, ask: Ask) -> None:
     """The text has the size that was asked for: in JSON, in one delta, or in many."""
     upstream.script("m", oversized(200_000), oversized(200_000), oversized(200_000, delta_bytes=70_000))
     async with ask() as response:
@@ -254,7 +254,7 @@ async def test_oversized_answers(upstream: FakeUpstream, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-async def test_a_gzip_bomb(upstream: FakeUpstream, ask: Ask, *, stream: bool) -> None:
+async def test_a_gzip_bomb_is_small_on_the_wire(upstream: FakeUpstream, ask: Ask, *, stream: bool) -> None:
     """Few bytes go over the wire, and unpack to a good answer of many."""
     upstream.script("m", gzip_bomb(1 << 20))
     async with ask(stream=stream) as response:
@@ -266,7 +266,7 @@ async def test_a_gzip_bomb(upstream: FakeUpstream, ask: Ask, *, stream: bool) ->
     assert events(unpacked)[-1] == "[DONE]" if stream else json.loads(unpacked)["choices"]
 
 
-async def test_a_header_bomb(upstream: FakeUpstream, ask: Ask) -> None:
+async def test_a_header_bomb_exceeds_the_client_s_limit(upstream: FakeUpstream, ask: Ask) -> None:
     """One header is longer than aiohttp's client reads."""
     upstream.script("m", header_bomb())
     with pytest.raises(ClientResponseError, match=r"(?i)more than \d+ bytes"):

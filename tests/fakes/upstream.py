@@ -1,4 +1,4 @@
-"""A scripted OpenAI-compatible upstream over real sockets, the ground of the gateway's tests."""
+"""A scripted OpenAI-compatible upstream over real sockets, the basis of the gateway's tests."""
 
 import asyncio
 import json
@@ -192,7 +192,7 @@ class FakeUpstream:
 
 
 class _Pulse:
-    """Wakes whoever waits at the moment of the beat, and nobody later."""
+    """Wakes the tasks that wait at the moment of the beat, and no later ones."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()

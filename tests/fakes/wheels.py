@@ -1,4 +1,4 @@
-"""Wheels that pip takes for real, with whatever data in them."""
+"""Wheels that pip accepts, with any data in them."""
 
 import hashlib
 import zipfile

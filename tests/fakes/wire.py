@@ -1,4 +1,4 @@
-"""What a scripted upstream puts on the wire, as data; the server in upstream.py plays it."""
+"""The bytes and pauses of a scripted upstream, as data; the server in upstream.py plays them."""
 
 import asyncio
 from collections.abc import Callable, Mapping

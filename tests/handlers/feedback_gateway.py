@@ -32,7 +32,7 @@ class Gateway:
         await self._forever.wait()
 
     def begin(self, stage: Scene, client: str | None = "dev") -> Learner | None:
-        """Return what learns from a run, and have it read the run's events."""
+        """Return the learner of a run, which has read the run's events."""
         learner = self.loop.begin(
             stage.mixture, stage.run.request, stage.run.contract, models=stage.run.models, api="chat", client=client
         )

@@ -1,1 +1,1 @@
-"""The recipes of docs/architecture.md, carried out in a copy of the house."""
+"""The recipes of docs/architecture.md, carried out in a copy of the sources."""

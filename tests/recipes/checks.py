@@ -1,4 +1,4 @@
-"""What works after the recipes were followed: run by a Python of its own, in the copy of the house."""
+"""What works after the recipes were followed: run by a Python of its own, in the copy of the sources."""
 
 import asyncio
 import re

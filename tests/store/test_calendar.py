@@ -22,7 +22,7 @@ def test_the_time_of_day_is_believed_while_it_agrees_with_the_other_clock() -> N
     assert calendar.today() == 20_001
 
 
-def test_the_machine_s_own_clocks() -> None:
+def test_the_machine_s_own_clocks_advance() -> None:
     """The uptime grows, and the boot stays the same."""
     assert read_uptime() <= read_uptime()
     assert read_boot() == read_boot()

@@ -10,7 +10,7 @@ from store.choice import make_store
 from store.store import StoreError
 
 
-def test_a_url_a_folder_or_neither(tmp_path: Path) -> None:
+def test_a_url_precedes_a_folder_and_a_folder_memory(tmp_path: Path) -> None:
     """A server comes before a file, a file before memory."""
     url = StoreSettings(Secret("rediss://:secret@example.org:7000/2", "STORE_URL"))
     assert make_store(url, tmp_path).name == "rediss://example.org:7000/2"
@@ -18,7 +18,7 @@ def test_a_url_a_folder_or_neither(tmp_path: Path) -> None:
     assert make_store(StoreSettings(), None).name == "memory"
 
 
-def test_a_package_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message says how to get it."""
     monkeypatch.delitem(sys.modules, "store.redis_store", raising=False)
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)

@@ -71,7 +71,7 @@ async def test_databases_of_one_server_are_apart(redis_server: RedisServer) -> N
     await second.close()
 
 
-async def test_tls(tmp_path: Path) -> None:
+async def test_tls_needs_a_trusted_authority(tmp_path: Path) -> None:
     """With a private authority that the URL names; without it the server is not trusted."""
     _, trusted = certified(tmp_path)
     port = find_free_port()

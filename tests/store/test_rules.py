@@ -38,7 +38,7 @@ def test_a_day_never_comes_back_and_lasts_at_most_24_hours(
         (Limit("a", tokens=5, cost=5), Amount(5, 5), Amount(0, 0), "cost"),
     ],
 )
-def test_a_limit(limit: Limit, used: Amount, expected: Amount, lacking: str | None) -> None:
+def test_a_limit_allows_exactly_its_amount(limit: Limit, used: Amount, expected: Amount, lacking: str | None) -> None:
     """Just what it says is allowed; once it is used up not even a request that costs nothing."""
     assert check_limit(limit, used, expected) == lacking
 

@@ -34,7 +34,7 @@ def millionths(use: Expense) -> int:
     return int(use.cost * 10**6)
 
 
-def test_a_model_alone() -> None:
+def test_a_single_model_is_estimated() -> None:
     """The whole request and as much as the model may write, once for each choice."""
     assert cost_estimate.estimate_model(asked(), MODELS["a"]) == Expense(2000, Decimal("0.011"))
     assert cost_estimate.estimate_model(asked(max_tokens=100, n=3), MODELS["a"]) == Expense(3300, Decimal("0.006"))
@@ -60,7 +60,7 @@ def test_a_model_alone() -> None:
         ({"bypass": Bypass("b", rules=(BypassRule("short", max_tokens_below=9),))}, asked(max_tokens=5), 2000 + 100),
     ],
 )
-def test_a_mixture(fields: dict[str, Any], request_: ChatRequest, cost: int) -> None:
+def test_every_call_of_a_mixture_is_estimated(fields: dict[str, Any], request_: ChatRequest, cost: int) -> None:
     """Every proposer of every layer, the critic with all candidates, and the reviewer."""
     assert millionths(cost_estimate.estimate_mixture(request_, mixture(**fields), MODELS)) == cost
 

@@ -102,7 +102,7 @@ def test_a_flat_call_gets_its_function() -> None:
     assert call == {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
 
 
-def test_no_arguments_are_an_empty_object() -> None:
+def test_missing_arguments_become_an_empty_object() -> None:
     """Some models send "" for none; all other arguments pass byte for byte."""
     calls = [{"id": "1", "function": {"name": "f", "arguments": text}} for text in ("", '{ "a":1}')]
     made = normalize(raw(None, tool_calls=calls)).tool_calls
@@ -110,7 +110,7 @@ def test_no_arguments_are_an_empty_object() -> None:
 
 
 @pytest.mark.parametrize("content", [None, "", "  \n", [], "<think>only thoughts</think>"])
-def test_nothing_said_is_a_failure(content: Any) -> None:
+def test_an_empty_answer_is_a_failure(content: Any) -> None:
     """An empty answer is no candidate, and not worth another attempt."""
     with pytest.raises(CallError) as caught:
         normalize(raw(content))

@@ -63,7 +63,7 @@ def test_another_critic_keeps_the_params_and_drops_the_prompt() -> None:
 
 
 @pytest.mark.parametrize("word", ["", "none"])
-def test_no_critic(word: str) -> None:
+def test_the_critic_may_be_left_out(word: str) -> None:
     """False and the word of config.yaml leave the critic out, and with it the review of what it would write."""
     steered = steer(Mixture("mom", PANEL, Critic("c"), verify=Verify("d")), critic=word)
     assert (steered.critic, steered.verify) == (None, None)

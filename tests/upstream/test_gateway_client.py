@@ -162,7 +162,7 @@ async def test_replies_that_are_no_json_of_ours(body: bytes) -> None:
             await client.complete(MESSAGES)
 
 
-async def test_a_failure_inside_a_reply_of_status_200() -> None:
+async def test_a_failure_inside_a_reply_of_status_200_is_raised() -> None:
     """A JSON reply that has begun can only fail in its body."""
     body = json.dumps({"error": {"message": "too late"}}).encode()
     async with replying(200, body, {}) as url, GatewayClient(url) as client:
@@ -170,7 +170,7 @@ async def test_a_failure_inside_a_reply_of_status_200() -> None:
             await client.complete(MESSAGES)
 
 
-async def test_a_connection_that_breaks_off() -> None:
+async def test_a_broken_connection_is_reported() -> None:
     """In the middle of a reply it is the connection's fault, and the message says so."""
 
     async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -193,19 +193,19 @@ async def test_a_connection_that_breaks_off() -> None:
         ("http://[::1]:8000", "http://[::1]:8000"),
     ],
 )
-def test_addresses(text: str, url: str) -> None:
+def test_addresses_are_completed(text: str, url: str) -> None:
     """As people have them at hand: with `/v1`, without the scheme, behind a prefix."""
     assert normalize_url(text) == url
 
 
 @pytest.mark.parametrize("text", ["", "http://", "ftp://h", "http://h?x=1", "http://h:port", "http://u:p@h"])
-def test_no_addresses(text: str) -> None:
+def test_unusable_addresses_are_refused(text: str) -> None:
     """Also none with a password, which would be printed."""
     with pytest.raises(GatewayError, match="is not the address of a gateway"):
         GatewayClient(text)
 
 
-def test_a_key_that_no_header_can_carry() -> None:
+def test_a_key_that_no_header_can_carry_is_refused() -> None:
     """Is refused before anything is sent."""
     with pytest.raises(GatewayError, match="MOM_API_KEY"):
         GatewayClient("http://h", "key\nwith a line end")

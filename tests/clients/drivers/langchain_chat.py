@@ -1,4 +1,4 @@
-"""What a program does with LangChain: `python langchain_chat.py URL CASE` prints what came of it as JSON."""
+"""A program that uses LangChain: `python langchain_chat.py URL CASE` prints the result as JSON."""
 
 import json
 import sys

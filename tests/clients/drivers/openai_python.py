@@ -1,4 +1,4 @@
-"""What a program does with the OpenAI Python SDK: `python openai_python.py URL CASE` prints what came of it as JSON."""
+"""A program that uses the OpenAI Python SDK: `python openai_python.py URL CASE` prints the result as JSON."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Aliases: which mixture or model a client's model name stands for."""
+"""Aliases: the mixture or model that a client's model name stands for."""
 
 from pathlib import Path
 

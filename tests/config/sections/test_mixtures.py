@@ -1,4 +1,4 @@
-"""What `mixtures` and `critic` become."""
+"""`mixtures` and `critic` as settings."""
 
 from pathlib import Path
 
@@ -17,12 +17,12 @@ def mixtures_of(folder: Path, text: str) -> tuple[Mixture, ...]:
     return settings_of(folder, f"{MODELS}\n{text}").mixtures
 
 
-def test_default_mixture(tmp_path: Path) -> None:
+def test_the_default_mixture_has_every_model(tmp_path: Path) -> None:
     """Without `mixtures` there is `mom`: every model on the panel, the first one as critic."""
     assert mixtures_of(tmp_path, "") == (Mixture(name="mom", panel=panel_of("a", "b", "c"), critic=Critic("a")),)
 
 
-def test_every_key(tmp_path: Path) -> None:
+def test_every_key_is_read(tmp_path: Path) -> None:
     """Every key reaches the mixture."""
     text = (
         "mixtures: [{name: m, panel: [c, b], critic: {model: a, fallbacks: [b, c], params: {seed: 1}, "
@@ -101,7 +101,7 @@ def test_a_grace_may_be_a_multiple(tmp_path: Path, written: str, ratio: float) -
     assert (mixture.quorum, mixture.grace_ratio) == (3, ratio)
 
 
-def test_settings_by_name(tmp_path: Path) -> None:
+def test_models_and_mixtures_are_found_by_name(tmp_path: Path) -> None:
     """Models and mixtures are found by name."""
     settings = settings_of(tmp_path, f"{MODELS}\nmixtures: [{{name: m}}, {{name: n, tools: {{}}}}]")
     assert settings.mixture("n").tools_fan_out == "new_turns"
@@ -120,13 +120,13 @@ def test_the_first_sample_may_have_its_own_params(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("learn", ["off", "shadow", "on"])
-def test_learning_arrives(tmp_path: Path, learn: str) -> None:
+def test_learning_is_read(tmp_path: Path, learn: str) -> None:
     """As it is written, quoted or not: YAML reads a bare on as true; by default it is `shadow`."""
     text = f"mixtures: [{{name: m, learn: {learn}}}, {{name: n, learn: '{learn}'}}, {{name: o}}]"
     assert [mixture.learn for mixture in mixtures_of(tmp_path, text)] == [learn, learn, "shadow"]
 
 
-def test_stages_evidence_and_repair_arrive(tmp_path: Path) -> None:
+def test_stages_evidence_and_repair_are_read(tmp_path: Path) -> None:
     """As they are written; by default all proposers are asked at once and evidence is `auto`."""
     text = "mixtures: [{name: m, panel: [a, b, c], stages: [1, 2], evidence: full, repair: 1}, {name: n}]"
     written, default = mixtures_of(tmp_path, text)
@@ -173,13 +173,13 @@ def test_conflicting_keys_are_reported(tmp_path: Path, text: str, path: str, mes
     ("fan_out", "word", "n"),
     [("stuck", "stuck", None), ("{every_n: 4}", "every_n", 4), ("new_turns", "new_turns", None)],
 )
-def test_the_panel_s_turns_arrive(tmp_path: Path, fan_out: str, word: str, n: int | None) -> None:
+def test_the_panel_s_turns_are_read(tmp_path: Path, fan_out: str, word: str, n: int | None) -> None:
     """A word, or every so many turns."""
     (mixture,) = mixtures_of(tmp_path, f"mixtures: [{{name: m, tools: {{fan_out: {fan_out}}}}}]")
     assert (mixture.tools_fan_out, mixture.tools_every_n) == (word, n)
 
 
-def test_a_checker_arrives(tmp_path: Path) -> None:
+def test_a_checker_is_read(tmp_path: Path) -> None:
     """Its work tree is resolved from the file's folder; by default it has a minute, no environment, and isolation."""
     (tmp_path / "src").mkdir()
     text = "mixtures: [{name: m, checker: {workdir: src, command: [make, test], env: {A: '1'}}}]"

@@ -1,4 +1,4 @@
-"""What an entry under `models` becomes."""
+"""An entry under `models` as settings."""
 
 from decimal import Decimal
 from pathlib import Path
@@ -16,7 +16,7 @@ def model_of(folder: Path, model: str, **environ: str) -> Model:
     return model_read
 
 
-def test_shortest_hosted_model(tmp_path: Path) -> None:
+def test_a_hosted_model_needs_a_provider_and_a_key(tmp_path: Path) -> None:
     """A provider's name and a key are enough if the provider chooses the model."""
     model = model_of(tmp_path, 'name: "openrouter", api_key: "${OPENROUTER_API_KEY}"', OPENROUTER_API_KEY="k")
     assert model == Model(
@@ -29,7 +29,7 @@ def test_shortest_hosted_model(tmp_path: Path) -> None:
     )
 
 
-def test_every_key(tmp_path: Path) -> None:
+def test_every_key_is_read(tmp_path: Path) -> None:
     """Every key reaches the model; API keys and header values are secrets."""
     text = """\
     models:
@@ -71,7 +71,7 @@ def test_every_key(tmp_path: Path) -> None:
     )
 
 
-def test_parameters_that_a_model_refuses(tmp_path: Path) -> None:
+def test_parameters_may_be_dropped_or_renamed(tmp_path: Path) -> None:
     """`drop`, a null among the params, and `rename`."""
     entry = "drop: [seed, n], params: {temperature: null, top_p: 1}, rename: {max_tokens: max_completion_tokens}"
     model = model_of(tmp_path, f"name: a, base_url: 'http://h', {entry}")
@@ -85,7 +85,7 @@ def test_a_key_loses_the_blanks_around_it(tmp_path: Path) -> None:
     assert model_of(tmp_path, "name: a, base_url: 'http://h', api_key: '${K}'", K=" k\r\n").api_key == Secret("k", "K")
 
 
-def test_unknown_service(tmp_path: Path) -> None:
+def test_an_unknown_service_needs_a_base_url(tmp_path: Path) -> None:
     """A base URL is enough: no key is required, and every capability is assumed."""
     model = model_of(tmp_path, "name: team, base_url: 'http://h'")
     assert (model.provider, model.api_key, model.model) == (None, None, "team")
@@ -105,14 +105,14 @@ def test_unknown_service(tmp_path: Path) -> None:
         ("name: x, provider: vllm, base_url: 'http://127.0.0.1:8001/v1'", "vllm", "x"),
     ],
 )
-def test_provider_and_model_id(tmp_path: Path, entry: str, provider: str, model_id: str) -> None:
+def test_provider_and_model_id_may_come_from_the_name(tmp_path: Path, entry: str, provider: str, model_id: str) -> None:
     """The provider comes from its key or the name, the id from `model` or the name."""
     model = model_of(tmp_path, entry)
     assert (model.provider, model.model) == (provider, model_id)
 
 
 @pytest.mark.parametrize("name", [name for name in PROVIDERS if name not in {"embedded", "vllm"}])
-def test_every_known_provider(tmp_path: Path, name: str) -> None:
+def test_every_known_provider_has_its_defaults(tmp_path: Path, name: str) -> None:
     """Each provider has a URL and capabilities, and requires a key if it needs one."""
     provider = PROVIDERS[name]
     model = model_of(tmp_path, f"name: {name}, model: m, api_key: k")
@@ -138,7 +138,7 @@ def test_null_counts_as_unset(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", WEIGHT_NAMES)
-def test_embedded_by_name(tmp_path: Path, name: str) -> None:
+def test_an_embedded_model_may_be_named(tmp_path: Path, name: str) -> None:
     """A known weight needs only its provider."""
     model = model_of(tmp_path, f"name: {name}, provider: embedded")
     assert model == Model(
@@ -155,7 +155,7 @@ def test_embedded_by_name(tmp_path: Path, name: str) -> None:
     )
 
 
-def test_embedded_with_every_key(tmp_path: Path) -> None:
+def test_every_key_of_an_embedded_model_is_read(tmp_path: Path) -> None:
     """Slots limit the concurrency; an explicit limit takes precedence."""
     entry = "name: a, provider: embedded, model: smollm2-135m, slots: 4, threads: 1, context_tokens: 4096"
     model = model_of(tmp_path, entry)
@@ -164,7 +164,7 @@ def test_embedded_with_every_key(tmp_path: Path) -> None:
     assert model_of(tmp_path, f"{entry}, max_concurrency: 9").max_concurrency == 9
 
 
-def test_embedded_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_embedded_model_may_be_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A path is relative to the configuration's folder or to home, or absolute; the result is absolute."""
     file = tmp_path / "weights" / "own.gguf"
     file.parent.mkdir()
@@ -183,7 +183,7 @@ def test_a_variable_may_give_any_name(tmp_path: Path) -> None:
     assert model.name == "12"
 
 
-def test_efforts(tmp_path: Path) -> None:
+def test_efforts_are_read(tmp_path: Path) -> None:
     """Parameters for an effort, another effort's name, or nothing."""
     text = """
 models:

@@ -1,4 +1,4 @@
-"""`server`: who may be let in, and where the gateway may listen."""
+"""`server`: client keys, origins, and the address to listen on."""
 
 from pathlib import Path
 
@@ -44,8 +44,8 @@ def test_a_key_may_list_the_names_it_permits(tmp_path: Path) -> None:
         ("a", "server.api_keys[0].models: must be a list"),
     ],
 )
-def test_names_that_a_key_cannot_list(tmp_path: Path, listed: str, problem: str) -> None:
-    """A misspelt name would lock its owner out, or a later one in."""
+def test_a_key_cannot_list_an_unknown_name(tmp_path: Path, listed: str, problem: str) -> None:
+    """A misspelt name would refuse its owner, or permit a model that is added later."""
     (found,) = problems_of(tmp_path, keyed(listed))
     assert problem in found
 
@@ -94,7 +94,7 @@ def test_hosts_and_origins_are_normalized(tmp_path: Path) -> None:
         ('{host: "${KEY}"}', "server.host: is the value of ${KEY}, which other machines"),
     ],
 )
-def test_problems(tmp_path: Path, server: str, problem: str) -> None:
+def test_each_problem_is_reported_with_its_place(tmp_path: Path, server: str, problem: str) -> None:
     """Each problem is reported with its place, and shows no key."""
     found = problems_of(tmp_path, f"server: {server}\n{MODEL}", {"KEY": CANARY, "EMPTY": ""})
     assert len(found) == 1
@@ -109,7 +109,7 @@ def test_loopback_needs_no_keys(tmp_path: Path, host: str) -> None:
 
 
 def test_a_public_address_is_allowed_with_keys(tmp_path: Path) -> None:
-    """The remedy of the message works."""
+    """The message's remedy works."""
     text = "server: {host: 0.0.0.0, api_keys: [{name: a, key: k}]}\n"
     assert settings_of(tmp_path, text + MODEL).server.host == "0.0.0.0"
 

@@ -55,7 +55,7 @@ def plain(node: Node) -> Any:
         ("b: {'<<': 1}", {"b": {"<<": 1}}),
     ],
 )
-def test_values(text: str, value: Any) -> None:
+def test_values_are_parsed(text: str, value: Any) -> None:
     """Types, tags, substitution after parsing, anchors and merge keys."""
     assert parsed(text, N="7", YAML="[1, {b: 2}]\nc: 3") == (value, ())
 
@@ -89,7 +89,7 @@ def test_values(text: str, value: Any) -> None:
         (BOMB, "values, with its aliases expanded"),
     ],
 )
-def test_problems(text: str, problem: str) -> None:
+def test_each_problem_is_reported_with_its_line(text: str, problem: str) -> None:
     """Each problem is reported with its line, and hostile documents are stopped early."""
     _, problems = parsed(text)
     assert len(problems) == 1

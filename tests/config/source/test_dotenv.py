@@ -1,4 +1,4 @@
-"""Reading .env: forms that people write, and one sentence for each problem."""
+"""Reading .env: common forms, and one sentence for each problem."""
 
 import os
 import threading
@@ -35,12 +35,12 @@ def problems(folder: Path, content: bytes) -> list[str]:
         b"\n\nOTHER\nKEY=sk-1\n",
     ],
 )
-def test_forms_of_a_variable(tmp_path: Path, content: bytes) -> None:
+def test_every_form_of_a_variable_is_read(tmp_path: Path, content: bytes) -> None:
     """Quotes, `export`, blanks, comments, a byte order mark, Windows line ends."""
     assert variables(tmp_path, content)["KEY"] == "sk-1"
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_variables(tmp_path: Path) -> None:
     """Without a .env there are no variables, and no problem."""
     assert read_dotenv(tmp_path / ".env") == {}
 
@@ -65,7 +65,7 @@ def test_problems_have_a_line_and_show_no_value(tmp_path: Path, content: bytes, 
     assert "s3cret" not in "".join(found)
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_reported(tmp_path: Path) -> None:
     """A container runtime creates a folder if the file to mount does not exist."""
     (tmp_path / ".env").mkdir()
     with pytest.raises(ConfigError, match=r"\.env: is a folder, not a file"):
@@ -73,7 +73,7 @@ def test_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_without_permission(tmp_path: Path) -> None:
+def test_a_file_without_permission_is_reported(tmp_path: Path) -> None:
     """The sentence names the cause and the remedy."""
     path = tmp_path / ".env"
     path.touch(mode=0)
@@ -81,7 +81,7 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
         read_dotenv(path)
 
 
-def test_a_named_pipe(tmp_path: Path) -> None:
+def test_a_named_pipe_is_read(tmp_path: Path) -> None:
     """Secret managers feed .env through a pipe, which can be read only once."""
     path = tmp_path / ".env"
     os.mkfifo(path)

@@ -10,7 +10,7 @@ from tests.config.loading import problems_of, settings_of
 ENVIRON = {"W": "s3cret", "N": "7", "E": ""}
 A = "{name: a, base_url: 'http://h/v1'}"
 
-# What a fragment is put into. A merge key gives what is required, and the fragment may say it otherwise.
+# The frame of a fragment. A merge key gives the required keys, which the fragment may override.
 IN_SERVER = f"models: [{A}]\nserver: {{%s}}"
 IN_MODEL = f"models:\n- {A}\n- {{<<: {{name: b, base_url: 'http://h/v1'}}, %s}}"
 IN_CRITIC = f"models: [{A}]\ncritic: %s"

@@ -1,4 +1,4 @@
-"""What a plain scalar stands for."""
+"""The values of plain scalars."""
 
 import math
 
@@ -30,8 +30,8 @@ from config.source.scalars import ScalarValue, resolve
         ("9" * 5000, math.inf),
     ],
 )
-def test_core_schema(text: str, value: ScalarValue) -> None:
-    """Null, booleans and numbers, as YAML 1.2 has them."""
+def test_scalars_follow_the_core_schema_of_yaml(text: str, value: ScalarValue) -> None:
+    """Null, booleans and numbers are those of YAML 1.2."""
     found = resolve(text)
     assert (found, type(found)) == (value, type(value))
 

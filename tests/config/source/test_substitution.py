@@ -30,7 +30,7 @@ DEFAULTS = st.text(st.characters(exclude_characters="{}", exclude_categories=["C
         ("${DOLLAR}", "${A}"),
     ],
 )
-def test_substitution(text: str, expected: str) -> None:
+def test_references_are_replaced_by_values(text: str, expected: str) -> None:
     """Values, defaults and escapes; inserted text is not scanned again."""
     environ = {"A": "one", "B": "two words", "EMPTY": "", "DOLLAR": "${A}"}
     assert substitute(text, environ).text == expected

@@ -61,7 +61,7 @@ HEAD = "models:\n  - name: a\n"
     ],
 )
 def test_the_cause_is_named_with_line_and_column(text: str, line: int, words: str) -> None:
-    """Each mistake that people make has its own sentence; the line is that of the mistake, if it can be known."""
+    """Each common mistake has its own sentence; the line is that of the mistake, if it can be known."""
     _, (problem,) = parsed(text)
     assert problem.startswith(f"f:{line}: is not YAML: ")
     assert words in problem

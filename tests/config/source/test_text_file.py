@@ -31,7 +31,7 @@ def test_a_byte_order_mark_is_dropped(tmp_path: Path) -> None:
         (b"a\nb\n\xe9", ":3: is not UTF-8: save the file with the encoding UTF-8"),
     ],
 )
-def test_other_encodings(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_other_encodings_are_reported(tmp_path: Path, content: bytes, problem: str) -> None:
     """With the line; UTF-16 without a mark is valid UTF-8 with NULs, which the readers of the text report."""
     path = tmp_path / "file"
     path.write_bytes(content)
@@ -41,7 +41,7 @@ def test_other_encodings(tmp_path: Path, content: bytes, problem: str) -> None:
         assert read_text(path, missing="") == "a\0"
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported(tmp_path: Path) -> None:
     """The cause and the remedy."""
     assert refused(tmp_path / "none") == ": file not found: make one"
     assert refused(tmp_path) == ": is a folder, not a file"

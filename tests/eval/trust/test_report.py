@@ -8,7 +8,7 @@ from eval.trust.simulation import POLICIES
 from eval.trust.world import Task
 
 
-def test_a_small_world() -> None:
+def test_a_small_world_gives_a_table_and_a_plot() -> None:
     """Every policy has a row, and the plot is valid XML with a line for each."""
     courses = measure_world(n_requests=60, n_runs=2)
     rows = make_table(courses).splitlines()

@@ -10,7 +10,7 @@ WORLD = World({"k": {"a": 0.4, "b": 0.8}}, {"k": 1.0})
 
 
 def test_equal_candidates_need_no_order() -> None:
-    """If all members say the same, no order could have done better, whoever is right."""
+    """If all members give the same answer, no order could have done better."""
     tasks = [Task("k", {"a": (False, 1), "b": (False, 1)})] * 5
     assert play(FIXED, tasks, ("a", "b"), best={"k": "b"}, feedback=CERTAIN, seed=1).regret == (0, 0, 0, 0, 0)
 

@@ -1,4 +1,4 @@
-"""What the child program uses of xllamacpp, without llama.cpp: the "GGUF" says what becomes of it.
+"""The part of xllamacpp that the child program uses, without llama.cpp: the "GGUF" chooses the behaviour.
 
 `GGUF serve` answers every GET with its settings, and no POST, though `<path>.asked` tells that there was one.
 `GGUF refuse` fails to load as llama.cpp does, `GGUF die` ends without a word, and `GGUF hold` loads for ever and holds

@@ -7,7 +7,7 @@ from runtime.time_slice import TimeSlice
 
 
 def decode(body: bytes, content_type: str | None = None) -> dict[str, Any]:
-    """Return the object in a body as `decode_body` does; it never waits here, because its time slice never ends."""
+    """Return the object in a body as `decode_body` does; its time slice never ends, so it never waits."""
     decoding = decode_body(body, content_type, TimeSlice(lambda: 0.0))
     try:
         decoding.send(None)

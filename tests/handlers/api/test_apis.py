@@ -37,5 +37,5 @@ def test_names_are_unique() -> None:
     ],
 )
 def test_errors_have_the_shape_that_the_client_of_a_path_reads(path: str, name: str) -> None:
-    """Everything below /v1/messages is Anthropic's; what nobody owns has OpenAI's shape."""
+    """Paths below /v1/messages have Anthropic's shape; unknown paths have OpenAI's."""
     assert find_api(path).name == name

@@ -1,4 +1,4 @@
-"""What a client API provides: the ones that exist keep to it, and a further one needs nothing else."""
+"""The interface of a client API: the existing ones implement it, and a further one needs nothing else."""
 
 import json
 from collections.abc import Mapping
@@ -80,7 +80,7 @@ def test_an_error_keeps_its_message(path: str) -> None:
 
 @each_api
 def test_a_stream_carries_the_text(path: str) -> None:
-    """Every writer opens once, and ends what it began."""
+    """Every writer opens the stream once and ends it."""
     parsed = _api(path).parse(_body(path, stream=True))
     answered = Answered(Completion("Because."), DecidedBy.CRITIC, "a")
     writer = parsed.stream_writer(ENVELOPE, ShownWork(None))
@@ -111,7 +111,7 @@ def test_a_stream_can_fail(path: str) -> None:
 
 
 def test_only_those_who_watch_read_candidates() -> None:
-    """The proposers of other requests are not asked for streams that nobody reads."""
+    """For other requests the proposers are not asked to stream."""
     readers = {
         path: isinstance(_api(path).parse(_body(path)).stream_writer(ENVELOPE, ShownWork(None)), CandidateReader)
         for path in (*APIS, *PAGE_APIS)

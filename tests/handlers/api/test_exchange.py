@@ -1,4 +1,4 @@
-"""One exchange of any client API: names and modes, reports of what failed, and faults of our own code."""
+"""One exchange of any client API: names and modes, reports of failures, and faults of our own code."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Who may come in, as a function of the headers."""
+"""Admission as a function of the headers."""
 
 import pytest
 from hypothesis import given
@@ -59,7 +59,7 @@ def test_names_may_be_added() -> None:
 
 
 def test_elsewhere_only_named_hosts_count() -> None:
-    """Behind another address the gateway cannot know how it is called, until it is told."""
+    """At another address the gateway cannot know its own names, so the configuration has to list them."""
     assert passes_host("anything.example", Server(host="0.0.0.0"))
     assert not passes_host("anything.example", Server(host="0.0.0.0", allowed_hosts=("box.local",)))
 
@@ -73,14 +73,14 @@ def test_every_host_header_counts() -> None:
 
 @given(st.text(st.characters(codec="latin-1")))
 def test_any_host_header_is_decided(host: str) -> None:
-    """Whatever stands there is decided on, and only loopback's names are let in."""
+    """Any value is accepted or refused, and only loopback's names are accepted."""
     if passes_host(host, Server()):
         assert host.lower().startswith(("localhost", "127.", "[::1]", "[0", "[:"))
 
 
 @given(st.text(st.characters(codec="latin-1")))
 def test_any_credential_is_decided(credential: str) -> None:
-    """Whatever is shown as a key is refused, unless it is one."""
+    """Any value that is not a configured key is refused."""
     with pytest.raises(ApiError) as caught:
         access.authenticate(CIMultiDict(Authorization=f"Bearer {credential}"), KEYS)
     assert (caught.value.status, caught.value.code) == (401, "invalid_api_key")
@@ -88,14 +88,14 @@ def test_any_credential_is_decided(credential: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER "])
 def test_each_key_is_known_by_its_name(scheme: str) -> None:
-    """Whichever of them it is."""
+    """Each of several keys has its own name."""
     for key in KEYS:
         assert access.authenticate(CIMultiDict(Authorization=f"{scheme} {key.key.value}"), KEYS) == key
 
 
 @pytest.mark.parametrize("shown", [None, "", "Bearer", "Bearer ", "Basic sk-ci-0123456789", "sk-ci-0123456789"])
 def test_other_ways_to_show_a_key_are_none(shown: str | None) -> None:
-    """The refusal says how it is done."""
+    """The refusal says how to send a key."""
     headers: CIMultiDict[str] = CIMultiDict({} if shown is None else {"Authorization": shown})
     with pytest.raises(ApiError, match="Authorization: Bearer"):
         access.authenticate(headers, KEYS)

@@ -1,4 +1,4 @@
-"""Places, and those who wait for one, without a socket."""
+"""Places and the queue for them, without a socket."""
 
 import asyncio
 
@@ -44,7 +44,7 @@ async def test_a_place_that_is_given_to_one_who_leaves_goes_to_the_next() -> Non
 
 
 async def test_closing_refuses_those_who_wait_and_spares_those_who_run() -> None:
-    """The last of whom empties it."""
+    """The gate is empty when the last running request ends."""
     admission, until = Admission(), asyncio.Event()
     runs, waits = (asyncio.create_task(hold(admission, until)) for _ in range(2))
     await settle()
@@ -61,7 +61,7 @@ async def test_closing_refuses_those_who_wait_and_spares_those_who_run() -> None
 
 @given(st.lists(st.integers(0, 5), max_size=40), st.integers(1, 3))
 def test_the_limit_holds_and_every_waiting_request_is_served(leaving: list[int], most: int) -> None:
-    """Whoever leaves when: places are never too many, and none stays free while somebody waits."""
+    """In any order of leaving, the limit holds, and no place stays free while a request waits."""
 
     async def play() -> None:
         limits = Server(max_concurrent_requests=most, max_queued_requests=100, max_queue_wait_s=60)
@@ -84,7 +84,7 @@ def test_the_limit_holds_and_every_waiting_request_is_served(leaving: list[int],
 
 
 async def test_no_request_waits_after_shutdown() -> None:
-    """A request that came too late for the queue is refused as those in it were, and not after its whole time."""
+    """A request that arrives after the queue was closed is refused at once, like those in it."""
     admission = Admission()
     limits = Server(max_concurrent_requests=1)
     assert admission.try_enter(limits)

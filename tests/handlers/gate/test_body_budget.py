@@ -34,7 +34,7 @@ def test_short_bodies_pass_a_full_budget() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 400_000)), max_size=60))
 def test_the_budget_is_kept_and_given_back(steps: list[tuple[int, int]]) -> None:
-    """Whoever adds how much when, the sum never exceeds the limit, and it ends at zero."""
+    """In any order of additions, the sum never exceeds the limit, and it ends at zero."""
     budget = BodyBudget()
     open_ones = [budget.reserve(ONE_MB) for _ in range(6)]
     for each in open_ones:

@@ -40,7 +40,7 @@ def dollars(limit: int) -> Budget:
 
 
 class Clocks:
-    """The time of day, which can be set, and the time since the boot, which cannot."""
+    """The time of day, which can be set, and the time since boot, which cannot."""
 
     def __init__(self, unix_time: float = MIDNIGHT + 1000) -> None:
         self.unix = Clock(unix_time)
@@ -82,7 +82,7 @@ class Gate:
             return False
 
     async def spent(self) -> Decimal:
-        """Return what was spent today."""
+        """Return the amount spent today."""
         return await self.spending.read_cost_today()
 
 
@@ -106,7 +106,7 @@ async def test_a_budget_that_is_spent_lets_nothing_begin_until_midnight() -> Non
 
 
 async def test_a_request_counts_while_it_runs() -> None:
-    """As what was expected of it, so that many at once do not slip in together."""
+    """With its expected cost, so that many concurrent requests cannot exceed the budget together."""
     gate = Gate(Clocks())
     budgets = [Budget("key:ci", "the key ci", tokens=100)]
     async with gate.charge(budgets, Expense(100), used(1)):
@@ -119,7 +119,7 @@ async def test_a_request_counts_while_it_runs() -> None:
 
 
 async def test_failures_are_charged() -> None:
-    """It was paid for; and it runs no longer."""
+    """It was paid for, and its reservation ends."""
     gate = Gate(Clocks())
     with pytest.raises(RuntimeError):
         async with gate.charge([dollars(5)], Expense(5, Decimal(5)), used(4)):
@@ -130,7 +130,7 @@ async def test_failures_are_charged() -> None:
 
 
 async def test_a_request_without_limits_asks_no_store() -> None:
-    """What it has used is written a second later, and known before."""
+    """Its usage is written a second later, and counts before."""
 
     class Deaf(MemoryStore):
         async def reserve(self, claim: Claim) -> Refusal | None:
@@ -151,7 +151,7 @@ async def test_a_request_without_limits_asks_no_store() -> None:
 
 
 async def test_a_client_that_leaves_while_reserving_releases_its_claim() -> None:
-    """The store may have been about to say yes."""
+    """The store may have been about to accept it."""
 
     class Slow(MemoryStore):
         async def reserve(self, claim: Claim) -> Refusal | None:
@@ -175,7 +175,7 @@ async def test_a_client_that_leaves_while_reserving_releases_its_claim() -> None
 
 
 async def test_a_store_that_is_needed_and_fails_is_an_error_of_the_gateway() -> None:
-    """With a time to retry, and without what the store said."""
+    """With a time to retry, and without the store's own message."""
 
     class Away(MemoryStore):
         async def reserve(self, claim: Claim) -> Refusal | None:
@@ -340,7 +340,7 @@ async def play(taken: list[tuple[str, int, int]], limit: int) -> None:
         await stack.aclose()
 
 
-def test_accounts() -> None:
+def test_a_request_is_charged_to_each_of_its_accounts() -> None:
     """Every request is charged to the gateway; with a key to that as well, and to a mixture that has a limit."""
     key = ApiKey("ci", Secret("k", "K"), tokens_per_day=5, cost_per_day=Decimal(2))
     server = Server(max_cost_per_day=Decimal(9), currency="EUR")
@@ -353,8 +353,8 @@ def test_accounts() -> None:
     assert budgets_of(server, None, mixture) == (whole, of_mixture)
 
 
-def test_max_cost() -> None:
-    """Just what it says is still allowed."""
+def test_a_request_may_cost_as_much_as_its_limit() -> None:
+    """The limit itself is still allowed."""
     check_quote(Expense(10, Decimal("0.5")), Decimal("0.5"), "mom", "USD")
     check_quote(Expense(10, Decimal("0.5")), None, "mom", "USD")
     with pytest.raises(ApiError, match=r"may cost 0\.5001 USD \(about 10 tokens\), and max_cost of mom is 0\.5 USD"):
@@ -366,5 +366,5 @@ def test_max_cost() -> None:
     [("0", "0 USD"), ("10", "10 USD"), ("1.23456", "1.2346 USD"), ("0.00001", "0.00001 USD"), ("100000", "100000 USD")],
 )
 def test_money_is_written_for_people(amount: str, shown: str) -> None:
-    """Without an exponent, and without zeros that say nothing."""
+    """Without an exponent, and without needless zeros."""
     assert money(Decimal(amount), "USD") == shown

@@ -1,4 +1,4 @@
-"""The reloader: applies valid settings, keeps the old ones otherwise, and watches the file."""
+"""The reloader applies valid settings, keeps the old ones otherwise, and watches the file."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -87,7 +87,7 @@ def test_the_store_is_kept_until_a_restart() -> None:
 
 
 def test_keys_cannot_be_removed_from_a_public_socket() -> None:
-    """Anybody could spend the operator's money."""
+    """Otherwise any client could spend the operator's money."""
     public = configured(host="0.0.0.0", api_keys=KEYS)
     assert keep_fixed_settings(public, configured(api_keys=KEYS)).server.host == "0.0.0.0"
     with pytest.raises(ConfigError, match=r"server\.api_keys: must not be removed"):

@@ -1,4 +1,4 @@
-"""What a configuration needs of the resources: which weights, which secrets, and until when."""
+"""The weights and secrets that a configuration needs, and how long they are kept."""
 
 import asyncio
 import time
@@ -23,7 +23,7 @@ from tests.running import model, settings
 
 
 class SlowResources(Resources):
-    """Keeps a list of what was kept instead of embedded models, and builds no snapshot before `may_go_on` is set."""
+    """Records the kept models in place of running them, and builds no snapshot before `may_go_on` is set."""
 
     def __init__(self) -> None:
         super().__init__(Path(), sleep=asyncio.sleep, unix_time=time.time, environ={})

@@ -1,4 +1,4 @@
-"""Running the application: its socket, its signals, and what runs beside it."""
+"""Running the application: its socket, its signals, and its background tasks."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.running import model, settings
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """Restore what the test runner does on signals."""
+    """Restore the test runner's signal handlers."""
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.getsignal(number) for number in numbers]
     yield
@@ -97,7 +97,7 @@ async def test_tasks_beside_the_block_end_with_it() -> None:
 
 
 async def test_a_failure_beside_is_raised_at_the_end() -> None:
-    """It does not disappear, and does not cut the block."""
+    """It is not lost, and does not interrupt the block."""
 
     async def fail() -> None:
         raise OSError("no such folder")

@@ -1,4 +1,4 @@
-"""The phases of a shutdown: refuse, wait, then end what is left with an error that its handler can send."""
+"""The phases of a shutdown: refuse, wait, then end the remaining requests with an error that handlers can send."""
 
 import asyncio
 
@@ -49,7 +49,7 @@ async def test_running_blocks_end_with_an_error() -> None:
 
 
 async def test_a_client_that_leaves_is_no_shutdown() -> None:
-    """Its cancellation stays one."""
+    """Its cancellation stays a cancellation."""
     shutdown = Shutdown(Admission())
 
     async def handle() -> None:
@@ -94,7 +94,7 @@ async def test_running_requests_are_waited_for() -> None:
 
 
 async def test_the_rest_is_cancelled_when_time_is_up() -> None:
-    """With no time at all at once, and the last words are waited for."""
+    """With a timeout of 0 at once; the handlers' error replies are waited for."""
     admission = Admission()
     shutdown = Shutdown(admission)
     said: list[str] = []

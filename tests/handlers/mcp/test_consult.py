@@ -108,7 +108,7 @@ async def test_the_comparison_runs_beside_the_critic(upstream: FakeUpstream) -> 
 
 
 async def test_a_failed_comparison_costs_nothing_but_itself(upstream: FakeUpstream) -> None:
-    """The answer was paid for; the report says what is missing, and why."""
+    """The answer was paid for; the report has it, and the reason why the comparison is missing."""
     async with gateway_of(upstream) as gateway:
         upstream.script("c", critic(comparison=status(400, body={"error": {"message": "too long"}})))
         report = await consulted(gateway)
@@ -128,7 +128,7 @@ async def test_a_failed_comparison_costs_nothing_but_itself(upstream: FakeUpstre
 async def test_nothing_is_compared_without_need(
     upstream: FakeUpstream, mixture: dict[str, Any], texts: tuple[str, str], words: str
 ) -> None:
-    """Not if all say the same, nor if only one was waited for, nor without a panel."""
+    """Not if all answers are the same, nor with a single answer, nor without a panel."""
     async with gateway_of(upstream, **mixture) as gateway:
         for name, text in zip("ab", texts, strict=True):
             upstream.script(name, answer(text))
@@ -151,7 +151,7 @@ async def test_failures_are_the_gateways_words(upstream: FakeUpstream, tmp_path:
 
 
 async def test_a_cancelled_consultation_is_cancelled_upstream(upstream: FakeUpstream) -> None:
-    """Critic and comparison as well: nobody pays for what nobody waits for."""
+    """Critic and comparison end as well, so that no unread answer is paid for."""
     async with gateway_of(upstream) as gateway:
         upstream.script("c", hang())
         consulting = asyncio.create_task(consulted(gateway))

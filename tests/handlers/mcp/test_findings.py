@@ -1,4 +1,4 @@
-"""What a consultation finds, as an agent reads it."""
+"""The findings of a consultation, as an agent reads them."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def answered(text: str, decided_by: str = "critic", author: str = "c") -> list[d
 
 
 def test_steps_are_described() -> None:
-    """Those that a waiting agent should know; pieces of text are not."""
+    """Steps that a waiting agent should know are described; pieces of text are not."""
     findings = Findings(n_members=2)
     events: list[dict[str, Any]] = [
         {"type": "begin", "id": "x"},
@@ -69,7 +69,7 @@ def test_a_report_has_everything() -> None:
 
 
 def test_a_report_without_a_panel() -> None:
-    """A single model, or a request that needed no panel, has nobody to disagree."""
+    """A single model, or a request that needed no panel, has no disagreement."""
     findings = Findings()
     for event in answered("Alone.", "model", "a"):
         findings.read(event)
@@ -78,7 +78,7 @@ def test_a_report_without_a_panel() -> None:
 
 
 def test_an_agents_context_is_spared() -> None:
-    """Long answers are cut, an earlier layer's are left out, and nothing commands a terminal."""
+    """Long answers are cut, an earlier layer's are left out, and control characters are removed."""
     findings = Findings()
     for event in (candidate("a", "first layer"), candidate("a", "\x1b[2J" + "x" * 10_000, layer=2), *answered("Two.")):
         findings.read(event)

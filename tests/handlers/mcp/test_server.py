@@ -83,7 +83,7 @@ async def test_a_gateway_that_does_not_run_is_an_error_of_the_tool(tmp_path: Pat
 
 
 async def test_a_cancelled_call_is_cancelled_upstream(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """An agent that is interrupted pays for nothing more."""
+    """An interrupted agent causes no further cost."""
     async with gateway_of(upstream) as gateway, over_stdio(gateway.url, tmp_path) as client:
         upstream.script("a", hang())
         calling = asyncio.create_task(client.call_tool("consult", {"question": "Why?"}))

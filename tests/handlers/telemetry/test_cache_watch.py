@@ -1,4 +1,4 @@
-"""Noticing models whose upstream never reads a prompt from its cache."""
+"""Finding models whose upstream never reads a prompt from its cache."""
 
 from decimal import Decimal
 from typing import Any

@@ -16,7 +16,7 @@ def buckets(family: HistogramMetricFamily) -> dict[str, float]:
 
 
 def test_a_count_without_labels_is_there_from_the_beginning() -> None:
-    """A rate can be told only of what was seen before it grew."""
+    """A scraper can compute a rate only of a series that it saw before it grew."""
     (sample,) = Counter("seen", "What was seen").family().samples
     assert (sample.name, sample.value) == ("seen_total", 0)
 

@@ -1,4 +1,4 @@
-"""How log lines look."""
+"""The form of log lines."""
 
 import errno
 import io
@@ -51,7 +51,7 @@ def test_a_traceback_is_kept() -> None:
 
 
 def test_lines_are_ascii_and_values_without_a_json_form_are_reprs() -> None:
-    """So that no separator of Unicode's tears a line in two, and a secret stays one."""
+    """So that no Unicode separator splits a line, and a secret stays hidden."""
     stream = io.StringIO()
     logs.configure(debug=False, stream=stream)
     structlog.get_logger("a").info("a\u2028b\x9b2J", key=Secret("sk-123456789", "ENV"))
@@ -83,7 +83,7 @@ class FullDisk(io.StringIO):
 
 
 def test_a_log_that_cannot_be_written_costs_nothing_but_its_lines() -> None:
-    """And how many those were is told as soon as it can be."""
+    """Their number is logged as soon as it can be."""
     stream = FullDisk()
     logs.configure(debug=False, stream=stream)
     structlog.get_logger("a").info("lost")

@@ -1,4 +1,4 @@
-"""What an operator scrapes equals what happened."""
+"""Scraped metrics agree with the requests."""
 
 import asyncio
 from collections.abc import Callable, Iterable
@@ -36,7 +36,7 @@ class Scrape:
         return sum(each.value for each in self.samples if each.name == name and wanted <= each.labels.items())
 
     def values(self, name: str, label: str) -> set[str]:
-        """Return every value that a label has under this name, leaving out what counts nothing."""
+        """Return every value that a label has under this name, except with a count of 0."""
         return {each.labels[label] for each in self.samples if each.name == name and each.value}
 
 
@@ -47,7 +47,7 @@ async def scraped(gateway: Gateway) -> Scrape:
 
 
 def mom(reply: Reply) -> Any:
-    """Return the accounts that a reply gives of itself, in JSON or at the end of a stream."""
+    """Return the `mom` of a reply's usage, in JSON or at the end of a stream."""
     body = reply.json if reply.headers["content-type"].startswith("application/json") else reply.events[-2]
     return body["usage"]["mom"]
 
@@ -111,7 +111,7 @@ async def test_a_hedge_is_seen(upstream: FakeUpstream) -> None:
 
 
 async def test_the_wait_after_a_quorum_is_measured(upstream: FakeUpstream) -> None:
-    """Where there was one: for how long the others held the panel up."""
+    """It is the time that the panel waited for the other members."""
     gate = asyncio.Event()
     upstream.script("b", after(gate, answer("late")))
     waiting = settings([model(name, upstream) for name in "ab"], quorum=1, grace_s=300.0)
@@ -127,7 +127,7 @@ async def test_the_wait_after_a_quorum_is_measured(upstream: FakeUpstream) -> No
 
 
 async def test_without_a_quorum_there_is_no_wait_for_it(upstream: FakeUpstream) -> None:
-    """A panel that waits for everybody says nothing."""
+    """A panel that waits for every member adds no value."""
     async with running(settings([model(name, upstream) for name in "ab"])) as gateway:
         await gateway.chat()
         found = await scraped(gateway)
@@ -135,7 +135,7 @@ async def test_without_a_quorum_there_is_no_wait_for_it(upstream: FakeUpstream) 
 
 
 async def test_a_client_that_left_is_counted(upstream: FakeUpstream) -> None:
-    """As cancelled, with what its calls had used by then."""
+    """As cancelled, with the usage of its calls until then."""
     upstream.default = hang()
     async with running(settings([model("a", upstream)])) as gateway:
         asking = asyncio.create_task(gateway.chat())
@@ -149,7 +149,7 @@ async def test_a_client_that_left_is_counted(upstream: FakeUpstream) -> None:
 
 
 async def until(gateway: Gateway, told: Callable[[Scrape], bool]) -> Scrape:
-    """Return the first scrape that tells so."""
+    """Return the first scrape that has the expected values."""
     async with asyncio.timeout(30):
         while not told(found := await scraped(gateway)):
             pass
@@ -157,7 +157,7 @@ async def until(gateway: Gateway, told: Callable[[Scrape], bool]) -> Scrape:
 
 
 async def test_breakers_and_load_are_shown_as_they_are(upstream: FakeUpstream) -> None:
-    """A model that is shut off is seen at once; what is no chat request counts as an error alone."""
+    """An open breaker is shown at once; a request outside the chat APIs counts as an error only."""
     upstream.default = status(401)
     server = Server(port=0, max_cost_per_day=Decimal(7))
     async with running(settings([model("a", upstream)], server=server)) as gateway:

@@ -1,4 +1,4 @@
-"""Spans of requests as a collector gets them: OTLP over HTTP, read by OpenTelemetry's own protobuf."""
+"""Spans of requests as a collector receives them: OTLP over HTTP, decoded with OpenTelemetry's protobuf."""
 
 import asyncio
 import gzip
@@ -28,7 +28,7 @@ SECRET = "the answer to everything"
 
 
 class Collector:
-    """What a collector was sent. `tree` has each span's children by its id, `""` those without a parent."""
+    """The spans sent to a collector. `tree` has each span's children by its id; `""` is the parent of roots."""
 
     def __init__(self) -> None:
         self.requests: list[ExportTraceServiceRequest] = []
@@ -66,13 +66,13 @@ class Collector:
 
 
 def said(span: Span | Resource) -> dict[str, Any]:
-    """Return the attributes of a span, or of who sent it."""
+    """Return the attributes of a span or of its resource."""
     return {each.key: getattr(each.value, str(each.value.WhichOneof("value"))) for each in span.attributes}
 
 
 @pytest.fixture
 async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[Collector]:
-    """Run a collector that the SDK's own variables lead to."""
+    """Run a collector whose address is in the SDK's own variables."""
     found = Collector()
     app = web.Application()
     app.router.add_post("/v1/traces", found.take)
@@ -182,7 +182,7 @@ async def test_refusals_and_failures_say_their_code(upstream: FakeUpstream, coll
 
 
 async def test_a_client_that_does_not_sample_is_heeded(upstream: FakeUpstream, collector: Collector) -> None:
-    """Its flag says that nobody keeps this trace."""
+    """Its flag says that this trace is not kept."""
     async with running(settings([model("a", upstream)]), export_spans=True) as gateway:
         await gateway.chat(headers={"traceparent": TRACEPARENT.removesuffix("01") + "00"})
         await gateway.chat(headers={"traceparent": "nonsense"})

@@ -1,4 +1,4 @@
-"""Log lines for people."""
+"""Log lines in their readable form."""
 
 import re
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def line(*, colours: bool = False, **facts: Any) -> str:
 
 
 def test_a_request_is_one_short_line() -> None:
-    """When, in local time; status, mixture, duration, who answered and why, calls, tokens, cost."""
+    """Local time, status, mixture, duration, author, decision, calls, tokens, cost."""
     assert line(**REQUEST) == (
         "14:00:01  200  mom  4.2 s  3/3 answered  sonnet (equal candidates)  4 calls, 1200 + 345 tokens  0.0123 USD"
     )
@@ -116,7 +116,7 @@ def test_a_cause_is_written_once() -> None:
     ],
 )
 def test_other_requests_are_shorter(facts: dict[str, Any], expected: str) -> None:
-    """What is not known, or says nothing, is left out."""
+    """Unknown or trivial values are left out."""
     assert line(event="request", **facts) == f"14:00:01  {expected}"
 
 
@@ -129,7 +129,7 @@ def test_other_events_have_their_fields() -> None:
 
 
 def test_a_traceback_follows() -> None:
-    """In lines of its own, without what a terminal would obey."""
+    """On lines of its own, without control characters."""
     shown = line(event="unexpected error", level="error", exception="Traceback:\n  \x1b]0;boom\x07")
     assert shown == "14:00:01  error: unexpected error\nTraceback:\n  ]0;boom"
 

@@ -33,7 +33,7 @@ def test_the_first_is_written_and_the_rest_are_counted() -> None:
     assert lines[-1] == ("emfile", 1)
 
 
-def test_kinds_are_apart() -> None:
+def test_each_kind_is_counted_separately() -> None:
     """A flood of one kind hides no other."""
     repeats, lines, _ = written()
     for _ in range(10):

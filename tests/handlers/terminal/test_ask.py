@@ -59,7 +59,7 @@ async def asked(gateway: Gateway, screen: Screen, *, mode: str | None = None, sh
         ([""], ""),
     ],
 )
-def test_the_question(words: Sequence[str], question: str) -> None:
+def test_the_question_is_words_or_standard_input(words: Sequence[str], question: str) -> None:
     """Its words, and standard input if nothing is given, or at the place of `-`."""
     assert build_question(words, lambda: "piped") == question
 
@@ -83,7 +83,7 @@ async def test_everything_is_shown(upstream: FakeUpstream) -> None:
 
 
 @pytest.mark.parametrize("show", [True, False])
-async def test_a_terminal(upstream: FakeUpstream, *, show: bool) -> None:
+async def test_a_terminal_gets_colours_and_no_control_characters(upstream: FakeUpstream, *, show: bool) -> None:
     """Has colours unless they are unwanted; a model's control characters never reach it."""
     async with gateway_of(upstream, RED) as gateway:
         coloured = await asked(gateway, Screen(Terminal(), io.StringIO()), show=show)
@@ -138,7 +138,7 @@ async def command(*arguments: str, stdin: bytes = b"", **env: str) -> tuple[int 
     return child.returncode, out.decode(), err.decode()
 
 
-async def test_the_command(upstream: FakeUpstream) -> None:
+async def test_the_command_prints_the_answer_and_nothing_else(upstream: FakeUpstream) -> None:
     """Takes the question from a pipe and the key from the environment, and prints the answer and nothing else."""
     server = Server(port=0, api_keys=(ApiKey("laptop", Secret(KEY, "LAPTOP_KEY")),))
     async with gateway_of(upstream, server=server) as gateway:

@@ -15,7 +15,7 @@ def printed(server: Server, *, port: int = 8000) -> list[str]:
     return format_banner(settings(models, server=server), port).splitlines()
 
 
-def test_the_banner() -> None:
+def test_the_banner_has_endpoint_mixtures_and_commands() -> None:
     """The endpoint with the real port, each mixture, a line for httpie and one for aider."""
     assert printed(Server(port=0), port=4711) == [
         "Mixture-of-Models Gateway on http://127.0.0.1:4711/v1",
@@ -49,7 +49,7 @@ def test_commands_have_a_placeholder_for_the_key() -> None:
         ("box.lan", "box.lan:8000", "box.lan:8000", "box.lan:8000"),
     ],
 )
-def test_hosts(host: str, shown: str, httpie: str, base: str) -> None:
+def test_commands_use_an_address_that_works_here(host: str, shown: str, httpie: str, base: str) -> None:
     """The banner has the address of the socket; its commands use an address that works on this machine."""
     first, *_, http, aider = printed(Server(host=host))
     assert first.endswith(f" on http://{shown}/v1")

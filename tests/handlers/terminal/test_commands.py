@@ -66,7 +66,7 @@ def test_the_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None
     assert "--check" not in shown
 
 
-def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """On stdout, with exit code 0."""
     with pytest.raises(SystemExit) as ended:
         parsed("--version")
@@ -84,7 +84,9 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["doctor", "serve"], "unrecognized arguments: serve"),
     ],
 )
-def test_invalid_command_lines(arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_command_lines_are_refused(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Exit code 2, with the reason on stderr."""
     with pytest.raises(SystemExit) as ended:
         parsed(*arguments)

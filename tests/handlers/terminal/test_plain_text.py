@@ -30,6 +30,6 @@ def test_text_is_shown_in_its_own_order() -> None:
     )
 
 
-def test_a_line() -> None:
+def test_a_text_of_several_lines_fits_into_one() -> None:
     """A cause of several lines fits into one."""
     assert join_lines(" one\n two\x1b\t three ") == "one two three"

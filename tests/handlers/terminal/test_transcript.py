@@ -56,7 +56,7 @@ def test_the_first_to_write_has_the_screen() -> None:
     assert transcript.read(candidate("d", "Three.")) == "ee.\n[1.2 s]\n"
 
 
-def test_a_whole_run() -> None:
+def test_a_whole_run_is_shown() -> None:
     """Members, failures with their cause in one line, the critic, the verdict, the price."""
     run = [
         {"type": "begin", "id": "chatcmpl-1"},
@@ -144,7 +144,7 @@ def test_every_decision_has_words(decided_by: DecidedBy) -> None:
         ([text("\x1b[1m"), answer("\x1b[1m")], "\x1b[1m\n"),
     ],
 )
-def test_the_answer_alone(events: list[Event], expected: str) -> None:
+def test_the_answer_alone_may_be_written(events: list[Event], expected: str) -> None:
     """Byte for byte, ended like a line."""
     writer = AnswerOnly()
     assert "".join(map(writer.read, events)) == expected

@@ -56,7 +56,7 @@ def read(folder: Path) -> list[Tally]:
     return asyncio.run(load())
 
 
-def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_count_is_exported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Every count is a line of JSON, with what is left of it."""
     assert invoke(folder, "--export") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -66,27 +66,29 @@ def test_export(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 0 <= a["weight"] < 1e-6  # half a century later
 
 
-def test_reset_of_a_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_reset_of_a_model_forgets_only_that_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Only what is known of the model is forgotten."""
     assert invoke(folder, "--reset", "a") == 0
     assert capsys.readouterr().out == "Forgotten: what was known of 1 member.\n"
     assert {tally.member for tally in read(folder)} == {"", "b=b"}
 
 
-def test_reset_of_all(folder: Path) -> None:
+def test_a_reset_without_a_name_forgets_everything(folder: Path) -> None:
     """Without a name everything is forgotten."""
     assert invoke(folder, "--reset") == 0
     assert read(folder) == []
 
 
-def test_an_unknown_model(folder: Path) -> None:
+def test_an_unknown_model_is_refused(folder: Path) -> None:
     """The error names the models that are known, and nothing is forgotten."""
     with pytest.raises(StartError, match=r"nothing is known of a model 'x' \(known: a, b\)"):
         invoke(folder, "--reset", "x")
     assert len(read(folder)) == 4
 
 
-def test_the_report(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_report_is_by_mixture(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Recommendation, sentences and kinds of task, by mixture."""
     monkeypatch.setattr("time.time", lambda: 1_000_000.0)
     assert invoke(folder) == 0

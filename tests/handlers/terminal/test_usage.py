@@ -41,7 +41,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return str(path)
 
 
-def test_tables_for_people(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_is_printed_as_tables(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One for each of day, client, mixture and model; a bar shows the days."""
     assert main(["usage", "--config", config]) == 0
     by_day, by_client, by_mixture, by_model = capsys.readouterr().out.strip("\n").split("\n\n")
@@ -52,7 +52,7 @@ def test_tables_for_people(config: str, capsys: pytest.CaptureFixture[str]) -> N
     assert by_model.splitlines()[1].split()[:3] == ["a", "3", "1,100"]
 
 
-def test_csv_and_json(config: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_is_written_as_csv_and_json(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     """Of the days that are asked for."""
     assert main(["usage", "--config", config, "--days", "1", "--format", "csv"]) == 0
     (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))

@@ -160,7 +160,7 @@ async def test_a_system_that_cannot_isolate_runs_nothing(tree: Path, monkeypatch
 
 
 @each_way
-async def test_a_command_that_is_not_there(tree: Path, *, isolate: bool) -> None:
+async def test_a_missing_command_gives_no_verdict(tree: Path, *, isolate: bool) -> None:
     """It says nothing about a candidate."""
     with pytest.raises(SandboxError, match=r"cannot be started|does not start"):
         await run_in_copy(Command(tree, ("/nowhere/to/be/found",), 10.0, isolate=isolate), {})

@@ -34,12 +34,12 @@ def test_a_command_runs_under_the_filter_with_all_it_starts() -> None:
     assert launched(sys.executable, "-c", "print(1)") == (0, "1\n")
 
 
-def test_a_command_that_is_not_there() -> None:
+def test_a_missing_command_is_reported_as_by_a_shell() -> None:
     """It is said as a shell says it."""
     assert launched("/nowhere/to/be/found") == (127, "/nowhere/to/be/found: No such file or directory\n")
 
 
-def test_a_filter_that_the_kernel_refuses() -> None:
+def test_without_its_filter_nothing_runs() -> None:
     """Nothing runs without it."""
     argv = filtering(for_code=True)
     argv[-1] = "00" * 8

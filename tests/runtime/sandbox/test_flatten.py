@@ -47,7 +47,7 @@ async def test_siblings_are_imported(box: str, source: str) -> None:
         "from cart import",
     ],
 )
-def test_the_rest_is_left(source: str) -> None:
+def test_other_imports_stay_as_they_are(source: str) -> None:
     """What is not a plain import of a sibling's names stays as it is."""
     assert flatten(source, FILES) == source
 
@@ -60,7 +60,7 @@ async def test_an_import_that_cannot_be_inlined_is_unknown_to_monty() -> None:
         assert [check.equal for check in (await observe(forks.NAME, trial)).checks] == [True]
 
 
-def test_circles_end() -> None:
+def test_circular_imports_end() -> None:
     """Files that import each other are each put in place once."""
     files = {"a.py": "from b import y\nx = 1", "b.py": "from a import x\ny = 2"}
     assert flatten("from a import x", files).count("x = 1") == 1

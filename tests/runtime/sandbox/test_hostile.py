@@ -198,7 +198,7 @@ class _local_sockets:  # noqa: N801 -- used like a function
 
 
 @each_box
-async def test_probes_would_be_seen(box: str) -> None:
+async def test_a_successful_probe_would_be_noticed(box: str) -> None:
     """The word that a successful probe returns is not lost on its way."""
     async with opened(box) as session:
         report = await session.observe(Trial("def probe():\n    return 'escaped'", (Check("probe()", "0"),)), PATIENT)
@@ -227,7 +227,7 @@ async def test_a_process_left_behind_does_not_delay_the_report(box: str) -> None
 
 
 @each_box
-async def test_nothing_runs_on_after_a_session(box: str) -> None:
+async def test_every_process_ends_with_its_session(box: str) -> None:
     """All processes of a sandbox end with it, those that were left by the code as well."""
     before = _children()
     async with opened(box) as session:

@@ -33,7 +33,7 @@ def test_a_program_that_ends_says_the_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["raise SystemExit(0)", "import os; os._exit(0)", "1/0", "assert False", "def"])
-def test_any_other_end_does_not(tmp_path: Path, source: str) -> None:
+def test_any_other_end_does_not_say_the_word(tmp_path: Path, source: str) -> None:
     """Leaving early with the code of success is no success."""
     assert _run(tmp_path, {"main.py": source})[0] == b"ready\n"
 

@@ -53,13 +53,13 @@ def verdict(program: bytes, number: int, argument: int = 0, architecture: int = 
         (0x40000000 + 41, 40, 38, 38),  # the same call by its other number
     ],
 )
-def test_calls_are_refused_or_not(number: int, argument: int, code: str | int, command: str | int) -> None:
+def test_each_call_has_its_verdict(number: int, argument: int, code: str | int, command: str | int) -> None:
     """Of code and of an operator's command."""
     assert verdict(make_filter(for_code=True, machine="x86_64"), number, argument) == code
     assert verdict(make_filter(for_code=False, machine="x86_64"), number, argument) == command
 
 
-def test_another_architecture_s_calls_have_other_numbers() -> None:
+def test_calls_of_another_architecture_are_refused() -> None:
     """They are not judged by the wrong list."""
     assert verdict(make_filter(for_code=True, machine="x86_64"), 0, architecture=ARM) == KILLED
     assert verdict(make_filter(for_code=True, machine="aarch64"), 198, 40, ARM) == 97

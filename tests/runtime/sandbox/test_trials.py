@@ -75,7 +75,7 @@ async def test_a_check_is_observed(box: str, source: str, check: Check, expected
         ("while True: pass", Kind.UNKNOWN),
     ],
 )
-async def test_a_module_loads_or_not(box: str, source: str, kind: Kind) -> None:
+async def test_a_module_that_does_not_load_is_observed(box: str, source: str, kind: Kind) -> None:
     """Without a module there is nothing to check; if it may be the sandbox's fault, that is unknown."""
     report = await observe(box, Trial(source, (Check("1", "1"),)), Limits(step_s=1.0, trial_s=5.0))
     assert report.loaded.kind is kind
@@ -125,13 +125,13 @@ async def test_texts_are_cut(box: str) -> None:
 
 
 @pytest.mark.parametrize("error", ["ImportError", "MemoryError", "PermissionError", "OSError", "EOFError"])
-def test_some_exceptions_are_the_sandbox_s(error: str) -> None:
+def test_an_exception_of_the_sandbox_s_is_unknown(error: str) -> None:
     """A module, memory or files that a sandbox does not give say nothing about the code."""
     assert failure(error, "why").kind is Kind.UNKNOWN
 
 
 @pytest.mark.parametrize("error", ["ValueError", "KeyError", "SyntaxError", "RecursionError", "AssertionError"])
-def test_others_are_the_code_s(error: str) -> None:
+def test_any_other_exception_is_the_code_s_failure(error: str) -> None:
     """What would happen anywhere is the code's failure."""
     assert failure(error, "why") == Observation(Kind.ERROR, error=error, message="why")
 

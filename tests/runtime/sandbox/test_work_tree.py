@@ -56,7 +56,7 @@ def test_links_lead_nowhere(tree: Path, folder: Path, tmp_path: Path) -> None:
     assert outside.read_text() == "untouched"
 
 
-def test_links_inside_of_the_tree_are_kept(tree: Path, folder: Path) -> None:
+def test_links_within_the_tree_are_kept(tree: Path, folder: Path) -> None:
     """To a folder and to a file; an edit of the one is seen through the other."""
     (tree / "link").symlink_to("sub")
     (tree / "file").symlink_to("sub/b.txt")
@@ -67,7 +67,7 @@ def test_links_inside_of_the_tree_are_kept(tree: Path, folder: Path) -> None:
     assert not (copy / "broken").is_symlink()
 
 
-def test_a_file_that_an_edit_removes_is_not_there(tree: Path, folder: Path) -> None:
+def test_a_removed_file_is_not_in_the_copy(tree: Path, folder: Path) -> None:
     """Renamed is removed and made; what never was there may be removed as well."""
     copy = copy_work_tree(tree, folder, {"a.txt": None, "c.txt": "old a\n", "none.txt": None})
     assert list_files(copy) == ["c.txt", "sub/b.txt"]
@@ -137,6 +137,8 @@ def test_a_tree_that_is_too_large_is_not_copied(tree: Path, folder: Path, monkey
         ({"sub": "x"}, False),
     ],
 )
-def test_a_work_tree_matches_or_not(tree: Path, files: dict[str, str], *, expected: bool) -> None:
+def test_a_work_tree_matches_if_every_file_has_the_same_text(
+    tree: Path, files: dict[str, str], *, expected: bool
+) -> None:
     """Every file is there with the same text, spaces at its end aside."""
     assert matches(tree, files) is expected

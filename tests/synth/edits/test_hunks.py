@@ -117,7 +117,7 @@ def test_patches_go_down_each_file() -> None:
 
 
 @given(st.sampled_from(EDITS), st.integers(0, 11))
-def test_equal_outcomes_are_equal(form: EditForm, number: int) -> None:
+def test_edits_with_the_same_effect_are_equal(form: EditForm, number: int) -> None:
     """In whatever words they are given, and but for white space at line ends."""
     plain, wordy = (apply_edits(form, FILES, renamed(form, number, new)) for new in ("x = 1\n", "x = 1  \n"))
     assert plain.outcome == wordy.outcome

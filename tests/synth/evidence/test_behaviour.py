@@ -41,7 +41,7 @@ def test_an_observation_is_judged(example: Example, observation: Observation, re
     assert judge(example, observation) is result
 
 
-def test_nothing_is_not_known() -> None:
+def test_an_unrun_candidate_neither_passes_nor_fails() -> None:
     """A candidate that was not run neither passes nor fails, and is not dead."""
     assert not NOTHING.is_known
     assert not NOTHING.passed_all

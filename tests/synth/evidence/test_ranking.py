@@ -19,7 +19,7 @@ def tiers(*behaviours: Behaviour, voters: str = "") -> Tiers:
     return rank(behaviours, voters or "a" * len(behaviours))
 
 
-def test_nothing_known_is_one_tier() -> None:
+def test_without_observations_there_is_one_tier() -> None:
     """Where nothing was seen, the operator's ranking decides."""
     assert tiers(NOTHING, NOTHING) == Tiers((0, 0))
     assert tiers() == Tiers(())

@@ -31,7 +31,7 @@ def test_the_probability_that_one_rate_is_higher(right: int, wrong: int, other_r
 
 
 @given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0, 1e4))
-def test_fractions_of_counts(right: float, wrong: float, other_right: float, other_wrong: float) -> None:
+def test_counts_may_be_fractions(right: float, wrong: float, other_right: float, other_wrong: float) -> None:
     """Decayed counts are fractions: the probabilities of both orders sum to one."""
     one, other = Beta(right, wrong), Beta(other_right, other_wrong)
     forth, back = probability_above(one, other), probability_above(other, one)
@@ -40,13 +40,13 @@ def test_fractions_of_counts(right: float, wrong: float, other_right: float, oth
 
 
 @pytest.mark.parametrize(("x", "a", "b", "expected"), [(0.3, 1, 1, 0.3), (0.3, 2, 1, 0.09), (0.3, 1, 3, 1 - 0.7**3)])
-def test_closed_forms(x: float, a: float, b: float, expected: float) -> None:
+def test_probabilities_agree_with_closed_forms(x: float, a: float, b: float, expected: float) -> None:
     """Where the incomplete beta function is a polynomial, it has the polynomial's value."""
     assert incomplete_beta(x, a, b) == pytest.approx(expected, abs=1e-12)
     assert (incomplete_beta(0, a, b), incomplete_beta(1, a, b)) == (0, 1)
 
 
-def test_an_interval() -> None:
+def test_an_interval_has_its_mass_and_shrinks_with_the_counts() -> None:
     """The interval has the mass that was asked for, and shrinks with the counts."""
     rate = Beta(8, 2)
     low, high = rate.interval(0.9)
@@ -56,6 +56,6 @@ def test_an_interval() -> None:
     assert Beta().interval(0.9) == pytest.approx((0.05, 0.95))
 
 
-def test_negative_counts_are_none() -> None:
+def test_a_negative_count_is_taken_as_zero() -> None:
     """A revision may leave a little less than nothing after decay."""
     assert Beta(-0.5, 3).a == 1

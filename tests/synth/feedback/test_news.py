@@ -88,7 +88,7 @@ def test_a_users_word() -> None:
 @pytest.mark.parametrize(
     "messages", [[], [user("That's wrong.")], [user("x"), said("y")], [user("x"), OK, user("Still wrong.")]]
 )
-def test_no_answer_no_news(messages: Messages) -> None:
+def test_without_an_answer_there_is_no_news(messages: Messages) -> None:
     """A first question, an answer without anything behind it, and words put into the assistant's mouth are no news."""
     assert read(messages) == []
 

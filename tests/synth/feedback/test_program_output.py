@@ -61,14 +61,14 @@ SILENT = [
 
 
 @pytest.mark.parametrize("text", FAILED)
-def test_failures(text: str) -> None:
+def test_a_failing_run_is_a_failure(text: str) -> None:
     """The summary of a failing run is a failure, also in the middle of other output."""
     assert read_output(text) is False
     assert read_output(f"$ make\n{text}\nmake: *** [all] Error 1") is False
 
 
 @pytest.mark.parametrize("text", PASSED)
-def test_successes(text: str) -> None:
+def test_a_passing_run_is_a_success(text: str) -> None:
     """Tests that ran and passed are a success."""
     assert read_output(text) is True
 

@@ -128,7 +128,7 @@ def test_a_changed_order_is_explained() -> None:
     assert "b is better than a with over 99 % probability" in order.why
 
 
-def test_words() -> None:
+def test_the_report_is_in_sentences() -> None:
     """Everything is said in sentences, with the price where it is known."""
     found = report((90, record("a", "b", "c"), Verdict.RIGHT), (10, record("a", "b", "c"), Verdict.WRONG))
     text = "\n".join(found.describe({"a": 3.04}))

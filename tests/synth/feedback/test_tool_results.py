@@ -150,7 +150,7 @@ def test_results_of_tests(name: str, arguments: str, text: str, verdict: int) ->
         ("exec_command", PYTEST, f"{CODEX.format(code=1)}/usr/bin/python3: No module named pytest\n"),
     ],
 )
-def test_all_else_is_no_signal(name: str, arguments: str, text: str) -> None:
+def test_other_results_are_no_signal(name: str, arguments: str, text: str) -> None:
     """Permissions, exit codes, shown files and logs, and results of unknown form say nothing."""
     assert read_result(name, arguments, text)[0] is None
 

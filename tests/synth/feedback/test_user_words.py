@@ -93,7 +93,7 @@ def test_a_user_says_that_it_is_right(text: str) -> None:
         "Still wrong. " + "Here is a long story about another thing. " * 40,
     ],
 )
-def test_all_else_is_no_signal(text: str) -> None:
+def test_other_messages_are_no_signal(text: str) -> None:
     """Questions, further tasks, and quotations of frames say nothing about the last answer."""
     assert read_user_messages([text]) == []
 

@@ -7,7 +7,7 @@ ABLE = model("a", "http://h/v1", capabilities=frozenset({"tools"}))
 PLAIN = model("a", "http://h/v1", capabilities=frozenset())
 
 
-def test_a_complete_request() -> None:
+def test_a_request_has_all_that_coding_tools_send() -> None:
     """All that coding tools send: temperature 0, a limit, a system message, a tool, a stream."""
     request = build_request(list_features(ABLE), {"max_tokens": 16})
     assert [message["role"] for message in request.messages] == ["system", "user"]
@@ -15,7 +15,7 @@ def test_a_complete_request() -> None:
     assert request.params["tools"][0]["function"]["name"] == "read_file"
 
 
-def test_single_features() -> None:
+def test_each_feature_can_be_sent_alone() -> None:
     """Each alone, so that a refusal can be pinned down."""
     assert build_request([TEMPERATURE], {}).params == {"temperature": 0}
     assert len(build_request([SYSTEM], {}).messages) == 2

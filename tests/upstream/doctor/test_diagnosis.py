@@ -219,7 +219,7 @@ def test_refusals_of_providers(provider: str, model_id: str, status: int, body: 
         ),
     ],
 )
-def test_no_network(cause: Exception, expected: str) -> None:
+def test_without_a_network_the_url_is_not_blamed(cause: Exception, expected: str) -> None:
     """The URL of a known provider is right, so the network is at fault."""
     error = failed_by(cause)
     assert explain(error, provided("openai", "gpt-5"), Circumstances()) == expected
@@ -239,7 +239,7 @@ def test_no_network(cause: Exception, expected: str) -> None:
         ("https://generativelanguage.googleapis.com/v1beta", "https://generativelanguage.googleapis.com/v1beta/openai"),
     ],
 )
-def test_guesses(base_url: str, meant: str) -> None:
+def test_guesses_include_the_right_url(base_url: str, meant: str) -> None:
     """Common mistakes are among the few guesses, which are on the same host and differ from the URL."""
     found = guess_base_urls(base_url)
     assert meant in found

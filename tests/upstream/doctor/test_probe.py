@@ -160,7 +160,7 @@ def _opening(gate: asyncio.Event) -> str:
         ),
     ],
 )
-async def test_a_refusal(upstream: FakeUpstream, step: Step, sentence: str) -> None:
+async def test_a_refusal_is_explained(upstream: FakeUpstream, step: Step, sentence: str) -> None:
     """The sentence quotes the upstream without keys and control characters, and names the remedy."""
     upstream.default = step
     assert await problem(model("a", upstream)) == sentence
@@ -315,7 +315,7 @@ async def test_a_temperature_that_is_refused(upstream: FakeUpstream) -> None:
     assert note.endswith("; to avoid the refusal, write drop: [temperature]")
 
 
-async def test_several_refusals(upstream: FakeUpstream) -> None:
+async def test_several_refusals_are_reported_together(upstream: FakeUpstream) -> None:
     """One after the other, all in one report."""
 
     def respond(body: Any) -> Step | str:

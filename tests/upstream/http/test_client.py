@@ -168,7 +168,7 @@ async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> No
     assert caught.value.kind is Kind.NOT_READY
 
 
-async def test_a_refused_connection() -> None:
+async def test_a_refused_connection_is_a_failure_to_connect() -> None:
     """Nobody listens at the address."""
     with refusing() as base_url:
         upstream = upstream_at(base_url)

@@ -1,4 +1,4 @@
-"""What the probes say of a gateway that runs."""
+"""The replies of the probes of a running gateway."""
 
 import asyncio
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""The gateway's own description of itself: complete, and true under fire."""
+"""The gateway's OpenAPI document is complete, and holds for generated requests."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ CHECKS = (
 
 
 async def test_the_document_has_every_path(upstream: FakeUpstream) -> None:
-    """It is served, and what it lists is what there is."""
+    """It is served, and lists exactly the paths that exist."""
     async with running(settings([model("a", upstream)])) as gateway:
         document = (await gateway.request("GET", "/openapi.json")).json
         assert gateway.app is not None
@@ -37,7 +37,7 @@ async def test_the_document_has_every_path(upstream: FakeUpstream) -> None:
 
 
 async def test_schemathesis_finds_nothing(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """Requests that keep to the document, and such that do not, get replies that do; never a 500."""
+    """Requests within and beyond the document get documented replies, and never a 500."""
     upstream.script("a", answer("fine"), status(400), answer("fine"), status(429), answer("good"))
     document = json.loads(json.dumps(DOCUMENT))
     document["components"]["schemas"]["ChatRequest"]["properties"]["model"]["enum"] = ["mom", "b", None]

@@ -1,4 +1,4 @@
-"""Pieces of an OpenAPI document are JSON Schema that means what it says."""
+"""The parts of an OpenAPI document are correct JSON Schema."""
 
 from typing import Any
 

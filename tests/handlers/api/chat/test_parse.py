@@ -1,4 +1,4 @@
-"""JSON -> ChatRequest, and refusals that name the place and the remedy."""
+"""JSON to ChatRequest, and refusals that name the place and the remedy."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def refusal(body: Any, content_type: str | None = "application/json") -> ApiErro
 
 
 def test_known_fields_are_read_and_all_others_kept() -> None:
-    """What is about the reply is taken out of the params."""
+    """Fields about the form of the reply are not in the params."""
     body = {"model": "mom", "messages": HI, "n": 2, "stream": True, "stream_options": {"include_usage": True}}
     chat = parse({**body, "temperature": 0, "odd": [None]})
     assert (chat.model, chat.messages, chat.n, chat.stream, chat.include_usage) == ("mom", HI, 2, True, True)

@@ -34,7 +34,7 @@ def test_any_object_is_decoded(value: dict[str, Any], ascii_only: bool) -> None:
 @settings(max_examples=50)
 @given(st.binary(max_size=30))
 def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
-    """Whatever comes is an object or the client's error."""
+    """Any bytes are an object or the client's error."""
     try:
         found: Any = decode(body, None)
     except ApiError as error:
@@ -47,7 +47,7 @@ def test_any_bytes_are_decoded_or_refused(body: bytes) -> None:
     [None, "", "application/json", "application/json; charset=utf-8", "Application/JSON", "application/problem+json"],
 )
 def test_json_of_any_name_is_accepted(content_type: str | None) -> None:
-    """Also if the client names no type."""
+    """A missing type is accepted, too."""
     assert decode(b"{}", content_type) == {}
 
 

@@ -1,4 +1,4 @@
-"""What a client may name, with a key that permits everything and with keys that do not."""
+"""The names that a client may use, with a key that permits everything and with keys that do not."""
 
 from dataclasses import replace
 from typing import Any
@@ -47,7 +47,7 @@ def test_without_a_list_every_name_is_permitted(anyone: ApiKey | None) -> None:
     ],
 )
 def test_a_key_permits_a_name_its_alias_or_its_target(listed: tuple[str, ...], permitted: list[str]) -> None:
-    """Whoever may ask a mixture may do so by its aliases; whoever may use an alias learns nothing of its target."""
+    """A permitted mixture may be asked by its aliases; a permitted alias reveals nothing of its target."""
     assert list_names(snapshot(), key(*listed)) == permitted
 
 
@@ -78,7 +78,7 @@ def test_without_a_name_the_first_permitted_answers(listed: tuple[str, ...], def
 
 
 def test_an_unknown_name_gets_a_default_only_if_the_key_permits_it() -> None:
-    """`unknown_model: default` gives nobody more than the key does."""
+    """`unknown_model: default` gives no more than the key permits."""
     config = replace(CONFIG, server=Server(unknown_model="default"))
     assert resolve_name("gpt-9", snapshot(config), None) == "mom"
     assert resolve_name("mom", snapshot(config), key("a")) == "a"

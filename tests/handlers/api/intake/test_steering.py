@@ -1,4 +1,4 @@
-"""The field `mom` of a request: what is accepted, and what is refused with which path."""
+"""The field `mom` of a request: accepted values, and refusals with their path."""
 
 import json
 from decimal import Decimal
@@ -29,7 +29,7 @@ def refusal(mom: Any) -> ApiError:
     return caught.value
 
 
-def test_the_whole_field() -> None:
+def test_every_key_of_the_field_is_read() -> None:
     """Each key arrives, money with exactly the digits that were sent."""
     show: Any = frozenset({"candidates", "verdict"})
     assert read_steering({"mom": WHOLE}) == Steering("select", ("a", "b"), "c", (1, 1), Decimal("0.05"), show)
@@ -49,7 +49,7 @@ def test_a_null_is_unset(body: dict[str, Any]) -> None:
 
 
 def test_a_key_that_clients_sent_before_has_no_meaning() -> None:
-    """Whatever it holds: such a request was answered, and still is."""
+    """Such a request was answered before, and still is, whatever the key holds."""
     assert read_steering({"mom": {"models": ["a", 1], "mode": "first"}}) == Steering("first")
 
 

@@ -1,4 +1,4 @@
-"""Parsing Messages requests: what reaches the models, and what is refused with its path."""
+"""Parsing Messages requests: the translated request, and refusals with their path."""
 
 import contextlib
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a gateway without storage refuses of the Responses API, in words that say what to do."""
+"""The endpoints of the Responses API that a gateway without storage refuses, with the remedy."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.running import model, running, settings
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 @pytest.mark.parametrize("path", ["/v1/responses/resp_1", "/v1/responses/resp_1/input_items"])
 async def test_nothing_is_stored(upstream: FakeUpstream, method: str, path: str) -> None:
-    """So there is nothing to show or to delete."""
+    """Retrieving and deleting a response are refused."""
     async with running(settings([model("a", upstream)])) as gateway:
         reply = await gateway.request(method, path)
     assert (reply.status, reply.error["code"]) == (404, "not_found")

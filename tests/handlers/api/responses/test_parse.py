@@ -1,4 +1,4 @@
-"""Parsing Responses requests: what reaches the models, and what is refused with its path."""
+"""Parsing Responses requests: the translated request, and refusals with their path."""
 
 import contextlib
 from typing import Any

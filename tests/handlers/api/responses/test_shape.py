@@ -31,7 +31,7 @@ def test_a_value_has_the_type_or_is_refused(kind: type[Any], given_kind: type[An
 @settings(max_examples=25)
 @given(st.lists(st.dictionaries(st.text(max_size=3), st.integers())))
 def test_a_list_of_objects_is_returned(items: list[dict[str, Any]]) -> None:
-    """As it is; none at all counts as an empty one."""
+    """It is returned as it is; a missing list counts as empty."""
     assert expect_list(items, "input") == items
     assert expect_list(None, "input") == []
 

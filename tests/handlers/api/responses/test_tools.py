@@ -42,7 +42,7 @@ def test_a_function_keeps_all_of_its_fields() -> None:
 
 
 def test_a_custom_tool_takes_one_string() -> None:
-    """Its grammar is shown to the model, which nothing else could tell it."""
+    """Its grammar is shown to the model in the description."""
     (tool,) = ToolTable([PATCH]).functions
     assert tool["function"]["description"] == "Edit.\n\nstart: x"
     assert tool["function"]["parameters"]["required"] == ["input"]
@@ -153,7 +153,7 @@ def test_a_tool_of_the_wrong_shape_is_refused_with_its_path(tools: list[Any], pa
     ("choice", "path"), [(1, "tool_choice"), ("some", "tool_choice"), ({"type": "function"}, "tool_choice.name")]
 )
 def test_a_choice_of_the_wrong_shape_is_refused_with_its_path(choice: Any, path: str) -> None:
-    """Also a word that there is not."""
+    """An unknown word is refused, too."""
     with pytest.raises(ApiError) as caught:
         ToolTable([PLAIN]).read_choice(choice)
     assert caught.value.param == path

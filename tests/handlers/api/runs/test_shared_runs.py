@@ -1,4 +1,4 @@
-"""Runs that several clients share: who hears what, who pays, who may still join, and when a run ends."""
+"""Runs that several clients share: events, payment, late clients, and the end of a run."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ KEY = ("chat", None, None, b"digest")
 
 
 class Script:
-    """A run that emits what the test puts in, and ends when the test says so."""
+    """A run that emits the test's events, and ends when the test says so."""
 
     def __init__(self) -> None:
         self.queue: asyncio.Queue[Event | Exception | None] = asyncio.Queue()
@@ -141,7 +141,7 @@ async def test_each_call_is_paid_by_one_request() -> None:
 
 
 async def test_a_failure_reaches_every_client() -> None:
-    """Each of them raises it; without a client nothing is left unseen."""
+    """Each of them raises it; without a client the failure is still retrieved."""
     run, script = begin(SharedRuns())
     first, second = run.subscribe(record("one"), text_of), run.subscribe(record("two"), text_of)
     script.says("begun")
@@ -169,7 +169,7 @@ async def test_a_client_that_hangs_does_not_hold_up_another() -> None:
 
 
 async def test_the_run_continues_when_the_fastest_client_leaves() -> None:
-    """Leaving counts as progress: the run looks again at who is left."""
+    """Leaving counts as progress: the run checks the remaining clients again."""
     run, script = begin(SharedRuns())
     one, two = run.subscribe(record("one"), text_of), run.subscribe(record("two"), text_of)
     script.says("x" * (MAX_BACKLOG_BYTES + 1), "y")
@@ -185,7 +185,7 @@ async def test_the_run_continues_when_the_fastest_client_leaves() -> None:
 async def test_events_kept_for_late_clients_are_bounded(
     monkeypatch: pytest.MonkeyPatch, limit: str, value: int
 ) -> None:
-    """Beyond the bound nobody joins any more, and those who are there miss nothing."""
+    """Beyond the bound no client can join, and those already there miss no event."""
     monkeypatch.setattr(shared_runs, limit, value)
     runs = SharedRuns()
     run, script = begin(runs)
@@ -200,7 +200,7 @@ async def test_events_kept_for_late_clients_are_bounded(
 
 
 async def test_a_request_without_a_key_shares_with_none() -> None:
-    """The key None finds nothing, and is found by nobody."""
+    """The key None never matches."""
     runs = SharedRuns()
     run, script = begin(runs, None)
     subscription = run.subscribe(record("one"), text_of)

@@ -30,7 +30,7 @@ def base_url(provider: str, environ: dict[str, str]) -> str:
         ("ollama", {"OLLAMA_HOST": "host:port"}, "http://127.0.0.1:11434/v1"),
     ],
 )
-def test_addresses(provider: str, environ: dict[str, str], expected: str) -> None:
+def test_variables_replace_known_addresses(provider: str, environ: dict[str, str], expected: str) -> None:
     """The variables of the SDKs and of Ollama replace the known addresses."""
     assert base_url(provider, environ) == expected
 
@@ -74,7 +74,7 @@ def test_a_repr_shows_no_key() -> None:
         ("two words", 200, ["a"], "KEY_OF_OPENAI is no key: it has blanks"),
     ],
 )
-async def test_problems(key: str, status: int, ids: list[str], problem: str) -> None:
+async def test_each_problem_names_its_cause(key: str, status: int, ids: list[str], problem: str) -> None:
     """Each names its cause, and no key."""
     async with serving(ScriptedProvider(ids, KEY, status)) as provider:
         candidate = Candidate("openai", provider.url, "KEY_OF_OPENAI", key)

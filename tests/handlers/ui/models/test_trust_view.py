@@ -37,7 +37,7 @@ def test_without_verdicts_there_is_no_report() -> None:
     assert build_trust_view([], PANELS, []) == []
 
 
-def test_a_section() -> None:
+def test_a_section_has_recommendation_sentences_and_kinds() -> None:
     """Recommendation, sentences and kinds of task."""
     (view,) = build_trust_view(COUNTS, PANELS, [])
     assert view["recommendations"][0]["advice"] == "collapse"

@@ -41,6 +41,6 @@ from tests.synth.evidence.examples.forms import shown
         ("assert (", []),
     ],
 )
-def test_asserts(text: str, examples: list[str]) -> None:
+def test_asserts_are_examples(text: str, examples: list[str]) -> None:
     """An assert's equation is an example; any other condition is to be true or false."""
     assert shown(text) == examples

@@ -45,7 +45,7 @@ from tests.synth.evidence.examples.forms import shown
         (">>> math.isclose(f(1), 2)\nTrue", ["math.isclose(f(1), 2) == True"]),
     ],
 )
-def test_doctests(text: str, examples: list[str]) -> None:
+def test_doctests_are_examples(text: str, examples: list[str]) -> None:
     """A prompt and its output are an example, also over several lines; output that is no value is none."""
     assert shown(text) == examples
 
@@ -62,7 +62,7 @@ def test_doctests(text: str, examples: list[str]) -> None:
         (">>> math.isclose(f(1), 2)\nTrue", ["import math\n"]),
     ],
 )
-def test_statements_of_a_session_are_the_setup_of_what_uses_them(text: str, setups: list[str]) -> None:
+def test_statements_of_a_session_are_the_setup_of_later_examples(text: str, setups: list[str]) -> None:
     """Until the docstring or block ends; modules that are used without an import are imported."""
     assert [example.setup for example in read_examples(text)] == setups
 

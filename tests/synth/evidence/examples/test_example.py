@@ -21,8 +21,8 @@ from synth.evidence.examples.example import Example, complete, find_function
         ("f(1)", "x = (", "f"),
     ],
 )
-def test_the_function_that_an_expression_is_about(expression: str, setup: str, function: str) -> None:
-    """It calls it, or its setup does; an imported one is not meant."""
+def test_the_function_of_an_expression_is_found(expression: str, setup: str, function: str) -> None:
+    """The function that it or its setup calls, unless that is imported."""
     assert find_function(ast.parse(expression, mode="eval").body, setup) == function
 
 
@@ -36,8 +36,8 @@ def test_the_function_that_an_expression_is_about(expression: str, setup: str, f
         (Example("f", "test_f()", None, "", "def test_f():\n    f()"), "test_f()"),
     ],
 )
-def test_an_example_as_people_see_it(example: Example, shown: str) -> None:
-    """With its setup only if it would say nothing without."""
+def test_an_example_is_shown_as_one_expression(example: Example, shown: str) -> None:
+    """With its setup only if the expression alone is not enough."""
     assert example.shown == shown
 
 

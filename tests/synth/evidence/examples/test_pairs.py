@@ -55,6 +55,6 @@ from tests.synth.evidence.examples.forms import shown
         ("| name | age |\n|---|---|\n| 1 | 2 |", ("x",), []),
     ],
 )
-def test_pairs_of_input_and_output(text: str, parameters: tuple[str, ...], examples: list[str]) -> None:
+def test_pairs_of_input_and_output_are_examples(text: str, parameters: tuple[str, ...], examples: list[str]) -> None:
     """Named or positional values, in one line or two, for a function that is known."""
     assert shown(text, function="f", parameters=parameters) == examples

@@ -12,12 +12,12 @@ from tests.synth.evidence.examples.forms import shown
 """Examples are read as they are meant, and what is not understood is left out."""
 
 
-def test_only_the_function_in_question() -> None:
+def test_examples_of_other_functions_are_left_out() -> None:
     """With a function, examples of others are left out."""
     assert shown("f(1) == 2\ng(1) == 3", function="g") == ["g(1) == 3"]
 
 
-def test_each_call_once_and_not_too_many() -> None:
+def test_examples_are_distinct_and_bounded() -> None:
     """A repeated example counts once; the first wins; there are at most so many."""
     assert shown("f(1) == 2\nf(1) == 2\nf(1) == 3") == ["f(1) == 2"]
     assert len(shown("\n".join(f"f({n}) == {n}" for n in range(1000)))) == MAX_EXAMPLES

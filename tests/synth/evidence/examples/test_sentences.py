@@ -95,7 +95,7 @@ from tests.synth.evidence.examples.forms import shown
         ("f('(') == ')'", ["f('(') == ')'"]),
     ],
 )
-def test_sentences(text: str, examples: list[str]) -> None:
+def test_sentences_may_be_examples(text: str, examples: list[str]) -> None:
     """A call with constants, a word or sign for its result, and a value."""
     assert shown(text) == examples
 

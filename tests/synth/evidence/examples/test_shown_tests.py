@@ -63,14 +63,14 @@ def test_statements_before_an_assert_are_its_setup(code: str, setup: str) -> Non
     assert [example.setup for example in read_examples(block(code))] == [setup]
 
 
-def test_what_is_asserted_may_change_an_object() -> None:
+def test_an_assertion_may_change_an_object() -> None:
     """So an assert is part of the setup of the next one that uses the same names."""
     first, second = read_examples(block("s = Stack()\ns.push(1)\nassert s.pop() == 1\nassert len(s.items) == 0"))
     assert first == Example("Stack", "s.pop()", "1", "", "s = Stack()\ns.push(1)\n")
     assert second.setup == "s = Stack()\ns.push(1)\ns.pop() == 1\n"
 
 
-def test_other_blocks_and_broken_ones_are_read_by_the_line() -> None:
+def test_other_and_broken_blocks_are_read_by_line() -> None:
     """Of JavaScript nothing but what looks like an example anywhere."""
     assert shown(block("assert f(1) == 2\ndef broken(:")) == ["f(1) == 2"]
     assert shown(block("assert(f(1) === 2)", "js")) == []
