@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
+from msgspec import Struct
+
 from runtime.background import Background
-from runtime.frozen import frozen
 from store.calendar import Calendar
 from store.store import Amount, Batch, Store, Usage, UsageKey, to_units
 
@@ -21,8 +22,7 @@ WRITE_EVERY_S = 1.0
 # larger batches.
 
 
-@frozen
-class ModelUse:
+class ModelUse(Struct, frozen=True):
     """The usage of a model by one request; `cost` is that of the tokens with a price, in money."""
 
     model: str

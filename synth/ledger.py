@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
+
 from config.settings import Price
 from runtime import json_codec
 from runtime.frozen import frozen
@@ -47,8 +49,7 @@ class Expense:
         return Expense(self.tokens - other.tokens, self.cost - other.cost)
 
 
-@frozen
-class Used:
+class Used(Struct, frozen=True):
     """The sum of several calls: `cost` is None if any used tokens without a price, `priced` the cost of all others."""
 
     n_calls: int = 0

@@ -1,11 +1,11 @@
 """Calls and attempts: a request to one model, and the record of its outcome."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from config.settings import Model
-from runtime.frozen import frozen
 from upstream.openai.quirks import Quirk
 
 Role = Literal["proposer", "critic", "verifier", "direct"]
@@ -14,8 +14,10 @@ NO_FAILURES = frozenset({"ok", "cancelled", "running"})
 """The outcomes of calls and attempts that have not failed."""
 
 
-@dataclass(slots=True)
-class Attempt:
+# Structs, because every request makes several of each: an instance costs a quarter of a dataclass's.
+
+
+class Attempt(Struct):
     """One HTTP try. Instants are seconds on the gateway's monotonic clock.
 
     `number` counts the attempts of a call from 1, in the order of their start; it is 0 before that. `outcome` is `ok`,
@@ -41,8 +43,7 @@ class Attempt:
     number: int = 0
 
 
-@frozen
-class Tokens:
+class Tokens(Struct, frozen=True):
     """Token counts of one or several attempts; `estimated` if an upstream did not report them.
 
     `cached` are the prompt's tokens that the upstream read from its prompt cache, `written` those that it put there.
@@ -69,8 +70,7 @@ class Tokens:
         )
 
 
-@dataclass(slots=True)
-class Call:
+class Call(Struct):
     """One question to one model, and the record of its outcome.
 
     `messages` and `params` are the client's, adapted to the model; the model's configured `params` and the `overrides`
@@ -91,13 +91,13 @@ class Call:
     messages: Sequence[Mapping[str, Any]]
     params: Mapping[str, Any]
     deadline: float
-    overrides: Mapping[str, Any] = field(default_factory=dict)
+    overrides: Mapping[str, Any] = {}
     shows_reasoning: bool = True
     alias: str | None = None
     on_text: Callable[[int, str], None] | None = None
 
-    attempts: list[Attempt] = field(default_factory=list)
-    quirks: list[Quirk] = field(default_factory=list)
+    attempts: list[Attempt] = []
+    quirks: list[Quirk] = []
     started: float | None = None
     ended: float | None = None
     outcome: str = "running"
