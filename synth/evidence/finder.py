@@ -22,10 +22,11 @@ from synth.request import ChatRequest, find_earlier_requests, find_last_request
 
 _FULL = "full"
 _REQUEST_S = 3.0
-_MARKS = (
-    "def ", "`", "python", "function", "funktion", "función", "fonction", "函数", "関数", ">>>", "assert ", " == ",
-    "->", "=>", "should be", "should return", "input:",
-)  # fmt: skip
+# The signs of a request that may want code. Every request is searched, and finding a word takes ten times as long as a
+# character, so signs are looked for only behind their rarest character, and words in other scripts only in such texts.
+_SIGNS = {"`": ("`",), ">": (">>>", "->", "=>"), "=": (" == ",)}
+_WORDS = ("def ", "python", "function", "funktion", "fonction", "assert ", "should be", "should return", "input:")
+_OTHER_WORDS = ("función", "函数", "関数")
 _SEARCHED_CHARS = 50_000  # at each end of a long text
 
 
@@ -106,4 +107,6 @@ def _may_want_code(text: str, contract: Contract) -> bool:
 def _mentions_code(text: str) -> bool:
     ends = text if len(text) <= 2 * _SEARCHED_CHARS else text[:_SEARCHED_CHARS] + text[-_SEARCHED_CHARS:]
     lowered = ends.lower()
-    return any(mark in lowered for mark in _MARKS)
+    if any(character in lowered and any(sign in lowered for sign in signs) for character, signs in _SIGNS.items()):
+        return True
+    return any(word in lowered for word in (_WORDS if lowered.isascii() else _WORDS + _OTHER_WORDS))

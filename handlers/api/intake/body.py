@@ -47,10 +47,16 @@ async def decode_body(
     if not isinstance(value, dict):
         raise ApiError(400, f"the body must be a JSON object, not {type_name(value)}", code="invalid_json")
     check_fields(value, "the body")
-    may_be_deep = len(body) > LARGE_BYTES or body.count(b"[") + body.count(b"{") > MAX_DEPTH
+    may_be_deep = len(body) > LARGE_BYTES or _opens_many(body)
     if may_be_deep and await time_slice.run(_is_deeper(value, MAX_DEPTH)):
         raise ApiError(400, f"the body is nested more than {MAX_DEPTH} levels deep", code="invalid_json")
     return value
+
+
+def _opens_many(body: bytes) -> bool:
+    """Whether a body has more than MAX_DEPTH opening brackets. `split` stops there, and finds the next by `memchr`."""
+    n_arrays, n_objects = len(body.split(b"[", MAX_DEPTH + 1)) - 1, len(body.split(b"{", MAX_DEPTH + 1)) - 1
+    return n_arrays + n_objects > MAX_DEPTH
 
 
 def _check_media_type(stated: str) -> None:
