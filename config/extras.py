@@ -1,4 +1,4 @@
-"""How to install the packages of an extra: `mcp`, `otel`, `redis`."""
+"""The command that installs the packages of an extra: `mcp`, `otel`, `redis`."""
 
 import sys
 from pathlib import Path

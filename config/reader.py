@@ -280,7 +280,7 @@ def _hint_at_quotes(node: Scalar, *types: type[ScalarValue]) -> str:
 
 
 def _hint_at_unit(node: Scalar) -> str:
-    """Return a hint if a number has a unit that the names of keys have already: `timeout_s: 30s`."""
+    """Return a hint if a number has a unit, which the key's name states already: `timeout_s: 30s`."""
     found = None if node.variables else _WITH_UNIT.fullmatch(node.text)
     return f": write {found[1]}" if found else ""
 

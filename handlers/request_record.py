@@ -190,7 +190,7 @@ def _describe_failures(calls: Sequence[Call]) -> dict[str, str]:
     failed: dict[str, str] = {}
     for call in calls:
         outcome, cause = call.outcome, call.cause
-        if outcome == "cancelled" and call.retrying_since is not None:  # what failed before is why it has no answer
+        if outcome == "cancelled" and call.retrying_since is not None:  # the earlier failure is the cause
             cause = next((attempt.message for attempt in reversed(call.attempts) if attempt.message), "")
             outcome = Kind.RETRYING
         if outcome not in NO_FAILURES:

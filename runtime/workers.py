@@ -141,7 +141,7 @@ class _Worker:
         self.n_jobs = 0
 
     async def greet(self) -> None:
-        """Wait until the process has imported what it needs."""
+        """Wait until the process has imported its modules."""
         assert self._process.stdout is not None  # noqa: S101 -- it is a pipe
         await self._process.stdout.readexactly(len(HELLO))
         self.is_ready = True

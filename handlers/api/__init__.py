@@ -1,1 +1,1 @@
-"""The HTTP API: a folder for each client API, and what they share: intake, runs and replies of requests."""
+"""The HTTP API: a folder for each client API, and shared ones for the intake, runs and replies of requests."""

@@ -51,7 +51,7 @@ class Budget:
 
 @frozen
 class Bill:
-    """What a request is charged by: the ledger of its calls, its estimated use, and who has asked for what."""
+    """The basis of a request's charge: the ledger of its calls, its estimated use, its client and its mixture."""
 
     ledger: Ledger
     expected: Expense = Expense()

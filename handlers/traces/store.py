@@ -155,7 +155,7 @@ class TraceStore(ABC):
         if n_bytes > MAX_CHARS:
             trace = shorten(trace, self._secrets)
         data = encode_trace(trace)
-        if len(data) > 2 * MAX_CHARS:  # what `n_bytes` does not count: reasoning, tool calls, wide characters
+        if len(data) > 2 * MAX_CHARS:  # `n_bytes` leaves out reasoning, tool calls and wide characters
             trace = shorten(trace, self._secrets)
             data = encode_trace(trace)
         cleaned = redact_json(data, self._json_secrets)

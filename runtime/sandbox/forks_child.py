@@ -58,7 +58,7 @@ def _run_in_fork(task: dict[str, Any], replies: int) -> bytes:
 
 
 def _clear_folder() -> None:
-    """Remove what a trial has left, also beside its own folder: the next one finds nothing of it."""
+    """Remove everything that a trial has left, also outside its own folder, before the next one."""
     for name in os.listdir("."):  # noqa: PTH208 -- see above
         if os.path.isdir(name) and not os.path.islink(name):  # noqa: PTH112, PTH114
             shutil.rmtree(name, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What Monty lacks without saying so: code that uses it would seem to be wrong. Pure.
+"""Gaps of Monty that raise no error, so that correct code would seem to be wrong. Pure.
 
 Monty raises an error for most of what it does not have. Of classes, it calls only some special methods; the others it
 passes over: `bool(a)` is True whatever `__bool__` says, and `a < b` has no `__lt__`. Tried with version 1.4.

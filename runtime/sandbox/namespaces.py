@@ -24,7 +24,7 @@ PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Isolation(StrEnum):
-    """What keeps a program from the rest of the machine."""
+    """The means that keep a program from the rest of the machine."""
 
     NAMESPACES = "namespaces: no network, read-only files"
     LIMITS = "limits alone: this system has no usable namespaces, so network and files are open"

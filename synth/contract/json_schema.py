@@ -105,7 +105,7 @@ def strip_fence(text: str) -> str:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Decode JSON strictly. ValueError says what is wrong."""
+    """Decode JSON strictly. Raises ValueError with the cause."""
     try:
         return json_codec.decode_fast(text)
     except (ValueError, RecursionError):

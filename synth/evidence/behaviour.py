@@ -85,9 +85,9 @@ def judge(example: Example, observation: Observation) -> Result:
 
 
 def _judge_exception(expected: str, error: str) -> Result:
-    """Return how an exception compares with the one expected, by their names: a subclass of it will do.
+    """Return how an exception compares with the one expected, by their names: a subclass of it matches, too.
 
-    Of a type that is not built in, the name does not say what it is derived from.
+    The base classes of a type that is not built in are unknown.
     """
     if error == expected or not error:
         return Result.PASSED if error else Result.FAILED

@@ -117,7 +117,7 @@ def read_code_task(text: str, earlier: str = "", *, is_for_code: bool = False) -
 
 
 def _merge(first: Sequence[Example], second: Sequence[Example], function: str) -> tuple[Example, ...]:
-    """Return the examples of a function in both, the first ones for what both say."""
+    """Return the examples of a function in both; if both have the same call, the first one's."""
     found = {(each.setup, each.call): each for each in (*second, *first) if each.function == function}
     return tuple(found.values())[:MAX_EXAMPLES]
 

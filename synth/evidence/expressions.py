@@ -95,7 +95,7 @@ def read_value(text: str, start: int) -> tuple[str, int] | None:
 
 
 def parse_value(text: str) -> ast.expr | None:
-    """Parse a value, also with the names that JSON has for True, False and None; None if the text is no value."""
+    """Parse a value, also with JSON's names for True, False and None. Return None if the text is no value."""
     node = parse_expression(text)
     if node is not None and _FOREIGN.search(text):
         node = _ForeignValues().visit(node)

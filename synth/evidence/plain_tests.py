@@ -63,7 +63,7 @@ class Raised_:
 
 @frozen
 class PlainTests:
-    """Tests as plain Python: the source of the module, and a call for each test, with its arguments."""
+    """Tests as plain Python: the module's source, and a call for each test with its arguments."""
 
     source: str
     calls: tuple[str, ...]
@@ -202,10 +202,10 @@ def _split_arguments(arguments: str) -> list[str]:
 
 
 class _Plain(ast.NodeTransformer):
-    """Writes out what the libraries do."""
+    """Replaces the libraries' constructs by plain statements."""
 
     def rewrite(self, statement: ast.stmt) -> list[ast.stmt]:
-        """Return what a statement becomes, in a copy: none, one or several."""
+        """Return the statements that replace a statement, as copies: none, one or several."""
         (copy,) = ast.parse(ast.unparse(statement)).body
         done = self.visit(copy)
         return [] if done is None else done if isinstance(done, list) else [done]

@@ -89,7 +89,7 @@ def find_named_function(text: str) -> tuple[str, tuple[str, ...]]:
 
 
 def find_parameters(source: str, function: str) -> tuple[str, ...]:
-    """Return the names of the parameters of a top-level function; none if it is not there."""
+    """Return the names of the parameters of a top-level function; () if it is not there."""
     tree = parse_python_or_none(source)
     for node in () if tree is None else tree.body:
         if isinstance(node, Function) and node.name == function:

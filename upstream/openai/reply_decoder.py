@@ -246,7 +246,7 @@ async def decode_completion(
     """Return the completion in a whole body, unchecked; a body of chunks, streamed unasked, is assembled first.
 
     CallError and EventTooLargeError as from ReplyDecoder, and CallError (oversized) for JSON of more than MAX_VALUES.
-    What is long is decoded in steps, for which `clock` measures the time, in seconds.
+    Long replies are decoded in steps, timed by `clock` in seconds.
     """
     start = body.lstrip()
     if start.startswith(b"{"):

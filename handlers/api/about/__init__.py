@@ -1,1 +1,1 @@
-"""What the gateway says about itself: its health, its models and mixtures, its API as OpenAPI."""
+"""Facts about the gateway: its health, its models and mixtures, its API as OpenAPI."""

@@ -306,7 +306,7 @@ DOCUMENT: dict[str, Any] = {
         "/ui": _describe_page("Show the newest requests", "ui"),
         "/ui/ask": {**_describe_page("Show the form for a question", "ui_ask"), "post": _ASK_FROM_PAGE},
         "/ui/models": _describe_page("Show how each member of a panel performs", "ui_models"),
-        "/ui/usage": _describe_page("Show what clients and models have used", "ui_usage"),
+        "/ui/usage": _describe_page("Show the usage of clients and models", "ui_usage"),
         "/ui/requests/{id}": _describe_page("Show one request", "ui_request", IS_ID),
         "/ui/requests/{id}/download": _describe_page(
             "Download the page of one request as a file", "ui_download", IS_ID

@@ -96,5 +96,5 @@ STEERING = {
 }
 REPORT: Schema = {
     **object_schema({"candidates": array_schema({"type": "object"}), "verdict": {"type": "object"}}),
-    "description": "what the request asked for by `mom.show`",
+    "description": "the parts that the request named in `mom.show`",
 }

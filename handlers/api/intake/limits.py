@@ -15,7 +15,7 @@ from runtime.time_slice import TimeSlice
 from synth.request import ChatRequest
 
 MAX_FIELDS = 1_000
-"""The largest number of fields of a request, and of a message: each is looked at for every model that is asked."""
+"""The largest number of fields of a request, and of a message: each field is checked for every model that is asked."""
 
 
 async def check_values(body: bytes, limits: Server, clock: Callable[[], float]) -> None:

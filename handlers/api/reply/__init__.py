@@ -1,1 +1,1 @@
-"""Writing a reply: its connection, its usage, and what it shows of the work behind the answer."""
+"""Writing a reply: its connection, its usage, and the work behind the answer as far as it is shown."""

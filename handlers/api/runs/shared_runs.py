@@ -45,7 +45,7 @@ MAX_REPLAYS_BYTES = 32 * 2**20
 # paying client leaves, the next one's record takes the ledger over.
 
 RunKey = tuple[str, str | None, str | None, bytes]
-"""What makes requests identical: the client API, the client's key, the header x-mom-mode, and the body.
+"""The key that identical requests share: the client API, the client's key, the header x-mom-mode, and the body.
 
 A short body stands for itself. A digest stands for a longer one, which would have to be kept to be compared.
 """

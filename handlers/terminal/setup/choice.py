@@ -41,7 +41,7 @@ class Offer:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The provider and the id, which tell offers apart."""
+        """The provider and the id, which identify the offer."""
         return self.provider, self.model_id
 
 

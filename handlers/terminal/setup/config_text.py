@@ -28,7 +28,7 @@ class Member:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The provider and the id, which tell models apart."""
+        """The provider and the id, which identify the model."""
         return self.provider, self.model_id
 
 

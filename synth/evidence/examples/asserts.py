@@ -1,4 +1,4 @@
-"""Examples in the form of assert statements, and what their conditions say. Pure."""
+"""Examples in the form of assert statements, and in their conditions. Pure."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -58,7 +58,7 @@ def find_examples(condition: ast.expr, setup: str) -> list[Example]:
 
 
 def find_equations(node: ast.expr, setup: str) -> list[Example]:
-    """Return the examples in `f(x) == y`, `f(x) is None` and `f(x) == approx(y)`; none for any other expression."""
+    """Return the examples in `f(x) == y`, `f(x) is None` and `f(x) == approx(y)`; [] for any other expression."""
     if not isinstance(node, ast.Compare) or len(node.ops) != 1 or not isinstance(node.ops[0], ast.Eq | ast.Is):
         return []
     left, right = node.left, node.comparators[0]

@@ -23,7 +23,7 @@ def is_prompt(line: str) -> bool:
 
 
 def ends_session(line: str) -> bool:
-    """Whether what a session has defined is gone after a line: a docstring, a block or a definition begins or ends."""
+    """Whether a line ends a session and its names: a docstring, a block or a definition begins or ends."""
     return line.startswith(('"""', "'''", "```", "~~~", "def ", "class ")) or line.endswith(('"""', "'''"))
 
 

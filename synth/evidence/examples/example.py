@@ -62,7 +62,7 @@ def find_function(node: ast.expr, setup: str) -> str:
 
 
 def complete(example: Example) -> Example | None:
-    """Return an example with the imports that it needs; None if it uses a variable that nobody defines.
+    """Return an example with the imports that it needs; or None if it uses an undefined variable.
 
     Without this, every candidate would fail for a name that the text leaves out: "assert f(x) == y for all x".
     """

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from synth.evidence.examples.example import Example
 from synth.evidence.expressions import find_calls, is_value, parse_expression, read_value
 
-# What may stand between a call and its value; longest first, for each is tried in order. A report of a fault says what
-# a call does now, and what it should do: "f(2) gives 3". There only words that demand something count.
+# The words between a call and its value; longest first, because each is tried in order. A bug report states both the
+# present and the wanted result ("f(2) gives 3"), so there only words that demand a result count.
 _DEMANDING = (
     "should be equal to", "should evaluate to", "must be equal to", "should result in", "must result in",
     "should produce", "must produce", "should output", "must output", "should return", "must return", "should print",
@@ -47,7 +47,7 @@ _CONJUNCTIONS = frozenset({
     "und", "weil", "da", "denn", "ergeben", "sein", "zurückgeben", "liefern", "zurück", "y", "porque", "et", "car",
     "parce", "e", "perché", "now", "instead", "rather", "too", "again", "always", "then",
 })  # fmt: skip
-# In front of a call, within its sentence: it is said to be wrong, asked for, or a condition.
+# Words before a call, in its sentence, that mark it as wrong, as a request or as a condition.
 _DOUBTS = re.compile(
     r"\b(?:currently|wrongly|incorrectly|i get|i got|we get|why|bug|actual|actually|instead of|rather than|unless"
     r"|derzeit|aktuell|fälschlich|warum|actualmente|actuellement|pourquoi)\b|为什么|目前|\b(?:not|never|don't|doesn't|n't)\W*$",
@@ -116,7 +116,7 @@ def ends_clause(line: str, position: int) -> bool:
 
 
 def has_constant_arguments(call: ast.expr) -> bool:
-    """Whether an expression is a call whose arguments are values, none of them unpacked."""
+    """Whether an expression is a call whose arguments are values, without unpacking."""
     if not isinstance(call, ast.Call):
         return False
     arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
@@ -124,19 +124,19 @@ def has_constant_arguments(call: ast.expr) -> bool:
 
 
 def _is_doubted(line: str, clause_start: int, start: int) -> bool:
-    """Whether the sentence before a call says that what follows is not so."""
+    """Whether the sentence before a call negates the statement that follows."""
     before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1] or ""
     return _DOUBTS.search(before) is not None
 
 
 def _is_asked(line: str, position: int) -> bool:
-    """Whether the sentence that goes on at a position is a question."""
+    """Whether the sentence that continues at a position is a question."""
     ended = _SENTENCE_END.search(line, position, position + _MAX_REPORT_CHARS)
     return ended is not None and ended[0][0] in "?？"
 
 
 def _read_raised(line: str, position: int, *, of_changes: bool) -> str:
-    """Return the exception that a call should raise, "" if none is said."""
+    """Return the exception that a call should raise, or "" if none is stated."""
     found = _RAISING.match(line, position)
     if found is None:
         return ""
@@ -209,7 +209,7 @@ def _read_comment(text: str) -> str:
 
 
 def _compare_remark(name: str, call: str, remark: str, *, is_printed: bool) -> Example | None:
-    """Return the example of a remark that is a value and nothing else; what is printed is a text."""
+    """Return the example of a remark that is only a value; a printed value is compared as text."""
     value = read_value(remark, 0)
     if value is None or remark[value[1] :].strip(" \t`.,;"):
         return Example(name, f"str({call})", repr(remark)) if is_printed and _is_plain_word(remark) else None
@@ -223,7 +223,7 @@ def _is_plain_word(remark: str) -> bool:
 
 
 def _is_contradicted(line: str, position: int, *, is_demanded: bool = False) -> bool:
-    """Whether a sentence goes on to say that this is not what is wanted: "gives 3, but"."""
+    """Whether the sentence continues by rejecting the result: "gives 3, but"."""
     rest = line[position : position + 40].lstrip(" \t`'\",;.，。").lower()
     return rest.startswith(_CONTRADICTIONS) and not (is_demanded and rest.startswith(_REPLACING))
 

@@ -56,7 +56,7 @@ def read_tests(source: str) -> tuple[list[Example], set[int]]:
         if examples is not None:
             found += examples
             if setup and isinstance(node, ast.Assert):
-                setup.append(ast.Expr(node.test))  # it may change what was made before
+                setup.append(ast.Expr(node.test))  # it may change an earlier object
             first = min([node.lineno, *(each.lineno for each in getattr(node, "decorator_list", ()))])
             read |= set(range(first - 1, node.end_lineno or node.lineno))
         elif isinstance(node, _SIMPLE) and _is_needed(node):
@@ -65,7 +65,7 @@ def read_tests(source: str) -> tuple[list[Example], set[int]]:
 
 
 def _read_statement(node: ast.stmt, setup: list[ast.stmt]) -> list[Example] | None:
-    """Return the examples in a statement of a module, None if it holds none and is no test."""
+    """Return the examples in a statement of a module, or None if it has none and is no test."""
     if isinstance(node, ast.Assert | ast.With) or (isinstance(node, ast.Expr) and find_raised(node.value)):
         return _read_straight([*setup, node])
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
