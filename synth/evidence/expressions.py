@@ -18,7 +18,8 @@ _MAX_UNCLOSED = 8  # parentheses that do not close, in one text: each is scanned
 _OPENING = {"(": ")", "[": "]", "{": "}"}
 _NUMBER = re.compile(r"[+-]?(?:0[xob][0-9a-fA-F]+|\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d+)?j?|\.\d+)")
 _GOES_ON = re.compile(
-    r"[ \t]*(?:[+%@&^]|\*{1,2}[ \t]*[\w(\[]|/[\w(]|/ \d|\|[\w([]|-[ \t]*[\d(\[a-z]|[<>!=]=|[<>] ?\d|(?:if|or)[ \t])"
+    r"[ \t]*(?:[+%@&^]|\*{1,2}[ \t]*[\w(\[]|/[\w(]|/ \d|\|[ \t]*[\w(\[]|-[ \t]*[\d(\[a-z]|[<>!=]=|[<>] ?\d"
+    r"|(?:if|or)[ \t]|-+>|=>|[→➞]|\.\.|,[ \t]*[-+]?[\d\[(\"'])"
 )
 _CLOSING_WIDE = "。，；：、）」】！？…"  # of Chinese and Japanese, which have no spaces either
 _NAME = re.compile(r"[A-Za-z_]\w*")

@@ -29,15 +29,17 @@ _TAG = re.compile(r"</?(?:strong|b|em|i|code|pre|p|span|br)(?: [^<>]{0,80})?/?>"
 _ASSIGNMENT = re.compile(r"[ \t]*(?P<name>[A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*")
 _AND = re.compile(r"[ \t]+(?:and|und|y|et|e|和|,)[ \t]+")
 _FOR = re.compile(r"\b(?:for|given|with|when|für|mit|para|pour)\b:?[ \t]+|(?:对于|给定)[ \t]*", re.IGNORECASE)
+_SUBJECT = "(?:then|it|the function|the result|the output|the answer|f)[ \t]+"
+_MODAL = "(?:should|must|would|will)[ \t]+"
 _RETURNS = re.compile(
-    r"(?:\b(?:(?:then|it|the function|the result|the output|the answer|f)[ \t]+)?(?:(?:should|must|would|will)[ \t]+)?"
-    r"(?:returns?|gives?|be|is|yields?|outputs?|produces?|expect|ergibt|liefert|devuelve|renvoie)\b|返回)"
-    r"[ \t]*:?[ \t]*",
+    rf"(?:\b(?:{_SUBJECT})?(?:{_MODAL})?(?:returns?|gives?|yields?|outputs?|produces?|expect|ergibt|liefert|devuelve"
+    rf"|renvoie)\b|\b{_SUBJECT}(?:is|{_MODAL}be)\b|返回)[ \t]*:?[ \t]*",
     re.IGNORECASE,
 )
 _ARROW = re.compile(r"-->|==>|->|=>|➞|→|⇒|➜|⟶")
 _ITEM = re.compile(r"[ \t>*\-+•]*(?:\d{1,3}[.)][ \t]+)?")
 _RULE = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?$")
+_RESULT_TITLE = re.compile(rf"(?:{_OUTPUTS})|.*(?:result|output|expected|returns|ergebnis|resultado|résultat).*")
 _MAX_LINES_OF_PAIR = 12
 _MAX_ROWS = 64
 
@@ -136,7 +138,7 @@ def _end_pair(given: Sequence[str], rest: str, below: Sequence[str], target: Tar
     shown = next((text.strip(" \t`*") for text in texts if text.strip(" \t`*~")), "")
     shown = shown.removeprefix("python").strip()
     value = read_value(shown, 0)
-    if value is None or shown[value[1] :].lstrip(" \t`").startswith(("or ", "(or ")):
+    if value is None or not ends_clause(shown, value[1]) or shown[value[1] :].lstrip(" \t`").startswith("(or "):
         return None
     return target.make_example(", ".join(filter(None, given)), value[0])
 
@@ -191,13 +193,14 @@ def is_table(lines: Sequence[str], start: int) -> bool:
 
 
 def read_table(lines: Sequence[str], start: int, target: Target | None) -> tuple[int, list[Example]]:
-    """Read a table whose last column is the result; return the line below it and its examples.
+    """Read a table with a column for the result; return the line below it and its examples.
 
-    The other columns hold a call, or the arguments in one column or in one for each parameter.
+    The other columns hold a call, or the arguments in one column or in one for each parameter. Beside calls the last
+    column is the result, whatever its title.
     """
     titles = [title.lower() for title in _split_row(lines[start])]
     position, found = start + 2, list[Example]()
-    place = next((place for place, title in enumerate(titles) if re.fullmatch(_OUTPUTS, title)), len(titles) - 1)
+    place = next((place for place, title in enumerate(titles) if _RESULT_TITLE.fullmatch(title)), None)
     while position < len(lines) and "|" in lines[position] and position - start < _MAX_ROWS:
         cells = _split_row(lines[position])
         if len(cells) == len(titles) > 1 and (example := _read_row(titles, cells, place, target)):
@@ -210,7 +213,8 @@ def _split_row(line: str) -> list[str]:
     return [cell.strip(" \t`*") for cell in line.strip().strip("|").split("|")]
 
 
-def _read_row(titles: Sequence[str], cells: list[str], place: int, target: Target | None) -> Example | None:
+def _read_row(titles: Sequence[str], cells: list[str], result: int | None, target: Target | None) -> Example | None:
+    place = len(cells) - 1 if result is None else result
     expected = parse_value(cells[place])
     given = [cell for index, cell in enumerate(cells) if index != place]
     if expected is None:
@@ -219,6 +223,8 @@ def _read_row(titles: Sequence[str], cells: list[str], place: int, target: Targe
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and has_constant_arguments(call):
         return Example(call.func.id, ast.unparse(call), ast.unparse(expected)) if not is_value(call) else None
     names = [title for index, title in enumerate(titles) if index != place]
-    if target is None or not (re.fullmatch(_INPUTS, names[0]) or names == [each.lower() for each in target.parameters]):
+    if target is None or result is None:
+        return None
+    if not re.fullmatch(_INPUTS, names[0]) and names != [each.lower() for each in target.parameters]:
         return None
     return target.make_example(", ".join(given), ast.unparse(expected))

@@ -27,7 +27,7 @@ _DEMANDING = (
 )  # fmt: skip
 _STATING = (
     "would be equal to", "would evaluate to", "would return", "will evaluate to", "will return", "is equal to",
-    "evaluates to", "results in", "would give", "would be", "will give", "will be", "produces", "returned", "returns:",
+    "evaluates to", "results in", "would give", "would be", "will give", "will be", "produces", "returns:",
     "returns", "return", "equals", "yields", "outputs", "output:", "prints", "gives", "is",
     "ergibt", "liefert", "gibt", "ist", "devuelve", "retorna", "renvoie", "retourne", "donne", "restituisce",
     "的结果是", "的结果为", "的返回值是", "的返回值为", "结果是", "结果为", "返回", "等于", "得到", "は", "=",
@@ -37,7 +37,9 @@ _DEMAND = re.compile(r"\b(?:should|must) (?:return|be|give|equal|result in|yield
 _MAX_REPORT_CHARS = 120
 _CONTRADICTIONS = (
     "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
-    "pero", "mais", "但", "rather than", "statt", "right now", "currently", "at the moment",
+    "pero", "mais", "但", "rather than", "statt", "is wrong", "is incorrect",
+    "is not", "isn't", "is a bug", "fails", "raises", "expected", "(expected", "this is wrong", "this is incorrect",
+    "that is wrong", "that is incorrect", "which should", "and should", "right now", "currently", "at the moment",
 )  # fmt: skip
 _REPLACING = ("instead", "rather than", "statt")  # "should be 3 instead of 4": 3 is wanted
 _FILLERS = ("# ", "`", ":", "：", "should be", "returns", "return", "the value ", "the list ", "the string ",
@@ -49,12 +51,14 @@ _CONJUNCTIONS = frozenset({
 })  # fmt: skip
 # Words before a call, in its sentence, that mark it as wrong, as a request or as a condition.
 _DOUBTS = re.compile(
-    r"\b(?:currently|wrongly|incorrectly|i get|i got|we get|why|bug|actual|actually|instead of|rather than|unless"
-    r"|derzeit|aktuell|fälschlich|warum|actualmente|actuellement|pourquoi)\b|为什么|目前|\b(?:not|never|don't|doesn't|n't)\W*$",
+    r"\b(?:currently|at the moment|previously|used to|old version|wrongly|incorrectly|i get|i got|we get|why|bug|actual"
+    r"|actually|instead of|rather than|suppose|assume|hard-?code|do not|don't|assertionerror|derzeit|aktuell|fälschlich"
+    r"|warum|actualmente|actuellement|pourquoi)\b|为什么|目前"
+    r"|\b(?:not|never|doesn't|n't|if|unless|except|when|whenever|until|while|without|wenn|si)\W*$",
     re.IGNORECASE,
 )
 _CODE_LINE = re.compile(
-    r"(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
+    r"E {2,}|(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
     r"|\w+[ \t]*=[ \t]*\w+\(.*==",
     re.ASCII,
 )

@@ -53,6 +53,16 @@ from tests.synth.evidence.examples.forms import shown
         ("| Input | Output |\n|:--|--:|\n| `1, 2` | `3` |", ("a", "b"), ["f(1, 2) == 3"]),
         ("| call | value |\n| --- | --- |\n| f(1) | 3 |\n| g(1) | 4 |", (), ["f(1) == 3"]),
         ("| name | age |\n|---|---|\n| 1 | 2 |", ("x",), []),
+        ("| x | y |\n|---|---|\n| 1 | 2 |", ("x",), []),
+        ("| Input | Time |\n|---|---|\n| 1 | 2 |", ("x",), []),
+        ("| x | expected result |\n|---|---|\n| 1 | 2 |", ("x",), ["f(1) == 2"]),
+        ("when 1 is 2", ("x",), []),
+        ("when x = 1 the result is 2", ("x",), ["f(x = 1) == 2"]),
+        ("For 100 requests it returns 429.", ("x",), []),
+        ("Input: 5\nOutput: 5 items are printed", ("x",), []),
+        ("Input: n (1 <= n <= 100)\nOutput: 3", ("n",), []),
+        ("2023-01-01 -> 2024-01-01", ("x",), []),
+        ("1 -> 2 of them", ("x",), []),
     ],
 )
 def test_pairs_of_input_and_output_are_examples(text: str, parameters: tuple[str, ...], examples: list[str]) -> None:

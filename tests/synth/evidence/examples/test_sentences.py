@@ -125,3 +125,44 @@ def test_only_the_wanted_result_of_a_bug_report_is_an_example(text: str, example
 )
 def test_a_contradicted_value_is_no_example(text: str) -> None:
     assert shown(text) == (["f(1) == 3"] if "(but" in text else [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Traceback (most recent call last):\n    f(3)\nValueError: bad",
+        '$ python -c "print(f(3))"\n7',
+        "AssertionError: assert f(3) == 5",
+        "E       assert f(3) == 5",
+        "f(3) -> int",
+        "Use f(3) in the loop for 3 times.",
+        "f(3) took 5 seconds",
+        "f(3) is 5x faster",
+        "f(3) is 5%",
+        "f(3)  # 5 ms",
+        "f(3) = 5 + 2",
+        "f(3) should be about 5",
+        "f(3) should never be 5",
+        "f(3) == 5 is wrong",
+        "f(3) == 5 fails",
+        "f(3) returns 5. This is wrong!",
+        "f(3) returns 5 (expected 6)",
+        "expected 6 but f(3) returned 5",
+        "`f(3) == 5` is not what I want",
+        "Do not hard-code f(3) == 5.",
+        "Previously f(3) was 5.",
+        "At the moment f(3) is 5.",
+        "Suppose f(3) is 5.",
+        "If f(3) is 5 then stop.",
+        "f(3) returns 5 or None",
+        "f(3) returns 5 | None",
+        "f(3) returns 5..6",
+        "f(3) returns 5, 6, 7",
+        "f(3) → 5 → 6",
+        "f(3) is either 5 or 6",
+        "f(3) may return 5",
+    ],
+)
+def test_text_that_only_looks_like_an_example(text: str) -> None:
+    """Logs, measurements, conditions, what was or is wrong, several values."""
+    assert shown(text, function="f", parameters=("x",)) == []
