@@ -22,12 +22,13 @@ MAX_CAUSE_CHARS = 2_000
 _MAX_DEPTH = 10
 _MAX_TEXTS = 20
 _MAX_ITEMS = 5  # of a list of errors
+_MAX_PAGE_CHARS = 300  # of a web page
 _MAX_READ_CHARS = 8_000  # of one text
 
 _TEXT_FIELDS = (
     *("error", "errors", "fault", "base_resp", "message", "Message", "msg", "status_msg", "error_msg", "error_message"),
     *("errorMessage", "error_description", "faultstring", "reason", "detail", "details", "description", "title"),
-    *("text", "error_text", "err", "exception", "explanation", "statusText"),
+    *("text", "error_text", "err", "errmsg", "err_msg", "exception", "explanation", "statusText"),
     *("metadata", "raw", "innererror", "inner_error", "cause", "body", "data", "response"),
 )
 """Fields that hold the words of an error, or an object with such fields, in the order in which they are read."""
@@ -60,6 +61,11 @@ _STATUS_OF_MINIMAX = {1001: 504, 1002: 429, 1004: 401, 1008: 402, 1039: 400, 104
 
 _CUT_OFF = re.compile(r'"(?:message|msg|detail)"\s*:\s*"((?:[^"\\]|\\.){1,400})')
 _EVENT = re.compile(r"(?:(?:event|id|retry):[^\n]*\n|:[^\n]*\n)*(?:data|error): ?([^\n]*)")
+_MARKUP = re.compile(r"<[!?/a-z]", re.IGNORECASE)
+_TAG = re.compile(r"<[^<>]{0,500}>")
+_SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
+# Escape sequences of terminals, other control characters, and Unicode's marks that turn the direction of text.
+_CONTROLS = re.compile(r"\x1b\[[0-?]{0,20}[ -/]{0,5}[@-~]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _TITLE = re.compile(r"<title[^<>]{0,100}>([^<]{1,200})", re.IGNORECASE)
 _REFUSED_KEY = re.compile(r"invalid_api_key|api_key_invalid|incorrect_api_key|^unauthenticated$", re.IGNORECASE)
 
@@ -108,19 +114,23 @@ def is_error(body: Mapping[str, Any]) -> bool:
     return (
         bool(body.get("errors"))
         or body.get("success") is False
-        or any(isinstance(body.get(key), str | list) and body[key] for key in ("detail", "message", "msg", "error_msg"))
+        or any(
+            isinstance(body.get(key), str | list) and body[key]
+            for key in ("detail", "message", "msg", "error_msg", "errmsg")
+        )
     )
 
 
 def find_cause(body: Any) -> str:
     """Return the cause in the provider's own words, at most MAX_CAUSE_CHARS, or "" if the reply has none.
 
-    Words that only wrap others are left out. A reply in an unknown shape is returned as JSON.
+    Words that only wrap others are left out, and control characters: clients print it on terminals. A reply in an
+    unknown shape is returned as JSON.
     """
     texts = list(dict.fromkeys(text for text in islice(_find_texts(body, 0), _MAX_TEXTS) if text))
     telling = [text for text in texts if text.lower().rstrip(".") not in _GENERIC] or texts
     kept = [text for text in telling if not any(text != other and text in other for other in telling)]
-    cause = ": ".join(kept)
+    cause = _CONTROLS.sub("", ": ".join(kept))
     if not cause and isinstance(body, dict | list) and body:
         cause = json_codec.encode_ascii(_without_echoes(body))
     provider = _find_provider(body)
@@ -158,9 +168,10 @@ def _read_text(text: str, depth: int) -> Iterator[str]:
     elif text[:1] in ("{", "["):
         cut = _CUT_OFF.search(text)
         yield cut[1] if cut else text
-    elif text[:1] == "<":  # a web page of a proxy, which names the cause in its title
+    elif _MARKUP.match(text):  # a web page of a proxy, with the cause in its title, or XML
         title = _TITLE.search(text)
-        yield " ".join(title[1].split()) if title else ""
+        words = title[1] if title else _TAG.sub(" ", _SCRIPT.split(text, maxsplit=1)[0])
+        yield " ".join(words.split())[:_MAX_PAGE_CHARS]
     else:
         yield " ".join(text.split())
 

@@ -7,6 +7,7 @@ these two tables; if it has neither, add it to `_WHOLE`.
 
 import re
 from collections.abc import Iterable
+from http import HTTPStatus
 
 
 def _any_of(*expressions: str) -> re.Pattern[str]:
@@ -15,7 +16,7 @@ def _any_of(*expressions: str) -> re.Pattern[str]:
 
 _CODE = _any_of(
     r"context_(?:length|window|size)",
-    r"max_prompt_tokens",
+    r"max_(?:prompt|input)_(?:tokens|length)",
     r"(?:prompt|input)_too_long",
     r"token_limit_exceeded",
     r"tokens_limit_reached",
@@ -24,10 +25,11 @@ _CODE = _any_of(
 """Codes that mean it."""
 
 _WHOLE = _any_of(
+    r"max_(?:prompt|input)_(?:tokens|length) exceeded",
     r"max(?:imum)? (?:context|prompt|input) (?:length|tokens|characters)",
     r"context (?:window|length|size|limit) (?:is |was |limit )?(?:exceed|overflow|too)",
     r"reached (?:the )?context length",
-    r"too many (?:input |prompt |total )?tokens",
+    r"too many (?:input |prompt |total )?tokens(?! per )",
     r"exceeds? (?:the )?max(?:imum)? (?:context |prompt |input |message )?(?:length|tokens?)\b",
     r"expected maxlength",
     r"(?:model )?token limit exceeded|exceeded model token limit",
@@ -70,11 +72,11 @@ _OTHER = _any_of(
 """Signs that something else is too much: the answer's own limit, requests in a time, an image, the tools."""
 
 _NO_WAIT_HELPS = _any_of(
-    r"request too large",
+    r"(?:body|content|entity|payload|request) too large",
     r"must be reduced",
     r"reduce (?:your|the) (?:length|message|prompt|input)",
 )
-"""A rate limit that this request exceeds by itself: waiting does not help, a shorter conversation does."""
+"""A limit of size, or a rate limit that this request exceeds by itself: only a shorter conversation helps."""
 
 _STATUSES = frozenset({400, 413, 422, 429, 500, 502, 503})
 _MAX_CHARS = 2_000
@@ -89,6 +91,6 @@ def is_too_long(cause: str, codes: Iterable[str | int], status: int) -> bool:
     text = cause[:_MAX_CHARS]
     if status in (413, 429) and _NO_WAIT_HELPS.search(text):
         return True
-    if status == 429:  # noqa: PLR2004 -- RFC 6585: too many requests
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
         return False
     return bool(_WHOLE.search(text) or (_MEASURE.search(text) and _EXCESS.search(text) and not _OTHER.search(text)))

@@ -27,6 +27,7 @@ MAX_ANSWER_CHARS = 2**22
 _MAX_LENIENT_BYTES = 2**20  # what is not strict JSON is read a second time, in one turn of the event loop
 _SPACE = re.compile(r"\s*")
 _LENIENT = json.JSONDecoder(strict=False)
+_USUAL = frozenset({"choices", "id", "object", "created", "model", "usage", "system_fingerprint", "service_tier"})
 _WRAPPERS = ("data", "result", "response", "output", "body")
 
 _UNSEEN = frozenset({"role", "index"})
@@ -152,7 +153,7 @@ def check_completion(body: Any) -> dict[str, Any]:
         if isinstance(choice.get("message"), dict):
             check_message(choice["message"])
             return checked
-    cause = "" if "choices" in checked else find_cause(checked)
+    cause = find_cause({key: value for key, value in checked.items() if key not in _USUAL})
     says = f"; it says: {cause}" if cause else ""
     raise CallError(
         Kind.UNPARSABLE, f"the reply is JSON, but not a chat completion: it has no choices[0].message{says}"

@@ -65,7 +65,12 @@ NESTED = json.dumps({"error": {"message": WORDS, "type": "invalid_request_error"
         ("", ""),
         ([], ""),
         ("<html><head><title>\n502 Bad\nGateway</title></html>", "502 Bad Gateway"),
-        ("<!DOCTYPE html><html><body>no</body></html>", ""),
+        ("<!DOCTYPE html><html><body>no</body></html>", "no"),
+        ("<html><body><h1>Down</h1> for\nrepair<script>x()</script></body></html>", "Down for repair"),
+        ("<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>No.</Message></Error>", "AccessDenied No."),
+        ({"error": {"message": "<400> the model is gone"}}, "<400> the model is gone"),
+        ("\x1b[31mboom\x1b[0m \x1b]0;title\x07\x9b2J\u202eevil", "boom ]0;title2Jevil"),
+        ({"errno": 5, "errmsg": WORDS}, WORDS),
     ],
 )
 def test_the_cause_is_found_in_the_provider_s_words(body: Any, cause: str | None) -> None:

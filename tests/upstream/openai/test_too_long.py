@@ -60,6 +60,8 @@ TOO_LONG = [
     (400, "Total tokens of image and text exceed max message tokens"),
     (400, "Input length 9000 exceeds maximum allowed token size 4096"),
     (400, "Prompt has too many tokens (9000), the limit of the model is 8192"),
+    (413, "Request Entity Too Large"),
+    (400, "max_prompt_length exceeded: 128000"),
 ]
 SOMETHING_ELSE = [
     (429, "Rate limit reached for tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Try again in 3s."),
@@ -84,6 +86,7 @@ SOMETHING_ELSE = [
     (500, "Internal server error"),
     (400, "stop: array too long, at most 4 sequences"),
     (400, "temperature must be at most 2"),
+    (400, "Rate limit reached: too many tokens per minute"),
 ]
 
 

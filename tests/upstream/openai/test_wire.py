@@ -106,3 +106,5 @@ def test_a_reply_without_choices_is_shown() -> None:
     with pytest.raises(CallError, match="it says: the model is being moved") as caught:
         wire.check_completion({"state": 7, "reason": "the model is being moved"})
     assert caught.value.kind is Kind.UNPARSABLE
+    with pytest.raises(CallError, match="SAFETY"):
+        wire.check_completion({"id": "x", "choices": [], "promptFeedback": {"blockReason": "SAFETY"}, "usage": {}})
