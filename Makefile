@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run dev init doctor test soak check check-all clients ui images eval bench lint format types coverage clean
+.PHONY: help run dev init doctor test soak check check-all clients client-packages ui images eval bench lint format types coverage clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -37,9 +37,11 @@ check-all: lint types test  ## Lint, types, all tests: what CI runs first
 
 LARGE_CLIENTS ?= opencode cline claude-code codex
 CLIENTS = aider openai-python anthropic-python agents-sdk httpie llm langchain openai-node continue $(LARGE_CLIENTS)
-clients: $(VENV)/.dev  ## Test aider, SDKs, agents; needs git, node, npm (LARGE_CLIENTS= saves 800 MB)
-	@$(MAKE) --no-print-directory --jobs=3 $(CLIENTS:%=.venvs/%/.installed)
+clients: $(VENV)/.dev client-packages  ## Test aider, SDKs, agents; needs git, node, npm (LARGE_CLIENTS= saves 800 MB)
 	CLIENTS_REQUIRED="$(CLIENTS)" $(BIN)/pytest -n auto --dist worksteal -m clients tests/clients $(ARGS)
+
+client-packages:
+	@$(MAKE) --no-print-directory --jobs=3 $(CLIENTS:%=.venvs/%/.installed)
 
 .venvs/%/.installed: tests/clients/package-%.json
 	@mkdir -p $(@D)

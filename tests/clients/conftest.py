@@ -1,12 +1,19 @@
 """The gateway that every client of this folder talks to."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
 
 import pytest
 
+from tests.clients.driving import AIDER
 from tests.clients.stage import Stage, configured
 from tests.fakes import FakeUpstream
 from tests.running import running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _aider_ends() -> Iterator[None]:
+    yield
+    AIDER.close()
 
 
 @pytest.fixture

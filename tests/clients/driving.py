@@ -4,9 +4,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.clients.aider_forks import AiderForks
 from tests.clients.processes import Ended, folder_of, program, run
 from tests.clients.stage import Stage
 
+AIDER = AiderForks()
 _DRIVERS = Path(__file__).parent / "drivers"
 _UNATTENDED = ("--yes-always", "--no-gitignore", "--no-check-update", "--analytics-disable", "--no-show-model-warnings")
 _LLM_MODELS = """\
@@ -44,8 +46,8 @@ async def llm(stage: Stage, home: Path, *arguments: str) -> Ended:
 
 async def aider(stage: Stage, repository: Path, *options: str) -> Ended:
     """Run aider in a repository, without a user."""
-    return await run(
-        *(program("aider", "aider"), "--model", "lm_studio/mom", *options, *_UNATTENDED),
+    return await AIDER.run(
+        *("--model", "lm_studio/mom", *options, *_UNATTENDED),
         home=repository,
         LM_STUDIO_API_BASE=stage.url,
         LM_STUDIO_API_KEY="123",

@@ -57,7 +57,7 @@ async def run(*command: str | Path, home: Path, stdin: int = asyncio.subprocess.
     process = await asyncio.create_subprocess_exec(
         *command,
         cwd=home,
-        env=_environment(home, env),
+        env=environment(home, env),
         stdin=stdin,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -67,13 +67,14 @@ async def run(*command: str | Path, home: Path, stdin: int = asyncio.subprocess.
         async with asyncio.timeout(TIME_S):
             stdout, stderr = await process.communicate()
     finally:
-        _end_group(process.pid)
+        end_group(process.pid)
         await process.wait()
     assert process.returncode is not None
     return Ended(process.returncode, stdout.decode(), stderr.decode())
 
 
-def _environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
+def environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return a client's environment: its home, `env`, and no way out of this machine."""
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -85,7 +86,8 @@ def _environment(home: Path, env: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _end_group(leader: int) -> None:
+def end_group(leader: int) -> None:
+    """Kill what is left of a group of processes."""
     try:
         os.killpg(leader, signal.SIGKILL)
     except ProcessLookupError:

@@ -7,12 +7,15 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+import pytest_asyncio
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright, expect
 
 from tests.ui.scene import Scene, scene
 
 ABORTED = "net::ERR_ABORTED"  # by a page that is left, or that turns out to be a download
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+
+expect.set_options(timeout=30_000)  # far more than any of this takes: a busy machine is no fault of a page
 
 
 def program() -> str:
@@ -31,8 +34,9 @@ def flags() -> list[str]:
     return ["--no-sandbox"] if os.geteuid() == 0 else []
 
 
-@pytest.fixture
-async def browser() -> AsyncGenerator[Browser]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def chromium() -> AsyncGenerator[Browser]:
+    """Start the browser, once for all tests of a module: their event loop is the module's too."""
     path = program()
     async with async_playwright() as playwright:
         launched = await playwright.chromium.launch(executable_path=path, args=flags())
@@ -40,7 +44,15 @@ async def browser() -> AsyncGenerator[Browser]:
         await launched.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def browser(chromium: Browser) -> AsyncGenerator[Browser]:
+    """Return a browser that has no page, no cookie and no storage."""
+    yield chromium
+    for context in chromium.contexts:
+        await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def used() -> AsyncGenerator[Scene]:
     async with scene() as it:
         yield it
@@ -65,7 +77,7 @@ def listen(page: Page, complaints: list[str]) -> None:
 Open = Callable[..., Awaitable[Page]]
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def opened(browser: Browser) -> AsyncGenerator[Open]:
     """Return a function that opens an address in a new context; at the end no page may have reported a problem."""
     complaints: list[str] = []

@@ -24,7 +24,7 @@ from tests.ui.hostile import hostile_traces
 from tests.ui.scene import FUSED, HOSTILE, PANEL, QUESTION, Scene, configured, kept, script_slow_answer
 from tests.ui.screenshots import take
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -280,7 +280,7 @@ async def test_a_question_is_answered_side_by_side(used: Scene, opened: Open) ->
     members = page.get_by_role("article")
     await expect(members).to_have_count(len(PANEL))
     await expect(page.get_by_text("✎ writing").first).to_be_visible()
-    await expect(page.get_by_role("status")).to_have_text("Done.", timeout=30_000)
+    await expect(page.get_by_role("status")).to_have_text("Done.")
     await expect(page.get_by_role("article", name="deep").get_by_text("✓ answered")).to_be_visible()
     await expect(page.get_by_role("article", name="broad")).to_contain_text("✕ rejected")
     await expect(page.get_by_role("group", name="Text of tiny")).to_contain_text(HOSTILE)
