@@ -1,4 +1,4 @@
-"""docs/modules.md: every module with the first sentence of its docstring. `python -m tests.module_list` writes it."""
+"""Writes docs/modules.md: every module with the first sentence of its docstring (`python -m tests.module_list`)."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What the operating system says of a process; on Linux alone, elsewhere it is always 0."""
+"""The operating system's facts about a process; Linux only, elsewhere always 0."""
 
 from pathlib import Path
 

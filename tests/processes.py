@@ -1,4 +1,4 @@
-"""The gateway as a process: started, waited for, and gone when the test is."""
+"""The gateway as a process, which ends with its test."""
 
 import asyncio
 import os
@@ -30,7 +30,7 @@ async def process(
     stderr: int = PIPE,
     program: Sequence[str] = CHECKOUT,
 ) -> AsyncGenerator[Process]:
-    """Run `gateway.py`, or another `program`, with these arguments; whoever leaves before it ended kills it.
+    """Run `gateway.py`, or another `program`, with these arguments; leaving the block kills it if it still runs.
 
     Unless `env` says otherwise, it has a store of its own.
     """

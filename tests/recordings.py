@@ -1,4 +1,4 @@
-"""What real clients sent, recorded outside of the project; and an upstream's answer that fits whatever they ask."""
+"""Requests of real clients, recorded outside the project; and an upstream's answer that fits each of them."""
 
 import json
 from collections.abc import Mapping, Sequence

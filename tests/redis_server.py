@@ -1,4 +1,4 @@
-"""A Redis server of a test's own: on a free port, in a temporary folder, gone when the test is."""
+"""A test's own Redis server, on a free port and in a temporary folder; it ends with the test."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ PATIENCE_S = 20.0
 
 
 def find_free_port() -> int:
-    """Return a port that nobody listens on now."""
+    """Return a port that is free now."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
@@ -67,12 +67,12 @@ class RedisServer:
             await self._process.wait()
 
     def pause(self) -> None:
-        """Have it answer no longer, although its connections stay."""
+        """Stop its replies; its connections stay."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Have it answer again."""
+        """Let it reply again."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 

@@ -1,4 +1,4 @@
-"""The real gateway on a real socket, and settings for it; what most tests talk to."""
+"""The real gateway on a real socket, and settings for it, as most tests use them."""
 
 import asyncio
 import json

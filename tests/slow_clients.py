@@ -13,7 +13,7 @@ from tests.running import ask
 
 @dataclass
 class Client:
-    """One socket to the gateway that reads only when it is told to."""
+    """One socket to the gateway that reads only on `read`."""
 
     port: int
 

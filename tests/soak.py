@@ -49,19 +49,19 @@ _HOSTILE_SCHEMAS: list[Any] = [
 _REPORTED_BY = {
     "empty answer": (11, 7),
     "slow drip": (11, 7),
-}  # the faults that tell their usage, which is the fake's own
+}  # the faults that report their usage, the fake's own
 
 
 @dataclass(slots=True)
 class Account:
-    """What the upstream has seen of one request, and the gateway's log line on it once that is there."""
+    """The upstream's record of one request, and the gateway's log line on it as soon as it is written."""
 
     n_seen: int = 0
     reported: tuple[int, int] = (0, 0)  # prompt and completion tokens
     line: asyncio.Future[Mapping[str, Any]] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def hear(self, prompt: int, completion: int) -> None:
-        """Take in the usage that the upstream tells."""
+        """Add the usage that the upstream reports."""
         self.reported = (self.reported[0] + prompt, self.reported[1] + completion)
 
 
@@ -79,7 +79,7 @@ class Soak:
     n_begun: int = 0
 
     def respond(self, request: Mapping[str, Any]) -> Step:
-        """Return what the upstream does with a request, and take it down."""
+        """Choose and record the upstream's behaviour for a request."""
         number = str(request["messages"][0]["content"])
         if not number.isdigit():  # a nuisance of one of the hostile clients
             return answer("fine")
@@ -98,7 +98,7 @@ class Soak:
         return paced(0.002, good) if self.rng.random() < 0.2 else good
 
     def heard(self, _logger: Any, _name: str, entry: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Take in a line of the gateway's log; none goes any further."""
+        """Take in a line of the gateway's log; none is printed."""
         if "exc_info" in entry:
             self.problems.append(f"the log holds an exception: {entry['event']}\n{traceback.format_exc()}")
         if entry["event"] == "request" and entry["request_id"].startswith("soak-"):
@@ -110,7 +110,7 @@ class Soak:
         raise structlog.DropEvent
 
     async def client(self, gateway: Gateway) -> None:
-        """Ask one request after the other until it is time to stop."""
+        """Send one request after the other until the end of the run."""
         clock = asyncio.get_running_loop().time
         while clock() < self.ends and self.n_begun < MOST_REQUESTS:
             number = self.n_begun
@@ -127,7 +127,7 @@ class Soak:
             await asyncio.sleep(self.rng.random() * 0.05)
 
     async def nuisance(self, gateway: Gateway) -> None:
-        """Be one slow or hostile client after the other until it is time to stop."""
+        """Act as one slow or hostile client after the other until the end of the run."""
         port = int(gateway.url.rsplit(":", 1)[1])
         while asyncio.get_running_loop().time() < self.ends:
             kind = self.rng.randrange(3)
@@ -164,7 +164,7 @@ class Soak:
             return None
 
     async def _settle(self, number: int, reply: Reply | None) -> None:
-        """Compare what the client, the log and the upstream say of a request."""
+        """Compare a request's records of the client, the log and the upstream."""
         account = self.accounts[number]
         try:
             async with asyncio.timeout(DEADLINE_S if account.n_seen or reply else 1.0):
@@ -187,7 +187,7 @@ class Soak:
             self.rss.append(await asyncio.to_thread(rss_mb))
 
     def summary(self) -> str:
-        """Return what came of it, and judge time and memory."""
+        """Return the figures of the run, and judge time and memory."""
         percentiles = quantiles(self.seconds, n=100)
         if percentiles[98] > DEADLINE_S:
             self.problems.append(f"the 99th percentile is {percentiles[98]:.1f} s, past the deadline")
@@ -210,7 +210,7 @@ def _json_schema(schema: Any) -> dict[str, Any]:
 
 
 def _problems(account: Account, line: Mapping[str, Any], reply: Reply | None) -> list[str]:
-    """Return in what the three accounts of one request differ."""
+    """Return the differences between the three records of one request."""
     n_logged = line.get("attempts", 0)
     if reply is None:  # what was cancelled may not have arrived
         return [] if account.n_seen <= n_logged else [f"{account.n_seen} attempts seen, {n_logged} logged"]
@@ -258,7 +258,7 @@ async def _load(soak: Soak, traces: Path) -> None:
 
 
 async def _nothing_left(soak: Soak, tasks: set[asyncio.Task[Any]], descriptors: int) -> None:
-    """Note what is there that was not before, when it had time to go."""
+    """Report everything that is left after the run and was not there before."""
     for _ in range(200):
         if asyncio.all_tasks() <= tasks and n_descriptors() <= descriptors:
             return

@@ -1,4 +1,4 @@
-"""Who gets in, and what passes through: keys, pages, host names, headers, over real sockets."""
+"""Access over real sockets: keys, pages, host names, headers."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ async def test_configured_keys_are_required(
 
 
 async def test_a_key_may_have_a_rate(upstream: FakeUpstream) -> None:
-    """Two at once, then 429 with the time until the next; the other key is free of it."""
+    """Two at once, then 429 with the time until the next; the other key is not limited."""
     async with running(settings([model("a", upstream)], server=Server(port=0, api_keys=KEYS))) as gateway:
         for _ in range(2):
             assert (await gateway.chat(headers=bearer(CI))).status == 200
@@ -132,7 +132,7 @@ async def test_an_allowed_page_is_served(upstream: FakeUpstream, origin: str) ->
 
 
 async def test_programs_need_no_origin(upstream: FakeUpstream) -> None:
-    """Nor any of the browsers' headers; the address bar is a program too."""
+    """They need none of the browsers' headers either; the address bar counts as a program."""
     async with running(settings([model("a", upstream)])) as gateway:
         assert (await gateway.chat()).status == 200
         assert (await gateway.request("GET", "/readyz", headers={"Sec-Fetch-Site": "none"})).status == 200
@@ -151,7 +151,7 @@ async def test_a_refusal_does_not_wait_for_the_body(upstream: FakeUpstream) -> N
 
 
 async def test_a_body_that_is_too_large_is_refused_unread(upstream: FakeUpstream) -> None:
-    """Its length says so."""
+    """By its Content-Length."""
     async with running(settings([model("a", upstream)], server=Server(port=0, max_body_mb=0.5))) as gateway:
         status, body = await headers_only(gateway, "Host: localhost\r\n")
     assert status == 413

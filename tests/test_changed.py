@@ -1,4 +1,4 @@
-"""Which tests are near to a change."""
+"""The selection of tests that are near to a change."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_related_tests_are_selected(changed: str, expected: list[str]) -> None:
 
 @pytest.mark.parametrize("changed", ["tests/running.py", "tests/conftest.py", "tests/fakes/steps.py"])
 def test_a_changed_test_tool_selects_every_test(changed: str) -> None:
-    """Everything is run."""
+    """All tests are run."""
     assert select([changed, "config/a.py"], SOURCES) == ["tests"]
 
 

@@ -1,4 +1,4 @@
-"""What deploys the gateway fits the gateway: the image, the unit, the proxy."""
+"""The image, the unit and the proxy fit the gateway."""
 
 import ast
 import configparser

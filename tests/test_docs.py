@@ -1,4 +1,4 @@
-"""The pages lead where they say, name what there is, and show configurations that load."""
+"""The pages' links, names and configurations are right."""
 
 import re
 from pathlib import Path
@@ -52,7 +52,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 
 
 def test_every_page_can_be_found() -> None:
-    """Whoever begins at README.md comes to every page, from link to link."""
+    """From README.md links lead to every page."""
     found: set[Path] = set()
     ahead = [README]
     while ahead:
@@ -64,7 +64,7 @@ def test_every_page_can_be_found() -> None:
 
 
 def test_every_picture_is_shown() -> None:
-    """No picture lies about that no page shows, and none is larger than a page should be."""
+    """Every picture is on a page, and none is too large."""
     shown = {(page.parent / link).resolve() for page in PAGES for link in links(page)}
     pictures = set(ROOT.joinpath("docs", "images").iterdir())
     assert pictures <= shown
@@ -91,7 +91,7 @@ def test_commands_of_the_readme_are_there() -> None:
 
 
 def test_keys_have_the_names_that_providers_give_them() -> None:
-    """What .env.example has is what docs/configuration.md says, and so what people have set already."""
+    """.env.example agrees with docs/configuration.md, so keys that are set already work."""
     names = re.findall(r"^(\w+)=$", ROOT.joinpath(".env.example").read_text(encoding="utf-8"), re.MULTILINE)
     assert names
     assert set(names) <= {provider.key_variable for provider in PROVIDERS.values()}

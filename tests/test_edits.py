@@ -1,4 +1,4 @@
-"""Edits of files: what does not apply never wins, and hunks of several answers make one."""
+"""Edits of files: an edit that does not apply never wins, and hunks of several answers make one."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ async def test_hunks_of_two_answers_make_one(upstream: FakeUpstream, stream: boo
 
 @pytest.mark.parametrize("word", ["A1 B1", "A9", "A1 A1", "Z1"])
 async def test_hunks_that_clash_or_are_none_leave_the_best_candidate(upstream: FakeUpstream, word: str) -> None:
-    """Both change the same line; there is no ninth edit; one edit twice; nobody is Z."""
+    """Both change the same line; there is no ninth edit; one edit twice; there is no candidate Z."""
     text, decided_by = await edited(config(upstream, SQUARE, WRONG, answer(word)))
     assert (text, decided_by) == (SQUARE, "panel_order")
 

@@ -1,4 +1,4 @@
-"""The whole gateway on a real model: nothing scripted between the question and the answer."""
+"""The whole gateway on a real model, without a script."""
 
 import asyncio
 import os

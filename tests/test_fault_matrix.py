@@ -1,4 +1,4 @@
-"""Every fault in every place, in JSON and as a stream: what the client gets, what it cost, and that nothing is left."""
+"""Every fault in every place, in JSON and as a stream: the client's reply, its cost, and no leaks."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ def address(fault: Fault) -> Iterator[str | None]:
 @pytest.mark.parametrize("place", PLACES, ids=str)
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 async def test_a_fault_in_a_place(fault: Fault, place: Place, address: str | None, tmp_path: Path) -> None:
-    """What the table says, and no task, connection, slot, descriptor or key is left anywhere."""
+    """The outcome is the table's, and no task, connection, slot, descriptor or key is left anywhere."""
     for stream in (False, True):
         folder = tmp_path / ("stream" if stream else "json")
         before = await _belongings()

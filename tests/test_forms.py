@@ -1,4 +1,4 @@
-"""Structured output, pictures, several choices, and the rest of what requests ask."""
+"""Structured output, pictures, several choices, and other features of requests."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whatever a client sends, and whatever an upstream replies: a well-formed reply, never a 500, never a hang."""
+"""For any request and any upstream's reply the client gets a well-formed reply, never a 500, never a hang."""
 
 import asyncio
 import json

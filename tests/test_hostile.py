@@ -1,4 +1,4 @@
-"""Upstreams that answer oddly: whatever they send costs their own answer alone."""
+"""Upstreams that answer oddly: their replies cost only their own answer."""
 
 import asyncio
 from typing import Any
@@ -132,7 +132,7 @@ async def test_a_refusal_under_a_json_contract_is_an_answer(upstream: FakeUpstre
 
 
 async def test_one_choice_that_fails_does_not_cost_the_others(upstream: FakeUpstream) -> None:
-    """What was paid for is given."""
+    """The choices that were paid for are returned."""
     upstream.script("a", answer("paid for"), drop_before())
     async with running(settings([model("a", upstream, retries=0)])) as gateway:
         reply = await gateway.chat(ask(n=2, model="a"))
@@ -193,7 +193,7 @@ async def test_usage_of_an_unusable_reply_counts(upstream: FakeUpstream) -> None
 
 
 async def test_events_under_another_content_type_are_read(upstream: FakeUpstream) -> None:
-    """What looks like a stream is one."""
+    """A body that looks like a stream is read as one."""
     body = b'data: {"choices":[{"index":0,"delta":{"content":"hi"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n'
     head = f"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\n\r\n".encode()
     upstream.default = raw(head + body)

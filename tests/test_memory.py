@@ -1,4 +1,4 @@
-"""What a request leaves behind."""
+"""The memory that a request leaves behind."""
 
 import asyncio
 import gc
@@ -27,7 +27,7 @@ async def test_an_idle_connection_holds_no_conversation(upstream: FakeUpstream) 
 
 
 async def test_no_request_waits_for_the_collector(upstream: FakeUpstream) -> None:
-    """Nothing of ours holds itself: long conversations go when their reply is out, and not whenever somebody looks."""
+    """No object is part of a reference cycle: a conversation is freed when its reply has been sent."""
     for name in "abc":
         upstream.script(name, answer(f"the answer of {name}"))
     upstream.script("broken", status(400))

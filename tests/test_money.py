@@ -1,4 +1,4 @@
-"""What requests cost and may cost: the gateway over real sockets."""
+"""Costs and limits of requests, over real sockets."""
 
 import asyncio
 import json
@@ -148,7 +148,7 @@ async def test_a_day_has_its_limit(upstream: FakeUpstream) -> None:
 
 
 async def test_a_key_has_its_own_budgets(upstream: FakeUpstream) -> None:
-    """In tokens and in money; what one client has used up is not missing to the other."""
+    """In tokens and in money; one client's use does not reduce the other's budget."""
     upstream.default = answer("same", usage=(1000, 10))
     keys = (
         ApiKey("ci", Secret("ci-key", "CI"), tokens_per_day=1000),
@@ -166,7 +166,7 @@ async def test_a_key_has_its_own_budgets(upstream: FakeUpstream) -> None:
 
 
 async def test_a_mixture_has_a_budget_of_its_own(upstream: FakeUpstream) -> None:
-    """Which its members, asked by their own names, use up as well."""
+    """Its members, asked by their own names, use it up as well."""
     upstream.default = answer("same", usage=(1000, 10))
     limited = Mixture("mom", panel_of("a"), Critic("a"), max_cost_per_day=Decimal("0.002"))
     config = replace(settings(priced(upstream, a=CHEAP, b=CHEAP)), mixtures=(limited,))

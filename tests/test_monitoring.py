@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules ask for what /metrics exports, and have the shape that their readers need."""
+"""The dashboard and the alert rules use exported metrics, and are valid for Grafana and Prometheus."""
 
 import json
 import re

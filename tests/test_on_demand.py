@@ -1,4 +1,4 @@
-"""An embedded model that no mixture uses: nobody waits for it, and the first request for it by name loads it."""
+"""An embedded model that no mixture uses is loaded by the first request for it by name."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A canary key in the configuration is found nowhere else, whatever goes wrong with it."""
+"""A canary key in the configuration appears nowhere else, whatever fails."""
 
 import asyncio
 import os

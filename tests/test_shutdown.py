@@ -1,4 +1,4 @@
-"""The end of the gateway: announced, waited for, told to the clients; and a second word ends it at once."""
+"""Shutdown: it is announced, running requests finish, and a second signal ends the process at once."""
 
 import asyncio
 import json

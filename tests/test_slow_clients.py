@@ -1,4 +1,4 @@
-"""Clients that send or read too slowly: what they get, and that they hold nothing that others need."""
+"""Clients that send or read too slowly: their replies, and the resources of others."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

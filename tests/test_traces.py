@@ -95,7 +95,7 @@ async def test_a_cancelled_request_is_traced(upstream: FakeUpstream, tmp_path: P
 async def test_traces_are_kept_whatever_else_fails_at_the_end(
     upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are what one wants to read then."""
+    """They are needed most in that case."""
 
     async def broken(_pool: Pool) -> None:
         raise OSError("the pool cannot be closed")

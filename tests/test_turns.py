@@ -1,4 +1,4 @@
-"""No turn of the event loop is long, whatever is asked and answered within the limits, in CPU time of its thread."""
+"""No turn of the event loop is long for any request and reply within the limits, in CPU time of its thread."""
 
 import asyncio
 import gc

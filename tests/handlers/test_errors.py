@@ -1,4 +1,4 @@
-"""Every error in OpenAI's shape, and the status that its causes deserve."""
+"""Every error in OpenAI's shape, with a status derived from its causes."""
 
 from http import HTTPStatus
 
@@ -68,7 +68,7 @@ def test_an_answer_that_was_sent_is_not_said_to_break_off() -> None:
 
 
 def test_a_context_overflow_always_has_the_known_words() -> None:
-    """Also where the upstream found other ones."""
+    """The upstream's own words are replaced."""
     error = from_synthesis(SynthesisError([cause(Kind.CONTEXT_LENGTH, "prompt is too long", 400)]))
     assert error.message.startswith("This model's maximum context length is")
     assert "prompt is too long" in error.message
@@ -85,7 +85,7 @@ def test_the_type_is_openai_s(status: int, kind: str) -> None:
 
 @pytest.mark.parametrize("status", [status for status in HTTPStatus if status >= HTTPStatus.BAD_REQUEST])
 def test_every_status_has_a_kind(status: HTTPStatus) -> None:
-    """And server errors are never called the client's fault."""
+    """Server errors are never called the client's fault."""
     assert (kind_of_status(status) in (Kind.SERVER_ERROR, Kind.TIMEOUT)) == (status >= 500 or status == 408)
 
 

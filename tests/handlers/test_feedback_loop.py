@@ -50,7 +50,7 @@ async def test_news_count_once(gateway: Gateway, store: MemoryStore) -> None:
 
 
 async def test_a_later_verdict_replaces_the_first(gateway: Gateway, store: MemoryStore) -> None:
-    """An edit that was applied seems right, until somebody says that it is wrong."""
+    """An applied edit counts as right until a later verdict says that it is wrong."""
     await gateway.ask()
     await gateway.tell(NEXT)
     assert (await counts(store))["a", "right"] == 1
@@ -61,7 +61,7 @@ async def test_a_later_verdict_replaces_the_first(gateway: Gateway, store: Memor
 
 
 async def test_a_final_verdict_stays(gateway: Gateway, store: MemoryStore) -> None:
-    """What was called right is not called wrong by the same conversation later."""
+    """An answer judged right is not judged wrong by the same conversation later."""
     await gateway.ask()
     await gateway.tell(THANKS)
     await gateway.tell(WRONG)
@@ -69,7 +69,7 @@ async def test_a_final_verdict_stays(gateway: Gateway, store: MemoryStore) -> No
 
 
 async def test_another_clients_answer_is_unknown(gateway: Gateway, store: MemoryStore) -> None:
-    """Nobody's request says anything about answers that another client received."""
+    """A request is no feedback on answers that another client received."""
     await gateway.ask()
     await gateway.tell(WRONG, client="other")
     assert await counts(store) == {}
@@ -82,7 +82,7 @@ async def test_an_answer_of_another_gateway_is_unknown(gateway: Gateway, store: 
 
 
 async def test_two_processes_share_feedback(store: MemoryStore) -> None:
-    """One process gives the answers, the other reads the news, and the first one knows what it taught."""
+    """One process gives the answers, the other reads the news, and the first one has the counts."""
     one, other = Gateway(store), Gateway(store)
     for number in range(40):
         await one.ask(replies=(f"{number}: {ONE}", OTHER))
@@ -106,7 +106,7 @@ async def test_some_requests_have_no_learner(gateway: Gateway) -> None:
 
 
 async def test_a_repeated_answer_is_judged_again(gateway: Gateway, store: MemoryStore) -> None:
-    """A model that answers a complaint with the same text is wrong once more, and not before somebody says so."""
+    """A model that answers a complaint with the same text is wrong again only after a further complaint."""
     complaint = [user("Why?"), said(ONE), user(WRONG)]
     await gateway.ask()
     await gateway.ask(*complaint)
@@ -118,7 +118,7 @@ async def test_a_repeated_answer_is_judged_again(gateway: Gateway, store: Memory
 
 
 async def test_a_batch_is_written_by_itself(store: MemoryStore) -> None:
-    """A second after the first request of a batch it is written, without anybody waiting for it."""
+    """It is written a second after its first request; no request waits for it."""
     slept: list[float] = []
     awake = asyncio.Event()
 
@@ -157,7 +157,7 @@ async def test_no_store_holds_a_word(gateway: Gateway, store: MemoryStore) -> No
 
 
 def test_counts_fade() -> None:
-    """What a store holds from before is worth less now."""
+    """Older counts in a store have less weight."""
     tally = Tally(member("a"), SCOPE, "right", 4, 4.0, 1_000.0)
     (count,) = list_counts([tally], 1_000.0 + HALF_LIFE_S)
     assert (count.weight, count.n, count.scope, count.member) == (2.0, 4, SCOPE, member("a"))

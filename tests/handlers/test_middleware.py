@@ -70,7 +70,7 @@ async def test_probes_are_logged_at_debug_level(upstream: FakeUpstream) -> None:
     ],
 )
 async def test_a_path_without_its_prefix_gets_a_hint(upstream: FakeUpstream, path: str, meant: str) -> None:
-    """The commonest mistake of a first contact: the base URL lacks /v1, or has it twice."""
+    """The most common mistake: the base URL lacks /v1, or has it twice."""
     with capture_logs() as log:
         async with running(settings([model("a", upstream)])) as gateway:
             reply = await gateway.request("POST", path, json={})
@@ -114,7 +114,7 @@ async def test_the_log_holds_no_more_of_an_unknown_path_than_is_useful(
 async def test_the_log_says_why_a_request_is_refused(
     upstream: FakeUpstream, body: dict[str, Any], cause: str | None
 ) -> None:
-    """If the operator can mend it; text of the request is not logged."""
+    """If the operator can fix it; text of the request is not logged."""
     with capture_logs() as log:
         async with running(settings([model("a", upstream, capabilities=frozenset())])) as gateway:
             refused = await gateway.chat(body)

@@ -71,14 +71,14 @@ def test_the_last_evidence_is_in_the_headers_and_the_log() -> None:
 
 
 def test_without_examples_no_candidate_counts_as_failed() -> None:
-    """There was nothing to pass, so nothing is said of it."""
+    """Without an example there is no result to report."""
     ranking = Ranking((Standing("a"), Standing("b", 1)), "agreement", n_ran=2, is_tested=False)
     record = record_of(EvidenceFound(ranking, decides=True), ModeChosen("select"))
     assert record.headers()["x-mom-evidence"] == "ran=2 by=agreement"
 
 
 def test_evidence_in_shadow_is_in_the_log_alone() -> None:
-    """It has decided nothing, so no client needs it."""
+    """It did not decide the answer, so clients do not need it."""
     record = record_of(EvidenceFound(RANKING, decides=False), ModeChosen("select"))
     assert "x-mom-evidence" not in record.headers()
     assert record.facts()["evidence"] == "ran=2 passed=1 by=examples shadow"

@@ -1,4 +1,4 @@
-"""What works after the recipes were followed: run by a Python of its own, in the copy of the sources."""
+"""Checks of the followed recipes, run by another interpreter in the copy of the sources."""
 
 import asyncio
 import re
@@ -180,7 +180,7 @@ CHECKS: Mapping[str, Callable[[], Coroutine[Any, Any, None] | None]] = {
     "a config key": config_key,
     "a command": command,
 }
-"""What to check, by the first cell of the recipe's row."""
+"""The check of each recipe, by the first cell of its row."""
 
 
 def run_checks() -> dict[str, str]:

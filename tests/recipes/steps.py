@@ -1,4 +1,4 @@
-"""What each recipe says to write, and nothing more: the files that its row names."""
+"""The steps of each recipe: exactly the files that its row names."""
 
 import json
 from collections.abc import Callable, Mapping

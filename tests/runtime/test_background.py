@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits."""
+"""Tasks that run in the background."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from tests.upstream.clocks import in_no_time
 
 
 async def test_a_failure_is_logged() -> None:
-    """With what failed, once."""
+    """Once, with its exception."""
 
     async def fail() -> None:
         raise ValueError("broken")
@@ -23,7 +23,7 @@ async def test_a_failure_is_logged() -> None:
 
 
 def test_the_end_waits_for_them_but_not_for_ever() -> None:
-    """Those that others have started too; after the timeout they are cancelled."""
+    """Also for tasks started by other tasks; after the timeout they are cancelled."""
     done: list[str] = []
 
     async def play() -> None:

@@ -42,7 +42,7 @@ async def test_cancelling_an_idle_scope_does_nothing() -> None:
 
 @pytest.mark.parametrize("scope_first", [True, False])
 async def test_a_task_that_is_cancelled_as_well_stays_cancelled(*, scope_first: bool) -> None:
-    """The scope never swallows somebody else's cancellation, whichever comes first."""
+    """The scope never swallows another cancellation, whichever comes first."""
     block = Block()
 
     async def wait() -> None:
@@ -59,7 +59,7 @@ async def test_a_task_that_is_cancelled_as_well_stays_cancelled(*, scope_first: 
 
 
 async def test_another_exception_is_not_hidden() -> None:
-    """If the cancelled code raises an exception of its own, that is what leaves the block."""
+    """If the cancelled code raises an exception of its own, that one leaves the block."""
     block = Block()
 
     async def fail() -> None:

@@ -65,7 +65,7 @@ async def test_jobs_are_done_one_after_the_other() -> None:
 
 
 async def test_an_exception_is_a_reply() -> None:
-    """And the next job is done."""
+    """The next job is done."""
     async with _child() as child:
         succeeded, error = await _do(child, operator.truediv, 1, 0)
         assert not succeeded
@@ -74,7 +74,7 @@ async def test_an_exception_is_a_reply() -> None:
 
 
 async def test_a_result_that_cannot_be_pickled_is_an_error() -> None:
-    """Of the job, not of the process."""
+    """Only the job fails; the process goes on."""
     async with _child() as child:
         succeeded, error = await _do(child, eval, "lambda: 1")
         assert not succeeded

@@ -121,7 +121,7 @@ async def test_cancelling_kills_the_process(workers: WorkerPool) -> None:
 
 
 async def test_closing_kills_busy_processes() -> None:
-    """A shutdown waits for nobody's work."""
+    """A shutdown does not wait for jobs."""
     pool = WorkerPool(size=1)
     await pool.run(double, 1, timeout_s=LONG_S)
     job = asyncio.create_task(pool.run(spin, timeout_s=LONG_S))
@@ -154,7 +154,7 @@ async def test_jobs_wait_for_a_process() -> None:
 
 
 async def test_a_process_is_replaced_after_its_share_of_jobs() -> None:
-    """Whatever it has collected goes with it."""
+    """So its memory is freed from time to time."""
     pool = WorkerPool(size=1, max_jobs=2)
     pids = [await pool.run(report_pid, timeout_s=LONG_S) for _ in range(3)]
     assert pids[0] == pids[1] != pids[2]
@@ -188,7 +188,7 @@ async def test_a_worker_s_memory_is_limited(workers: WorkerPool) -> None:
 
 
 async def test_a_module_that_cannot_be_imported_is_an_error() -> None:
-    """Not a hang."""
+    """The caller does not hang."""
     pool = WorkerPool(preload=["runtime.no_such_module"])
     with pytest.raises(WorkerError, match="did not start"):
         await pool.run(double, 1, timeout_s=LONG_S)

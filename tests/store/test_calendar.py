@@ -1,4 +1,4 @@
-"""Which day it is, in spite of clocks that are set."""
+"""The current day, even if clocks are set."""
 
 import time
 
@@ -9,7 +9,7 @@ NOON = 20_000 * 86_400.0 + 43_200
 
 
 def test_the_time_of_day_is_believed_while_it_agrees_with_the_other_clock() -> None:
-    """Within an hour; beyond that the clock that cannot be set counts."""
+    """Within an hour; beyond that, the clock that cannot be set counts."""
     unix, uptime = Clock(NOON), Clock(5.0)
     calendar = Calendar(unix, uptime, "boot")
     unix.now += 3000

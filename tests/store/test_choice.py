@@ -1,4 +1,4 @@
-"""Which store a configuration gets."""
+"""The store for a configuration."""
 
 import sys
 from pathlib import Path
@@ -19,7 +19,7 @@ def test_a_url_precedes_a_folder_and_a_folder_memory(tmp_path: Path) -> None:
 
 
 def test_a_missing_package_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The message says how to get it."""
+    """The message has the command that installs it."""
     monkeypatch.delitem(sys.modules, "store.redis_store", raising=False)
     monkeypatch.setitem(sys.modules, "redis.asyncio", None)
     with pytest.raises(

@@ -1,4 +1,4 @@
-"""What every store promises, over memory, a SQLite file and a real Redis server."""
+"""The contract of every store: memory, a SQLite file and a real Redis server."""
 
 import asyncio
 import time
@@ -101,7 +101,7 @@ async def test_a_batch_that_is_sent_twice_counts_once(store: Store) -> None:
 
 
 async def test_a_reservation_ends_by_itself(store: Store) -> None:
-    """The process that made it may have died; what it is then charged counts all the same."""
+    """Its process may have died; a later charge still counts."""
     short = replace(claim("dead", cost=5), lifetime_s=0.05)
     assert await store.reserve(short) is None
     await asyncio.sleep(0.1)
@@ -164,7 +164,7 @@ async def test_usage_adds_up_by_day_client_mixture_and_model(store: Store) -> No
 
 
 async def test_a_boot_has_one_clock(store: Store) -> None:
-    """Of the first process that asks; another boot has its own."""
+    """It is that of the first process that asks; another boot has its own."""
     assert await store.share_clock("boot", 100.25, 5.0) == 100.25
     assert await store.share_clock("boot", 999.0, 6.0) == 100.25
     assert await store.share_clock("other", 7.0, 1.0) == 7.0

@@ -1,4 +1,4 @@
-"""A store that fails costs no answer, and catches up."""
+"""A failing store costs no answer, and catches up later."""
 
 import asyncio
 from pathlib import Path
@@ -134,7 +134,7 @@ def test_an_outage_over_midnight_leaves_the_new_day_its_budget() -> None:
 
 
 def test_the_operator_may_have_requests_refused() -> None:
-    """Those that ask for a budget; what has been used is still taken down."""
+    """Requests with a budget are refused; usage is still recorded."""
 
     async def play() -> None:
         store = Flaky()
@@ -213,7 +213,7 @@ def test_a_damaged_file_that_is_moved_away_is_created_again(tmp_path: Path) -> N
 
 
 async def test_no_spend_is_lost_when_the_server_restarts(tmp_path: Path) -> None:
-    """What was spent before and during its absence is there afterwards."""
+    """Spending before and during the outage is there afterwards."""
     async with RedisServer(tmp_path) as server:
         background, clock = Background(), Clock(NOON)
 

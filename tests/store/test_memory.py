@@ -1,4 +1,4 @@
-"""The store in memory; what it shares with the others is in test_contract.py."""
+"""The store in memory; the contract of all stores is in test_contract.py."""
 
 import pytest
 

@@ -32,7 +32,7 @@ def recorder(store: MemoryStore, clock: Clock) -> tuple[Recorder, Background]:
 
 
 def test_requests_without_limits_are_written_once_a_second() -> None:
-    """All together; until then they are known as pending."""
+    """All together; until then they count as pending."""
 
     async def play() -> None:
         store = Slow()

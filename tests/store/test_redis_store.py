@@ -54,7 +54,7 @@ async def test_a_wrong_password_is_an_error_that_does_not_show_it(tmp_path: Path
 
 
 async def test_a_server_without_memory_is_an_error(tmp_path: Path) -> None:
-    """It refuses to write, and says so."""
+    """The server refuses to write."""
     async with RedisServer(tmp_path, "--maxmemory", "1") as server:
         with pytest.raises(StoreError, match=r"OOM|memory"):
             await RedisStore(server.url).open()

@@ -39,12 +39,12 @@ def test_a_day_never_comes_back_and_lasts_at_most_24_hours(
     ],
 )
 def test_a_limit_allows_exactly_its_amount(limit: Limit, used: Amount, expected: Amount, lacking: str | None) -> None:
-    """Just what it says is allowed; once it is used up not even a request that costs nothing."""
+    """Exactly the limit is allowed; once it is used up, even a free request is refused."""
     assert check_limit(limit, used, expected) == lacking
 
 
 def test_a_bucket_that_was_filled_in_the_future_is_empty() -> None:
-    """A clock that was set back blocks nobody; one that jitters lets nobody through twice."""
+    """A clock that was set back blocks no request; one that jitters admits none twice."""
     full = fill(fill(EMPTY, 2, 1000.0)[0], 2, 1000.0)[0]
     assert fill(full, 2, 1000.0) == (full, 30.0)
     assert fill(full, 2, 995.0) == (full, 30.0)

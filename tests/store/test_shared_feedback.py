@@ -1,4 +1,4 @@
-"""Feedback over every store: shared by processes, counted once, and without a word of anybody's."""
+"""Feedback over every store: shared by processes, counted once, and without any text."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ def read_all(folder: Path) -> bytes:
 
 
 async def test_two_processes_share_feedback(store: Store) -> None:
-    """One process gives the answer, another reads the news, and both know what follows."""
+    """One process gives the answer, another reads the news, and both have the counts."""
     one, other = Gateway(store, time.time()), Gateway(store, time.time())
     await one.ask()
     await one.loop.write()
@@ -40,7 +40,7 @@ async def test_the_same_news_at_two_processes_count_once(store: Store) -> None:
 
 
 async def test_a_new_process_reads_the_counts(store: Store) -> None:
-    """After a restart the counts are read before anything is learnt anew, and open answers are still recognised."""
+    """After a restart the counts are read before further feedback, and open answers are still recognised."""
     before = Gateway(store, time.time())
     await before.ask()
     await before.loop.close()

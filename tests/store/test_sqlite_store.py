@@ -32,7 +32,7 @@ async def test_no_other_user_can_read_the_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 async def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path, content: bytes) -> None:
-    """Its operator may want to save something of it."""
+    """Its operator may want to recover data from it."""
     path = tmp_path / "state.db"
     path.write_bytes(content)
     store = SqliteStore(path)
@@ -45,7 +45,7 @@ async def test_a_damaged_file_is_an_error_and_stays_as_it_is(tmp_path: Path, con
 
 
 async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    """Not an exception that a caller does not expect."""
+    """It is a StoreError, which callers expect."""
     (tmp_path / "file").write_text("x")
     store = SqliteStore(tmp_path / "file" / "state.db")
     with pytest.raises(StoreError):
@@ -54,7 +54,7 @@ async def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 
 async def test_a_full_disk_is_an_error_that_changes_nothing(tmp_path: Path) -> None:
-    """And the store goes on when there is room again."""
+    """The store works again as soon as there is room."""
     store = SqliteStore(tmp_path / "state.db")
     await store.open()
     await store._run(lambda: store._db and store._db.execute("PRAGMA max_page_count = 1"))

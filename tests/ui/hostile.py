@@ -38,7 +38,7 @@ def _call(model: str, role: str = "proposer", **fields: Any) -> schema.Call:
 
 
 def _words(name: str, word: str) -> Trace:
-    """Return a trace that says one word wherever a text may stand."""
+    """Return a trace with one word in place of every text."""
     first, second = f"{word} 1", f"{word} 2"
     text = f"{CODE}\n\n{word}"
     return sample(

@@ -128,7 +128,7 @@ def script_slow_answer(used: Scene) -> None:
 
 
 async def grown(used: Scene, n_requests: int) -> None:
-    """Have more questions answered, by a panel of which one member only repeats another."""
+    """Have more questions answered by a panel in which one member repeats another."""
     for name, text in (("swift", CANDIDATES["swift"]), ("deep", CANDIDATES["deep"]), ("tiny", CANDIDATES["swift"])):
         used.upstream.script(name, paced(0.002, answer(text, usage=(120, 100))))
     used.upstream.script("broad", answer(CANDIDATES["deep"]), status(500), answer("It depends."))

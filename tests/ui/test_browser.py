@@ -32,7 +32,7 @@ AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="
 
 
 async def faults(page: Page) -> list[str]:
-    """Return what axe-core finds that keeps somebody from using the page."""
+    """Return the accessibility problems that axe-core finds on the page."""
     await page.evaluate(AXE)
     found: dict[str, Any] = await page.evaluate("axe.run()")
     return [
@@ -393,7 +393,7 @@ async def test_error_pages_are_pages(used: Scene, browser: Browser) -> None:
 
 
 async def test_a_request_is_found_by_the_id_of_its_error(used: Scene, browser: Browser) -> None:
-    """Which is all that a client has of one that failed."""
+    """The id is all that a client has of a failed request."""
     page = await browser.new_page()
     await page.goto(f"{used.gateway.url}/ui/requests/{used.failed}")
     await page.get_by_role("link", name="Search for").click()

@@ -1,4 +1,4 @@
-"""The doctor on a screen: what goes to which stream, without secrets, and whether all models work."""
+"""The doctor's output: its two streams, without secrets, and its result."""
 
 import io
 from collections.abc import Sequence
@@ -61,7 +61,7 @@ def test_colours_are_for_terminals(terminal: bool, plain: bool, coloured: bool) 
 
 
 def test_the_configuration_is_shown_without_asking() -> None:
-    """Every mixture and model; no key, even where somebody wrote it into a model's id."""
+    """Every mixture and model; no key, not even one in a model's id."""
     screen = _screen()
     print_configuration(settings([model("a", "http://h/v1", model=f"id-{KEY}"), model("b", "http://h/v1")]), screen)
     out, _ = _said(screen)

@@ -1,4 +1,4 @@
-"""`init`: what it writes for which keys and servers, what it refuses, and what it never shows."""
+"""`init`: the files that it writes for given keys and servers, its refusals, and the keys that it never shows."""
 
 import asyncio
 import os
@@ -204,7 +204,7 @@ async def test_a_former_configuration_keeps_its_permissions(upstreams: Upstreams
 
 
 async def test_the_keys_of_an_existing_env_are_used(upstreams: Upstreams, tmp_path: Path) -> None:
-    """As the gateway will read them."""
+    """They are read as the gateway reads them."""
     openai = await upstreams.add("openai", "gpt-5.4", key=OPENAI_KEY)
     (tmp_path / ".env").write_text(f"OPENAI_API_KEY={OPENAI_KEY}")
     assert await ran(tmp_path, upstreams.environ) == 0
@@ -240,14 +240,14 @@ async def test_a_dry_run_prints_and_writes_nothing(
 
 
 async def test_a_hostile_list_of_models_cannot_write_yaml(upstreams: Upstreams, tmp_path: Path) -> None:
-    """Nor read a variable."""
+    """An id can neither add YAML nor read a variable."""
     await upstreams.add("openai", "${HOME}", 'a"\n  - name: b', "true", "123", "- x", "ok-1")
     assert await ran(tmp_path, {**upstreams.environ, "OPENAI_API_KEY": OPENAI_KEY}) == 0
     assert [model.model for model in loaded(tmp_path).models] == ["true", "123", "ok-1"]
 
 
 async def test_the_gateways_own_address_is_no_provider(tmp_path: Path) -> None:
-    """OPENAI_BASE_URL as a client of the gateway has it."""
+    """OPENAI_BASE_URL may be set for a client of the gateway."""
     environ = {**QUIET, "OPENAI_BASE_URL": "http://127.0.0.1:8000/v1", "OPENAI_API_KEY": "any"}
     with pytest.raises(StartError, match="no usable key"):
         await ran(tmp_path, environ)
@@ -301,7 +301,7 @@ async def test_a_no_at_the_beginning_is_no_mistake(tmp_path: Path) -> None:
 async def test_a_list_for_any_key_is_no_proof(
     upstreams: Upstreams, upstream: FakeUpstream, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A provider that lists its models to anybody refuses the key when it is asked: the others make the panel."""
+    """A provider with a public list refuses the key when a model is asked; the panel is made of the others."""
     router = FakeUpstream(status(401, body={"error": {"message": f"No such key: {ROUTER_KEY}"}}))
     upstream.listing = {"data": [{"id": name} for name in ("gpt-5.4", "gpt-5.4-mini", "gpt-4.1", "gpt-oss-20b")]}
     upstream.script("gpt-5.4-mini", status(404, body={"error": {"message": "The model does not exist"}}))
@@ -334,7 +334,7 @@ async def test_a_named_model_is_not_replaced(upstream: FakeUpstream, tmp_path: P
 
 
 async def test_when_no_model_answers_nothing_is_written(upstream: FakeUpstream, tmp_path: Path) -> None:
-    """As without any key."""
+    """The same holds as without any key."""
     upstream.default = status(401, body={"error": {"message": "wrong"}})
     upstream.listing = {"data": [{"id": f"model-{n}"} for n in range(50)]}
     environ = {**QUIET, "OPENAI_BASE_URL": upstream.base_url, "OPENAI_API_KEY": OPENAI_KEY}

@@ -83,7 +83,7 @@ def test_a_retry_replaces_the_text_of_the_failed_attempt() -> None:
 
 
 def test_members_that_are_not_waited_for() -> None:
-    """Are closed before the answer, which says whose it is."""
+    """Their parts are closed before the answer, whose author is named."""
     run = [writing("a", "Lo"), candidate("b", "Quick."), answer("Quick.", "first", "b")]
     assert shown(*run) == (
         " a \nLo\n[not needed]\n b \nQuick.\n[1.2 s]\n answer \nQuick.\n[the first valid answer: that of b]\n"
@@ -91,7 +91,7 @@ def test_members_that_are_not_waited_for() -> None:
 
 
 def test_picks_evidence_and_failed_critics() -> None:
-    """What decided stands with the answer."""
+    """The decision is shown beside the answer."""
     run = [
         {"type": "stage", "stage": 1, "models": ["a"]},
         {"type": "stage", "stage": 2, "models": ["b"]},
@@ -110,7 +110,7 @@ def test_picks_evidence_and_failed_critics() -> None:
 
 
 def test_an_answer_that_differs_from_the_streamed_text_is_shown_whole() -> None:
-    """Is shown whole: it is the last word."""
+    """It is shown as a whole, because it is the final text."""
     assert shown(text("Draft"), answer("Final.")).endswith("Draft\n\nFinal.\n[written by the critic c]\n")
 
 

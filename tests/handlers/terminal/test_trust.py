@@ -57,7 +57,7 @@ def read(folder: Path) -> list[Tally]:
 
 
 def test_every_count_is_exported(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Every count is a line of JSON, with what is left of it."""
+    """Every count is a line of JSON, with its current weight."""
     assert invoke(folder, "--export") == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     (a,) = [row for row in rows if row["member"] == "a"]
@@ -67,7 +67,7 @@ def test_every_count_is_exported(folder: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_a_reset_of_a_model_forgets_only_that_model(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Only what is known of the model is forgotten."""
+    """Only the counts of the model are forgotten."""
     assert invoke(folder, "--reset", "a") == 0
     assert capsys.readouterr().out == "Forgotten: what was known of 1 member.\n"
     assert {tally.member for tally in read(folder)} == {"", "b=b"}

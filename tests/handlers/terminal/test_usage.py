@@ -64,7 +64,7 @@ def test_usage_is_written_as_csv_and_json(config: str, capsys: pytest.CaptureFix
 def test_no_usage_makes_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It only reads."""
+    """The command only reads."""
     monkeypatch.setenv("MOM_STATE_DIR", str(tmp_path / "state"))
     (tmp_path / "config.yaml").write_text("models: [{name: a, base_url: 'http://h'}]")
     assert main(["usage", "--config", str(tmp_path / "config.yaml")]) == 0
@@ -73,7 +73,7 @@ def test_no_usage_makes_no_file(
 
 
 def test_a_store_that_cannot_be_read(config: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The message says which, and why."""
+    """The message names the store and the cause."""
     (tmp_path / "state.db").write_bytes(b"damaged" * 1000)
     assert main(["usage", "--config", config]) == 1
     assert "the usage cannot be read: sqlite:" in capsys.readouterr().err

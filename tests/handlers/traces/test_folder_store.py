@@ -38,7 +38,7 @@ def test_unfinished_files_of_a_killed_process_are_deleted(tmp_path: Path) -> Non
 
 
 def test_a_folder_that_cannot_be_created_fails_at_the_start(tmp_path: Path) -> None:
-    """Not at the first request."""
+    """The first request would be too late."""
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError):
         TraceFolder(tmp_path / "file" / "t").open()
@@ -54,13 +54,13 @@ def test_a_trace_that_cannot_be_written_is_logged(tmp_path: Path, capsys: pytest
 
 
 def test_a_lone_surrogate_is_escaped_in_markdown(tmp_path: Path) -> None:
-    """Text that UTF-8 cannot encode is not lost."""
+    """So text that UTF-8 cannot encode is kept."""
     fill_folder(tmp_path, sample("chatcmpl-1", "\ud83d"))
     assert "\\ud83d" in (tmp_path / "chatcmpl-1.md").read_text()
 
 
 def test_a_short_write_is_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system may take less than it is given."""
+    """The system may write less than it was given."""
     write = os.write
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:100]))
     fill_folder(tmp_path, sample("chatcmpl-1", "a" * 1000))

@@ -117,7 +117,7 @@ def test_only_checked_candidates_count_for_validity() -> None:
 
 
 def test_tool_calls_count_as_text() -> None:
-    """A proposer may describe in words the call that the critic makes."""
+    """A proposer may describe the critic's call in prose."""
     arguments = '{"path": "src/app.py", "line": 17}'
     made = answer(
         "c", "", "critic", tool_calls=[{"id": "1", "function": {"name": "read_file", "arguments": arguments}}]

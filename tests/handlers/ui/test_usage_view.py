@@ -22,7 +22,7 @@ DAY = 20_000
     [(None, 30), ("7", 7), ("0", 30), ("x", 30), ("99999999999999", 400), ("1" * 5000, 400), ("-1", 30), ("²", 30)],
 )
 def test_the_number_of_days(text: str | None, days: int) -> None:
-    """Whatever the query says."""
+    """Any value in the query gives a valid number."""
     assert parse_days(text) == days
 
 
@@ -73,6 +73,6 @@ async def test_the_page_and_its_files(upstream: FakeUpstream) -> None:
 
 
 async def test_without_pages_the_banner_has_no_address(upstream: FakeUpstream) -> None:
-    """Nor a file."""
+    """There is no file either."""
     async with running(settings([model("a", upstream)])) as gateway:
         assert (await gateway.request("GET", "/ui/usage?format=csv")).status == 404

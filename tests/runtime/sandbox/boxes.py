@@ -1,4 +1,4 @@
-"""The sandboxes that this machine has, for tests that hold for each of them."""
+"""The sandboxes of this machine, for tests that must pass in each of them."""
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
@@ -40,6 +40,6 @@ async def opened(box: str) -> AsyncGenerator[Session]:
 
 
 async def observe(box: str, trial: Trial, limits: Limits = PATIENT) -> Report:
-    """Return what a trial shows in a sandbox of its own."""
+    """Return the observations of a trial in a sandbox of its own."""
     async with opened(box) as session:
         return await session.observe(trial, limits)

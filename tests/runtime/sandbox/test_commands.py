@@ -1,4 +1,4 @@
-"""A command runs in a copy of a work tree, and nothing of it stays or gets out."""
+"""A command runs in a copy of a work tree, isolated, and leaves nothing behind."""
 
 import asyncio
 import os
@@ -66,7 +66,7 @@ async def test_it_gets_only_the_given_environment(
 
 @each_way
 async def test_it_is_killed_with_all_it_has_started(tree: Path, *, isolate: bool) -> None:
-    """At the end of its time, whatever it does about signals; what it has said until then is kept."""
+    """When its time is over, whatever it does with signals; its output until then is kept."""
     script = "trap '' TERM INT; echo started; sleep 600 & sleep 600"
     finished = await run_in_copy(shell(tree, script, isolate=isolate, timeout_s=1.0), {})
     assert finished == Finished(None, "started\n")
@@ -75,7 +75,7 @@ async def test_it_is_killed_with_all_it_has_started(tree: Path, *, isolate: bool
 
 @each_way
 async def test_leaving_kills_it(tree: Path, *, isolate: bool) -> None:
-    """A client that hangs up ends it as well."""
+    """A client that disconnects ends it as well."""
     task = asyncio.create_task(run_in_copy(shell(tree, "sleep 600", isolate=isolate), {}))
     await asyncio.sleep(0.3)
     task.cancel()
@@ -107,7 +107,7 @@ async def test_colors_are_left_out(tree: Path, *, isolate: bool) -> None:
 
 @each_way
 async def test_a_flood_of_output_is_cut(tree: Path, *, isolate: bool) -> None:
-    """Its end is what counts."""
+    """The end of the output is kept."""
     script = "i=0; while [ $i -lt 20000 ]; do echo line; i=$((i+1)); done; echo the end"
     finished = await run_in_copy(shell(tree, script, isolate=isolate), {})
     assert len(finished.output) == MAX_OUTPUT_CHARS
@@ -128,7 +128,7 @@ async def test_there_is_no_network(tree: Path) -> None:
 
 @isolated
 async def test_nothing_else_can_be_written(tree: Path, tmp_path: Path) -> None:
-    """Neither the work tree, nor what is beside it, nor the system; /tmp is its own."""
+    """Neither the work tree, nor its neighbours, nor the system; /tmp is its own."""
     outside = tmp_path / "outside"
     outside.write_text("untouched")
     outside.chmod(0o666)
@@ -152,7 +152,7 @@ async def test_it_sees_no_other_process(tree: Path) -> None:
 
 
 async def test_a_system_that_cannot_isolate_runs_nothing(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Unless the operator says so."""
+    """Unless the operator permits it."""
     monkeypatch.setattr(commands, "isolation", lambda: Isolation.LIMITS)
     with pytest.raises(SandboxError, match="isolate: false"):
         await run_in_copy(shell(tree, "true", isolate=True), {})

@@ -1,4 +1,4 @@
-"""The launcher installs a filter, and becomes what should run under it."""
+"""The launcher installs a filter, and becomes the program that runs under it."""
 
 import subprocess
 import sys
@@ -35,12 +35,12 @@ def test_a_command_runs_under_the_filter_with_all_it_starts() -> None:
 
 
 def test_a_missing_command_is_reported_as_by_a_shell() -> None:
-    """It is said as a shell says it."""
+    """With a shell's exit code and message."""
     assert launched("/nowhere/to/be/found") == (127, "/nowhere/to/be/found: No such file or directory\n")
 
 
 def test_without_its_filter_nothing_runs() -> None:
-    """Nothing runs without it."""
+    """If the kernel refuses the filter, the program is not started."""
     argv = filtering(for_code=True)
     argv[-1] = "00" * 8
     done = subprocess.run([*argv, "-c", "print(1)"], capture_output=True, timeout=60, check=False)

@@ -67,7 +67,7 @@ def test_circular_imports_end() -> None:
 
 
 def test_a_sibling_that_does_not_parse_cannot_be_imported() -> None:
-    """The candidate is not blamed for it here."""
+    """The candidate is not at fault for it here."""
     assert "ImportError" in flatten("from a import x", {"a.py": "x = ("})
 
 

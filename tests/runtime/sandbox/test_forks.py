@@ -16,7 +16,7 @@ needs_namespaces = pytest.mark.skipif(isolation() is not Isolation.NAMESPACES, r
 
 
 def test_limits_alone_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A system that cannot isolate runs nothing, and says what it would need."""
+    """A system that cannot isolate runs nothing, and the error names namespaces."""
     monkeypatch.setattr(forks, "isolation", lambda: Isolation.LIMITS)
     with pytest.raises(SandboxError, match="namespaces"):
         ForkSandbox()
@@ -56,7 +56,7 @@ async def test_trials_share_a_sandbox() -> None:
 
 @needs_namespaces
 async def test_a_cancelled_trial_leaves_no_answer_behind() -> None:
-    """Whoever asks next does not get the answer of a trial that nobody waited for."""
+    """The next trial does not get the cancelled one's answer."""
     sandbox = ForkSandbox()
     async with sandbox.session() as session:
         endless = Trial("def f():\n    while True: pass", (Check("f()"),))
@@ -70,7 +70,7 @@ async def test_a_cancelled_trial_leaves_no_answer_behind() -> None:
 
 @needs_namespaces
 async def test_a_sandbox_that_has_ended_is_started_again() -> None:
-    """Its end is unknown to have been the code's fault; the next trial has a new one."""
+    """The interrupted trial is unknown, because the code may not be at fault; the next trial has a new sandbox."""
     sandbox = ForkSandbox()
     async with sandbox.session() as session:
         await session.observe(Trial("x = 5"), PATIENT)

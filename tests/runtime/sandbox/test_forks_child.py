@@ -61,7 +61,7 @@ def _observe(child: subprocess.Popen[bytes], source: str, *checks: str, step_s: 
 
 
 def test_each_check_is_observed(child: subprocess.Popen[bytes]) -> None:
-    """A value with what the prelude made of it, or an exception with its name and message."""
+    """A value as the prelude describes it, or an exception with its name and message."""
     found = _observe(child, "def f(n):\n    return 6 // n", "(f(2) == 3, repr(f(2)))", "f(0)", "f(1)")
     assert found == [
         LOADED,
@@ -75,7 +75,7 @@ def test_each_check_is_observed(child: subprocess.Popen[bytes]) -> None:
     ("source", "error"), [("def", "SyntaxError"), ("1/0", "ZeroDivisionError"), ("raise SystemExit", "SystemExit")]
 )
 def test_a_module_that_does_not_load_is_not_checked(child: subprocess.Popen[bytes], source: str, error: str) -> None:
-    """One line says why."""
+    """One line has the reason."""
     (loaded,) = _observe(child, source, "1")
     assert (loaded[0], loaded[3]) == ("error", error)
 

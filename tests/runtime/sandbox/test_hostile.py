@@ -1,5 +1,5 @@
 # ruff: noqa: E501 -- a probe is a line
-"""Hostile code gets nowhere: it reads and changes nothing of the machine, and the sandbox goes on.
+"""Hostile code has no effect: it reads and changes nothing of the machine, and the sandbox keeps working.
 
 Each probe defines `probe()`, which returns "escaped" if it has reached what it should not; everything else is fine:
 another value, an exception, or the end of its process.
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="probes are of P
 TIGHT = Limits(step_s=0.3, trial_s=1.0, memory_bytes=64 * 2**20)
 HONEST = Trial("def double(x):\n    return 2 * x\n", (Check("double(21)", "42"),))
 
-# {secret} is a file that anybody may read and write, {folder} its folder, {port} where somebody listens, {pid} this
+# {secret} is a world-writable file, {folder} its folder, {port} a port with a listener, {pid} this
 # process, {marker} an environment variable that it has.
 PROBES = {
     # files
@@ -142,7 +142,7 @@ PROBES = {
 @each_box
 @pytest.mark.parametrize("probe", PROBES)
 async def test_a_probe_gets_nowhere(box: str, probe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It reaches nothing, changes nothing, is over soon, and honest code is observed after it as before."""
+    """It reaches nothing, changes nothing, ends soon, and honest code is observed after it as before."""
     monkeypatch.setenv("HOSTILE_MARKER", "1")
     secret = _tempting_file(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as listening, _local_sockets(tmp_path):
@@ -167,7 +167,7 @@ async def test_a_probe_gets_nowhere(box: str, probe: str, tmp_path: Path, monkey
 
 
 def _tempting_file(folder: Path) -> Path:
-    """Make a file that whoever finds it may read and change."""
+    """Make a file that every user may read and change."""
     secret = folder / "secret"
     secret.write_text("treasure")
     secret.chmod(0o666)
@@ -199,7 +199,7 @@ class _local_sockets:  # noqa: N801 -- used like a function
 
 @each_box
 async def test_a_successful_probe_would_be_noticed(box: str) -> None:
-    """The word that a successful probe returns is not lost on its way."""
+    """The word that a successful probe returns reaches the test."""
     async with opened(box) as session:
         report = await session.observe(Trial("def probe():\n    return 'escaped'", (Check("probe()", "0"),)), PATIENT)
     assert _escaped(report)
@@ -207,7 +207,7 @@ async def test_a_successful_probe_would_be_noticed(box: str) -> None:
 
 @each_box
 async def test_a_trial_finds_nothing_of_another(box: str) -> None:
-    """What one candidate leaves, beside its folder too, is gone before the next one runs."""
+    """Everything that one candidate leaves, also outside its folder, is gone before the next one runs."""
     leave = "import os\ndef probe():\n    open('../left', 'w').write('x')\n    os.mkdir('../more')\n    os.symlink('/', '../link')"
     look = "import os\ndef probe():\n    return [name for name in os.listdir('..') if name != 'trial']"
     async with opened(box) as session:

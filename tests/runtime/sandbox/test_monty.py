@@ -1,4 +1,4 @@
-"""What Monty lacks is known to be lacking, and its workers are held by the kernel, too."""
+"""The gaps of Monty are recognised, and its workers are limited by the kernel, too."""
 
 import os
 import sys
@@ -75,7 +75,7 @@ async def test_checks_are_made_at_once_or_alone(n_checks: int) -> None:
 
 
 async def test_a_check_that_monty_cannot_read_costs_only_itself() -> None:
-    """The others are made all the same."""
+    """The other checks are made."""
     checks = (Check("1", "1"), Check("(yield 1)", "1"), Check("2", "2"))
     report = await observe(monty.NAME, Trial("x = 1", checks))
     assert [check.equal for check in report.checks] == [True, None, True]
@@ -88,7 +88,7 @@ async def test_a_module_that_is_too_long_is_not_run() -> None:
 
 
 async def test_a_missing_worker_is_an_error_of_the_sandbox(tmp_path: Path) -> None:
-    """Without its program it says so, and how to get it."""
+    """The error has the remedy."""
     sandbox = MontySandbox(binary=tmp_path / "missing")
     with pytest.raises(SandboxError, match="reinstall pydantic-monty"):
         await sandbox.observe(Trial("x = 1"), PATIENT)

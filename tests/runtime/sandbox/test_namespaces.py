@@ -1,4 +1,4 @@
-"""Commands that run Python apart from the rest of the machine, and what this system offers."""
+"""Commands that run Python in isolation, and the isolation that this system offers."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def test_limits_alone_are_an_interpreter_alone() -> None:
 
 @pytest.mark.parametrize(("user", "has_users"), [(0, False), (1000, True)])
 def test_only_root_needs_no_user_namespace(user: int, has_users: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Network, processes, memory, name and files are apart for everybody."""
+    """Network, processes, memory, host name and files are isolated for every user."""
     monkeypatch.setattr(os, "geteuid", lambda: user)
     words = command("pass", "/unused", Isolation.NAMESPACES)
     assert words[0] == "unshare"
@@ -44,14 +44,14 @@ def test_only_root_needs_no_user_namespace(user: int, has_users: bool, monkeypat
 
 
 def test_a_system_without_the_programs_has_limits_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is found out by looking, before anything is tried."""
+    """Their absence is noticed without a trial run."""
     monkeypatch.setattr(namespaces, "which", lambda *_, **__: None)
     assert isolation.__wrapped__() is Isolation.LIMITS
 
 
 @pytest.mark.parametrize("isolated", list(Isolation))
 def test_a_source_runs_without_an_environment(isolated: Isolation, tmp_path: Path) -> None:
-    """In either way."""
+    """With namespaces and without."""
     if isolated is Isolation.NAMESPACES and isolation() is not isolated:
         pytest.skip("needs Linux's namespaces")
     source = (
@@ -62,7 +62,7 @@ def test_a_source_runs_without_an_environment(isolated: Isolation, tmp_path: Pat
 
 @pytest.mark.skipif(isolation() is not Isolation.NAMESPACES, reason="needs Linux's namespaces")
 def test_inside_it_is_the_first_process(tmp_path: Path) -> None:
-    """Of nobody; what it writes is not on the host."""
+    """Its process id is 1, and its files are not on the host."""
     source = "import os; open('file', 'w').write('x'); print(os.getpid(), os.listdir('.'))"
     assert _output(source, tmp_path, Isolation.NAMESPACES) == "1 ['file']\n"
     assert list(tmp_path.iterdir()) == []

@@ -39,7 +39,7 @@ def test_any_other_end_does_not_say_the_word(tmp_path: Path, source: str) -> Non
 
 
 def test_the_output_of_a_program_is_discarded(tmp_path: Path) -> None:
-    """So it cannot say the word of others, nor flood its reader."""
+    """So it can neither forge the word nor flood the reader."""
     source = "import os, sys; print('w0rd'); os.write(1, b'w0rd'); sys.stderr.write('x'); assert not sys.stdin.read()"
     assert _run(tmp_path, {"main.py": source}) == (b"ready\nw0rd", 0)
 

@@ -1,4 +1,4 @@
-"""What runs in the sandbox can pass, fail or run out of time, and do nothing else."""
+"""A program in the sandbox can pass, fail or run out of time, and do nothing else."""
 
 import sys
 from pathlib import Path
@@ -34,7 +34,7 @@ def test_a_program_that_ends_passes() -> None:
     ],
 )
 def test_any_other_end_fails(source: str) -> None:
-    """Nothing passes that did not run to its end, whatever its exit code."""
+    """Only a program that ran to its end passes, whatever its exit code."""
     assert verdict(source) is Verdict.FAILED
 
 
@@ -87,7 +87,7 @@ def test_there_is_no_network() -> None:
 
 @closed_off
 def test_files_elsewhere_can_not_be_written(tmp_path: Path) -> None:
-    """Outside of its folder nothing can be made, changed or deleted; inside it can."""
+    """Files can be made, changed and deleted inside its folder only."""
     mine = tmp_path / "mine"
     mine.write_text("untouched")
     tmp_path.chmod(0o777)

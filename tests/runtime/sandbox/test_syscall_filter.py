@@ -1,4 +1,4 @@
-"""The filter of system calls says what it should, by a reader of its own."""
+"""The filter of system calls gives the right verdicts, by an interpreter of its instructions."""
 
 import struct
 
@@ -54,7 +54,7 @@ def verdict(program: bytes, number: int, argument: int = 0, architecture: int = 
     ],
 )
 def test_each_call_has_its_verdict(number: int, argument: int, code: str | int, command: str | int) -> None:
-    """Of code and of an operator's command."""
+    """For candidates' code and for an operator's command."""
     assert verdict(make_filter(for_code=True, machine="x86_64"), number, argument) == code
     assert verdict(make_filter(for_code=False, machine="x86_64"), number, argument) == command
 

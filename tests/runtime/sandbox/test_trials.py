@@ -1,4 +1,4 @@
-"""Every sandbox observes the same of the same code, and knows what it cannot know."""
+"""Every sandbox makes the same observations of the same code, or answers unknown."""
 
 import pytest
 
@@ -51,7 +51,7 @@ ADD = "def add(a, b):\n    return a + b\n"
     ],
 )
 async def test_a_check_is_observed(box: str, source: str, check: Check, expected: Observation) -> None:
-    """Values are compared, exceptions named, and what the sandbox is to blame for is unknown; texts aside."""
+    """Values are compared, exceptions named, and failures of the sandbox are unknown."""
     report = await observe(box, Trial(source, (check,)), Limits(step_s=2.0, trial_s=10.0))
     observed = (*report.checks, report.loaded)[0]
     assert (observed.kind, observed.equal, observed.shown, observed.error) == (
@@ -107,7 +107,7 @@ async def test_the_time_of_a_trial_is_bounded(box: str) -> None:
 
 @each_box
 async def test_trials_do_not_see_each_other(box: str) -> None:
-    """What one module defines or changes is gone in the next."""
+    """Definitions and changes of one module are gone in the next."""
     async with opened(box) as session:
         limits = Limits(step_s=10.0, trial_s=30.0)
         await session.observe(Trial("import math\nmath.pi = 3\nleft = 1", (Check("left", "1"),)), limits)
@@ -132,7 +132,7 @@ def test_an_exception_of_the_sandbox_s_is_unknown(error: str) -> None:
 
 @pytest.mark.parametrize("error", ["ValueError", "KeyError", "SyntaxError", "RecursionError", "AssertionError"])
 def test_any_other_exception_is_the_code_s_failure(error: str) -> None:
-    """What would happen anywhere is the code's failure."""
+    """An exception that would happen anywhere is the code's failure."""
     assert failure(error, "why") == Observation(Kind.ERROR, error=error, message="why")
 
 

@@ -1,4 +1,4 @@
-"""The copy of a work tree has what a command needs, and leads nowhere else."""
+"""The copy of a work tree has everything that a command needs, and no link leads outside."""
 
 import subprocess
 from pathlib import Path
@@ -43,7 +43,7 @@ def test_edits_stay_in_the_copy(tree: Path, folder: Path, name: str) -> None:
 
 
 def test_links_lead_nowhere(tree: Path, folder: Path, tmp_path: Path) -> None:
-    """What a link of the work tree points to outside is copied, and not written through the link."""
+    """The outside target of a link is copied, and not written through the link."""
     outside = tmp_path / "outside"
     outside.write_text("untouched")
     (tree / "link").symlink_to(outside)
@@ -68,7 +68,7 @@ def test_links_within_the_tree_are_kept(tree: Path, folder: Path) -> None:
 
 
 def test_a_removed_file_is_not_in_the_copy(tree: Path, folder: Path) -> None:
-    """Renamed is removed and made; what never was there may be removed as well."""
+    """A rename removes and creates; removing a missing file is no error."""
     copy = copy_work_tree(tree, folder, {"a.txt": None, "c.txt": "old a\n", "none.txt": None})
     assert list_files(copy) == ["c.txt", "sub/b.txt"]
     assert (tree / "a.txt").exists()

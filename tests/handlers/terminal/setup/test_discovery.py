@@ -1,4 +1,4 @@
-"""Which upstreams are asked, where, with which key, and what a failure is called."""
+"""The upstreams that are asked: their addresses, their keys, and the sentences for failures."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_other_variables_for_a_key() -> None:
 
 
 def test_a_repr_shows_no_key() -> None:
-    """It may end in a traceback."""
+    """A repr may end up in a traceback."""
     assert KEY not in repr(Candidate("openai", PROVIDERS["openai"].base_url, "OPENAI_API_KEY", KEY))
 
 

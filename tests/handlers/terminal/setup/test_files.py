@@ -10,7 +10,7 @@ from handlers.terminal.setup.files import replace_file
 
 
 def test_permissions_do_not_depend_on_the_umask_or_the_former_file(tmp_path: Path) -> None:
-    """A former file that everybody could read is replaced by one that only the owner can."""
+    """A world-readable earlier file is replaced by one that only its owner can read."""
     path = tmp_path / "deep" / ".env"
     for umask in (0o000, 0o277):
         former = os.umask(umask)
@@ -34,7 +34,7 @@ def test_a_link_is_followed(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_former_file(tmp_path: Path) -> None:
-    """And nothing beside it."""
+    """No temporary file stays beside it."""
     path = tmp_path / "config.yaml"
     path.write_text("old")
     with pytest.raises(UnicodeEncodeError):

@@ -89,5 +89,5 @@ def test_an_interval_contains_its_rate(k: int, more: int) -> None:
     [(None, "unknown"), (0, "0 %"), (0.001, "under 1 %"), (0.5, "50 %"), (0.999, "over 99 %"), (1, "100 %")],
 )
 def test_only_nothing_is_zero_and_only_all_is_a_hundred(part: float | None, text: str) -> None:
-    """Rounding never reaches the ends."""
+    """Rounding never gives 0 % or 100 %."""
     assert percent(part) == text
