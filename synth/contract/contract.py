@@ -45,6 +45,7 @@ WORKER_MODULES = (__name__,)
 _WORKER_TIMEOUT_S = 5.0  # twice what the budget of steps takes: a worker may wait for a core
 _NO_FILES = Workspace()
 _MAX_COMPARED_CHARS = 100_000  # longer texts are the same only byte for byte
+_UNTIDY = (" \n", "\t\n", "\r", "\v", "\f", "\x1c", "\x1d", "\x1e", "\x1f")  # other line ends, spaces before one
 _CHARS_PER_VALUE = 4
 _MAX_CALLS = 1_000  # agents make some ten at once
 _T = TypeVar("_T")
@@ -239,11 +240,17 @@ def _json_outcome(value: Any, text: str) -> Hashable:
 
 def _text_outcome(completion: Completion) -> Hashable:
     """Return the answer without white space at line ends and around the text; indentation counts, it may be code."""
-    lines: Hashable = completion.text
-    if len(completion.text) <= _MAX_COMPARED_CHARS:
-        lines = tuple([line.rstrip() for line in completion.text.strip().splitlines()])
+    text = completion.text if len(completion.text) > _MAX_COMPARED_CHARS else _tidy(completion.text)
     said = ""
     if completion.tool_calls or completion.function_call:
         calls = [completion.tool_calls, completion.function_call]
         said = json.dumps(calls, sort_keys=True, default=repr)
-    return ("said", lines, said, completion.refusal)
+    return ("said", text, said, completion.refusal)
+
+
+def _tidy(text: str) -> str:
+    """Return a text without white space around it and at the ends of its lines, which end in a line feed."""
+    text = text.strip()
+    if text.isascii() and not any(mark in text for mark in _UNTIDY):
+        return text  # most are, and to split one into its lines takes three times as long as to find that out
+    return "\n".join([line.rstrip() for line in text.splitlines()])

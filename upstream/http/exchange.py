@@ -153,8 +153,9 @@ def is_idle_timeout(reply: Reply) -> bool:
 
     Some servers announce that they close an idle connection (RFC 9110, section 15.5.9: the request may be repeated).
     """
-    is_closing = reply.headers.get("Connection", "").strip().lower() == "close"
-    return reply.status == HTTPStatus.REQUEST_TIMEOUT and is_closing
+    if reply.status != HTTPStatus.REQUEST_TIMEOUT:
+        return False
+    return reply.headers.get("Connection", "").strip().lower() == "close"
 
 
 def ended_before_reply(error: Exception) -> bool:

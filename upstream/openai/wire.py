@@ -142,8 +142,10 @@ def check_completion(body: Any) -> dict[str, Any]:
     checked = _refuse_error(body)
     choices = checked.get("choices")
     if isinstance(choices, list) and choices and isinstance(choices[0], dict):
-        choice = next((each for each in choices if isinstance(each, dict) and each.get("index") == 0), choices[0])
-        checked["choices"] = [choice]
+        choice = choices[0]
+        if len(choices) > 1:
+            choice = next((each for each in choices if isinstance(each, dict) and each.get("index") == 0), choice)
+            checked["choices"] = [choice]
         if choice.get("error"):  # OpenRouter: a provider that failed half-way
             raise read_error(choice, 200)
         if "message" not in choice and isinstance(choice.get("text"), str):

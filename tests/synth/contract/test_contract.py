@@ -218,3 +218,13 @@ async def test_an_answer_that_exceeds_every_budget_is_broken() -> None:
     block = "x.py\n<<<<<<< SEARCH\nq\n=======\ny\n>>>>>>> REPLACE\n"
     assert "too complex" in str((await contract.read_async(Completion(block * 5_000))).finding)
     assert await contract.assemble([(block * 5_000, 1)]) is None
+
+
+_LINES = st.text(st.sampled_from("ab \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\u2028é"), max_size=12)
+
+
+@given(_LINES, _LINES)
+def test_outcomes_of_texts_are_equal_without_white_space_at_line_ends(one: str, other: str) -> None:
+    """Whatever the line ends and the white space are: the lines themselves decide."""
+    lines = [[line.rstrip() for line in text.strip().splitlines()] for text in (one, other)]
+    assert all_equal(Contract(), [Completion(text=one), Completion(text=other)]) == (lines[0] == lines[1])
