@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 from synth.evidence.examples.example import Example
-from synth.evidence.expressions import find_calls, is_value, parse_expression, read_value
+from synth.evidence.expressions import end_of_item, find_calls, is_value, parse_expression, read_value
 
 # The words between a call and its value; longest first, because each is tried in order. A bug report states both the
 # present and the wanted result ("f(2) gives 3"), so there only words that demand a result count.
@@ -81,6 +81,7 @@ _COMMENT = re.compile(
 _STARTS_CODE = re.compile(r"(?:[A-Za-z_]\w*[ \t]*=[ \t]*)?(?:print\()?$")
 _COLON = re.compile(r"`?[ \t]*:[ \t]*`?")
 _BULLET = re.compile(r"[ \t>*\-+•`]*(?:\d{1,3}[.)][ \t]+)?[`(]?")
+_LINK = re.compile(r"\.[A-Za-z_]\w*")
 _BUILT_IN = frozenset(dir(builtins))
 
 
@@ -91,7 +92,8 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
     taken = 0
     calls = list(find_calls(line))
     ends = [*(start for _, start, _ in calls[1:]), len(line)]
-    for (name, start, end), next_start in zip(calls, ends[: len(calls)], strict=True):
+    for (name, start, end_of_call), next_start in zip(calls, ends[: len(calls)], strict=True):
+        end = _end_of_chain(line, end_of_call)
         if start < taken or name in _BUILT_IN or _is_doubted(line, taken, start):
             continue
         call = parse_expression(line[start:end])
@@ -120,11 +122,24 @@ def ends_clause(line: str, position: int) -> bool:
 
 
 def has_constant_arguments(call: ast.expr) -> bool:
-    """Whether an expression is a call whose arguments are values, without unpacking."""
+    """Whether an expression is a call, or a chain of them, whose arguments are values, none of them unpacked."""
+    if isinstance(call, ast.Attribute):
+        return has_constant_arguments(call.value)
     if not isinstance(call, ast.Call):
         return False
     arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
-    return all(not isinstance(each, ast.Starred) and is_value(each) for each in arguments)
+    is_constant = all(not isinstance(each, ast.Starred) and is_value(each) for each in arguments)
+    return is_constant and (isinstance(call.func, ast.Name) or has_constant_arguments(call.func))
+
+
+def _end_of_chain(line: str, end: int) -> int:
+    """Return the end of what follows a call without a space: `Cart().total()`, `Point(1).x`."""
+    while link := _LINK.match(line, end):
+        after = end_of_item(line, link.end()) if line[link.end() : link.end() + 1] == "(" else link.end()
+        if after is None:
+            break
+        end = after
+    return end
 
 
 def _is_doubted(line: str, clause_start: int, start: int) -> bool:
