@@ -110,8 +110,15 @@ async def test_unreported_usage_is_estimated(upstream: FakeUpstream, stated: dic
 
 
 async def test_a_request_that_may_cost_too_much_is_not_begun(upstream: FakeUpstream) -> None:
-    """The panel and the critic count, with what they may write; one model alone by its name costs less."""
+    """The panel and the critic count, with what they may write; one model alone by its name costs less.
+
+    The log has the reply's message, which holds nothing of the request.
+    """
     config = settings(priced(upstream, a=CHEAP, b=CHEAP), max_cost=Decimal("0.01"))
+    with capture_logs() as log:
+        async with running(config) as gateway:
+            message = refused(await gateway.chat(ask("x" * 4000, max_tokens=1000)))
+    assert [line["cause"] for line in log if line["event"] == "request"] == [message]
     async with running(config) as gateway:
         for body in (ask("x" * 4000, max_tokens=1000), ask("x" * 4000, max_tokens=1000, stream=True)):
             message = refused(await gateway.chat(body))

@@ -103,4 +103,4 @@ def _queue_is_full() -> ApiError:
 
 
 def _overloaded(why: str) -> ApiError:
-    return ApiError(503, why, code="overloaded", headers={"Retry-After": str(RETRY_AFTER_S)})
+    return ApiError(503, why, code="overloaded", headers={"Retry-After": str(RETRY_AFTER_S)}, logged=why)

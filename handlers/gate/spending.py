@@ -245,4 +245,4 @@ def money(amount: Decimal, currency: str) -> str:
 
 def exhausted(message: str) -> ApiError:
     """Return the refusal of a request for which no budget is left; clients must not retry it automatically."""
-    return ApiError(429, message, code=INSUFFICIENT_QUOTA, headers={"x-should-retry": "false"})
+    return ApiError(429, message, code=INSUFFICIENT_QUOTA, headers={"x-should-retry": "false"}, logged=message)
