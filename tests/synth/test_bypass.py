@@ -73,7 +73,7 @@ def test_a_rule_matches_if_all_its_conditions_do(rule: BypassRule, met: bool) ->
 
 
 def test_without_a_limit_no_limit_is_below() -> None:
-    """No limit is no small limit."""
+    """A missing limit is not a small one."""
     assert bypass.find_rule(request(("user", "hello")), [BypassRule("r", max_tokens_below=10**9)]) is None
 
 

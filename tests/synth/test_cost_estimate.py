@@ -45,7 +45,7 @@ def test_a_single_model_is_estimated() -> None:
 @pytest.mark.parametrize(
     ("fields", "request_", "cost"),
     [
-        ({}, asked(), 1000 + 10_000 + 2000 + 1000 + 2050 + 10_000),  # a writes as much as is usual
+        ({}, asked(), 1000 + 10_000 + 2000 + 1000 + 2050 + 10_000),  # a writes the usual length
         ({}, asked(max_tokens=100), (1000 + 1000) + (2000 + 1000) + (1150 + 1000)),
         ({}, asked(max_tokens=100, n=2), (1000 + 1000) + (2000 + 1000) + 2 * (1150 + 1000)),
         ({"critic": Critic("a", params={"max_tokens": 10})}, asked(), 11_000 + 2000 + 1000 + 2050 + 100),
@@ -95,7 +95,7 @@ def test_everything_that_is_sent_counts(request_: ChatRequest) -> None:
 
 @pytest.mark.parametrize("url", ["https://example.org/cat.png", "data:image/png;base64," + "A" * 2_000_000])
 def test_an_image_counts_as_an_image(url: str) -> None:
-    """Providers count pixels: neither a short address nor the size of the file says what it costs."""
+    """Providers count pixels, so neither the length of the address nor the file's size gives the cost."""
     image = {"type": "image_url", "image_url": {"url": url}}
     request = ChatRequest(None, [{"role": "user", "content": [{"type": "text", "text": "What?"}, image]}], {})
     assert 1600 < cost_estimate.estimate_model(request, MODELS["a"]).tokens - 1000 < 1700

@@ -1,4 +1,4 @@
-"""One shape whatever upstreams send."""
+"""One shape for all upstreams' replies."""
 
 from contextlib import suppress
 from typing import Any
@@ -59,7 +59,7 @@ def test_finish_reasons_are_openai_s(stated: Any, expected: str) -> None:
 
 @pytest.mark.parametrize("stated", ["error", "MALFORMED_FUNCTION_CALL", "gone_fishing"])
 def test_an_answer_that_broke_off_is_a_failure(stated: str) -> None:
-    """Also if nobody knows the word: it is no success."""
+    """An unknown reason is no success either."""
     with pytest.raises(CallError) as caught:
         normalize(raw(finish_reason=stated))
     assert caught.value.kind is Kind.TRUNCATED
@@ -72,7 +72,7 @@ def test_a_single_model_s_unknown_reason_passes() -> None:
 
 
 def test_tool_calls_end_a_turn_as_tool_calls() -> None:
-    """Some upstreams say stop, and agents would stop there."""
+    """Some upstreams state `stop`, which would stop agents."""
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     assert normalize(raw(None, "stop", tool_calls=[call])).finish_reason == "tool_calls"
     assert normalize(raw(None, "stop", function_call=call["function"])).finish_reason == "function_call"
@@ -169,7 +169,7 @@ JSON = st.recursive(
 
 @given(JSON, JSON, JSON, JSON)
 def test_any_message_is_a_completion_or_empty(content: Any, reason: Any, usage: Any, extra: Any) -> None:
-    """Whatever is in a message's known fields, nothing else than CallError comes of it."""
+    """Any value in a message's known fields gives a completion or a CallError."""
     tool_calls = extra if isinstance(extra, list) else None
     with suppress(CallError):
         completion = normalize(raw(content, reason, usage, reasoning=extra, tool_calls=tool_calls))

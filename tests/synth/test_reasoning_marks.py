@@ -90,7 +90,7 @@ FINAL = "<|start|>assistant<|channel|>final<|message|>answer"
     ],
 )
 def test_harmony_s_final_channel_is_the_answer(text: str, expected: Split) -> None:
-    """Its other channels are reasoning, and its tokens nobody's text."""
+    """Its other channels are reasoning; its tokens belong to no text."""
     assert split([text]) == expected
 
 

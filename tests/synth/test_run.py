@@ -1,4 +1,4 @@
-"""One request on its way to an answer."""
+"""The run of one request."""
 
 from tests.synth.scripted_pool import scene
 

@@ -1,4 +1,4 @@
-"""The mixture of a request that steers it: what is derived, what is refused, what it costs."""
+"""The mixture derived from a request's steering: its values, refusals and cost."""
 
 from decimal import Decimal
 from itertools import product
@@ -152,7 +152,7 @@ def test_every_derived_mixture_could_be_configured(steering: Steering, mixture: 
 
 @pytest.mark.parametrize("asked", [{"mode": "select"}, {"panel": ("a",)}, {"critic": "a"}, {"stages": (1,)}])
 def test_a_single_model_has_no_panel_to_steer(asked: dict[str, Any]) -> None:
-    """What only a mixture has is refused with its path."""
+    """A key for mixtures only is refused with its path."""
     with pytest.raises(UnsteerableError, match="name a mixture"):
         check_steering_of_model(MODELS["a"], Steering(**asked))
 

@@ -106,7 +106,7 @@ def test_calls_are_the_same_whatever_the_spelling_of_their_arguments() -> None:
     ],
 )
 def test_a_failure_is_read_from_a_tool_s_result(result: str, has_failed: bool) -> None:
-    """By what shells, Python and test runners print; at the beginning or at the end of a long result."""
+    """By the output of shells, Python and test runners, at the beginning or the end of a long result."""
     assert bool(find_failure(result)) is has_failed
 
 

@@ -1,4 +1,4 @@
-"""The circuit breaker: its states, and what each admits."""
+"""The circuit breaker: its states, and the attempts that each admits."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The client of a running gateway, against a running gateway and against everything else that may answer."""
+"""The client of a running gateway, against a gateway and against other servers."""
 
 import asyncio
 import json
@@ -96,7 +96,7 @@ async def test_failures_of_the_run_are_in_the_gateways_words(upstream: FakeUpstr
 
 
 async def test_closing_the_watch_cancels_the_run(upstream: FakeUpstream) -> None:
-    """So nothing is paid for that nobody waits for."""
+    """So no unread answer is paid for."""
     for name in ("a", "b", "c"):
         upstream.script(name, hang())
     async with gateway_of(upstream) as gateway, GatewayClient(gateway.url) as client:
@@ -147,7 +147,7 @@ OURS = {"Server": "mom-gateway", "Content-Type": "text/event-stream"}
     ],
 )
 async def test_other_servers_are_no_gateway(code: int, body: bytes, headers: dict[str, str], words: str) -> None:
-    """Whatever they reply with, the message says what was met; nothing else is raised."""
+    """For any reply the message describes it; no other exception is raised."""
     async with replying(code, body, headers) as url:
         assert words in await failure(url)
 
@@ -194,13 +194,13 @@ async def test_a_broken_connection_is_reported() -> None:
     ],
 )
 def test_addresses_are_completed(text: str, url: str) -> None:
-    """As people have them at hand: with `/v1`, without the scheme, behind a prefix."""
+    """With `/v1`, without the scheme, with a path prefix."""
     assert normalize_url(text) == url
 
 
 @pytest.mark.parametrize("text", ["", "http://", "ftp://h", "http://h?x=1", "http://h:port", "http://u:p@h"])
 def test_unusable_addresses_are_refused(text: str) -> None:
-    """Also none with a password, which would be printed."""
+    """Also with a password, which would be printed."""
     with pytest.raises(GatewayError, match="is not the address of a gateway"):
         GatewayClient(text)
 

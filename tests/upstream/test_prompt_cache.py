@@ -124,13 +124,13 @@ def test_empty_texts_carry_no_breakpoint() -> None:
 
 
 def test_a_request_of_the_gateway_s_own_has_no_breakpoint() -> None:
-    """A summary for advisors is another one on each turn."""
+    """A summary for advisors differs on each turn."""
     messages = append_block([], "Advise.")
     assert prepare_for_cache(CacheStyle.BLOCKS, messages, {}, ())[0] == [{"role": "user", "content": "Advise."}]
 
 
 def test_refused_breakpoints_are_not_set_again() -> None:
-    """Whatever they were refused in."""
+    """In whichever field they were refused."""
     known = [Quirk(Action.DROP_IN_MESSAGES, "cache_control")]
     conversation = Conversation([USER])
     assert prepare_for_cache(CacheStyle.PARTS, conversation, {}, known)[0] is conversation

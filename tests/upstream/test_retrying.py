@@ -72,7 +72,7 @@ async def test_a_hedge_that_fails_leaves_the_first_attempt_alone(upstream: FakeU
 
 
 async def test_when_both_fail_the_call_is_retried_without_a_hedge(upstream: FakeUpstream) -> None:
-    """The two count as one attempt against `retries`, and a call is hedged once."""
+    """The two attempts count as one against `retries`, and a call is hedged once."""
     gate = asyncio.Event()
     upstream.script("a", after(gate, status(503)), status(500), after(asyncio.Event(), answer("lost")))
     slow = model("a", upstream, hedge_after_s=SOON_S, retries=1, timeout_s=0.3)

@@ -46,7 +46,7 @@ async def test_a_draft_that_breaks_the_contract_is_revised_once() -> None:
 
 
 async def test_after_one_revision_the_next_author_is_asked() -> None:
-    """And if nobody keeps the contract, the last broken draft is in the error."""
+    """If no author keeps the contract, the last broken draft is in the error."""
     stage = scene({"a": "{broken", "b": "{worse"}, params=JSON)
     with pytest.raises(SynthesisError) as failed:
         await write(stage, "a", "b")
@@ -73,7 +73,7 @@ async def test_no_other_author_continues_a_text_that_has_begun() -> None:
 
 
 async def test_code_that_was_sent_is_the_answer_though_it_breaks_its_form() -> None:
-    """It cannot be revised any more; the finding is an event, and nobody else is asked."""
+    """It cannot be revised any more; the finding is an event, and no other author is asked."""
     messages = [{"role": "user", "content": "Write f. Reply with only one code block."}]
     stage = scene({"a": "```python\ndef f(:\n```", "b": "fine"}, messages=messages, incremental=True)
     written = await write(stage, "a", "b")
@@ -83,7 +83,7 @@ async def test_code_that_was_sent_is_the_answer_though_it_breaks_its_form() -> N
 
 
 async def test_a_copy_of_the_candidates_that_was_sent_is_no_answer() -> None:
-    """The stream ends with an error, because it shows the client what no model was asked to show."""
+    """The stream ends with an error, because it shows the client the drafts."""
     stage = scene({"a": "BEGIN A n0nce", "b": "fine"}, incremental=True)
     with pytest.raises(SynthesisError, match="repeats the drafts") as failed:
         await write(stage, "a", "b", nonce="n0nce")

@@ -37,7 +37,7 @@ async def test_leading_white_space_waits_for_the_first_word() -> None:
 
 
 async def test_a_stream_that_breaks_off_stays_open() -> None:
-    """The text that has gone out belongs to an author who has not finished."""
+    """The sent text belongs to an author who has not finished."""
     stage = scene({"a": CallError(Kind.CONNECT, "gone")}, incremental=True, cut=8)
     stream = ClientStream(stage.run, 0)
     with pytest.raises(CallError):
@@ -47,7 +47,7 @@ async def test_a_stream_that_breaks_off_stays_open() -> None:
 
 @pytest.mark.parametrize("with_reasoning", [True, False])
 async def test_a_complete_answer_is_emitted_in_deltas(with_reasoning: bool) -> None:
-    """With its reasoning first, unless that has gone out already."""
+    """With its reasoning first, unless that was sent already."""
     stage = scene({"a": Completion(text="unused")}, incremental=True)
     text = "word " * 100
     await ClientStream(stage.run, 0).emit_completion(Answer(text, "thought"), with_reasoning=with_reasoning)

@@ -36,14 +36,14 @@ async def test_a_draft_without_defects_is_the_answer() -> None:
 
 
 async def test_a_defect_that_quotes_other_text_is_dismissed() -> None:
-    """And counted, so that an operator sees what the reviewer is worth."""
+    """It is counted, so that an operator can judge the reviewer."""
     stage = scene({"c": "one and four", "v": DEFECT})
     await review(stage)
     assert [(event.defects, event.n_dismissed) for event in stage.seen(ReviewArrived)] == [((), 1)]
 
 
 async def test_a_failed_review_leaves_the_draft() -> None:
-    """As do a reply that is no list of defects, and a failed revision."""
+    """So do a reply that is no list of defects and a failed revision."""
     replies: list[Step] = [CallError(Kind.TIMEOUT, "too slow"), "It looks fine to me."]
     for reply in replies:
         stage = scene({"c": "two", "v": reply}, incremental=True)

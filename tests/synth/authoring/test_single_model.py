@@ -10,7 +10,7 @@ from upstream.errors import CallError, Kind
 
 @pytest.mark.parametrize("incremental", [False, True])
 async def test_the_answer_is_the_model_s_own(incremental: bool) -> None:
-    """No contract is checked, whatever was asked for."""
+    """No contract is checked, whatever the request asks for."""
     stage = scene({"a": "{broken"}, incremental=incremental, params={"response_format": {"type": "json_object"}})
     answer = await ask_single_model(stage.run, "a", 0)
     assert (answer.completion.text, answer.decided_by) == ("{broken", DecidedBy.MODEL)

@@ -1,4 +1,4 @@
-"""Which form an answer must keep, and whether it does."""
+"""The form that an answer must keep, and its check."""
 
 import json
 from typing import Any
@@ -82,7 +82,7 @@ def test_json_is_checked_against_its_schema(text: str, expected: str | None) -> 
 
 
 def test_a_json_object_is_an_object() -> None:
-    """And nothing else; but a refusal is for the user to read."""
+    """Nothing else keeps the contract, except a refusal, which the user reads."""
     assert finding(Contract(json=True), Completion("{}")) is None
     assert "not an object" in str(finding(Contract(json=True), Completion("7")))
     assert finding(Contract(json=True), Completion("", refusal="No.")) is None
@@ -97,7 +97,7 @@ def test_only_json_is_ever_cleaned(text: str) -> None:
 
 @given(st.sampled_from(["", "json", "JSON"]), st.sampled_from(["", "\n", "  \n"]))
 def test_a_fence_around_json_goes(language: str, padding: str) -> None:
-    """Whatever the fence says and whatever stands around it."""
+    """Whatever its language and the text around it."""
     fenced = f'{padding}```{language}\n{{"a": "```"}}\n```{padding}'
     assert cleaned(Contract(json=True), Completion(fenced)).text == '{"a": "```"}'
 
@@ -107,7 +107,7 @@ JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambd
 
 @given(JSON)
 def test_equal_values_are_equal_answers(value: Any) -> None:
-    """However they are laid out."""
+    """Their layout does not matter."""
     texts = [json.dumps(value), json.dumps(value, indent=3, sort_keys=True, ensure_ascii=False)]
     assert all_equal(Contract(json=True), [Completion(text) for text in texts])
 
@@ -207,13 +207,13 @@ async def test_an_answer_is_checked_alike_at_once_and_in_a_worker() -> None:
 
 
 async def test_without_workers_a_large_answer_is_checked_here() -> None:
-    """As in an evaluation, where nobody else waits."""
+    """For example in an evaluation, where no other request waits."""
     contract = Contract(json=True, schema={"type": "array", "items": {"type": "integer"}})
     assert (await contract.read_async(Completion(json.dumps(list(range(50_000)))))).finding is None
 
 
 async def test_an_answer_that_exceeds_every_budget_is_broken() -> None:
-    """It is said that it was not checked."""
+    """The finding says that it was not checked."""
     contract = Contract(edits=EditForm.EDIT_BLOCKS, workspace=Workspace({"x.py": "a\n" * 60_000}))
     block = "x.py\n<<<<<<< SEARCH\nq\n=======\ny\n>>>>>>> REPLACE\n"
     assert "too complex" in str((await contract.read_async(Completion(block * 5_000))).finding)

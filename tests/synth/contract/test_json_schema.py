@@ -1,4 +1,4 @@
-"""JSON values, and the schemas that they should fit."""
+"""JSON values and their schemas."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def mismatch(value: Any, schema: dict[str, Any], steps: int = MAX_STEPS) -> str 
     ],
 )
 def test_a_mismatch_is_named_with_its_place(value: Any, finding: str | None) -> None:
-    """Concretely enough for the model to put it right; an ordinary value is checked within a turn of the loop."""
+    """Concretely enough for the model to fix it; an ordinary value is checked within a turn of the loop."""
     found = mismatch(value, PERSON, INLINE_STEPS)
     assert found is None if finding is None else str(found).startswith(finding)
 
@@ -135,7 +135,7 @@ def test_expensive_looking_values_are_checked_in_linear_time(schema: dict[str, A
 
 
 def test_a_look_around_that_backtracks_without_end_is_not_checked() -> None:
-    """Such patterns need an engine that backtracks, and it stops."""
+    """Such patterns need a backtracking engine, which is stopped."""
     assert mismatch("a" * 300, {"pattern": r"^(a|a)*\1b(?=c)"}) is None
     assert mismatch("b", {"pattern": r"^(a|a)*\1b(?=c)"}) is not None
 

@@ -1,4 +1,4 @@
-"""What schemas cost, estimated. Whole schemas are in test_json_schema.py."""
+"""The estimated cost of schemas. Whole schemas are in test_json_schema.py."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ def is_within(schema: Any, value: Any, steps: int) -> bool:
     [r"^[A-Z]{2}\d{4,10}$", r"[^\]]{1,64}@(\w+\.)+\w{2,24}", "x{2}" * 100, "{", "a{", "a{b}", "[", "\\", ")", "(" * 10],
 )
 def test_ordinary_patterns_are_cheap(pattern: str) -> None:
-    """And malformed ones are for the library to refuse."""
+    """Malformed ones are left for the library to refuse."""
     assert find_excess({"pattern": pattern}) is None
 
 
@@ -37,7 +37,7 @@ def test_ordinary_patterns_are_cheap(pattern: str) -> None:
     "pattern", ["(a{100}){200}", "((a{30}){30}){30}", "[a-z]{10001}", "a{5000,}" * 3, "(?:a|b){6000}(c){6000}"]
 )
 def test_repeated_repetitions_are_expensive(pattern: str) -> None:
-    """The library writes them out."""
+    """The library expands them."""
     assert "pattern" in str(find_excess({"properties": {"a": {"pattern": pattern}}}))
 
 
@@ -74,7 +74,7 @@ def test_values_are_counted(value: Any) -> None:
 
 @given(_VALUES, _VALUES)
 def test_any_schema_is_refused_or_counted(schema: Any, value: Any) -> None:
-    """It is refused or counted, whatever it is."""
+    """No schema raises another exception."""
     assert find_excess(schema) is None
     assert is_within(schema, value, 1_000_000)
 

@@ -29,7 +29,7 @@ def call(name: str, arguments: Any) -> dict[str, Any]:
     ],
 )
 def test_a_bad_call_is_described(bad: dict[str, Any], says: str) -> None:
-    """In words that its author can act on."""
+    """In a sentence that its author can act on."""
     finding = find_bad_call({"f": SCHEMA, "free": None}, [call("f", '{"x": 5}'), bad], Budget(100_000))
     assert finding is not None
     assert any(each in finding for each in says.split("|"))

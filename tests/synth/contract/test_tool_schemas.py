@@ -42,7 +42,7 @@ async def test_the_first_bad_schema_is_named(params: dict[str, Any], path: str |
 
 
 async def test_the_same_tools_are_checked_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """An agent sends them on every turn; whatever else the request holds, and also if they were refused."""
+    """An agent sends them on every turn; the rest of the request does not matter, nor whether they were refused."""
     checked: list[Any] = []
 
     def check(schema: Any) -> str | None:
@@ -57,7 +57,7 @@ async def test_the_same_tools_are_checked_once(monkeypatch: pytest.MonkeyPatch) 
 
 
 async def test_remembered_tools_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that sends other tools each time fills no memory."""
+    """A client that sends other tools each time does not fill the memory."""
     monkeypatch.setattr(tool_schemas, "_MAX_KNOWN", 3)
     monkeypatch.setattr(tool_schemas, "_known", OrderedDict())
     for number in range(5):

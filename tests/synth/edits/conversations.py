@@ -1,4 +1,4 @@
-"""Conversations in the shape that a coding tool sends them, in words of our own."""
+"""Conversations in the shape of a coding tool's, in our own words."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Edits of any form, applied. What is particular to a form is in the form's own file."""
+"""Edits of any form, applied. Tests of one form are in its own file."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def test_a_new_file_needs_a_name_inside_the_project(name: str) -> None:
 
 
 def test_the_outcome_is_the_files() -> None:
-    """Whatever stands around the edits, and white space at line ends."""
+    """Text around the edits and white space at line ends do not matter."""
     one = apply_edits(EditForm.EDIT_BLOCKS, FILES, block("a.py", "x = 1\n", "x = 2\n"))
     other = apply_edits(EditForm.EDIT_BLOCKS, FILES, "Sure.\n" + block("a.py", "x = 1\n", "x = 2  \n"))
     assert one.outcome == other.outcome

@@ -23,13 +23,13 @@ def outcome(text: str) -> object:
     ],
 )
 def test_one_block_that_parses_is_sound(text: str, edits: EditStatus, findings: tuple[str, ...]) -> None:
-    """Where the fence tells a language that the gateway can parse."""
+    """If the fence names a language that the gateway can parse."""
     result = apply_edits(EditForm.CODE, Workspace(), text)
     assert (result.status, result.findings) == (edits, findings)
 
 
 def test_blocks_are_equal_by_their_code() -> None:
-    """Python by its tree, others by their lines; talk around them does not count."""
+    """Python by its tree, others by their lines; text around them does not count."""
     assert outcome("```python\nx = [1,2]\n```") == outcome("Sure!\n```py\nx = [1, 2]  # two\n\n```\nDone.")
     assert outcome("```python\nx = 1\n```") != outcome("```python\nx = 2\n```")
     assert outcome("```python\n    return x\n```") == outcome("```python\n  return x\n```")

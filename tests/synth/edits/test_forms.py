@@ -19,7 +19,7 @@ def test_instructions_tell_the_form(form: EditForm) -> None:
 
 @pytest.mark.parametrize("form", INSTRUCTIONS)
 def test_instructions_may_come_as_a_first_turn_that_is_only_acknowledged(form: EditForm) -> None:
-    """Models without a system role are instructed so."""
+    """Models without a system role get their instructions in this way."""
     turns = [message("user", INSTRUCTIONS[form]), message("assistant", "Ok."), message("user", "Go.")]
     assert detect_edit_form(turns) is form
 
@@ -66,8 +66,8 @@ def test_no_messages_demand_nothing() -> None:
         "Output just the code block.",
     ],
 )
-def test_one_code_block_may_be_wished_for(wish: str) -> None:
-    """By the user's last message, or by the system's."""
+def test_one_code_block_may_be_demanded(wish: str) -> None:
+    """In the user's last message or in the system's."""
     assert detect_edit_form([message("user", wish)]) is EditForm.CODE
     assert detect_edit_form([message("system", wish), message("user", "Sort a list.")]) is EditForm.CODE
     assert (
@@ -85,7 +85,7 @@ def test_one_code_block_may_be_wished_for(wish: str) -> None:
         "I only code in Rust.",
     ],
 )
-def test_other_wishes_are_no_code(wish: str) -> None:
+def test_other_requests_demand_no_code_block(wish: str) -> None:
     """Recognition is careful: an answer in prose must stay possible."""
     assert detect_edit_form([message("user", wish)]) is None
 
@@ -104,7 +104,7 @@ RECORDED = sorted(FOLDER.glob("*.json")) if FOLDER.is_dir() else []
 
 @pytest.mark.skipif(not RECORDED, reason="recordings lie outside the project")
 def test_answers_of_real_clients_are_recognised() -> None:
-    """Each form of the coding tool, and nobody else's requests."""
+    """Each form of the coding tool is recognised, and no other client's request."""
     for path in RECORDED:
         expected = _recorded_form(path.name) if path.name.startswith("aider-") else None
         assert detect_edit_form(load(path).messages) is expected, path.name

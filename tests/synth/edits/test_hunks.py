@@ -1,4 +1,4 @@
-"""Edits as things of their own: taken apart, put together, compared."""
+"""Edits as values: taken apart, put together, compared."""
 
 import pytest
 from hypothesis import given
@@ -67,7 +67,7 @@ def test_hunks_of_several_answers_make_one(form: EditForm, numbers: list[int]) -
 
 @pytest.mark.parametrize("form", EDITS)
 def test_hunks_for_the_same_lines_clash(form: EditForm) -> None:
-    """Also where they want the same."""
+    """Even if they make the same change."""
     one, other = (hunks(form, renamed(form, 3, new)) for new in ("x = 1\n", "y = 1\n"))
     assert find_conflict(form, FILES, [one, other], Budget(MAX_STEPS)) == "two answers change the same lines of a.py"
     assert find_conflict(form, FILES, [one, one], Budget(MAX_STEPS)) == "two answers change the same lines of a.py"
@@ -75,7 +75,7 @@ def test_hunks_for_the_same_lines_clash(form: EditForm) -> None:
 
 
 def test_a_hunk_that_needs_another_clashes_alone() -> None:
-    """It searches what the other has written; with it, it applies."""
+    """It searches text that the other hunk writes; together they apply."""
     text = block("a.py", LINES[0], "one\n") + block("a.py", "one\n", "two\n")
     first, second = hunks(EditForm.EDIT_BLOCKS, text)
     assert (first.region, second.region) == (Region(0, 1), None)
@@ -84,7 +84,7 @@ def test_a_hunk_that_needs_another_clashes_alone() -> None:
 
 
 def test_a_hunk_that_would_land_elsewhere_clashes() -> None:
-    """As it does where only the section before it told its place."""
+    """Here only the section before it gave its place."""
     files = Workspace({"a.txt": "x\ny\nx\n"})
     patch = "*** Begin Patch\n*** Update File: a.txt\n@@\n x\n-y\n+z\n@@\n-x\n+end\n*** End Patch"
     _, last = apply_edits(EditForm.PATCH, files, patch).hunks
@@ -118,7 +118,7 @@ def test_patches_go_down_each_file() -> None:
 
 @given(st.sampled_from(EDITS), st.integers(0, 11))
 def test_edits_with_the_same_effect_are_equal(form: EditForm, number: int) -> None:
-    """In whatever words they are given, and but for white space at line ends."""
+    """Their wording and white space at line ends do not matter."""
     plain, wordy = (apply_edits(form, FILES, renamed(form, number, new)) for new in ("x = 1\n", "x = 1  \n"))
     assert plain.outcome == wordy.outcome
     assert plain.outcome != apply_edits(form, FILES, renamed(form, number, "x = 2\n")).outcome

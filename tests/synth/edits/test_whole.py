@@ -25,18 +25,18 @@ LISTING = "```python\nprint(2)\n```"
     ],
 )
 def test_a_listing_is_read_however_it_is_named(text: str) -> None:
-    """Above its fence, in the talk before, or not at all where there is one file."""
+    """Above its fence, in the text before, or not at all if there is one file."""
     workspace = Workspace({"src/main.py": "print(1)\n"})
     assert apply_edits(FORM, workspace, text).files["src/main.py"] == "print(2)\n"
 
 
 def test_an_invented_folder_goes() -> None:
-    """Where a file of that name was shown without it."""
+    """If a file of that name was shown without it."""
     assert apply_edits(FORM, TWO, '/path/to/data.json\n```\n{"a": 1}\n```').files["data.json"] == '{"a": 1}\n'
 
 
 def test_new_files_are_made() -> None:
-    """Beside those that were shown."""
+    """Other files may be listed than those that were shown."""
     result = apply_edits(FORM, TWO, "docs/a.md\n```\n# A\n```\n\nsrc/main.py\n```\n```\n")
     assert result.files == {"src/main.py": "", "data.json": "{}\n", "docs/a.md": "# A\n"}
     assert [hunk.path for hunk in result.hunks] == ["docs/a.md", "src/main.py"]
@@ -70,7 +70,7 @@ def test_findings_are_concrete(text: str, finding: str) -> None:
 
 
 def test_read_only_files_stay() -> None:
-    """However whole its listing is."""
+    """Even if the answer lists the whole file."""
     result = apply_edits(FORM, ONE, "LICENSE\n```\nMine.\n```")
     assert result.findings == ("LICENSE was shown read-only",)
     assert result.files == ONE.files
@@ -98,5 +98,5 @@ def test_only_syntax_is_checked(path: str, content: str) -> None:
 
 @pytest.mark.parametrize("content", ["(" * 5000, "\0", "\ud800"])
 def test_any_python_is_checked(content: str) -> None:
-    """It is found not to parse."""
+    """Any text is checked without an exception."""
     assert "python does not parse" in apply_edits(FORM, TWO, f"a.py\n```\n{content}\n```").findings[0]

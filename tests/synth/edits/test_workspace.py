@@ -1,4 +1,4 @@
-"""Which files a conversation shows."""
+"""The files that a conversation shows."""
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,7 @@ PATHS = st.sampled_from(["a.py", "src/b c.py", "Makefile", "d/e/f.toml", "../g.t
 
 @pytest.mark.parametrize("fence", FENCES)
 def test_the_latest_version_of_each_file_counts(fence: tuple[str, str]) -> None:
-    """In whatever fence."""
+    """In any fence."""
     seen = read_workspace([*shown(OLD), *shown(NEW, fence), message("user", "Go.")])
     assert seen == Workspace({"a.py": "a = 2\n", "b.md": "# b\n"}, {}, seen.fence)
     assert seen.fence == fence
@@ -38,7 +38,7 @@ def test_files_may_be_shown_read_only() -> None:
 
 
 def test_content_may_come_in_parts() -> None:
-    """As it does where caching is asked for."""
+    """Clients send parts if they ask for caching."""
     text, reply = shown(OLD)
     assert read_workspace([message("user", [{"type": "text", "text": text["content"]}]), reply]).files == OLD
 
@@ -77,7 +77,7 @@ RECORDED = sorted(FOLDER.glob("aider-*edit*.json")) if FOLDER.is_dir() else []
 
 @pytest.mark.skipif(not RECORDED, reason="recordings lie outside the project")
 def test_the_files_of_recorded_conversations_are_found() -> None:
-    """And none of those in the tool's examples."""
+    """None of the files in the tool's examples is taken for one."""
     for path in RECORDED:
         seen = read_workspace(load(path).messages)
         assert list(seen.files) == ["greet.py"], path.name

@@ -1,4 +1,4 @@
-"""What a sandbox observed becomes results: passed, failed, or not known."""
+"""A sandbox's observations become results: passed, failed or unknown."""
 
 import pytest
 

@@ -19,7 +19,7 @@ from tests.synth.small_evidence import open_inquiry
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX process groups")
 
-# A checker without a test framework: it says how many of its three conditions fail.
+# A checker without a test framework: it prints how many of its three conditions fail.
 CHECK = """\
 import sys
 from limit import LIMIT
@@ -69,13 +69,13 @@ async def test_the_exit_status_comes_first_and_then_the_number_of_failures(tree:
 
 
 async def test_other_files_than_the_work_tree_s_are_not_checked(tree: Path) -> None:
-    """Its verdict would be about something else."""
+    """Its verdict would be about other code."""
     found = await ranked(checker(tree), [listing("LIMIT = 0\n"), listing("LIMIT = 4\n")], shown="LIMIT = 5\n")
     assert (found.by, found.n_ran) == ("", 0)
 
 
 async def test_a_checker_that_takes_too_long_ranks_no_candidate(tree: Path) -> None:
-    """A timeout is unknown, and no failure."""
+    """A timeout is unknown, not a failure."""
     (tree / "check.py").write_text("import time\ntime.sleep(600)\n")
     found = await ranked(replace(checker(tree), timeout_s=0.5), [listing("LIMIT = 0\n"), listing("LIMIT = 4\n")])
     assert [standing.tier for standing in found.standings] == [0, 0]
@@ -116,7 +116,7 @@ def test_failures_are_counted(output: str, expected: int | None) -> None:
 
 
 def test_an_outcome_is_read(tree: Path) -> None:
-    """Zero passes, whatever was written; a timeout says nothing."""
+    """Exit code 0 passes, whatever the output; a timeout is unknown."""
     assert read_outcome(Finished(0, "1 failed")) == Checked(True, None, "1 failed")
     assert read_outcome(Finished(1, "1 failed")) == Checked(False, 1, "1 failed")
     assert read_outcome(Finished(None, "1 failed")) == Checked(None, None, "1 failed")

@@ -1,4 +1,4 @@
-"""From candidates to a ranking, with the code really run."""
+"""From candidates to a ranking, with the code run in a sandbox."""
 
 import asyncio
 
@@ -38,7 +38,7 @@ async def test_candidates_are_ranked_by_their_behaviour(monty: MontySandbox) -> 
 
 
 async def test_equal_outcomes_are_run_once(monty: MontySandbox) -> None:
-    """The same code is one trial, whoever wrote it."""
+    """The same code of several authors is one trial."""
     counting = Counting(inner=monty)
     found = await ranked(Finder([counting], limits=PATIENT, request_s=600), [GOOD, GOOD, GOOD])
     assert counting.n_trials == 1
@@ -67,14 +67,14 @@ async def test_code_in_answers_to_a_question_is_compared(ask: str, monty: MontyS
 
 
 async def test_a_single_answer_has_nothing_to_be_compared_with(monty: MontySandbox) -> None:
-    """It is run only if the request shows something to test it by."""
+    """It is run only if the request shows an example."""
     counting = Counting(inner=monty)
     found = await ranked(Finder([counting]), ["def add(a: int, b: int):\n    return a + b"], ask=ANY)
     assert (counting.n_trials, found.n_ran) == (0, 0)
 
 
 async def test_a_task_learnt_from_answers_is_kept_for_the_next_stage(monty: MontySandbox) -> None:
-    """A second ranking runs only the candidates that came in between."""
+    """A second ranking runs only the new candidates."""
     counting, asked = Counting(inner=monty), request(ANY)
     finder = Finder([counting], limits=PATIENT, request_s=600)
     async with open_inquiry(finder.inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
@@ -101,7 +101,7 @@ async def test_a_broken_sandbox_leaves_the_ranking() -> None:
 
 
 async def test_time_that_is_over_is_not_overrun(monty: MontySandbox) -> None:
-    """Neither past the deadline nor past a request's own share is anything begun."""
+    """No trial begins after the deadline or after the request's own share."""
     counting = Counting(inner=monty)
     await ranked(Finder([counting], clock=lambda: 10.0), [GOOD], deadline=10.0)
     await ranked(Finder([counting], request_s=0.0), [GOOD])
@@ -109,7 +109,7 @@ async def test_time_that_is_over_is_not_overrun(monty: MontySandbox) -> None:
 
 
 async def test_leaving_ends_running_trials() -> None:
-    """A client that hangs up leaves no trial behind."""
+    """A client that disconnects leaves no trial behind."""
     asked, counting = request(), Counting()
     async with open_inquiry(Finder([counting]).inquire(asked, derive_contract(asked), "auto", 1e12)) as inquiry:
         inquiry.add(Subject("a", "model", block(GOOD), 1))

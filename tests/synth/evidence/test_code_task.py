@@ -1,4 +1,4 @@
-"""What a request for code says, and what is run of an answer to it."""
+"""The task of a request for code, and the plan for an answer to it."""
 
 import pytest
 
@@ -21,7 +21,7 @@ ANSWER = "```python\ndef largest(xs):\n    return max(xs)\n```"
     ],
 )
 def test_a_request_is_read(text: str, function: str, n_examples: int) -> None:
-    """The function that is wanted, and the examples of it."""
+    """The wanted function and its examples."""
     task = read_code_task(text)
     assert (task.function, len(task.examples), task.can_rank) == (function, n_examples, n_examples > 0)
 

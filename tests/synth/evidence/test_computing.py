@@ -45,7 +45,7 @@ async def test_only_long_texts_need_a_process(workers: WorkerPool, n_chars: int,
 
 
 async def test_without_workers_long_texts_are_read_in_a_thread() -> None:
-    """As in a script that has no pool."""
+    """For example in a script without a pool."""
     assert await compute(None, count, "x" * 5000, n_chars=5000) == 5000
 
 

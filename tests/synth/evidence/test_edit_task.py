@@ -1,4 +1,4 @@
-"""What a request for edits says, and what is run of the files after an edit."""
+"""The task of a request for edits, and the plan for the edited files."""
 
 import pytest
 
@@ -64,18 +64,18 @@ def test_cases_of_unittest_are_read() -> None:
 
 @pytest.mark.parametrize("text", ["", "Which file?", listing("def f(:\n")])
 def test_an_answer_without_sound_edits_is_not_planned(text: str) -> None:
-    """Words, and what does not parse."""
+    """Answers of prose, and files that do not parse."""
     assert task().plan(text) is None
 
 
 def test_other_languages_are_not_planned() -> None:
-    """Where there is no Python, nothing is run."""
+    """Without Python there is nothing to run."""
     read = read_edit_task(EditForm.WHOLE_FILE, Workspace({"notes.md": "old\n"}), "")
     assert read.plan(listing("new\n", "notes.md")) is None
 
 
 def test_names_that_were_undefined_before_are_no_finding() -> None:
-    """Only what the edit leaves undefined counts against it."""
+    """Only names that the edit makes undefined count against it."""
     before = CART + "\n\ndef old():\n    return magic\n"
     plan = task(**{"cart.py": before}).plan(listing(before.replace("A cart", "The cart")))
     assert plan is not None
@@ -110,7 +110,7 @@ async def test_edits_are_ranked_by_examples_tests_and_names() -> None:
 
 
 async def test_an_edit_of_other_files_is_not_behind() -> None:
-    """It is held against the same as the other candidate, and passes it."""
+    """It is run with the same tests as the other candidate, and passes."""
     workspace = Workspace({"cart.py": CART, "notes.md": "old\n"})
     found = await ranked([listing("new\n", "notes.md"), listing(LAZY)], workspace, "Update the notes.")
     assert [standing.tier for standing in found.standings] == [0, 0]

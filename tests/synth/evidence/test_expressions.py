@@ -1,4 +1,4 @@
-"""Expressions are read out of prose where they are whole, and nowhere else."""
+"""Only complete expressions are read out of prose."""
 
 import ast
 
@@ -109,7 +109,7 @@ def test_parsed_expressions_can_be_unparsed() -> None:
 
 @given(NOISE)
 def test_every_call_is_a_slice_that_opens_and_closes(text: str) -> None:
-    """Found calls are in order, do not overlap, and are what they say."""
+    """Found calls are in order, do not overlap, and have their stated text."""
     last = 0
     for name, start, end in find_calls(text):
         assert start >= last
@@ -131,7 +131,7 @@ def test_a_value_that_is_read_is_one(text: str, start: int) -> None:
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=5), lambda x: st.lists(x, max_size=3)))
 def test_every_literal_is_read(value: object) -> None:
-    """The repr of a value is read whole, whatever comes behind."""
+    """The repr of a value is read completely, whatever text follows."""
     text = repr(value)
     if len(text) <= MAX_EXPRESSION_CHARS:
         assert read_value(f"{text} and more", 0) == (text, len(text))

@@ -1,4 +1,4 @@
-"""What of a request is read for evidence, when, and what its candidates may run in."""
+"""The inquiry for a request: its task, its time, and its sandboxes."""
 
 import asyncio
 
@@ -75,7 +75,7 @@ async def test_a_request_is_read_after_its_calls_have_left() -> None:
 
 @pytest.mark.parametrize(("level", "n_trials"), [("auto", 0), ("shadow", 0), ("full", 1)])
 async def test_only_full_uses_the_other_sandboxes(level: str, n_trials: int, monty: MontySandbox) -> None:
-    """What Monty lacks falls through to the next sandbox only if the operator chose that."""
+    """Code that Monty lacks goes to the next sandbox only with `full`."""
     other = Counting("namespaces", inner=monty)
     found = await ranked(Finder([monty, other], limits=PATIENT, request_s=600), [LACKING], level=level)
     assert other.n_trials == n_trials

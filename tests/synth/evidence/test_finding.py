@@ -1,4 +1,4 @@
-"""Findings say in words what was seen, on one line."""
+"""Findings describe a candidate's behaviour on one line."""
 
 import pytest
 
@@ -43,15 +43,15 @@ RIGHT = Observation(Kind.VALUE, True, "1")
         (Report(unknown("Monty lacks yield")), "could not be run: Monty lacks yield", None),
     ],
 )
-def test_a_finding_is_put_into_words(report: Report, finding: str, failed: str | None) -> None:
-    """How many examples pass, which is failed first and how, and what could not be known."""
+def test_a_finding_describes_the_results(report: Report, finding: str, failed: str | None) -> None:
+    """The number of passed examples, the first failure, and the number of unknown results."""
     behaviour = read_report(report, [ONE, EMPTY])
     assert describe(behaviour, [ONE, EMPTY]) == finding
     assert describe_failure(behaviour, [ONE, EMPTY]) == failed
 
 
 def test_without_examples() -> None:
-    """Only a candidate that cannot be right is worth a word."""
+    """Only a candidate that cannot be right has a finding."""
     assert describe(read_report(Report(LOADED, (RIGHT,)), []), []) == ""
     assert (
         describe(read_report(Report(LOADED, (failure("KeyError", ""),)), []), [])

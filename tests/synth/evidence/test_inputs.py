@@ -64,7 +64,7 @@ def test_integers_stay_small() -> None:
     ],
 )
 def test_hints_give_inputs(hints: tuple[str, ...], kinds: tuple[type, ...]) -> None:
-    """Without examples, type hints say what a function takes."""
+    """Without examples, inputs are made from type hints."""
     found = vary_calls("f", (), hints)
     assert found
     for call in found:
@@ -73,7 +73,7 @@ def test_hints_give_inputs(hints: tuple[str, ...], kinds: tuple[type, ...]) -> N
 
 @pytest.mark.parametrize("hints", [(), ("",), ("int", ""), ("Tree",), ("Callable[[int], int]",)])
 def test_unknown_kinds_give_none(hints: tuple[str, ...]) -> None:
-    """Nothing is invented for parameters of which nothing is known."""
+    """No input is invented for a parameter of unknown kind."""
     assert vary_calls("f", (), hints) == ()
 
 

@@ -17,14 +17,14 @@ ASK = 'Write `f`.\n\n```python\ndef f(n):\n    """\n    >>> f(2)\n    4\n    """
 
 @given(st.lists(st.booleans()))
 def test_a_ranking_counts_passing_candidates(passed: list[bool]) -> None:
-    """Whatever their tiers are."""
+    """In any tier."""
     standings = tuple(Standing(str(n), passed_all=each) for n, each in enumerate(passed))
     assert Ranking(standings).n_passed == sum(passed)
 
 
 @given(st.lists(st.integers(0, 3)))
 def test_a_candidate_without_a_standing_is_in_the_worst_tier(tiers: list[int]) -> None:
-    """Beside the worst, not behind it: nothing was seen of it."""
+    """Beside the worst, not behind it, because its behaviour is unknown."""
     ranking = Ranking(tuple(Standing(f"m{n}", tier, finding="seen") for n, tier in enumerate(tiers)))
     assert ranking.standing("late") == Standing("late", max(tiers, default=0))
     assert [ranking.standing(f"m{n}").tier for n in range(len(tiers))] == tiers

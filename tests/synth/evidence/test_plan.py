@@ -1,4 +1,4 @@
-"""What was observed of a candidate's parts becomes one behaviour."""
+"""The observations of a candidate's parts become one behaviour."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_results_and_values_are_distinguished() -> None:
     ],
 )
 def test_the_dead_and_the_unknown(report: Report, *, is_dead: bool, is_known: bool) -> None:
-    """Dead is what does not load, or raises on all inputs; unknown is what was not seen to do anything."""
+    """A candidate is dead if it does not load or raises on all inputs, and unknown without an observation."""
     behaviour = read_reports(Plan((part(EXAMPLE),)), [report], 1)
     assert (behaviour.is_dead, behaviour.is_known, len(behaviour.results)) == (is_dead, is_known, 1)
 
@@ -54,7 +54,7 @@ def test_a_candidate_with_an_expected_exception_is_not_dead() -> None:
 
 
 def test_parts_have_their_places() -> None:
-    """Each part's results stand where its examples stand among all; what no part reaches is unknown."""
+    """Each part's results are at the places of its examples; examples without a part are unknown."""
     plan = Plan((part(EXAMPLE, places=(2,)), part(EXAMPLE, places=(0,))), known=((3, F, "undefined: x"),))
     behaviour = read_reports(plan, [Report(LOADED, (RIGHT,)), Report(LOADED, (WRONG,))], 4)
     assert behaviour.results == (F, U, P, F)
@@ -72,7 +72,7 @@ def test_a_folded_part_is_one_result(observed: tuple[Observation, ...], result: 
 
 
 def test_a_part_that_does_not_load_kills_all() -> None:
-    """One of the files that an edit leaves broken is enough; one that cannot be known is not."""
+    """One file that the edit breaks is enough; an unknown result is not."""
     plan = Plan((part(EXAMPLE, places=(0,)), part(EXAMPLE, places=(1,))))
     assert read_reports(plan, [Report(LOADED, (RIGHT,)), Report(failure("NameError", ""))], 2).is_dead
     mixed = read_reports(plan, [Report(LOADED, (RIGHT,)), Report(UNKNOWN)], 2)
@@ -80,6 +80,6 @@ def test_a_part_that_does_not_load_kills_all() -> None:
 
 
 def test_a_plan_without_parts() -> None:
-    """What is known without running counts."""
+    """Findings without a run count."""
     behaviour = read_reports(Plan((), known=((0, F, "undefined: x"),)), [], 1)
     assert (behaviour.results, behaviour.is_dead, behaviour.loaded) == ((F,), False, LOADED)

@@ -20,13 +20,13 @@ def tiers(*behaviours: Behaviour, voters: str = "") -> Tiers:
 
 
 def test_without_observations_there_is_one_tier() -> None:
-    """Where nothing was seen, the operator's ranking decides."""
+    """Then the operator's ranking decides."""
     assert tiers(NOTHING, NOTHING) == Tiers((0, 0))
     assert tiers() == Tiers(())
 
 
 def test_the_dead_are_last() -> None:
-    """What does not load stands behind what was not even run; if all are dead, nobody is."""
+    """A candidate that does not load is behind one that was not run; if all are dead, this changes nothing."""
     assert tiers(did(dead=True), NOTHING, did(dead=True)) == Tiers((1, 0, 1), ALIVE)
     assert tiers(did(dead=True), did(dead=True)) == Tiers((0, 0))
 
@@ -42,7 +42,7 @@ def test_examples_rank_and_do_not_veto() -> None:
 
 
 def test_an_unknown_is_no_failure() -> None:
-    """It stands beside what it may equal or surpass, and behind only what it cannot surpass."""
+    """It is behind only those candidates that it cannot surpass."""
     assert tiers(did(U, U), did(P, F)) == Tiers((0, 0))
     assert tiers(did(U, U), did(P, P)) == Tiers((1, 0), EXAMPLES)
     assert tiers(did(U, U), did(F, F)) == Tiers((0, 1), EXAMPLES)
@@ -79,7 +79,7 @@ def checked(passed: bool | None, n_failed: int | None = None, *results: Result) 
 
 
 def test_the_checker_comes_before_examples() -> None:
-    """It passes or not, then fewer failing tests, then the examples; what is not known is not behind."""
+    """Passing, then fewer failing tests, then the examples; an unknown result does not count against a candidate."""
     assert tiers(checked(False, 1, P), checked(True, None, F)) == Tiers((1, 0), CHECKER)
     assert tiers(checked(False, 3), checked(False, 1), checked(False)) == Tiers((1, 0, 1), CHECKER)
     assert tiers(checked(None), checked(False, 1)) == Tiers((0, 0))
@@ -101,7 +101,7 @@ BEHAVIOURS = st.lists(
 
 @given(BEHAVIOURS, st.data())
 def test_a_ranking_is_sound(behaviours: list[Behaviour], data: st.DataObject) -> None:
-    """Tiers have no gap, the best has somebody, no known-better candidate stands behind, and a signal is named."""
+    """Tiers have no gap, the best is not empty, no better candidate is behind a worse one, and a signal is named."""
     voters = data.draw(st.lists(st.sampled_from("abc"), min_size=len(behaviours), max_size=len(behaviours)))
     found = rank(behaviours, voters)
     assert sorted(set(found.tiers)) == list(range(len(set(found.tiers))))
@@ -116,6 +116,6 @@ def test_a_ranking_is_sound(behaviours: list[Behaviour], data: st.DataObject) ->
 
 @given(BEHAVIOURS)
 def test_equal_behaviour_is_an_equal_tier(behaviours: list[Behaviour]) -> None:
-    """Candidates of one model that did the same are equal, and so the operator's ranking decides between them."""
+    """Candidates of one model with the same behaviour are equal, so the operator's ranking decides."""
     found = rank([*behaviours, *behaviours], ["a"] * (2 * len(behaviours)))
     assert found.tiers[: len(behaviours)] == found.tiers[len(behaviours) :]

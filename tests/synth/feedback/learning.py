@@ -21,7 +21,7 @@ def member(name: str) -> str:
 
 
 def trust(*counted: tuple[str, int, int]) -> Trust:
-    """Return the trust in members that were in front: name, how often right, how often wrong."""
+    """Return the trust in members that were first: name, how often right, how often wrong."""
     return Trust(
         Count(SCOPE, member(name), f"front_{end}", amount)
         for name, *amounts in counted
@@ -30,7 +30,7 @@ def trust(*counted: tuple[str, int, int]) -> Trust:
 
 
 def learning(script: Script, *, knows: Trust | None = None, seed: int = 1, **options: Any) -> tuple[Scene, Learner]:
-    """Return a scene whose run is learnt from, and its learner."""
+    """Return a scene with a learner, and the learner."""
     stage = scene(script, **options)
     learner = Learner(
         knows or Trust(),

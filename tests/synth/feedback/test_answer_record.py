@@ -1,4 +1,4 @@
-"""What is remembered of an answer, and what verdicts count for."""
+"""The record of an answer, and the counts that follow from verdicts."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def test_a_model_of_another_id_is_another_member() -> None:
 
 
 def test_a_right_answer() -> None:
-    """Its author and those who agreed were right; of the others nobody knows."""
+    """Its author and the members that agreed were right; the others stay open."""
     assert count_verdict(RECORD, Verdict.RIGHT) == {
         (PANEL, "right"): 1,
         (PANEL, "picked"): 1,
@@ -42,7 +42,7 @@ def test_a_right_answer() -> None:
 
 
 def test_a_wrong_answer() -> None:
-    """While another member may have been right, it is open whether all failed together."""
+    """If another member may have been right, it is open whether all failed together."""
     counts = count_verdict(RECORD, Verdict.WRONG)
     assert counts[PANEL, "wrong"] == counts["a", "wrong"] == counts["b", "wrong"] == counts["c", "open_wrong"] == 1
     assert (PANEL, "all_wrong") not in counts

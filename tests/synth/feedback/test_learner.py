@@ -1,4 +1,4 @@
-"""What one request teaches, and how what was learnt orders its panel."""
+"""The counts that one request adds, and the order of its panel by earlier counts."""
 
 from synth.events import DecidedBy, PanelArranged, StageStarted
 from synth.feedback.marks import mark_answer
@@ -17,7 +17,7 @@ B_IS_BETTER = trust(("a", 10, 40), ("b", 40, 10))
 
 
 async def test_an_answer_by_rank_alone() -> None:
-    """The critic cannot tell: the author was in front, one member agreed, and one differed."""
+    """The critic has no preference: the author was first, one member agreed, and one differed."""
     stage, learner = learning(
         {"a": ONE, "b": f"{ONE}\n", "c": OTHER, "critic": UNSTABLE},
         panel=("a", "b", "c"), critic="critic", mode="select",
@@ -47,7 +47,7 @@ async def test_a_candidate_that_was_chosen() -> None:
 
 
 async def test_equal_candidates_agree() -> None:
-    """A panel of one opinion: whoever wrote the answer, nobody differed."""
+    """All members gave the same answer, so none differed."""
     stage, learner = learning({"a": ONE, "b": ONE}, critic=None)
     await run(stage)
     (answer,) = learner.list_answers("r1")
@@ -55,7 +55,7 @@ async def test_equal_candidates_agree() -> None:
 
 
 async def test_an_answer_of_the_critic() -> None:
-    """What a critic writes leaves the members open, and says nothing about their rank."""
+    """A critic's own answer leaves the members open, and does not count for their rank."""
     stage, learner = learning({"a": ONE, "b": OTHER, "critic": f"{ONE} Or so."}, critic="critic", mode="fuse")
     await run(stage)
     (answer,) = learner.list_answers("r1")
@@ -148,7 +148,7 @@ async def test_samples_move_together() -> None:
 
 
 async def test_work_with_tools_keeps_its_actor() -> None:
-    """In the middle of an agent's work nobody is exchanged."""
+    """In the middle of an agent's work the acting model stays."""
     call = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     messages = [
         {"role": "user", "content": "Do it."},

@@ -42,7 +42,7 @@ def test_other_words_are_another_answer() -> None:
 
 
 def test_clients_do_not_share_answers() -> None:
-    """The same text of another client has another mark, so nobody's feedback counts for somebody else's answer."""
+    """The same text of another client has another mark, so feedback counts for the client's own answers only."""
     assert mark_answer(Completion(TEXT), "dev") != mark_answer(Completion(TEXT), "other")
     assert mark_answer(Completion(TEXT), None) == mark_answer(Completion(TEXT), None)
 
@@ -70,7 +70,7 @@ def test_ids_recognise_calls_with_completed_arguments() -> None:
 
 
 def test_short_ids_do_not_count() -> None:
-    """`call_0` comes again in every conversation, so it tells nothing apart."""
+    """`call_0` occurs in every conversation, so it identifies no call."""
     one = mark_answer(Completion("", tool_calls=(call({"a": 1}, call_id="call_0"),)), None)
     other = mark_answer(Completion("", tool_calls=(call({"a": 2}, call_id="call_0"),)), None)
     assert not set(one) & set(other)

@@ -1,4 +1,4 @@
-"""Finding the news in whole conversations, in the shapes in which real clients send them."""
+"""Finding the news in whole conversations, in the shapes of real clients."""
 
 import json
 from typing import Any
@@ -75,7 +75,7 @@ def test_a_commit_before_the_next_task() -> None:
 
 
 def test_only_the_last_answer_has_news() -> None:
-    """What was said about earlier answers was read in earlier requests."""
+    """News of earlier answers was read in earlier requests."""
     messages = [user("Change it."), said(ANSWER), user(FAILED_BLOCK), said(ANSWER + "2"), user("And now?")]
     assert read(messages) == []
 
@@ -104,7 +104,7 @@ def test_a_failed_edit_of_an_agent() -> None:
 
 
 def test_failing_tests_are_about_the_edit() -> None:
-    """The turn that ran the tests did nothing wrong: the latest turn that edited did."""
+    """The latest turn that edited was wrong, not the turn that ran the tests."""
     messages = [
         user("Fix it."),
         *step(1, "edit", {}, "Edit applied successfully."),

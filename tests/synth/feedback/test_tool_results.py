@@ -111,7 +111,7 @@ def test_patches_of_codex(text: str, verdict: int, signal: str) -> None:
     ],
 )
 def test_results_of_tests(name: str, arguments: str, text: str, verdict: int) -> None:
-    """What a test run or a compiler says is about the latest edit, not about the call that ran it."""
+    """The output of a test run or a compiler is about the latest edit, not about the call that ran it."""
     reading, is_about_edit = read_result(name, arguments, text)
     assert reading is not None
     assert (reading.verdict, reading.signal, is_about_edit) == (verdict, Signal.TESTS, True)

@@ -11,7 +11,7 @@ PANEL = ("a", "b", "c")
 
 
 def trust(*counted: tuple[str, str, int, int]) -> Trust:
-    """Return what follows from counts: member, name, how many were right, how many wrong."""
+    """Return the trust that follows from counts: member, name, how many were right, how many wrong."""
     return Trust(
         Count(SCOPE, member, f"{name}_{end}", amount)
         for member, name, right, wrong in counted
@@ -40,7 +40,7 @@ def test_a_difference_that_may_be_chance_moves_no_member() -> None:
 
 
 def test_a_prior_decides_nothing() -> None:
-    """A member with hardly any observations overtakes nobody, however bad the first one is."""
+    """A member with hardly any observations overtakes no other, however bad the first one is."""
     assert trust(("a", "front", 0, 40), ("b", "front", 4, 0)).order(SCOPE, PANEL) == PANEL
 
 
@@ -69,7 +69,7 @@ def test_the_best_of_several_leads() -> None:
 
 
 def test_scopes_are_apart() -> None:
-    """What is known of one kind of task says nothing about another."""
+    """Counts of one kind of task do not affect another."""
     known = trust(("a", "front", 10, 30), ("b", "front", 30, 10))
     assert known.order(name_scope("mom", "plain - chat"), PANEL) == PANEL
     assert split_scope(name_scope("my mix", "edits - chat")) == ("my mix", "edits - chat")

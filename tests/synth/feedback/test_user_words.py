@@ -1,4 +1,4 @@
-"""Reading users' messages, and what aider writes in their place."""
+"""Reading users' messages, and aider's reports in their place."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_an_applied_edit() -> None:
 
 
 def test_a_test_command_without_a_known_summary() -> None:
-    """Aider shows a failing test command twice, and what a user ran once."""
+    """Aider shows a failing test command twice, and a command that the user ran once."""
     said = f"{RUN}something odd\n"
     assert read_user_messages([COMMITTED, said, said + RULES])[-1] == Reading(Verdict.WRONG, Signal.TESTS)
     assert read_user_messages([COMMITTED, said, said])[-1] == Reading(Verdict.WRONG, Signal.TESTS)

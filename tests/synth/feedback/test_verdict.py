@@ -1,4 +1,4 @@
-"""Verdicts, and which of several counts."""
+"""Verdicts, and their precedence."""
 
 from synth.feedback.verdict import Reading, Signal, Verdict, worst
 

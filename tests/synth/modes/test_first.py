@@ -25,7 +25,7 @@ async def test_without_a_candidate_the_critic_answers() -> None:
 
 
 async def test_evidence_counts_in_first_as_well() -> None:
-    """Among the candidates that are there."""
+    """Among the candidates that have arrived."""
     stage = scene({"a": code("n + 1"), "b": code("2 * n"), "c": "unused"}, examples={2: 4})
     answer = await first(await case(stage))
     assert (answer.author, answer.decided_by) == ("b", DecidedBy.EVIDENCE)

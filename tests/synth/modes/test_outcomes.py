@@ -57,7 +57,7 @@ async def test_candidates_beyond_the_critic_s_context_are_not_shown() -> None:
 
 
 async def test_without_a_valid_answer_the_error_names_every_cause() -> None:
-    """What each proposer broke, and what the critic did."""
+    """Each proposer's finding and the critic's failure."""
     stage = scene({"a": "{one", "b": "{two", "c": BROKEN}, params=JSON)
     with pytest.raises(SynthesisError) as failed:
         await ask_critic(await case(stage))

@@ -51,7 +51,7 @@ async def test_a_pick_that_follows_the_position_leaves_the_panel_s_order() -> No
 
 
 async def test_one_order_is_enough_if_the_mixture_says_so() -> None:
-    """Half the cost, and no guard."""
+    """It halves the cost, without the guard against position bias."""
     stage = stage_of(prefer("two"), orders=1)
     assert (await select(await case(stage))).author == "b"
     assert len(stage.pool.asked("c")) == 1
@@ -65,7 +65,7 @@ async def test_the_fallback_picks_if_the_critic_fails() -> None:
 
 
 async def test_the_best_candidate_is_the_answer_if_no_critic_picks() -> None:
-    """A critic that fails costs nobody the answer."""
+    """A failed critic does not cost the answer."""
     answer = await select(await case(stage_of(BROKEN)))
     assert (answer.author, answer.decided_by) == ("a", DecidedBy.BEST_CANDIDATE)
 
@@ -110,7 +110,7 @@ async def test_evidence_that_leaves_one_outcome_needs_no_critic() -> None:
 
 
 async def test_the_critic_picks_only_among_candidates_that_evidence_leaves_equal() -> None:
-    """And reads what running them showed."""
+    """It reads their findings."""
     stage = scene(
         {"a": WRONG, "b": RIGHT, "d": ALSO_RIGHT, "c": prefer("n + n")}, panel=("a", "b", "d"), examples=EXAMPLES
     )

@@ -47,13 +47,13 @@ async def test_an_answer_that_fails_an_example_leads_to_the_next_stage() -> None
 
 
 async def test_a_failed_first_stage_is_followed_by_the_next() -> None:
-    """Whatever evidence could say: there must be a candidate."""
+    """There must be a candidate, with or without evidence."""
     stage = stages({"a": BROKEN, "b": RIGHT, "c": RIGHT, "d": RIGHT}, examples={})
     assert len((await ask(stage)).candidates) == 3
 
 
 async def test_without_examples_and_without_a_critic_no_further_stage_is_asked() -> None:
-    """Nothing could choose among the candidates that it would bring."""
+    """There would be no way to choose among further candidates."""
     stage = stages({"a": "Prose."}, examples={})
     assert len((await ask(stage)).candidates) == 1
 

@@ -1,4 +1,4 @@
-"""How long the last proposers may take."""
+"""The time limits of the last proposers."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ def test_the_wait_after_a_quorum_is_measured() -> None:
 
 @given(st.lists(st.booleans(), max_size=10))
 def test_without_a_quorum_nothing_limits_first_attempts(valid: list[bool]) -> None:
-    """However many candidates there are."""
+    """For any number of candidates."""
     waiting = patience()
     for each in valid:
         waiting.note(101.0, usable=each, valid=each)

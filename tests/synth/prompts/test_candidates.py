@@ -56,7 +56,7 @@ def test_no_candidate_can_close_its_fence(texts: list[str], seed: int) -> None:
 
 
 def test_a_nonce_that_occurs_in_a_candidate_is_drawn_again() -> None:
-    """A candidate that guesses the nonce gains nothing."""
+    """So guessing the nonce is useless."""
     drawn = iter(["aaaa", "bbbb"])
     (showing,) = show_candidates(
         QUESTION, ["guess aaaa"], "{candidates}", rng=random.Random(1), draw_nonce=lambda: next(drawn)

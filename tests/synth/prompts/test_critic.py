@@ -13,5 +13,5 @@ def test_the_prompt_asks_for_every_duty_of_a_critic(words: str) -> None:
 
 @pytest.mark.parametrize("field", ["{candidates}", "{count}", "{nonce}"])
 def test_the_prompt_has_the_fields_that_are_filled_in(field: str) -> None:
-    """The candidates and what their fences need."""
+    """The candidates and the nonce of their fences."""
     assert field in critic.PROMPT

@@ -1,4 +1,4 @@
-"""Which of a reviewer's defects count, and when a revision is worse than its draft."""
+"""The defects of a reviewer that count, and revisions that are worse than their draft."""
 
 import json
 from typing import Any
@@ -39,7 +39,7 @@ def test_any_part_of_the_draft_may_be_quoted(draft: str, start: int, end: int) -
 
 @given(st.text() | st.recursive(st.none() | st.text(), st.lists).map(json.dumps))
 def test_any_other_reply_is_a_value_error(said: str) -> None:
-    """And raises nothing else."""
+    """No other exception is raised."""
     with pytest.raises(ValueError):  # noqa: PT011 -- its text is for people
         review.read_defects(said, "draft")
 
@@ -72,5 +72,5 @@ def reading(finding: str | None = None, *, is_without_edits: bool = False, **com
     ],
 )
 def test_a_worse_revision_is_recognised(draft: Reading, revision: Reading, reason: str | None) -> None:
-    """Whatever the draft had and the revision has not."""
+    """In each respect in which the draft was better."""
     assert review.find_regression(draft, revision) == reason

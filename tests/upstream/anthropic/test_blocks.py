@@ -42,7 +42,7 @@ def test_a_tool_call_round_trips(block: dict[str, Any]) -> None:
 @settings(max_examples=40)
 @given(st.dictionaries(st.text(), JSON))
 def test_opaque_fields_round_trip(fields: dict[str, Any]) -> None:
-    """Any JSON survives in a signature, which is printable ASCII that a client can only store."""
+    """Any JSON survives in a signature, which is opaque printable ASCII for clients."""
     packed = pack_opaque(fields)
     assert packed.isascii()
     assert packed.isprintable()

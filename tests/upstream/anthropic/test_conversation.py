@@ -1,4 +1,4 @@
-"""Conversations of Messages: what one upstream reads as it was sent, and all others as Chat Completions."""
+"""Conversations of Messages: unchanged for an upstream of that API, translated for all others."""
 
 import json
 from itertools import pairwise
@@ -69,7 +69,7 @@ def test_signed_thinking_goes_first(thinking: list[dict[str, Any]], text: str, u
 @settings(max_examples=30)
 @given(ASSISTANT)
 def test_no_thinking_becomes_text(message: dict[str, Any]) -> None:
-    """What a model thought is never shown to another as words that the assistant said."""
+    """A model's thinking is never shown to another model as the assistant's text."""
     said = "".join(block["text"] for block in message["content"] if block["type"] == "text")
     (translated,) = read_conversation({"messages": [message]})
     assert (translated["content"] or "") == said

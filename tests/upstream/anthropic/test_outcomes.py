@@ -40,7 +40,7 @@ def test_a_finish_reason_round_trips(finish: str) -> None:
 
 @given(st.text().filter(lambda reason: stop_reason_from_finish(reason) == reason))
 def test_an_unknown_reason_is_not_hidden(reason: str) -> None:
-    """It is no success by accident: it stays what the upstream said."""
+    """It stays as the upstream sent it, so that it does not pass for success."""
     assert stop_reason_from_finish(reason) == reason
     assert finish_reason_from_stop(f"new_{reason}") == f"new_{reason}"
 

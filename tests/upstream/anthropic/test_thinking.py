@@ -50,7 +50,7 @@ def test_a_request_that_excludes_thinking_is_unchanged(fields: Any) -> None:
 
 @pytest.mark.parametrize("effort", [None, "none", "ultra", 7, ["high"]])
 def test_no_effort_is_no_thinking(effort: Any) -> None:
-    """An unknown one neither: nobody knows how much it is."""
+    """Nor does an unknown effort, because its size is unknown."""
     assert "thinking" not in think(body(), effort)
 
 
@@ -61,7 +61,7 @@ def test_a_turn_with_its_thinking_continues_thinking() -> None:
 
 
 def test_sampling_that_thinking_excludes_is_left_out() -> None:
-    """What it allows stays."""
+    """Permitted parameters stay."""
     found = think(body(temperature=0.2, top_k=40, top_p=0.5, stop_sequences=["x"]), "low")
     assert found.keys() == {"messages", "max_tokens", "stop_sequences", "thinking"}
     kept = think(body(temperature=1, top_p=0.97), "low")

@@ -1,4 +1,4 @@
-"""Sentences for what cannot be had on this machine, and guesses at base URLs."""
+"""Sentences for failures that these tests cannot cause, and guesses at base URLs."""
 
 import errno
 import socket

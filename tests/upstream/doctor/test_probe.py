@@ -361,7 +361,7 @@ async def test_a_refusal_without_a_field_is_narrowed_down(
 
 
 async def test_a_model_without_tools_gets_none(upstream: FakeUpstream) -> None:
-    """By its capabilities; nobody will send it tools."""
+    """By its capabilities; it never gets tools."""
     upstream.default = _refuses(lambda body: "tools" in body, "No tools here.")
     (result,) = await probe(model("a", upstream, capabilities=frozenset({"vision"})))
     assert (result.problem, result.warning, result.notes) == ("", "", ())

@@ -1,4 +1,4 @@
-"""The catalogue of weights: what config.yaml may name, with sources and hashes."""
+"""The catalogue of weights that config.yaml may name, with sources and hashes."""
 
 from pathlib import Path
 

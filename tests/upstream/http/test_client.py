@@ -1,4 +1,4 @@
-"""One attempt at one upstream: what is sent, and the kind of each failure."""
+"""One attempt at one upstream: its request, and the kind of each failure."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""What the direct exchange does beyond the contract of both."""
+"""Behaviour of the direct exchange beyond the contract of both."""
 
 import aiohttp
 from yarl import URL

@@ -12,13 +12,13 @@ from upstream.http.session_exchange import SessionExchange
 
 
 def test_the_pinned_aiohttp_is_a_tested_one() -> None:
-    """Whoever raises the pin runs the tests with it, and adds it to the list."""
+    """If the pin is raised, the tests are run with it and it is added to the list."""
     requirements = Path(__file__).parents[3].joinpath("requirements.txt").read_text(encoding="utf-8")
     assert re.findall(r"^aiohttp==(.+)$", requirements, re.MULTILINE)[0] in TESTED_AIOHTTP
 
 
 def test_a_tested_version_is_used_directly() -> None:
-    """Without a word in the log."""
+    """Without a log line."""
     with capture_logs() as logs:
         assert all(choose_exchange(version=version) is DirectExchange for version in TESTED_AIOHTTP)
     assert logs == []
@@ -33,7 +33,7 @@ def test_an_untested_version_is_used_by_its_public_api() -> None:
 
 @pytest.mark.parametrize(("wanted", "chosen"), [("direct", DirectExchange), ("session", SessionExchange)])
 def test_a_wanted_exchange_is_used_with_any_version(wanted: str, chosen: type) -> None:
-    """For comparing them, and for a version that somebody has tested already."""
+    """For comparing them, and for a version that was tested elsewhere."""
     assert choose_exchange(wanted, version="99.0.0") is chosen
 
 

@@ -1,4 +1,4 @@
-"""What is different in the exchange on aiohttp's public API."""
+"""The differences of the exchange on aiohttp's public API."""
 
 from yarl import URL
 
@@ -7,7 +7,7 @@ from upstream.http.session_exchange import SessionExchange
 
 
 async def test_a_large_request_has_a_connection_of_its_own() -> None:
-    """Nothing public says whether such a request has arrived when its reply does."""
+    """The public API does not tell whether such a request was sent completely when its reply arrives."""
     exchange = SessionExchange()
     async with FakeUpstream(reply(b"{}")) as fake:
         target = exchange.target(URL(f"{fake.base_url}/chat/completions"), {})

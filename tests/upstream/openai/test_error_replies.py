@@ -93,7 +93,7 @@ _JSON = st.recursive(
 
 @given(_JSON, st.sampled_from([200, 400, 422, 429, 500, 503]))
 def test_any_json_value_is_read(body: Any, status: int) -> None:
-    """Whatever an upstream sends is a CallError of limited length, and says something."""
+    """Any JSON becomes a CallError with a message of limited length."""
     error = read_error(body, status)
     assert isinstance(error, CallError)
     assert 0 < len(error.message) <= MAX_CAUSE_CHARS

@@ -1,4 +1,4 @@
-"""Why a model stopped, in OpenAI's words."""
+"""Finish reasons in OpenAI's words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a request is fitted to what a model takes."""
+"""Fitting a request to the parts that a model accepts."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def messages_after(quirk: Quirk, *messages: Any, **fields: Any) -> list[Any]:
     ],
 )
 def test_fields_are_left_out_or_sent_otherwise(quirk: Quirk, fields: dict[str, Any], fitted: dict[str, Any]) -> None:
-    """Exactly what is refused, and nothing that is taken."""
+    """Exactly the refused parts, and no accepted one."""
     assert fields_after(quirk, **fields) == fitted
 
 
@@ -75,7 +75,7 @@ def test_a_request_that_is_not_concerned_stays_the_same_object() -> None:
 
 
 def test_a_refused_response_format_becomes_part_of_the_prompt() -> None:
-    """Or in the form that is nearest."""
+    """Or it is sent in the nearest form."""
     quirk = Quirk(Action.FORMAT, "json_schema")
     messages, fields = fit([quirk], [USER], {"response_format": TYPED})
     assert fields == {}
@@ -134,13 +134,13 @@ def test_refused_fields_are_left_out_of_messages(quirk: Quirk, message: Any, fit
 
 
 def test_an_image_becomes_a_note() -> None:
-    """The model knows that something was there."""
+    """So the model knows that there was one."""
     (message,) = messages_after(Quirk(Action.NO_MEDIA), {"role": "user", "content": [IMAGE]})
     assert "image_url" in message["content"][0]["text"]
 
 
 def test_tool_turns_become_words_if_no_tools_are_sent() -> None:
-    """Nothing of what was called and found is lost."""
+    """Every call and result is kept."""
     words = messages_after(Quirk(Action.TOOLS_AS_TEXT), USER, CALLING, RESULT)
     assert [message["role"] for message in words] == ["user", "assistant", "user"]
     assert "weather" in words[1]["content"]
@@ -175,7 +175,7 @@ def test_fields_of_schemas_are_dropped_but_not_properties_of_that_name() -> None
 
 
 def test_quirks_apply_one_after_the_other() -> None:
-    """What is renamed first may be dropped next."""
+    """A renamed field may be dropped next."""
     quirks = [Quirk(Action.RENAME, "max_tokens", "max_completion_tokens"), Quirk(Action.DROP, "max_completion_tokens")]
     assert fit(quirks, [USER], {"max_tokens": 1})[1] == {}
 

@@ -1,4 +1,4 @@
-"""What an error reply says about a retry."""
+"""The advice of an error reply about a retry."""
 
 from typing import Any
 

@@ -19,7 +19,7 @@ PARAMS = st.fixed_dictionaries(
 
 @given(PARAMS, PARAMS)
 def test_the_smallest_limit_is_sent_and_the_configuration_wins(client: Any, configured: Any) -> None:
-    """Whoever names a limit, under whichever name: none that goes out is larger than the smallest."""
+    """Of all limits, under either name and from any source, the smallest is sent."""
     merged = wire.merge_params(client, configured)
     left = {name: value for name, value in client.items() if name not in configured or configured[name] is not None}
     stated = [params[name] for params in (left, configured) for name in wire.TOKEN_LIMITS if params.get(name)]

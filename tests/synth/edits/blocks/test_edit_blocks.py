@@ -79,7 +79,7 @@ def test_a_search_matches_leniently(search: str, replace: str) -> None:
 
 
 def test_edits_that_change_nothing_are_no_answer() -> None:
-    """A model that gives a file back as it was has not done what it was asked for."""
+    """A model that returns a file unchanged has not done its task."""
     unchanged = apply_edits(FORM, FILES, block("shop/cart.py", APPEND, APPEND))
     assert (unchanged.status, unchanged.findings) == (EditStatus.BROKEN, ("the edits change nothing",))
     there_and_back = block("shop/cart.py", APPEND, INSERT) + "\n" + block("shop/cart.py", INSERT, APPEND)

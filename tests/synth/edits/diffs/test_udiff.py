@@ -45,7 +45,7 @@ HALTED = TIMER.replace("halt()", "halt(now=True)")
     ],
 )
 def test_a_hunk_is_found_with_some_fuzz(text: str) -> None:
-    """Indentation, blank lines and context may be off; what repeats itself or changes nothing is left out."""
+    """Indentation, blank lines and context may differ; repeated or empty hunks are left out."""
     result = apply_edits(FORM, FILES, text)
     assert (result.status, result.findings) == (EditStatus.SOUND, ())
     assert result.files["timer.py"] == HALTED
@@ -77,7 +77,7 @@ def test_files_are_made_and_gone_on_with() -> None:
 
 
 def test_a_second_diff_may_leave_its_file_unsaid() -> None:
-    """It is then for the same one."""
+    """It is then for the same file."""
     text = diff(*HALT) + "\n```diff\n@@ ... @@\n-    clock.run()\n+    clock.go()\n```\n"
     assert apply_edits(FORM, FILES, text).files["timer.py"] == HALTED.replace("run", "go")
 

@@ -60,7 +60,7 @@ def test_scopes_and_order_tell_places_apart() -> None:
 
 
 def test_the_end_of_a_file_is_a_place() -> None:
-    """The last of several, or where nothing is."""
+    """The last of several places, or the very end if no lines are expected."""
     text = update("@@", "         return self", "+", "+# end", "*** End of File")
     assert apply_edits(FORM, FILES, text).files["queue.py"] == f"{QUEUE}\n# end\n"
     text = update("@@", "+three", "*** End of File", path="old.txt")
@@ -68,7 +68,7 @@ def test_the_end_of_a_file_is_a_place() -> None:
 
 
 def test_files_are_added_deleted_and_moved() -> None:
-    """And may be changed on the way."""
+    """A moved file may be changed as well."""
     text = patch("*** Add File: new.py", "+x = 1", "+", "+y = 2", "*** Delete File: old.txt")
     assert apply_edits(FORM, FILES, text).files == {"queue.py": QUEUE, "new.py": "x = 1\n\ny = 2\n"}
     moved = apply_edits(FORM, FILES, update("*** Move to: new.txt", "@@", "-one", "+1", path="old.txt"))

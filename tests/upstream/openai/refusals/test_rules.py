@@ -1,4 +1,4 @@
-"""What a refusal says that a request must not have, in the words of many providers."""
+"""The parts of a request that a refusal excludes, in the words of many providers."""
 
 import time
 from pathlib import Path
@@ -233,7 +233,7 @@ def test_refused_tools_and_forms_are_replaced(fields: Any, body: Any, expected: 
 
 @pytest.mark.parametrize("status", [None, 401, 403, 408, 413, 429, 503])
 def test_only_refusals_are_read(status: int | None) -> None:
-    """Other statuses say something else, whatever their words."""
+    """Other statuses are no refusals, whatever their words."""
     body = openai(UNSUPPORTED.format("seed"), "seed", "unsupported_parameter")
     assert find_quirks(body, status, MESSAGES, FIELDS) == []
 

@@ -60,7 +60,7 @@ NOT_REFUSALS = [
 
 @pytest.mark.parametrize("body", NOT_REFUSALS)
 def test_other_errors_teach_nothing(body: Any) -> None:
-    """A value out of range is the client's fault, a missing part does not come of leaving more out."""
+    """A value out of range is the client's fault, and a missing part is not fixed by leaving out more."""
     assert found(body) == []
 
 
@@ -78,6 +78,6 @@ def test_other_errors_teach_nothing(body: Any) -> None:
     ],
 )
 def test_words_of_refusal_value_and_absence_are_distinguished(words: str, kinds: set[str]) -> None:
-    """What refuses counts only without a word about the value, or about something that is missing."""
+    """Words of refusal count only without words about the value or about something missing."""
     patterns = {"refuses": REFUSES, "value": VALUE, "lacks": LACKS, "schema": BAD_SCHEMA, "advice": ADVICE}
     assert {kind for kind, pattern in patterns.items() if pattern.search(words)} == kinds
