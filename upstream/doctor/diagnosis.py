@@ -144,7 +144,7 @@ def _explain_no_connection(error: CallError, model: Model, circumstances: Circum
         case aiohttp.ClientConnectorDNSError():
             cause = f"the name {urlsplit(model.base_url).hostname} cannot be resolved: {_check_name(model)}"
         case aiohttp.ClientConnectorError(os_error=OSError(errno=errno.ECONNREFUSED)):
-            cause = f"nothing listens at {host}: start {model.provider or 'the upstream'}, or correct base_url"
+            cause = f"nothing listens at {host}: start {_name_server(model)}, or correct base_url"
         case aiohttp.ClientConnectorError(os_error=OSError(errno=number)) if number in _OFFLINE_ERRNOS:
             cause = f"there is no network route to {host} ({os.strerror(number)}): is this machine online?"
         case aiohttp.ClientConnectorError(os_error=OSError() as wrong):
@@ -161,10 +161,17 @@ def _check_name(model: Model) -> str:
     return "is this machine online, and does its DNS work?" if is_known else "check base_url, and that DNS works"
 
 
+def _name_server(model: Model) -> str:
+    """Return what should listen: a local server by its name, or any other behind the API of a hosted provider."""
+    provider = PROVIDERS.get(model.provider or "")
+    return "the server" if provider is None or provider.key_variable else str(model.provider)
+
+
 def _explain_timeout(error: CallError, model: Model, circumstances: Circumstances) -> str:
     if error.kind is not Kind.TIMEOUT or error.status is not None:
         return ""
-    return f"{error.message} from {_host(model)}{_mention_proxy(circumstances)}"
+    remedy = ": raise timeout_s if it is only slow" if error.message.startswith("no complete answer") else ""
+    return f"{error.message} from {_host(model)}{remedy}{_mention_proxy(circumstances)}"
 
 
 def _explain_refused_key(error: CallError, model: Model, _circumstances: Circumstances) -> str:

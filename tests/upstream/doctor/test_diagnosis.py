@@ -36,6 +36,26 @@ def test_an_unknown_host_name() -> None:
     )
 
 
+@pytest.mark.parametrize(("provider", "server"), [("ollama", "ollama"), ("openai", "the server"), (None, "the server")])
+def test_nothing_listens(provider: str | None, server: str) -> None:
+    """A local server is called by its name; another one behind a hosted provider's API has none."""
+    refused = ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+    asked = model("a", "http://127.0.0.1:9/v1", provider=provider)
+    assert explain(
+        failed_by(aiohttp.ClientConnectorError(Mock(spec=ConnectionKey), refused)), asked, Circumstances()
+    ) == (f"nothing listens at 127.0.0.1:9: start {server}, or correct base_url")
+
+
+def test_a_slow_model() -> None:
+    """Only the limit of the whole attempt is one that a slow model needs raised."""
+    slow = CallError(Kind.TIMEOUT, "no complete answer within 5 s")
+    assert explain(slow, HOSTED, Circumstances()) == (
+        "no complete answer within 5 s from api.example.com: raise timeout_s if it is only slow"
+    )
+    unreached = CallError(Kind.TIMEOUT, "no connection in time")
+    assert explain(unreached, HOSTED, Circumstances()) == "no connection in time from api.example.com"
+
+
 def test_an_invalid_certificate() -> None:
     """The sentence quotes OpenSSL's reason."""
     wrong = ssl.SSLCertVerificationError(1, "certificate verify failed")

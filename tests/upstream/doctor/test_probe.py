@@ -135,7 +135,7 @@ def _opening(gate: asyncio.Event) -> str:
             "HOST fails (HTTP 503: Overloaded.): the fault is at the upstream; try again later",
         ),
         (refused(400, "temperature must be 1"), "HTTP 400: temperature must be 1"),
-        (refused(400, "bad \x1b[2J words"), "HTTP 400: bad  [2J words"),
+        (refused(400, "bad \x1b[2J words"), "HTTP 400: bad  words"),
         (
             html(),
             (
