@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Iterator, Sequence
 
-from synth.evidence.examples.example import Example, complete, find_called, find_function
+from synth.evidence.examples.example import Example, await_calls, complete, find_called, find_function
 from synth.evidence.expressions import MAX_DEPTH, MAX_EXPRESSION_CHARS, depth
 
 _MAX_STATEMENT_LINES = 12
@@ -46,7 +46,7 @@ def _read_conditions(text: str) -> list[ast.expr]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return []
     asserts = [each for each in statements if isinstance(each, ast.Assert)]
-    return [each.test for each in asserts] if all(depth(each) <= MAX_DEPTH for each in statements) else []
+    return [await_calls(each.test) for each in asserts] if all(depth(each) <= MAX_DEPTH for each in statements) else []
 
 
 def find_examples(condition: ast.expr, setup: str) -> list[Example]:

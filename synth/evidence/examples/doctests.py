@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 from synth.evidence.examples.asserts import find_equations
-from synth.evidence.examples.example import MAX_SETUP_CHARS, Example, complete, find_called, find_function
+from synth.evidence.examples.example import MAX_SETUP_CHARS, Example, await_calls, complete, find_called, find_function
 from synth.evidence.expressions import is_value, parse_expression
 
 _PROMPT = re.compile(r">>>(?: |$)|>>>(?=\w)|In \[\d{1,4}\]: ?")
@@ -68,6 +68,7 @@ def _read_example(code: str, said: str, setup: str) -> Example | None:
     node = parse_expression(code)
     if node is None:
         return None
+    node = await_calls(node)
     if said in ("", "True"):
         equations = find_equations(node, setup)
         if not said or equations:

@@ -61,6 +61,19 @@ def find_function(node: ast.expr, setup: str) -> str:
     return _find_original(_parse(setup), called)
 
 
+def await_calls(node: ast.expr) -> ast.expr:
+    """Return an expression with `asyncio.run(f(1))` for `await f(1)`, which is no expression by itself."""
+    return _Awaited().visit(node) if any(isinstance(part, ast.Await) for part in ast.walk(node)) else node
+
+
+class _Awaited(ast.NodeTransformer):
+    """Runs what is awaited to its end."""
+
+    def visit_Await(self, node: ast.Await) -> ast.expr:
+        self.generic_visit(node)
+        return ast.Call(ast.Attribute(ast.Name("asyncio", ast.Load()), "run", ast.Load()), [node.value], [])
+
+
 def complete(example: Example) -> Example | None:
     """Return an example with the imports that it needs; or None if it uses an undefined variable.
 

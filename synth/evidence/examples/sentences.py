@@ -81,6 +81,8 @@ _COMMENT = re.compile(
 _STARTS_CODE = re.compile(r"(?:[A-Za-z_]\w*[ \t]*=[ \t]*)?(?:print\()?$")
 _COLON = re.compile(r"`?[ \t]*:[ \t]*`?")
 _BULLET = re.compile(r"[ \t>*\-+•`]*(?:\d{1,3}[.)][ \t]+)?[`(]?")
+_BOLD = re.compile(r"(?:(?<=\s)|^)\*\*([^*\s](?:[^*]*[^*\s])?)\*\*(?=[\s.,;:)]|$)")
+_QUOTES = {ord(quote): '"' for quote in "“”„"}  # a word processor's
 _LINK = re.compile(r"\.[A-Za-z_]\w*")
 _BUILT_IN = frozenset(dir(builtins))
 
@@ -89,6 +91,7 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
     """Yield the examples in one line, which may end with a comment on the next: `print(f(1))` and `# 2`."""
     if "(" not in line or _CODE_LINE.match(line):
         return
+    line = _remove_typography(line)
     taken = 0
     calls = list(find_calls(line))
     ends = [*(start for _, start, _ in calls[1:]), len(line)]
@@ -119,6 +122,10 @@ def ends_clause(line: str, position: int) -> bool:
     if not rest[:1].isalnum() or not rest[0].isascii():
         return True
     return rest.split(maxsplit=1)[0].rstrip(",.;:").lower() in _CONJUNCTIONS
+
+
+def _remove_typography(line: str) -> str:
+    return (_BOLD.sub(r"\1", line) if "**" in line else line).translate(_QUOTES)
 
 
 def has_constant_arguments(call: ast.expr) -> bool:

@@ -35,6 +35,7 @@ from tests.synth.evidence.examples.forms import shown
         ("assert f(1) == approx(3, abs=1)", ["abs(f(1) - (3)) <= max((0) * abs(3), 1) == True"]),
         ("assert math.isclose(f(1), 2)", ["bool(math.isclose(f(1), 2)) == True"]),
         ("assert f(x) == f(-x)", []),
+        ("assert await f(1) == 2", ["asyncio.run(f(1)) == 2"]),
         ("assert f(1) == expected", []),
         ("assert f(Point(1)) == Point(2)", ["f(Point(1)) == Point(2)"]),
         ("assert all(f(i) == i for i in range(3))", ["bool(all((f(i) == i for i in range(3)))) == True"]),

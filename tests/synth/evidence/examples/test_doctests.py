@@ -42,6 +42,7 @@ from tests.synth.evidence.examples.forms import shown
         ("In [1]: f(1)\nOut[1]: 2", ["f(1) == 2"]),
         ("In [12]: f([1,\n   ...:    2])\nOut[12]: 3", ["f([1, 2]) == 3"]),
         (">>> f(x)\n2", []),
+        (">>> await f(1)\n2", ["asyncio.run(f(1)) == 2"]),
         (">>> math.isclose(f(1), 2)\nTrue", ["math.isclose(f(1), 2) == True"]),
     ],
 )
