@@ -38,12 +38,15 @@ async def fetch_model_ids(
     dialect: Dialect = CHAT,
     provider: str | None = None,
     timeout_s: float,
+    connect_s: float | None = None,
 ) -> frozenset[str] | None:
     """Return the ids that an upstream lists, or None if it gives no list, for whatever reason.
 
     The list is optional: only a chat request shows whether the upstream works. Arguments as `fetch_model_list`.
     """
-    found = await fetch_model_list(endpoint, headers, dialect=dialect, provider=provider, timeout_s=timeout_s)
+    found = await fetch_model_list(
+        endpoint, headers, dialect=dialect, provider=provider, timeout_s=timeout_s, connect_s=connect_s
+    )
     return frozenset(found.ids) or None
 
 
@@ -54,8 +57,11 @@ async def fetch_model_list(
     dialect: Dialect = CHAT,
     provider: str | None = None,
     timeout_s: float,
+    connect_s: float | None = None,
 ) -> ModelList:
     """Return the models that an upstream lists. Never raises. `headers` are those of the model.
+
+    `timeout_s` bounds the whole request, `connect_s` connecting.
 
     Anthropic's chat endpoint takes a bearer token, but its list requires `x-api-key`.
     """
@@ -65,7 +71,7 @@ async def fetch_model_list(
     if provider == "anthropic" and key is not None:
         headers = {"x-api-key": key, "anthropic-version": _ANTHROPIC_VERSION, **headers}
         query = _ANTHROPIC_PAGE
-    timeout = aiohttp.ClientTimeout(total=timeout_s)
+    timeout = aiohttp.ClientTimeout(total=timeout_s, connect=connect_s)
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()) as session,
@@ -74,6 +80,8 @@ async def fetch_model_list(
             if reply.status != 200:  # noqa: PLR2004
                 return ModelList(status=reply.status)
             return parse_model_list(await _read_body(reply))
+    except aiohttp.ConnectionTimeoutError:
+        return ModelList(reason="no connection in time")
     except TimeoutError:
         return ModelList(reason=f"no reply within {timeout_s:g} s")
     except (aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a key that no header can carry

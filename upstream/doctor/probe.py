@@ -131,6 +131,7 @@ class Prober:
             dialect=dialect_of(model),
             provider=model.provider,
             timeout_s=self._limit_s / 2,
+            connect_s=model.connect_timeout_s,
         )
 
     async def _ask_for_token(self, model: Model, deadline: float) -> "_Answer":

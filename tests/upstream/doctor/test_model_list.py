@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from config.settings import Price, Secret
 from tests.fakes.aioresponses_compat import MendedResponses
+from tests.fakes.sockets import unanswering
 from upstream.doctor.model_list import fetch_model_ids, fetch_model_list, parse_model_list
 from upstream.http.client import Endpoint
 
@@ -80,6 +81,13 @@ async def test_a_list_that_fails_says_why(reply: dict[str, Any], status: int | N
         mocked.get(f"{URL}/models", **reply)
         found = await fetch_model_list(Endpoint(URL, None), {}, timeout_s=5)
     assert (found.ids, found.status, found.reason) == ((), status, reason)
+
+
+async def test_connecting_has_a_timeout_of_its_own() -> None:
+    """An upstream that cannot be reached is not waited for as long as one that answers slowly."""
+    with unanswering() as url:
+        found = await fetch_model_list(Endpoint(url, None), {}, timeout_s=60, connect_s=0.05)
+    assert found.reason == "no connection in time"
 
 
 def test_the_order_and_the_prices_of_the_upstream_are_kept() -> None:

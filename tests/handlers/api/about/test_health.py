@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from config.settings import ApiKey, Secret, Server, StoreSettings
+from handlers.lifecycle import resources
 from tests.fakes import FakeUpstream, status
 from tests.running import KEY, ask, model, running, settings
 
@@ -34,12 +35,14 @@ async def test_ready_tells_the_load(upstream: FakeUpstream) -> None:
 async def test_a_store_that_fails(
     upstream: FakeUpstream,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
     on_failure: Literal["allow", "refuse"],
     rate: int | None,
     status_of: int,
     effect: str,
 ) -> None:
     """It makes the gateway unready only if requests are refused without it."""
+    monkeypatch.setattr(resources, "_BACKGROUND_TIMEOUT_S", 0.01)  # the store would be tried for longer at the end
     (tmp_path / "state.db").write_bytes(b"damaged" * 100)
     config = settings([model("a", upstream)], server=Server(port=0, api_keys=(ApiKey("ci", CI, rate),)))
     config = replace(config, store=StoreSettings(on_failure=on_failure))
