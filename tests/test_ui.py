@@ -227,7 +227,7 @@ async def test_refusals_are_on_the_page_of_models(upstream: FakeUpstream) -> Non
     refusal = error_body("Unsupported parameter: 'top_k' is not supported with <b>this</b> model.", kind="x")
     upstream.script("a", status(400, body=refusal), answer("fine"))
     async with running(config(upstream)) as gateway:
-        assert "What models refuse" not in (await show(gateway, "/ui/models")).raw.decode()
+        assert "Refusals of models" not in (await show(gateway, "/ui/models")).raw.decode()
         assert (await gateway.chat(ask(model="a", top_k=3))).status == 200
         page = (await show(gateway, "/ui/models")).raw.decode()
     assert "<code>drop: [top_k]</code>" in page

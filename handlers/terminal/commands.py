@@ -72,7 +72,7 @@ INIT = Command("init", "write config.yaml and .env for the keys and servers that
 
 MCP = Command("mcp", "offer a running gateway's panels to an agent as MCP tools", "handlers.mcp.command")
 
-TRUST = Command("trust", "show what feedback taught about the members of each mixture", "handlers.terminal.trust")
+TRUST = Command("trust", "report feedback on the members of each mixture", "handlers.terminal.trust")
 
 USAGE = Command("usage", "print the usage by day, client, mixture and model", "handlers.terminal.usage")
 
@@ -120,7 +120,7 @@ def _parse_without_command(rest: Sequence[str], program: str) -> tuple[Command, 
     add_config(parser)
     add_serving(parser)
     parser.add_argument("--version", action="version", version=f"mom-gateway {VERSION}")
-    parser.add_argument("--doctor", action="store_true", help="the command `doctor` as an option")
+    parser.add_argument("--doctor", action="store_true", help="same as the command `doctor`")
     parser.add_argument("--check", dest="doctor", action="store_true", help=argparse.SUPPRESS)  # the former name
     parser.add_argument("--offline", action="store_true", help="with --doctor: ask no model")
     options = parser.parse_args(rest)

@@ -60,20 +60,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Keys are read from the environment and from an existing .env, never from the "
         "command line. Without a terminal no question is asked."
     )
-    parser.add_argument("--preset", choices=PRESETS, help="what for (default: coding if a key is found, else local)")
-    parser.add_argument("--provider", action="append", default=[], type=_provider, metavar="NAME", help="only this one")
-    parser.add_argument("--model", action="append", default=[], type=_model, metavar="PROVIDER/ID", help="on the panel")
-    parser.add_argument("--critic", type=_model, metavar="PROVIDER/ID", help="the critic (default: the first model)")
+    parser.add_argument("--preset", choices=PRESETS, help="the purpose (default: coding if a key is found, else local)")
     parser.add_argument(
-        "--price", action="append", default=[], type=_price, metavar="ID=IN,OUT", help="per million tokens, of a model"
+        "--provider", action="append", default=[], type=_provider, metavar="NAME", help="use only this one"
     )
     parser.add_argument(
-        "--base-url", action="append", default=[], type=_base_url, metavar="PROVIDER=URL", help="another address"
+        "--model", action="append", default=[], type=_model, metavar="PROVIDER/ID", help="put it on the panel"
+    )
+    parser.add_argument("--critic", type=_model, metavar="PROVIDER/ID", help="the critic (default: the first model)")
+    parser.add_argument(
+        "--price", action="append", default=[], type=_price, metavar="ID=IN,OUT", help="a model's, per million tokens"
+    )
+    parser.add_argument(
+        "--base-url", action="append", default=[], type=_base_url, metavar="PROVIDER=URL", help="its address"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing config.yaml; a copy is kept")
     parser.add_argument("--no-check", action="store_true", help="do not ask the models before writing")
     parser.add_argument("--dry-run", action="store_true", help="print config.yaml instead of writing it")
-    parser.add_argument("--yes", action="store_true", help="ask no question, also on a terminal")
+    parser.add_argument("--yes", action="store_true", help="ask no questions")
 
 
 def run(invocation: Invocation) -> int:

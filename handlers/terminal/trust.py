@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--export", action="store_true", help="print the counts as JSON lines; they hold no text")
     what.add_argument(
-        "--reset", nargs="?", const=_EVERYBODY, metavar="MODEL", help="forget what is known of a model, or of all"
+        "--reset", nargs="?", const=_EVERYBODY, metavar="MODEL", help="forget the counts of a model, or of all"
     )
 
 

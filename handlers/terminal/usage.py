@@ -24,7 +24,7 @@ _HEADS = ("requests", "tokens in", "cached", "tokens out", "cost")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of `usage`."""
-    parser.add_argument("--days", type=_days, default=30, metavar="N", help="the last N days (UTC), today included; 30")
+    parser.add_argument("--days", type=_days, default=30, metavar="N", help="the last N days (UTC); default: 30")
     parser.add_argument("--format", choices=("text", "csv", "json"), default="text", help="default: text")
 
 

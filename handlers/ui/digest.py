@@ -214,7 +214,7 @@ def _text_with_calls(completion: Completion) -> str:
 
 
 def _held_seconds(calls: Iterable[Call]) -> dict[str, float]:
-    """Return by how many seconds each proposer that was the last of its layer came after the last but one."""
+    """Return by how many seconds the last proposer of each layer came after the one before it."""
     held: dict[str, float] = {}
     for layer in _layers(call for call in calls if call.role == "proposer"):
         ends = sorted((ended, name) for name, ended in layer.items() if ended is not None)

@@ -139,7 +139,7 @@ def test_asked_failed_and_left_out_models_are_members() -> None:
 
 
 def test_the_last_member_held_up_the_panel() -> None:
-    """By the time from the last but one to it, in each layer; the time of cancelling does not count."""
+    """By the time since the one before it, in each layer; the time of cancelling does not count."""
     layers = [call("a", 1.0), call("b", 3.5), call("a", 6.0), call("b", 5.5), call("b", 9.0, role="critic")]
     trace = document(candidates=[candidate("a"), candidate("b")], calls=layers)
     assert (member(trace, "b").held_s, member(trace, "a").held_s) == (2.5, 0.5)
