@@ -109,4 +109,4 @@ def _mentions_code(text: str) -> bool:
     lowered = ends.lower()
     if any(character in lowered and any(sign in lowered for sign in signs) for character, signs in _SIGNS.items()):
         return True
-    return any(word in lowered for word in (_WORDS if lowered.isascii() else _WORDS + _OTHER_WORDS))
+    return any(map(lowered.__contains__, _WORDS if lowered.isascii() else _WORDS + _OTHER_WORDS))
