@@ -124,6 +124,8 @@ def _merge(first: Sequence[Example], second: Sequence[Example], function: str) -
 
 def _read_request(text: str, *, is_for_code: bool) -> CodeTask:
     stubs = find_stubs(text)
+    if len(stubs) == 1:  # whatever the examples call: the text is read once
+        return _make_task(text, stubs[0].name, stubs, None, (), is_for_code=is_for_code)
     called = read_examples(_unescape_docstrings(text) if stubs else text)
     function, parameters = choose_function(stubs, called), tuple[str, ...]()
     if not function and has_pairs(text):
@@ -137,27 +139,29 @@ def _read_request(text: str, *, is_for_code: bool) -> CodeTask:
 
 def _read_task(text: str, function: str, *, is_for_code: bool) -> CodeTask:
     """Return the task for a function that is known."""
-    stubs = find_stubs(text)
-    called = read_examples(_unescape_docstrings(text) if stubs else text)
-    return _make_task(text, function, stubs, called, (), is_for_code=is_for_code)
+    return _make_task(text, function, find_stubs(text), None, (), is_for_code=is_for_code)
 
 
 def _make_task(
     text: str,
     function: str,
     stubs: Sequence[Stub],
-    called: Sequence[Example],
+    called: Sequence[Example] | None,
     parameters: tuple[str, ...],
     *,
     is_for_code: bool,
 ) -> CodeTask:
+    """Return the task of a text for a function; `called` are the examples in it, None if they are not read yet."""
+    shown = _unescape_docstrings(text) if stubs else text
     stub = next((each for each in stubs if each.name == function), None)
-    if stub is None or stub.takes_values:
-        callee, parameters = (stub.callee, stub.parameters) if stub else ("", parameters)
-        shown = _unescape_docstrings(text) if stubs else text
-        examples = narrow_examples(shown, called, function, callee, parameters)
+    callee, parameters = (stub.callee, stub.parameters) if stub else ("", parameters)
+    if stub is not None and not stub.takes_values:
+        found = read_examples(shown) if called is None else called
+        examples = tuple(example for example in found if example.function == function)
+    elif called is None:
+        examples = read_examples(shown, function=function, callee=callee, parameters=parameters)
     else:
-        examples = tuple(example for example in called if example.function == function)
+        examples = narrow_examples(shown, called, function, callee, parameters)
     calls = [example.call for example in examples[:_MAX_CALLS_SHOWN_TO_INPUTS]]
     return CodeTask(function, stub, examples, vary_calls(function, calls, stub.hints if stub else ()), is_for_code)
 
