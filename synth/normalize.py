@@ -147,8 +147,20 @@ def _complete_call(call: Mapping[str, Any]) -> dict[str, Any]:
         arguments = function.get("arguments")
         if not isinstance(arguments, str) or not arguments:
             function = {**function, "arguments": json.dumps(arguments or {})}
+        elif arguments.startswith('"{'):
+            function = {**function, "arguments": _unquote(arguments)}
         whole["function"] = function
     return whole
+
+
+def _unquote(arguments: str) -> str:
+    """Return arguments that were encoded as JSON twice, as they should be; anything else unchanged."""
+    try:
+        inner = json.loads(arguments)
+        json.loads(inner)
+    except (ValueError, TypeError, RecursionError):
+        return arguments
+    return str(inner)
 
 
 def count(usage: Mapping[str, Any] | None, name: str) -> int | None:

@@ -1,5 +1,6 @@
 """One shape for all upstreams' replies."""
 
+import json
 from contextlib import suppress
 from typing import Any
 
@@ -100,6 +101,21 @@ def test_a_flat_call_gets_its_function() -> None:
     """As the older `functions` had it."""
     (call,) = normalize(raw(None, tool_calls=[{"id": "1", "name": "f", "arguments": {"a": 1}}])).tool_calls
     assert call == {"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (json.dumps('{"a": 1}'), '{"a": 1}'),
+        ('"{no JSON"', '"{no JSON"'),
+        ('"{', '"{'),
+        ('"a text"', '"a text"'),
+    ],
+)
+def test_arguments_that_were_encoded_twice_are_decoded_once(sent: str, read: str) -> None:
+    """Only if JSON comes out; the client's tool then reads an object."""
+    (call,) = normalize(raw(None, tool_calls=[{"id": "1", "function": {"name": "f", "arguments": sent}}])).tool_calls
+    assert call["function"]["arguments"] == read
 
 
 def test_missing_arguments_become_an_empty_object() -> None:

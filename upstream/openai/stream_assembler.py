@@ -165,7 +165,7 @@ class ToolCalls:
 class _ToolCall:
     """One tool call that grows by pieces."""
 
-    __slots__ = ("_arguments", "_examined_chars", "_fields", "_function", "index")
+    __slots__ = ("_arguments", "_each_repeats", "_examined_chars", "_fields", "_function", "_last_piece", "index")
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -173,6 +173,8 @@ class _ToolCall:
         self._function: dict[str, Any] = {}
         self._arguments: Text | None = None
         self._examined_chars = 0
+        self._last_piece = ""  # of the arguments
+        self._each_repeats = True  # whether each piece begins with the one before it
 
     def is_followed_by(self, piece: Mapping[str, Any]) -> bool:
         """Whether a piece begins another call rather than continuing this one."""
@@ -183,7 +185,7 @@ class _ToolCall:
         identity, known = piece.get("id"), self._fields.get("id")
         if identity and known:
             return bool(identity != known)
-        if self._arguments is None:
+        if self._arguments is None or not self._function.get("name"):
             return False
         return bool(name != self._function.get("name")) or self._has_all_arguments()
 
@@ -192,11 +194,7 @@ class _ToolCall:
         if self._arguments is None or (self._examined_chars + len(self._arguments)) > _MAX_EXAMINED_CHARS:
             return False
         self._examined_chars += len(self._arguments)
-        try:
-            json.loads(str(self._arguments))
-        except (ValueError, RecursionError):
-            return False
-        return True
+        return _is_json(str(self._arguments))
 
     def feed(self, piece: Mapping[str, Any]) -> None:
         """Take in one piece: the first id stays, empty strings are ignored, arguments are appended."""
@@ -226,18 +224,37 @@ class _ToolCall:
         return piece if piece.startswith(name) else name + piece
 
     def _add_arguments(self, piece: Any) -> None:
-        text = piece if isinstance(piece, str) else "" if piece is None else json.dumps(piece)  # an object, at once
+        text = piece if isinstance(piece, str) else json.dumps(piece) if piece else ""  # an object, at once
         if text:
             self._arguments = Text() if self._arguments is None else self._arguments
             self._arguments.append(text)
+            self._each_repeats = self._each_repeats and text.startswith(self._last_piece)
+            self._last_piece = text
 
     def function(self) -> dict[str, Any]:
         """Return the function with its name and its arguments as JSON text."""
-        return {**self._function, "arguments": "" if self._arguments is None else str(self._arguments)}
+        return {**self._function, "arguments": "" if self._arguments is None else self._leave_repeated()}
+
+    def _leave_repeated(self) -> str:
+        """Return the arguments once: some upstreams send in each piece all of them so far, others all again at the end.
+
+        Only if they are no JSON when they are joined, and the last piece alone is.
+        """
+        text, last = str(self._arguments), self._last_piece
+        is_repeated = (self._each_repeats or text == last + last) and len(last) < len(text)
+        return last if is_repeated and not _is_json(text) and _is_json(last) else text
 
     def as_json(self) -> dict[str, Any]:
         """Return the whole call, as a reply without streaming has it."""
         return {**self._fields, "function": self.function()} if self._function else dict(self._fields)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 class HeldChunks:

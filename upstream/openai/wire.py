@@ -205,18 +205,18 @@ def check_message(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _is_call(call: Any) -> bool:
-    """Whether a tool call, or a piece of one, can be read. An index in digits becomes a number."""
+    """Whether a tool call, or a piece of one, can be read. An index in digits becomes an integer."""
     if not isinstance(call, dict):
         return False
     index = call.get("index")
-    if isinstance(index, str) and re.fullmatch(r"[0-9]{1,6}", index):
-        call["index"] = int(index)
+    if isinstance(index, str | float) and re.fullmatch(r"[0-9]{1,6}(?:\.0)?", str(index)):
+        call["index"] = int(float(index))
     elif not isinstance(index, int | None):
         return False
     function = call.get("function")
     return function is None or (
         isinstance(function, dict)
-        and isinstance(function.get("arguments"), str | dict | None)
+        and isinstance(function.get("arguments"), str | dict | list | None)
         and isinstance(function.get("name"), str | None)
     )
 

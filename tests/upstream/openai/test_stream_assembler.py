@@ -50,6 +50,46 @@ def test_assembled_chunks_equal_the_unstreamed_completion(completion: Completion
     assert assembled["usage"] == whole["usage"]
 
 
+ARGUMENTS = '{"city": {"city": "Oslo"}}'
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [ARGUMENTS[:9], ARGUMENTS[9:]],
+        [ARGUMENTS[:1], ARGUMENTS[1:9], ARGUMENTS[9:]],
+        [ARGUMENTS[:5], ARGUMENTS[:12], ARGUMENTS],
+        [ARGUMENTS, ARGUMENTS],
+        [ARGUMENTS[:5], ARGUMENTS[5:], ARGUMENTS],
+    ],
+)
+def test_arguments_are_read_once_however_they_are_repeated(pieces: list[str]) -> None:
+    """In each piece all of them so far, or all again at the end; the same key inside of an object is no repetition."""
+    first, *rest = pieces
+    assert assemble(piece(0, "c", "f", first), *(piece(0, "c", "f", each) for each in rest)) == [("c", "f", ARGUMENTS)]
+
+
+def test_arguments_that_broke_off_stay_as_they_are() -> None:
+    """The last piece is no repetition, although it is JSON."""
+    assert assemble(piece(0, "c", "f", "{"), piece(0, None, None, '"a": '), piece(0, None, None, '{"b": 1}')) == [
+        ("c", "f", '{"a": {"b": 1}')
+    ]
+
+
+def test_a_name_may_come_after_the_first_arguments() -> None:
+    """It names the call that they began."""
+    assert assemble(piece(0, "c", None, '{"a":'), piece(0, None, "f", " 1}")) == [("c", "f", '{"a": 1}')]
+
+
+@pytest.mark.parametrize(("index", "arguments"), [(0.0, {"x": 1}), ("0", '{"x": 1}'), (0, []), (0, None), (None, "")])
+def test_calls_of_odd_types_are_read(index: Any, arguments: Any) -> None:
+    """An index as another number, and arguments as an object, or as the empty list that PHP makes of one."""
+    call = {"index": index, "id": "c", "function": {"name": "f", "arguments": arguments}}
+    chunk = wire.check_chunk({"choices": [{"delta": {"tool_calls": [call]}}]})
+    (assembled,) = assemble(*chunk["choices"][0]["delta"]["tool_calls"])
+    assert assembled == ("c", "f", '{"x": 1}' if arguments else "")
+
+
 def test_a_stream_without_finish_reason_is_truncated() -> None:
     """A cut stream is a failure, never a success."""
     assembler = StreamAssembler()
