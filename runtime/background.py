@@ -1,4 +1,4 @@
-"""Tasks that nobody awaits: they run beside requests, report their failures, and are ended together."""
+"""Background tasks: they run beside requests, report their failures, and are ended together."""
 
 import asyncio
 from collections.abc import Coroutine

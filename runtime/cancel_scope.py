@@ -3,10 +3,10 @@
 `asyncio.timeout` is such a block, but only a clock can end it. Shutdown and the timers of an attempt need the same
 without a timer of the loop for each block.
 
-The hard part is to tell two cancellations apart: ours, after which the task goes on, and somebody else's, after which
-it must not. `Task.cancelling` counts the requests. The scope remembers the count on entering, adds one of its own, and
-takes it back on leaving: only if the count is then the one it began with was nobody else's request among them. This is
-the protocol of `asyncio.Timeout`, and of trio's cancel scopes before it.
+The hard part is to distinguish two cancellations: ours, after which the task continues, and any other, after which it
+must not. `Task.cancelling` counts the requests. The scope remembers the count on entering, adds its own request, and
+removes it on leaving. If the count then equals the remembered one, there was no other request. This is the protocol of
+`asyncio.Timeout`, and of trio's cancel scopes before it.
 """
 
 import asyncio

@@ -1,1 +1,1 @@
-"""Makes one answer of candidates, independent of HTTP."""
+"""Makes one answer from candidates, independent of HTTP."""

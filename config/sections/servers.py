@@ -63,7 +63,7 @@ def check_key_models(root: Section) -> None:
 
 
 def _check_reachability(server: Server, root: Section, section: Section | None, *, from_command_line: bool) -> None:
-    """Report a host that other machines can reach if no key is required: anybody could spend the operator's money."""
+    """Report a host that other machines can reach if no key is required: any client could spend money."""
     if is_loopback(server.host) or (section and section.has("api_keys")):
         return
     whole = root.place_of("server")

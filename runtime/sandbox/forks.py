@@ -145,10 +145,8 @@ class _Session:
         process, self._process = self._process, None
         folder, self._folder = self._folder, None
         if process is not None:
-            with suppress(
-                ProcessLookupError
-            ):  # the group: process 1 of the namespaces is in it, as nobody else's child
-                os.killpg(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # the group, which has process 1 of the namespaces
             await process.wait()
         if folder is not None:
             folder.cleanup()

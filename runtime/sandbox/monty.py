@@ -235,8 +235,8 @@ class _Run:
         """Load the module and make all checks in one round trip to the worker.
 
         The round trips are most of a trial's time. If anything but a check's exception ends this one (the module does
-        not load, a limit is met, Monty lacks the syntax of a check), nobody can say which part was to blame: raises
-        _LostError, and the next session does everything step by step.
+        not load, a limit is met, Monty lacks the syntax of a check), the part at fault is unknown: raises _LostError,
+        and the next session does everything step by step.
         """
         self._was_tried_at_once = True
         code = f"{prelude(self._look)}{self._module()}\n{call_of_all(self._look, checks)}\n"

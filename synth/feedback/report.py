@@ -209,10 +209,12 @@ def _recommend(members: Sequence[MemberReport], right: Rate, n_picked: float) ->
 
 
 def _describe_member(member: MemberReport) -> str:
-    unknown = f"; in {member.n_open:.0f} more it gave another answer, and nobody knows" if member.n_open >= _ONE else ""
+    others = (
+        f"; in {member.n_open:.0f} more it gave another answer, whose result is open" if member.n_open >= _ONE else ""
+    )
     if member.right is None:
-        return f"{member.name}: nothing is known of its answers{unknown.replace(' more', '')}."
-    return f"{member.name} was right in {_percent(member.right)} where that is known{unknown}."
+        return f"{member.name}: none of its results is known{others.replace(' more', '')}."
+    return f"{member.name} was right in {_percent(member.right)} of its known results{others}."
 
 
 def _sum(counts: Iterable[Count]) -> _Sums:

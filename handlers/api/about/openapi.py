@@ -241,7 +241,7 @@ DOCUMENT: dict[str, Any] = {
     "info": {
         "title": "Mixture-of-Models Gateway",
         "version": "1",
-        "description": "A panel of models answers in parallel; a critic makes one answer of theirs.",
+        "description": "A panel of models answers in parallel; a critic makes one answer from theirs.",
     },
     "paths": {
         "/v1/chat/completions": {"post": _CHAT},

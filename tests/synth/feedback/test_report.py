@@ -136,5 +136,5 @@ def test_the_report_is_in_sentences() -> None:
     assert "All members failed together (\u03b2) in" in text
     assert "Over a, its best member, the panel adds" in text
     assert "at 3.0 times its price" in text
-    assert "c: nothing is known of its answers; in 100 it gave another answer, and nobody knows." in text
+    assert "c: none of its results is known; in 100 it gave another answer, whose result is open." in text
     assert "times its price" not in "\n".join(found.describe())
