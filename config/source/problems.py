@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import NamedTuple
 
+MAX_MESSAGES = 50
+
 
 class Problem(NamedTuple):
     """One message: the line (from 1), the path in the document (`models[1].timeout_s`, or ""), the text."""
@@ -27,12 +29,17 @@ class Problems:
         self._found.append(Problem(line, path, message))
 
     def messages(self) -> tuple[str, ...]:
-        """Return one line for each problem, `config.yaml:14: models[1].timeout_s: …`, in file order."""
+        """Return one line for each problem, `config.yaml:14: models[1].timeout_s: …`, in file order.
+
+        At most MAX_MESSAGES, and then how many more there are: a reload writes them all into the log.
+        """
         ordered = sorted(self._found, key=lambda problem: problem.line)
-        return tuple(
+        shown = [
             f"{self.file}:{line}: {path}: {message}" if path else f"{self.file}:{line}: {message}"
-            for line, path, message in ordered
-        )
+            for line, path, message in ordered[:MAX_MESSAGES]
+        ]
+        n_more = len(ordered) - len(shown)
+        return (*shown, *([f"{self.file}: {n_more:,} more problems are not shown"] if n_more else []))
 
 
 class ConfigError(Exception):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from config.source.problems import MAX_MESSAGES
 from tests.config.loading import problems_of, settings_of
 
 ENVIRON = {"W": "s3cret", "N": "7", "E": ""}
@@ -286,6 +287,14 @@ def test_one_message_for_each_problem(tmp_path: Path, text: str, expected: str) 
 def test_the_bounds_themselves_are_allowed(tmp_path: Path, text: str) -> None:
     """Values at the bounds are valid."""
     assert settings_of(tmp_path, text, ENVIRON).models
+
+
+def test_of_very_many_problems_the_first_are_shown(tmp_path: Path) -> None:
+    """A file that is no configuration at all floods neither the terminal nor the log."""
+    text = f"models: [{A}]\n" + "".join(f"odd{n}: 1\n" for n in range(MAX_MESSAGES + 1_000))
+    problems = problems_of(tmp_path, text)
+    assert len(problems) == MAX_MESSAGES + 1
+    assert problems[-1].endswith("1,000 more problems are not shown")
 
 
 def test_all_problems_at_once_in_file_order(tmp_path: Path) -> None:
