@@ -107,7 +107,7 @@ async def test_a_server_without_ranges_is_read_from_the_start(hub: Hub, tmp_path
 
 async def test_a_wrong_range_is_refused(hub: Hub, tmp_path: Path) -> None:
     hub.drop_at, hub.range_is_off_by = [HALF], 1
-    with pytest.raises(WeightsError, match="another range"):
+    with pytest.raises(WeightsError, match="different range"):
         await get(weight_of(HubSource(hub.url)), tmp_path)
 
 
