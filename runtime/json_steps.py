@@ -54,8 +54,8 @@ def finish(steps: Steps[_T]) -> _T:
 def decode(data: bytes) -> Steps[Any]:
     """Return the value of strict JSON in UTF-8. Raises ValueError or RecursionError for anything else, NaN included.
 
-    Also a ValueError for valid JSON with a lone surrogate, or with large values more than 32 levels deep; and a
-    Raises LargeTextError for a text of more than MAX_WIDE_CHARS.
+    Raises ValueError also for valid JSON with a lone surrogate, or with large values more than 32 levels deep, and
+    LargeTextError for a text of more than MAX_WIDE_CHARS.
     """
     view = memoryview(data)
     start = end = 0

@@ -243,7 +243,7 @@ class _Run:
         value, observation, _ = await self._try(session, code)
         if observation is not None or not isinstance(value, list) or len(value) != len(checks):
             raise _LostError
-        return [_seen_or_raised(each) for each in value]
+        return [_read_result(each) for each in value]
 
     async def _load(self, session: "AsyncMontySession") -> tuple[Observation, bool]:
         # The last statement's value would be converted and sent; None ends that.
@@ -262,7 +262,7 @@ class _Run:
             if observation is not None:
                 return observation, is_lost
         value, observation, is_lost = await self._try(session, call_of(self._look, check))
-        return observation or _seen(value), is_lost
+        return observation or _read_value(value), is_lost
 
     async def _try(self, session: "AsyncMontySession", code: str) -> tuple[Any, Observation | None, bool]:
         """Feed code; return its value, the observation that took its place, and whether the session is lost."""
@@ -279,7 +279,7 @@ class _Run:
             limit = _LIMITS.get(name)
             if limit is not None and limit in message:
                 return None, unknown(message), True
-            return None, _judged(name, message), False
+            return None, _judge_error(name, message), False
 
     async def _feed(self, session: "AsyncMontySession", code: str) -> Any:
         from pydantic_monty import CollectString  # noqa: PLC0415 -- loaded with the pool
@@ -304,7 +304,7 @@ def _expand_wildcards(source: str) -> str:
     return _WILDCARD.sub(by_name, source)
 
 
-def _seen(value: Any) -> Observation:
+def _read_value(value: Any) -> Observation:
     match value:
         case (bool() | None as equal, str() as shown):
             return Observation(Kind.VALUE, equal, shown)
@@ -312,17 +312,17 @@ def _seen(value: Any) -> Observation:
             return unknown("the code changed the way it is looked at")
 
 
-def _seen_or_raised(value: Any) -> Observation:
+def _read_result(value: Any) -> Observation:
     match value:
         case (equal, shown, "", ""):
-            return _seen((equal, shown))
+            return _read_value((equal, shown))
         case (None, "", str() as error, str() as message):
-            return _judged(error, message)
+            return _judge_error(error, message)
         case _:
             return unknown("the code changed the way it is looked at")
 
 
-def _judged(error: str, message: str) -> Observation:
+def _judge_error(error: str, message: str) -> Observation:
     """Return the observation of an exception: UNKNOWN if CPython might not have raised it."""
     if error in ("NotImplementedError", "RuntimeError", "TypeError") and _LACKS.search(message):
         return unknown(f"Monty lacks this: {message}")

@@ -109,7 +109,7 @@ class Exchange(ABC):
         """Send a request and return its reply once the headers are here.
 
         `connect_s` limits connecting alone. Failures are aiohttp's: ClientError, OSError, and HttpProcessingError or
-        Raises ClientResponseError for a reply that is not HTTP. Failing or being cancelled closes the connection.
+        ClientResponseError for a reply that is not HTTP. Failing or being cancelled closes the connection.
 
         A server may close an idle connection just when the next request goes out on it: a race that keep-alive always
         has, and no fault of the server (RFC 9112, section 9.5). So if a kept-alive connection ends before the first

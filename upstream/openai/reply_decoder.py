@@ -164,7 +164,7 @@ class _Shape:
         self._has_content = False
         self._has_calls = False
         self._speaks_in_messages = False
-        self._said: str | None = ""  # by messages; None if each says what is new
+        self._said: str | None = ""  # by cumulative messages; None if events carry only new text
         self._index: Any = None  # of the one choice that is read
 
     def read(self, value: Any) -> dict[str, Any]:

@@ -247,7 +247,7 @@ def unwrap(body: Any) -> Any:
 
 
 def _decode_quoted(text: str) -> Any:
-    """Return the completion or chunk that a JSON string quotes, or None if it quotes none."""
+    """Return the completion or chunk that a JSON string contains, or None."""
     if not text.startswith("{") or len(text) > _MAX_LENIENT_BYTES:
         return None
     try:
