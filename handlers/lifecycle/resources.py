@@ -119,7 +119,8 @@ class Resources:
         """
         traces = self._choose_trace_store(settings)
         await self.keep_embedded(settings, *(other.settings for other in others))
-        pool = Pool(
+        evidence = await self._sandboxes.build_finder(settings)
+        pool = Pool(  # nothing is awaited from here on: a build that is cancelled leaves no pool that nobody closes
             settings.models,
             embedded=self._embedded,
             max_reply_bytes=int(settings.server.max_reply_mb * 2**20),
@@ -131,7 +132,6 @@ class Resources:
         if self._store is not None:
             self._store.refuses = settings.store.on_failure == "refuse"
         not_ready = partial(self._list_not_ready, settings)
-        evidence = await self._sandboxes.build_finder(settings)
         return Snapshot(
             settings,
             pool,

@@ -1,9 +1,12 @@
 """The weights and secrets that a configuration needs, and how long they are kept."""
 
 import asyncio
+import gc
 import time
+import warnings
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 
 from config.settings import ApiKey, Critic, Model, Secret, Server, Settings, Weights
@@ -18,6 +21,7 @@ from handlers.lifecycle.resources import (
     secrets_of,
     used_weights,
 )
+from handlers.lifecycle.sandboxes import Sandboxes
 from handlers.lifecycle.snapshots import SNAPSHOTS
 from tests.running import model, settings
 
@@ -64,6 +68,30 @@ async def test_a_request_that_ends_during_a_reload_ends_no_model_of_the_new_conf
     assert all("new" in kept for kept in resources.kept[3:])
     lease.__exit__(None, None, None)
     assert await anext(context, "over") == "over"
+
+
+async def test_a_snapshot_whose_building_is_cancelled_leaves_no_connections_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A gateway may be ended in the midst of a reload."""
+    begun = asyncio.Event()
+
+    async def build_finder(*_: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Sandboxes, "build_finder", build_finder)
+    resources = Resources(Path(), sleep=asyncio.sleep, unix_time=time.time, environ={})
+    building = asyncio.create_task(resources.build_snapshot(settings([model("a", "http://h/v1")])))
+    await begun.wait()
+    building.cancel()
+    await asyncio.wait([building])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        del building
+        gc.collect()
+    assert [each.message for each in caught if "Unclosed" in str(each.message)] == []
+    await resources.close()
 
 
 def embedded(name: str) -> Model:
