@@ -212,7 +212,10 @@ class _AttemptScope:
     def _fail(self, error: CallError) -> None:
         attempt, call = self._attempt, self._call
         if error.body is not None:
-            _learn_from_refusal(self._route, call, self._request, error)
+            try:
+                _learn_from_refusal(self._route, call, self._request, error)
+            except Exception as fault:  # noqa: BLE001 -- what an upstream says must not cost more than this attempt
+                _log.warning("a refusal could not be read", model=call.model.name, exc_info=fault)
         error.message = redact(error.message, secrets_of(call.model))[: wire.MAX_MESSAGE_CHARS]
         attempt.outcome, attempt.message = error.kind, error.message
         attempt.status = error.status or attempt.status

@@ -116,6 +116,21 @@ async def test_a_reply_in_an_unexpected_shape_costs_its_own_answer_only(
     assert route.slots.n_taken == 0
 
 
+async def test_a_refusal_that_cannot_be_read_is_a_failure_like_others(
+    upstream: FakeUpstream, route: Route, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attempt is recorded, and the breaker hears of it."""
+
+    def stumble(*_: object) -> None:
+        raise ValueError("a form that nobody has seen")
+
+    monkeypatch.setattr(attempts, "_learn_from_refusal", stumble)
+    upstream.default = status(400)
+    call = call_to(route)
+    error = await fail(route, call)
+    assert (error.status, call.attempts[0].outcome, call.attempts[0].status) == (400, error.kind, 400)
+
+
 async def test_a_cancelled_attempt_is_recorded_and_does_not_count_for_the_breaker(
     upstream: FakeUpstream, route: Route
 ) -> None:

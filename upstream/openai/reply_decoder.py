@@ -85,8 +85,8 @@ class ReplyDecoder:
 
     def _read_event(self, data: bytes) -> Iterator[dict[str, Any]]:
         text = data.strip()
-        while text.startswith(b"data:"):  # wrapped twice by a relay
-            text = text[5:].lstrip()
+        for _ in range(2):  # a relay wraps the events of another; not until the last: each time copies the text
+            text = text.removeprefix(b"data:").lstrip()
         if isinstance(data, ErrorData):
             raise read_error(wire.decode_or_text(text), _OK)
         if text in _DONE:
@@ -164,6 +164,7 @@ class _Shape:
         self._has_content = False
         self._has_calls = False
         self._speaks_in_messages = False
+        self._repeats = False  # a message has said all before it, and more
         self._said: str | None = ""  # by cumulative messages; None if events carry only new text
         self._index: Any = None  # of the one choice that is read
 
@@ -202,19 +203,24 @@ class _Shape:
         message = choice.get("message")
         if isinstance(message, dict) and (self._speaks_in_messages or not self._has_content):
             self._speaks_in_messages = True
-            choice["delta"] = self._leave_repeated(_delta_of(wire.check_message(message)))
+            delta = _delta_of(wire.check_message(message))
+            choice["delta"] = self._leave_repeated(delta, is_last=bool(choice.get("finish_reason")))
         elif isinstance(choice.get("text"), str):
             choice["delta"] = {"content": choice["text"]}
 
-    def _leave_repeated(self, delta: dict[str, Any]) -> dict[str, Any]:
-        """Return a delta without the text before it: some send in each message all that was said so far."""
+    def _leave_repeated(self, delta: dict[str, Any], *, is_last: bool) -> dict[str, Any]:
+        """Return a delta without the text before it: some send in each message all that was said so far.
+
+        Two equal messages at the beginning may be equal pieces: they are a repetition only if the second is the last.
+        """
         content, said = delta.get("content"), self._said
         if not isinstance(content, str) or said is None:
             return delta
         if not any(map(str.isalpha, said)):  # marks and spaces are repeated by chance
             self._said = said + content
             return delta
-        self._said = content if content.startswith(said) else None
+        repeats = content.startswith(said) and (len(content) > len(said) or self._repeats or is_last)
+        self._repeats, self._said = repeats, content if repeats else None
         return delta if self._said is None else {**delta, "content": content[len(said) :]}
 
     def end(self) -> Iterator[dict[str, Any]]:

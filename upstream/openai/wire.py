@@ -241,9 +241,17 @@ def unwrap(body: Any) -> Any:
     for key in _WRAPPERS:
         inner = body.get(key)
         inner = _decode_quoted(inner) if isinstance(inner, str) else inner
-        if isinstance(inner, dict) and isinstance(inner.get("choices"), list):
+        if not isinstance(inner, dict) or not isinstance(choices := inner.get("choices"), list):
+            continue
+        if choices or not _says_failed(body):
             return {"usage": body.get("usage"), **inner}
     return body
+
+
+def _says_failed(wrapper: Mapping[str, Any]) -> bool:
+    """Whether what a relay wraps around a reply says that there is none: beside `"choices": []`, it is the error."""
+    code = str(wrapper.get("code", ""))
+    return wrapper.get("success") is False or (re.fullmatch("[45][0-9]{2}", code) is not None)
 
 
 def _decode_quoted(text: str) -> Any:

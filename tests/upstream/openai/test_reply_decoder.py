@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import time
 from typing import Any
 
 import pytest
@@ -130,11 +131,20 @@ def test_one_bad_byte_does_not_lose_an_answer(body: bytes, text: str) -> None:
     assert decode(body) == (text, "stop")
 
 
-def test_pieces_that_are_alike_are_not_taken_for_repetitions() -> None:
+@pytest.mark.parametrize("pieces", [["  ", "  - one", "\n", "  - two", "  "], ["Ha", "Ha", "!"]])
+def test_pieces_that_are_alike_are_not_taken_for_repetitions(pieces: list[str]) -> None:
     """Only messages of which each begins with all text before it."""
-    pieces = ["  ", "  - one", "\n", "  - two", "  "]
     body = sse(*(whole(None, content=piece) for piece in pieces), "[DONE]")
     assert decode(body) == ("".join(pieces), "stop")
+
+
+def test_an_event_that_repeats_its_prefix_is_read_once() -> None:
+    """Each prefix that is removed copies the rest, so their number is bounded: a megabyte of them is no event."""
+    decoder = ReplyDecoder(2 * LIMIT)
+    started = time.thread_time()
+    with pytest.raises(CallError):
+        list(decoder.feed(b"data:" * (LIMIT // 5) + b"\n\n"))
+    assert time.thread_time() - started < 1.0
 
 
 def test_tool_calls_end_a_stream_that_gives_no_reason() -> None:
@@ -246,6 +256,8 @@ ERROR = {"error": {"message": "the quota is used up", "code": 429}}
         (json.dumps(ERROR).encode(), Kind.RATE_LIMITED),
         (json.dumps(ERROR).encode() + b"\n", Kind.RATE_LIMITED),
         (json.dumps([ERROR], indent=1).encode(), Kind.RATE_LIMITED),
+        (sse({"code": 429, "msg": "the quota is used up", "data": {"choices": []}}), Kind.RATE_LIMITED),
+        (json.dumps({"code": 429, "msg": "the quota is used up", "data": {"choices": []}}).encode(), Kind.RATE_LIMITED),
     ],
 )
 def test_an_error_in_any_form_arrives_with_its_words(body: bytes, kind: Kind) -> None:
