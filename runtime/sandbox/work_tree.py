@@ -29,9 +29,9 @@ def matches(workdir: Path, files: Mapping[str, str]) -> bool:
 def copy_work_tree(workdir: Path, folder: Path, files: Mapping[str, str | None]) -> Path:
     """Copy the files of a work tree into a folder, write `files` over them, and return the path of the copy.
 
-    A file of `files` that is None is removed. Links that stay inside the tree are kept; others are followed once, when
-    they are copied, so that nothing written to the copy goes elsewhere. Raises SandboxError if the tree is too large or
-    a file cannot be written.
+    A file of `files` that is None is removed. Links that stay inside the tree are kept. A link to a file elsewhere
+    becomes a copy of it, so that nothing written to the copy goes there; a link to a folder elsewhere is left out.
+    Raises SandboxError if the tree is too large or a file cannot be written.
     """
     n_bytes, copy = 0, folder.resolve() / "tree"
     copy.mkdir()
@@ -75,9 +75,12 @@ def _write(target: Path, text: str | None) -> None:
 
 
 def _list_files(workdir: Path, n_levels: int = 0) -> Iterator[PurePosixPath]:
-    """Yield the files of a work tree and its submodules that git tracks or does not ignore; without git, all files."""
+    """Yield the files of a work tree and its submodules that git tracks or does not ignore.
+
+    Yields all files if git lists none: the folder is in no repository, or in one that ignores it.
+    """
     listed = _list_by_git(workdir)
-    if listed is not None:
+    if listed:
         for path in listed:
             inner = workdir / path
             if inner.is_dir() and not inner.is_symlink() and n_levels < _MAX_SUBMODULES:

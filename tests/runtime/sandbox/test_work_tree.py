@@ -99,6 +99,17 @@ def test_ignored_files_are_not_copied(tree: Path, folder: Path) -> None:
 
 
 @needs_git
+def test_a_tree_that_an_outer_repository_ignores_is_copied_whole(tree: Path, folder: Path) -> None:
+    """Git lists nothing in it."""
+    commit(tree)
+    (tree / ".gitignore").write_text("inner\n")
+    inner = tree / "inner"
+    inner.mkdir()
+    (inner / "a.py").write_text("x = 1\n")
+    assert list_files(copy_work_tree(inner, folder, {})) == ["a.py"]
+
+
+@needs_git
 def test_submodules_are_copied(tree: Path, folder: Path, tmp_path: Path) -> None:
     """As they are in the work tree; what they ignore is not."""
     library = tmp_path / "library"
