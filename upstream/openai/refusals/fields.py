@@ -12,7 +12,8 @@ from upstream.openai.wire import TOKEN_LIMITS
 
 _CONDITION = re.compile(r"\b(?:when|with|if|unless|without|together|while|alongside|beside|and|for)\b", re.IGNORECASE)
 QUOTED = re.compile(r"[`'\"\u201c\u2018]([A-Za-z_$][\w.$\[\]-]{0,80})[`'\"\u201d\u2019]")
-_WORD = re.compile(r"\b[A-Za-z]\w+\b", re.ASCII)  # also between letters of other scripts
+# Also between letters of other scripts, but not the end of a model's name: glm-thinking
+_WORD = re.compile(r"(?<!\w-)\b[A-Za-z]\w+\b", re.ASCII)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _AT_PATH = re.compile(r"\bat ['\"`]?((?:tools|messages|response_format|generation_config)[\w.\[\]]*)")
 _PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w.\[\]]{0,80}\w")
@@ -81,7 +82,7 @@ _CONCEPTS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"\blogit bias\b", ("logit_bias",)),
         (r"\bparallel (?:tool|function)\b", ("parallel_tool_calls",)),
         # "gemma3" does not support thinking
-        (r"\bthink(?:ing)?\b|\breasoning effort\b", ("reasoning_effort", "reasoning", "thinking")),
+        (r"(?<![\w-])think(?:ing)?(?![\w-])|\breasoning effort\b", ("reasoning_effort", "reasoning", "thinking")),
     )
 )
 """Words for fields, without their names."""

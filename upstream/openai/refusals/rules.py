@@ -28,13 +28,15 @@ from upstream.openai.refusals.fields import (
     read_names,
 )
 from upstream.openai.refusals.statements import Statement, read_statements
-from upstream.openai.refusals.words import ADVICE, CANNOT, REFUSES
+from upstream.openai.refusals.words import ADVICE, CANNOT, OUTAGE, REFUSES
 from upstream.openai.wire import TOKEN_LIMITS
 
 REFUSING_STATUSES = frozenset({400, 404, 415, 422, 424, 500, 501, 502})
 """OpenRouter says 404 when no provider takes a field, Bedrock 424; relays and servers of old say 500 or 502."""
 
+_FAILED_DEPENDENCY = 424  # from here on a status may also mean an outage
 _MAX_DIGITS = 18
+_MAX_POSITION_DIGITS = 9
 _MAX_QUIRKS = 16  # of one refusal; each is applied to the whole request
 _I = re.IGNORECASE
 
@@ -54,6 +56,8 @@ def find_quirks(
     request = Request(messages, fields, known)
     found: dict[Quirk, None] = {}
     for statement in read_statements(body):
+        if status >= _FAILED_DEPENDENCY and not statement.code and OUTAGE.search(statement.words):
+            continue
         for rule in _RULES:
             quirks = [quirk for quirk in rule(statement, request) if request.is_changed_by(quirk)]
             found.update(dict.fromkeys(quirks))
@@ -108,8 +112,8 @@ def _find_format(statement: Statement, request: Request) -> list[Quirk]:
     if allowed and kind not in allowed:
         other = {"json_schema": "json_object", "json_object": "json_schema"}.get(str(kind), "")
         return [Quirk(Action.FORMAT, str(kind), other if other in allowed else "")]
-    if not statement.refuses:
-        return []
+    if not statement.refuses or statement.says(r"\bregex|\bpattern|\bkeyword(?! arg)|\bpars(?:e|ing)"):
+        return []  # or one schema is refused, and others are taken
     return [Quirk(Action.FORMAT, str(kind), "json_object" if kind == "json_schema" and not allowed else "")]
 
 
@@ -143,7 +147,7 @@ def _find_role(statement: Statement, request: Request) -> list[Quirk]:
     refuses = (
         statement.refuses or is_at_role or statement.says(r"is not one of|invalid (?:role|value)|should be|must be")
     )
-    if not about or not refuses or statement.says("alternate|after role|at the beginning"):
+    if not about or not refuses or statement.says(r"alternate|after role|at the beginning|\btwice\b"):
         return []
     present = [role for role in ROLES[:4] if any(message.get("role") == role for message in request.messages)]
     if statement.says("instruction is not enabled"):  # Gemma's, on Gemini's endpoint, whatever the role is called
@@ -151,8 +155,9 @@ def _find_role(statement: Statement, request: Request) -> list[Quirk]:
     subject = re.split("is not one of", statement.words)[0]
     subject = subject if subject != statement.words else ADVICE.split(statement.words, maxsplit=1)[0]
     refused = [role for role in present if re.search(rf"\b{role}\b", subject, _I)]
-    if not refused and is_at_role and statement.path[1].isdigit():
-        at = request.messages[int(statement.path[1]) :][:1]
+    position = statement.path[1] if is_at_role else ""
+    if not refused and re.fullmatch(rf"[0-9]{{1,{_MAX_POSITION_DIGITS}}}", position):
+        at = request.messages[int(position) :][:1]
         refused = [role for role in present if at and at[0].get("role") == role]
     return [_replace_role(role, statement.words, request.known) for role in refused[:1]]
 
@@ -235,7 +240,9 @@ def _find_limit(statement: Statement, request: Request) -> list[Quirk]:
     name = next((name for name in TOKEN_LIMITS if name in request.fields), None)
     if name is None:
         return []
-    is_named = statement.path[-1:] == (name,) and not statement.says("context|prompt|conversation|input tokens")
+    is_named = statement.path[-1:] == (name,) and not statement.says(
+        r"context|prompt|conversation|inputs?[`'\"]? tokens|\balready\b|\bare used\b|\+"
+    )
     for pattern in (*_LIMITS, *((_BOUND,) if is_named else ()), _BELOW):
         match = re.search(pattern, statement.words, _I)
         limit = int(match[1][:_MAX_DIGITS]) - (pattern is _BELOW) if match else 0
@@ -298,7 +305,7 @@ def _find_value(statement: Statement, request: Request) -> list[Quirk]:
     pattern = r"(?<![\w.])[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
     default = (
         r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is ))"
-        r"[`'\"(]*(-?\d+(?:\.\d+)?)"
+        r"[`'\"(]*(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?)(?!\.?\d|[A-Za-z_])"  # a number in JSON
     )
     match, only = re.search(pattern, statement.words, _I), re.search(default, statement.words, _I)
     if not (match or only or statement.code == "unsupported_value"):

@@ -17,6 +17,7 @@ _MAX_ITEMS = 10  # fields of one list
 _MAX_NODES = 1_000  # values of an error that are looked at
 _WORD_KEYS = ("message", "msg", "description", "detail", "reason")
 _PATH_KEYS = ("loc", "param", "field", "property", "pointer", "instancePath", "additionalProperty", "parameter", "name")
+_WRAPPERS = frozenset({"metadata", "detail", "details", "error", "errors", "messages", "reasons"})
 _PATH_HOLDERS = ("source", "params")  # of JSON:API, and of Ajv
 _TUPLE = re.compile(r"['\"]loc['\"]: ?[(\[]([^)\]]*)[)\]]")
 
@@ -101,7 +102,8 @@ def _walk_object(value: Mapping[str, Any], depth: int, nodes: Iterator[int]) -> 
         yield from _walk_text(words, depth, nodes)
     for key, each in islice(value.items(), _MAX_NODES):
         if isinstance(each, dict | list) and key not in ("loc", "input", "ctx"):
-            yield from _read_entry(key, each)
+            if not (words and key in _WRAPPERS):  # beside a message they hold more about the error
+                yield from _read_entry(key, each)
             yield from _walk(each, depth + 1, nodes)
         elif (
             isinstance(each, str)

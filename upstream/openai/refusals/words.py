@@ -54,6 +54,13 @@ VALUE = _any_of(
     r"is not one of",  # 'foo' is not one of ['auto', 'none'] - 'tool_choice'
     r"not a valid (?!field|param|argument|property|key)",  # m is not a valid model ID
     r"valid (?:number|integer|string|boolean)",  # Input should be a valid integer
+    r"大于|小于|超过|超出|范围|取值|必须",  # max_tokens 参数不支持大于 8192 的值
+    r"\bmore than \d",  # You cannot use more than 128 tools
+    r"\bnegative\b(?! prompt)",  # Cannot set temperature to a negative value
+    # You cannot set seed to null / stop must not be set to an empty string
+    rf"(?:{CANNOT} set|not be set)(?: [`'\"]?\w+[`'\"]?)? to (?:an? )?(?:empty|null)",
+    r"\billegal \w+(?: value\b|: ?\w+ ?=)",  # Illegal argument: temperature=-1
+    r"\btwice\b",  # role 'system' may not be used twice
 )
 # Words about something missing: the request needs more, not less.
 LACKS = _any_of(
@@ -64,7 +71,12 @@ LACKS = _any_of(
     r"must (?:also )?be (?:passed|provided|included|present|supplied)\b",
     r"\bmust (?:have|contain|include|start|end)\b",  # 'messages' must contain the word 'json' in some form
 )
-BAD_SCHEMA = _any_of(r"invalid schema")
+BAD_SCHEMA = _any_of(
+    r"invalid schema",
+    r"invalid grammar|\blook-?(?:ahead|behind)",  # Invalid grammar: regex lookahead is not supported
+)
+# Words about an outage. Behind a status of the server's they refuse nothing: Tools are unavailable
+OUTAGE = _any_of(r"unavailable|temporar|try again|at the moment|overloaded")
 # Words with which advice begins: names before them are refused, names behind them are taken.
 ADVICE = _any_of(
     r"\buse\b|\binstead\b",  # 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.

@@ -316,6 +316,60 @@ def test_no_error_reply_takes_long_to_read(words: str) -> None:
     assert time.thread_time() - started < 0.5  # seconds of CPU time; on a quiet core it takes a twentieth of one
 
 
+@pytest.mark.parametrize("status", [424, 500, 502])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The model kimi-k2-thinking is temporarily unavailable",
+        "Vision backend temporarily unavailable",
+        "Tools are unavailable",
+        "structured output backend is currently unavailable",
+        "Stop. Service unavailable",
+    ],
+)
+def test_an_outage_is_no_refusal(status: int, words: str) -> None:
+    """A server that is down takes the same request later. A code that says otherwise counts."""
+    fields = {**FIELDS, "tools": [], "thinking": {}}
+    assert find_quirks(openai(words), status, Conversation(MESSAGES), fields) == []
+    coded = openai(f"seed: {words}", "seed", "unsupported_parameter")
+    assert find_quirks(coded, status, Conversation(MESSAGES), fields) != []
+    refused = find_quirks(openai("seed is not supported"), status, Conversation(MESSAGES), fields)
+    assert refused == [Quirk(Action.DROP, "seed")]
+
+
+@pytest.mark.parametrize("param", [None, "response_format"])
+@pytest.mark.parametrize("words", ["Invalid grammar: regex lookahead is not supported"])
+def test_one_refused_schema_does_not_end_schemas(words: str, param: str | None) -> None:
+    """Other schemas are taken; a parameter that the server does not know is a refusal."""
+    fields = {"response_format": {"type": "json_schema", "json_schema": {"name": "n", "schema": {}}}}
+    assert found(openai(words, param), fields) == []
+    unknown = openai("got an unexpected keyword argument 'response_format'")
+    assert found(unknown, fields) == [("format", "json_schema", "json_object")]
+
+
+def test_a_bound_of_the_field_alone_is_remembered() -> None:
+    """Not one that counts the tokens of the prompt."""
+    words = openai("Input should be less than or equal to 4096", "max_tokens")
+    assert found(words, {"max_tokens": 9_000}) == [("cap", "max_tokens", "4096")]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        openai("temperature: only supports 01"),
+        openai("temperature: only supports \uff11"),
+        openai(f"temperature: only supports {'9' * 5_000}", "temperature"),
+        openai(f"temperature: only supports 1.{'9' * 5_000}", "temperature"),
+        detail("messages", "\u00b2", "role", msg="bad"),
+        detail("messages", "9" * 5_000, "role", msg="bad"),
+        detail("messages", "role", msg="bad"),
+    ],
+)
+def test_unusual_numbers_are_no_numbers(body: Any) -> None:
+    """A number that JSON lacks, or of thousands of digits, is neither a value nor a position."""
+    assert all(kind not in ("keep_value", "role") for kind, *_ in found(body))
+
+
 def _documented() -> list[tuple[str, str]]:
     """Return what the documentation says that models say, and what the gateway does about it."""
     page = (Path(__file__).parents[4] / "docs" / "reliability.md").read_text(encoding="utf-8")

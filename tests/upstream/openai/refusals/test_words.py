@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.upstream.openai.refusals.cases import UNSUPPORTED, detail, found, openai
+from tests.upstream.openai.refusals.cases import FIELDS, UNSUPPORTED, detail, found, openai
 from upstream.openai.refusals.words import ADVICE, BAD_SCHEMA, LACKS, REFUSES, VALUE
 
 NOT_REFUSALS = [
@@ -46,6 +46,23 @@ NOT_REFUSALS = [
     openai("This is not a chat model and thus not supported in the v1/chat/completions endpoint.", "model"),
     openai("You are not allowed to sample from this model"),
     openai("Unsupported parameter: 'messages[3].tool_call_id'", "messages[3].tool_call_id", "unsupported_parameter"),
+    openai("max_tokens 不允许超过 8192"),
+    openai("max_tokens 参数不支持大于 8192 的值"),
+    openai("temperature 不允许大于 1"),
+    openai("top_p 取值不支持 0，取值范围 (0,1]"),
+    openai("Illegal argument: temperature=-1"),
+    openai("Illegal parameter value for 'top_p'"),
+    openai("Cannot set temperature to a negative value"),
+    openai("You cannot specify more than 4 stop sequences"),
+    openai("You cannot use more than 128 tools"),
+    openai("stop must not be set to an empty string"),
+    openai("You cannot set seed to null"),
+    openai("messages: role 'developer' may not be used twice"),
+    openai("Model DeepSeek-V3-Thinking is not available in your region"),
+    openai("不支持的模型: glm-thinking"),
+    openai("Input should be not greater than 1096, because 3000 tokens are used already", "max_tokens"),
+    openai("inputs tokens + max_new_tokens must be <= 4096", "max_tokens"),
+    {"error": {"message": "Prompt is not allowed", "metadata": ["not allowed"]}},
     openai("Bad request"),
     openai("'NoneType' object has no attribute 'seed'"),
     {"error": {"message": "no seed"}},
@@ -61,7 +78,22 @@ NOT_REFUSALS = [
 @pytest.mark.parametrize("body", NOT_REFUSALS)
 def test_other_errors_teach_nothing(body: Any) -> None:
     """A value out of range is the client's fault, and a missing part is not fixed by leaving out more."""
-    assert found(body) == []
+    assert found(body, {**FIELDS, "max_tokens": 9_000, "tools": [], "thinking": {}}) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("temperature 不支持", "temperature"),
+        ("参数 seed 不允许", "seed"),
+        ("Illegal argument: seed", "seed"),
+        ("You cannot set seed for this model", "seed"),
+        ("seed is not supported: set it to null", "seed"),
+    ],
+)
+def test_a_field_is_refused_without_words_about_its_value(words: str, name: str) -> None:
+    """In words near to those about a value."""
+    assert found(openai(words)) == [("drop", name)]
 
 
 @pytest.mark.parametrize(
