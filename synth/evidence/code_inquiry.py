@@ -14,6 +14,7 @@ from runtime.workers import WorkerPool
 from synth.evidence import ranking
 from synth.evidence.behaviour import NOTHING, Behaviour
 from synth.evidence.checker import EditCheck
+from synth.evidence.code_task import CodeTask
 from synth.evidence.computing import compute
 from synth.evidence.examples import Example
 from synth.evidence.finding import describe, describe_failure
@@ -167,7 +168,12 @@ class CodeInquiry:
             await self._resources.aclose()
 
     async def _prepare(self, prepare: Callable[[AsyncExitStack], Awaitable[Preparation]]) -> Preparation:
-        self._prepared = prepared = await prepare(self._resources)
+        try:
+            prepared = await prepare(self._resources)
+        except Exception:  # noqa: BLE001 -- evidence is extra: the request is answered without it
+            _log.exception("a request cannot be read; its candidates are not run")
+            prepared = Preparation(CodeTask(), (), None)
+        self._prepared = prepared
         self._start_all(prepared)
         return prepared
 

@@ -133,9 +133,10 @@ def _plan_tests(
         plain = write_plain_tests(importable[path]) if path in importable else None
         if plain is not None:
             mine = [(first + place, call) for place, (other, call) in enumerate(tests) if other == path]
+            mine = [(place, call) for place, call in mine if call in plain.calls]
             examples = tuple(Example("", call, None) for _, call in mine)
             trial = Trial(plain.source, tuple(map(make_check, examples)), files)
-            yield Part(trial, examples, tuple(place for place, _ in mine))
+            yield Part(trial, examples, tuple(place for place, _ in mine), of_tests=True)
 
 
 def _plan_doctests(

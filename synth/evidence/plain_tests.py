@@ -16,6 +16,16 @@ from synth.evidence.expressions import parse_expression
 MAX_CALLS = 64
 
 _LIBRARIES = frozenset({"pytest", "unittest"})
+_KNOWN_NAMES = _LIBRARIES | {"approx"}
+_LEFT_OUT = ("skip", "xfail", "expectedFailure", "patch", "usefixtures", "indirect")
+_MODULE_PREPARATION = frozenset({
+    *("setUpModule", "tearDownModule", "setup_module", "teardown_module", "setup_function", "teardown_function"),
+    "load_tests",
+})  # fmt: skip
+_CLASS_PREPARATION = frozenset({
+    *("setUpClass", "tearDownClass", "setup_class", "teardown_class", "asyncSetUp", "asyncTearDown"),
+    *("tearDown", "teardown_method", "setup", "teardown", "__init__", "__new__"),
+})  # fmt: skip
 _ASSERTIONS = {
     "assertEqual": "({0}) == ({1})",
     "assertEquals": "({0}) == ({1})",
@@ -70,24 +80,119 @@ class PlainTests:
 
 
 def write_plain_tests(source: str) -> PlainTests | None:
-    """Return a module's tests as plain Python; None if it cannot be parsed, or is too deep."""
+    """Return a module's tests as plain Python.
+
+    None if it cannot be parsed, is too deep, or needs more of a library than is written out here.
+    """
     try:
         tree = ast.parse(source)
-        calls = list(_list_calls(tree))[:MAX_CALLS]
+        names = find_library_names(tree)
+        plain = write_plain(tree.body, names)
+        if needs_more(tree) or _is_library_left(plain, names):
+            return None
+        calls = list(_list_calls(tree, names))[:MAX_CALLS]
         wrappers = [_wrap(case, call) for case, call in calls if case is not None]
-        plain = write_plain(tree.body)
-        names = [f"{case.name}_{call}" if case is not None else call for case, call in calls]
-        return PlainTests("\n\n".join([plain, *wrappers]), tuple(names))
+        called = [f"{case.name}_{call}" if case is not None else call for case, call in calls]
+        return PlainTests("\n\n".join([plain, *wrappers]), tuple(called))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
 
-def write_plain(statements: Sequence[ast.stmt]) -> str:
-    """Return the source of statements without the libraries of tests, below the helpers that it needs."""
-    plain = _Plain()
-    kept = [each for statement in statements for each in plain.rewrite(statement)]
+def write_plain(statements: Sequence[ast.stmt], names: frozenset[str] = _KNOWN_NAMES) -> str:
+    """Return the source of statements without the libraries of tests, below the helpers that it needs.
+
+    `names` are those that the libraries' modules and functions have here.
+    """
+    plain = _Plain(names)
+    kept = [each for statement in statements if not _is_main(statement) for each in plain.rewrite(statement)]
     source = "\n".join(map(ast.unparse, map(ast.fix_missing_locations, kept)))
     return "".join(helper for helper, name in ((_NEAR, "near_("), (_RAISED, "Raised_(")) if name in source) + source
+
+
+def find_library_names(tree: ast.Module) -> frozenset[str]:
+    """Return the names that a module gives to the libraries of tests, and to what it imports from them."""
+    found = set(_KNOWN_NAMES)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {each.asname or _root(each.name) for each in node.names if _root(each.name) in _LIBRARIES}
+        elif isinstance(node, ast.ImportFrom) and node.module in _LIBRARIES:
+            found |= {each.asname or each.name for each in node.names}
+    return frozenset(found)
+
+
+def needs_more(tree: ast.Module) -> bool:
+    """Whether the tests of a module are prepared in a way that is not written out here."""
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name in _MODULE_PREPARATION or any("autouse" in ast.unparse(each) for each in node.decorator_list):
+                return True
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and _is_mark(node) and _is_left_out(node):
+            return True
+    return False
+
+
+def can_prepare(case: ast.ClassDef, names: frozenset[str] = _KNOWN_NAMES) -> bool:
+    """Whether the instances of a class of tests can be prepared: nothing is inherited, or done for the class."""
+    functions = [node for node in case.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    prepare = [node for node in functions if node.name in ("setUp", "setup_method")]
+    is_unittest = bool(case.bases)
+    return (
+        all(_is_known_base(base, names) for base in case.bases)
+        and not case.keywords
+        and not any(map(_is_left_out, case.decorator_list))
+        and not any(isinstance(node, ast.Assign | ast.AnnAssign) and _is_left_out(node) for node in case.body)
+        and not any(node.name in _CLASS_PREPARATION or _is_fixture(node) for node in functions)
+        and not any(isinstance(node, ast.Name) and node.id == "super" for node in ast.walk(case))
+        and len(prepare) <= 1
+        and all((each.name == "setUp") == is_unittest and _is_simple_method(each) for each in prepare)
+        and all(is_plain(each, names, case) for each in functions if not each.name.startswith("test"))
+    )
+
+
+def _is_known_base(base: ast.expr, names: frozenset[str]) -> bool:
+    text = ast.unparse(base)
+    return text in ("unittest.TestCase", "TestCase") or (_root(text) in names and text.endswith(".TestCase"))
+
+
+def _is_simple_method(node: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    arguments = node.args
+    more = arguments.vararg or arguments.kwonlyargs or arguments.kwarg or node.decorator_list
+    return isinstance(node, ast.FunctionDef) and len(arguments.args) == 1 and not more
+
+
+def _is_left_out(node: ast.AST) -> bool:
+    """Whether a decorator or a mark does more than to name a test."""
+    words = ast.unparse(node)
+    return ("mark" in words or isinstance(node, ast.expr)) and any(word in words for word in _LEFT_OUT)
+
+
+def _is_mark(node: ast.stmt) -> bool:
+    target = (
+        node.targets[0] if isinstance(node, ast.Assign) else node.target if isinstance(node, ast.AnnAssign) else None
+    )
+    return isinstance(target, ast.Name) and target.id == "pytestmark"
+
+
+def _is_main(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test)
+
+
+def _is_library_left(plain: str, names: frozenset[str]) -> bool:
+    """Whether plain source uses a library outside of its tests, which would not load."""
+    waiting: list[ast.AST] = [ast.parse(plain)]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and node.id in names:
+            return True
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test"):
+            waiting += [*node.decorator_list, *node.args.defaults]
+        else:
+            waiting += ast.iter_child_nodes(node)
+    return False
+
+
+def _root(name: str) -> str:
+    return name.partition(".")[0]
 
 
 def is_test_class(node: ast.stmt) -> bool:
@@ -105,12 +210,14 @@ def list_rows(function: ast.FunctionDef, fixtures: Sequence[str] = (), *, is_met
     rows: list[dict[str, str]] = [{}]
     for decorator in function.decorator_list:
         words = ast.unparse(decorator)
+        if _is_left_out(decorator) and ("parametrize" not in words or "indirect" in words):
+            return None
         if "parametrize" in words:
             more = _read_parametrize(decorator)
             if more is None:
                 return None
             rows = [one | other for one, other in product(rows, more)][:MAX_CALLS]
-        elif any(word in words for word in ("skip", "xfail", "expectedFailure", "patch")):
+        elif words in ("staticmethod", "classmethod"):
             return None
     names = [each.arg for each in (*function.args.posonlyargs, *function.args.args)][is_method:]
     if function.args.vararg or function.args.kwonlyargs or function.args.kwarg:
@@ -141,7 +248,7 @@ def _read_parametrize(decorator: ast.expr) -> list[dict[str, str]] | None:
             if any(keyword.arg == "marks" for keyword in each.keywords):
                 continue
             items = each.args
-        if len(items) != len(names):
+        if len(items) != len(names) or any(isinstance(item, ast.Starred) for item in items):
             return None
         rows.append(dict(zip(names, map(ast.unparse, items), strict=True)))
     return rows
@@ -151,7 +258,7 @@ def _items_of(node: ast.expr) -> list[ast.expr]:
     return node.elts if isinstance(node, ast.Tuple | ast.List) else []
 
 
-def _list_calls(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, str]]:
+def _list_calls(tree: ast.Module, names: frozenset[str]) -> Iterator[tuple[ast.ClassDef | None, str]]:
     """Yield each test's class, None for a function, and its call."""
     fixtures = [
         node.name
@@ -159,28 +266,63 @@ def _list_calls(tree: ast.Module) -> Iterator[tuple[ast.ClassDef | None, str]]:
         if isinstance(node, ast.FunctionDef) and not node.args.args and _is_simple_fixture(node)
     ]
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test") and _is_plain(node):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test") and is_plain(node, names):
             yield from ((None, f"{node.name}({row})") for row in list_rows(node, fixtures) or ())
-        elif isinstance(node, ast.ClassDef) and is_test_class(node):
+        elif isinstance(node, ast.ClassDef) and is_test_class(node) and can_prepare(node, names):
             for method in node.body:
-                if isinstance(method, ast.FunctionDef) and method.name.startswith("test") and _is_plain(method):
-                    rows = list_rows(method, fixtures, is_method=True) or ()
-                    yield from ((node, f"{method.name}({row})") for row in rows)
+                if isinstance(method, ast.FunctionDef) and method.name.startswith("test"):
+                    rows = list_rows(method, fixtures, is_method=True) if is_plain(method, names, node) else None
+                    yield from ((node, f"{method.name}({row})") for row in rows or ())
+
+
+def _is_fixture(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("fixture" in ast.unparse(each) for each in function.decorator_list)
 
 
 def _is_simple_fixture(function: ast.FunctionDef) -> bool:
-    is_fixture = any("fixture" in ast.unparse(each) for each in function.decorator_list)
+    """Whether a function is a fixture that is made anew for each test, and only returns a value."""
+    is_fixture = [ast.unparse(each).removesuffix("()").endswith("fixture") for each in function.decorator_list] == [
+        True
+    ]
     return is_fixture and not any(isinstance(node, ast.Yield | ast.YieldFrom) for node in ast.walk(function))
 
 
-def _is_plain(function: ast.FunctionDef) -> bool:
-    """Whether a test is plain Python once it is rewritten: nothing of the libraries is left in it."""
-    (plain,) = _Plain().rewrite(function)
-    return not any(
-        (isinstance(node, ast.Name) and node.id in _LIBRARIES)
-        or (isinstance(node, ast.Attribute) and (node.attr.startswith("assert") or node.attr in ("skipTest", "patch")))
-        for node in ast.walk(plain)
-    )
+def is_plain(
+    function: ast.FunctionDef | ast.AsyncFunctionDef,
+    names: frozenset[str] = _KNOWN_NAMES,
+    case: ast.ClassDef | None = None,
+) -> bool:
+    """Whether a function is plain Python once it is rewritten: nothing of the libraries is left in it."""
+    (plain,) = _Plain(names).rewrite(function)
+    nodes = list(ast.walk(plain))
+    attributes = [node for node in nodes if isinstance(node, ast.Attribute)]
+    if any(node.attr.startswith("assert") or node.attr in ("skipTest", "patch") for node in attributes):
+        return False
+    raised = {
+        target.id
+        for node in nodes
+        if isinstance(node, ast.Assign) and ast.unparse(node.value) == "Raised_(caught_)"
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    known = {id(node.value) for node in attributes if node.attr in ("value", "exception", "type")}
+    used = [node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)]
+    if any(node.id in names or (node.id in raised and id(node) not in known) for node in used):
+        return False
+    own = {node.attr for node in attributes if isinstance(node.value, ast.Name) and node.value.id == "self"}
+    return case is None or own <= _list_attributes(case)
+
+
+def _list_attributes(case: ast.ClassDef) -> set[str]:
+    """Return the attributes that a class defines, or sets on its instances."""
+    found = {node.name for node in case.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    for statement in case.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign):
+            found |= {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    for node in ast.walk(case):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and ast.unparse(node.value) == "self":
+            found.add(node.attr)
+    return found
 
 
 def _wrap(case: ast.ClassDef, call: str) -> str:
@@ -201,8 +343,15 @@ def _split_arguments(arguments: str) -> list[str]:
     return [ast.unparse(each) for each in call.keywords] if isinstance(call, ast.Call) else []
 
 
+def _names_in(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
 class _Plain(ast.NodeTransformer):
     """Replaces the libraries' constructs by plain statements."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        self._names = names
 
     def rewrite(self, statement: ast.stmt) -> list[ast.stmt]:
         """Return the statements that replace a statement, as copies: none, one or several."""
@@ -215,17 +364,29 @@ class _Plain(ast.NodeTransformer):
         return node if node.names else None
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.stmt | None:
-        return None if node.module in _LIBRARIES else node
+        return None if node.module in _LIBRARIES or node.module == "__future__" else node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.stmt | None:
+        self.generic_visit(node)
+        return None if _is_mark(node) else node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt | None:
+        self.generic_visit(node)
+        return None if _is_mark(node) else node
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.stmt:
-        node.decorator_list = [each for each in node.decorator_list if "pytest" not in ast.unparse(each)]
+        return self._visit_body(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.stmt:
         return self._visit_body(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.stmt:
         node.bases = [base for base in node.bases if not ast.unparse(base).endswith("TestCase")]
         return self._visit_body(node)
 
-    def _visit_body(self, node: ast.FunctionDef | ast.ClassDef) -> ast.stmt:
+    def _visit_body(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.stmt:
+        known = self._names | {"fixture", "mark"}
+        node.decorator_list = [each for each in node.decorator_list if known.isdisjoint(_names_in(each))]
         self.generic_visit(node)
         node.body = node.body or [ast.Pass()]
         return node
@@ -259,6 +420,8 @@ class _Plain(ast.NodeTransformer):
         if len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
             for value, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
                 if isinstance(other, ast.Call) and ast.unparse(other.func) in ("approx", "pytest.approx"):
+                    if not {each.arg for each in other.keywords} <= {"rel", "abs"}:
+                        return node
                     keywords = [
                         ast.keyword("least" if each.arg == "abs" else each.arg, each.value) for each in other.keywords
                     ]
@@ -298,13 +461,20 @@ def _write_assertion(call: ast.Call, name: str) -> ast.stmt | None:
     if name == "fail":
         return ast.parse("raise AssertionError('fail')").body[0]
     template = _ASSERTIONS.get(name)
-    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords if keyword.arg}
+    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
     if template is None or not set(keywords) <= {"places", "delta", "msg"}:
         return None
+    if any(isinstance(each, ast.Starred) for each in call.args) or (
+        name == "assertNotAlmostEqual" and "delta" in keywords
+    ):
+        return None
+    if name.endswith("AlmostEqual") and len(call.args) > 2:  # noqa: PLR2004 -- the third argument is `places`
+        keywords["places"] = ast.unparse(call.args[2])
     if "delta" in keywords and name == "assertAlmostEqual":
-        template = f"abs(({{0}}) - ({{1}})) <= ({keywords['delta']})"
+        template = "abs(({0}) - ({1})) <= ({delta})"
+    places, delta = keywords.get("places", "7"), keywords.get("delta", "")
     try:
-        condition = template.format(*map(ast.unparse, call.args), places=keywords.get("places", "7"))
+        condition = template.format(*map(ast.unparse, call.args), places=places, delta=delta)
     except IndexError:
         return None
     return ast.parse(f"assert {condition}").body[0]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from runtime.frozen import frozen
-from runtime.sandbox.trials import LOADED, Kind, Observation, Report, Trial
+from runtime.sandbox.trials import LOADED, Kind, Observation, Report, Trial, unknown
 from synth.evidence.behaviour import Behaviour, Result, judge
 from synth.evidence.examples import Example
 
@@ -14,12 +14,14 @@ class Part:
 
     The trial's first checks are `examples`, whose results have the places `places` among all of the request's. With
     `folded`, all of them make the one result at the first place. Further checks are inputs to compare values on.
+    A part `of_tests` that does not load says nothing of the candidate: the tests may need what the sandbox lacks.
     """
 
     trial: Trial
     examples: tuple[Example, ...]
     places: tuple[int, ...]
     folded: bool = False
+    of_tests: bool = False
 
 
 @frozen
@@ -33,13 +35,15 @@ class Plan:
 def read_reports(plan: Plan, reports: Sequence[Report], n_examples: int) -> Behaviour:
     """Return a candidate's behaviour from the reports on the parts of its plan, in order.
 
-    It is dead if a part does not load, or raises an exception on all inputs. Checks that were not reached are unknown.
+    It is dead if a part of its own does not load, or raises an exception on all inputs. Checks that were not reached
+    are unknown.
     """
     results = [Result.UNKNOWN] * n_examples
     observed = [Observation(Kind.UNKNOWN)] * n_examples
     for place, result, reason in plan.known:
         results[place], observed[place] = result, Observation(Kind.ERROR, message=reason)
     values: list[str | None] = []
+    reports = list(map(_excuse_tests, plan.parts, reports))
     for part, report in zip(plan.parts, reports, strict=True):
         if report.loaded.kind is Kind.ERROR:
             return Behaviour(report.loaded, (Result.FAILED,) * n_examples, is_dead=True)
@@ -50,6 +54,12 @@ def read_reports(plan: Plan, reports: Sequence[Report], n_examples: int) -> Beha
         loaded = reports[0].loaded
     is_dead = bool(plan.parts) and all(map(_is_dead, plan.parts, reports))
     return Behaviour(loaded, tuple(results), tuple(observed), tuple(values), is_dead)
+
+
+def _excuse_tests(part: Part, report: Report) -> Report:
+    if part.of_tests and report.loaded.kind is Kind.ERROR:
+        return Report(unknown(f"the tests do not load: {report.loaded.message}"))
+    return report
 
 
 def _read_part(part: Part, report: Report, results: list[Result], observed: list[Observation]) -> list[str | None]:

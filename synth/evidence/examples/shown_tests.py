@@ -14,9 +14,13 @@ from synth.evidence.examples.example import MAX_SETUP_CHARS, Example, complete, 
 from synth.evidence.expressions import MAX_DEPTH, depth
 from synth.evidence.plain_tests import (
     PlainTests,
+    can_prepare,
+    find_library_names,
     find_raised,
+    is_plain,
     is_test_class,
     list_rows,
+    needs_more,
     write_plain,
     write_plain_tests,
 )
@@ -48,11 +52,14 @@ def read_tests(source: str) -> tuple[list[Example], set[int]]:
         return [], set()
     if any(depth(node) > MAX_DEPTH for node in tree.body):
         return [], set()
+    if needs_more(tree):
+        return [], set(range(source.count("\n") + 1))
     found: list[Example] = []
     read: set[int] = set()
     setup: list[ast.stmt] = []
+    names = find_library_names(tree)
     for node in tree.body:
-        examples = _read_statement(node, setup)
+        examples = _read_statement(node, setup, names)
         if examples is not None:
             found += examples
             if setup and isinstance(node, ast.Assert):
@@ -64,20 +71,21 @@ def read_tests(source: str) -> tuple[list[Example], set[int]]:
     return found, read
 
 
-def _read_statement(node: ast.stmt, setup: list[ast.stmt]) -> list[Example] | None:
+def _read_statement(node: ast.stmt, setup: list[ast.stmt], names: frozenset[str]) -> list[Example] | None:
     """Return the examples in a statement of a module, or None if it has none and is no test."""
     if isinstance(node, ast.Assert | ast.With) or (isinstance(node, ast.Expr) and find_raised(node.value)):
         return _read_straight([*setup, node])
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
-        return _read_function(node, setup)
+        return _read_function(node, setup) if is_plain(node, names) else []
     if isinstance(node, ast.ClassDef) and is_test_class(node):
-        return _read_class(node, setup)
+        return _read_class(node, setup, names) if can_prepare(node, names) else []
     return None
 
 
-def _read_class(case: ast.ClassDef, setup: Sequence[ast.stmt]) -> list[Example]:
+def _read_class(case: ast.ClassDef, setup: Sequence[ast.stmt], names: frozenset[str]) -> list[Example]:
     """Read a class of tests: one by one if none uses the instance for more than its assertions, else as a whole."""
     methods = [each for each in case.body if isinstance(each, ast.FunctionDef) and each.name.startswith("test")]
+    methods = [method for method in methods if is_plain(method, names, case)]
     straight = [_read_straight([*setup, *_without_self(method)]) for method in methods]
     uses_self = any("self" in map(_name_of, ast.walk(each)) for method in methods for each in _without_self(method))
     if uses_self or None in straight or any(list_rows(method, is_method=True) != [""] for method in methods):
@@ -116,7 +124,10 @@ def _read_function(function: ast.FunctionDef, setup: Sequence[ast.stmt]) -> list
         return []
     found: list[Example] = []
     for row in rows:
-        bound = [statement for part in _list_keywords(row) for statement in ast.parse(part).body]
+        keywords = _list_keywords(row)
+        if keywords is None:
+            return []
+        bound = [statement for part in keywords for statement in ast.parse(part).body]
         straight = _read_straight([*setup, *bound, *function.body])
         if straight is None:
             return list(_read_whole(ast.unparse(function), setup))
@@ -124,8 +135,12 @@ def _read_function(function: ast.FunctionDef, setup: Sequence[ast.stmt]) -> list
     return found
 
 
-def _list_keywords(row: str) -> list[str]:
-    call = ast.parse(f"f({row})", mode="eval").body
+def _list_keywords(row: str) -> list[str] | None:
+    """Return an assignment for each argument of a row; None if it is no row of single values."""
+    try:
+        call = ast.parse(f"f({row})", mode="eval").body
+    except SyntaxError:
+        return None
     keywords = call.keywords if isinstance(call, ast.Call) else []
     return [f"{each.arg} = {ast.unparse(each.value)}" for each in keywords]
 
@@ -164,7 +179,7 @@ def _is_needed(statement: ast.stmt) -> bool:
     return True
 
 
-_KNOWN_MODULES = sys.stdlib_module_names - {"unittest"}
+_KNOWN_MODULES = sys.stdlib_module_names - {"unittest", "__future__"}
 
 
 def _read_raised(statement: ast.stmt, setup: str) -> list[Example] | None:

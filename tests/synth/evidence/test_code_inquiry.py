@@ -37,6 +37,20 @@ async def test_candidates_are_ranked_by_their_behaviour(monty: MontySandbox) -> 
     assert found.standings[3].finding.startswith("does not load: SyntaxError")
 
 
+async def test_a_request_that_cannot_be_read_gives_no_evidence(
+    monty: MontySandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of our own is logged, and the request is answered without evidence."""
+
+    async def fail(*_: object) -> None:
+        raise KeyError("a")
+
+    finder = Finder([monty])
+    monkeypatch.setattr(finder, "_read_request", fail)
+    found = await ranked(finder, [GOOD, BAD])
+    assert (found.by, found.n_ran, len(found.standings)) == ("", 0, 2)
+
+
 async def test_equal_outcomes_are_run_once(monty: MontySandbox) -> None:
     """The same code of several authors is one trial."""
     counting = Counting(inner=monty)

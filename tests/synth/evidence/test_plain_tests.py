@@ -135,6 +135,59 @@ def test_other_tests_are_left_out(source: str) -> None:
     assert plain.calls == ()
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pytestmark = pytest.mark.unit\ndef test_a(): assert True",
+        "from pytest import fixture\n@fixture\ndef x(): return 1\ndef test_a(x=1): assert x == 1",
+        "@pytest.mark.asyncio\nasync def test_z(): pass\ndef test_a(): assert True",
+        "@pytest.mark.slow\nclass TestB:\n    x = 1\ndef test_a(): assert True",
+        "def test_a(): assert True\nif __name__ == '__main__':\n    unittest.main()",
+    ],
+)
+def test_names_of_the_libraries_are_dropped(source: str) -> None:
+    """Marks and decorators of a module, a class and a coroutine."""
+    assert set(outcomes(source).values()) == {True}
+
+
+def test_the_import_of_the_future_is_dropped() -> None:
+    """It would be below the helpers."""
+    plain = write_plain_tests("from __future__ import annotations\ndef test_a(): assert 0.3 == approx(0.3)")
+    assert plain is not None
+    compile(plain.source, "plain", "exec")
+    assert plain.calls == ("test_a()",)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "class TestA(TestCase):\n    def setUp(self):\n        super().setUp()\n    def test_a(self): pass",
+        "class TestA:\n    def setup_method(self, method): pass\n    def test_a(self): pass",
+        "class TestA(TestCase):\n    @classmethod\n    def setUpClass(cls): pass\n    def test_a(self): pass",
+        "class TestA:\n    @pytest.fixture(autouse=True)\n    def x(self): pass\n    def test_a(self): pass",
+        "class TestA(Base):\n    def test_a(self): pass",
+        "class TestA(TestCase):\n    def setUp(self):\n        self.addCleanup(print)\n    def test_a(self): pass",
+        "class TestA(TestCase):\n    def test_a(self):\n        print(self.id())",
+        "@unittest.skipIf(True, 'x')\nclass TestA(TestCase):\n    def test_a(self): pass",
+        "def test_a():\n    with raises(ValueError) as e:\n        int('x')\n    assert e.match('x')",
+        "def test_a():\n    with raises(ValueError) as e:\n        int('x')\n    assert 'x' in str(e)",
+        "def test_a():\n    assert 1 == approx(1, nan_ok=True)",
+        "@pytest.mark.usefixtures('x')\ndef test_a(): pass",
+        "@pytest.fixture(scope='module')\ndef x(): return 1\ndef test_a(x): pass",
+        "@pytest.mark.parametrize('x', [1], indirect=True)\ndef test_a(x): pass",
+        "from pytest import skip\ndef test_a():\n    skip('x')",
+        "def setup_module(module): pass\ndef test_a(): pass",
+        "def setup_function(): pass\ndef test_a(): pass",
+        "@pytest.fixture(autouse=True)\ndef x(): pass\ndef test_a(): pass",
+        "json = pytest.importorskip('json')\ndef test_a(): pass",
+    ],
+)
+def test_tests_with_other_preparation_are_left_out(source: str) -> None:
+    """What prepares a test and is not run would make a right candidate fail."""
+    plain = write_plain_tests(HEAD + source)
+    assert plain is None or plain.calls == ()
+
+
 @pytest.mark.parametrize("source", ["def test_a(:", "x = " + "-" * 100_000 + "1", "\0"])
 def test_what_is_no_module(source: str) -> None:
     assert write_plain_tests(source) is None

@@ -79,6 +79,14 @@ def test_a_part_that_does_not_load_kills_all() -> None:
     assert (mixed.is_dead, mixed.results) == (False, (P, U))
 
 
+def test_tests_that_do_not_load_are_unknown() -> None:
+    """They may need what the sandbox lacks; the candidate's own module still counts."""
+    tests = Part(Trial(""), (EXAMPLE,), (1,), of_tests=True)
+    plan = Plan((part(EXAMPLE, places=(0,)), tests))
+    behaviour = read_reports(plan, [Report(LOADED, (RIGHT,)), Report(failure("NameError", ""))], 2)
+    assert (behaviour.is_dead, behaviour.results) == (False, (P, U))
+
+
 def test_a_plan_without_parts() -> None:
     """Findings without a run count."""
     behaviour = read_reports(Plan((), known=((0, F, "undefined: x"),)), [], 1)
