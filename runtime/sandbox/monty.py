@@ -229,7 +229,12 @@ class _Run:
         return loaded, seen
 
     def _goes_at_once(self, checks: tuple[Check, ...]) -> bool:
-        return bool(checks) and not self._was_tried_at_once and not any(check.setup for check in checks)
+        # A name that a check assigns would be the lambda's own, and lost to the checks after it.
+        return (
+            bool(checks)
+            and not self._was_tried_at_once
+            and not any(check.setup or ":=" in check.expression or ":=" in (check.expected or "") for check in checks)
+        )
 
     async def _run_at_once(self, session: "AsyncMontySession", checks: tuple[Check, ...]) -> list[Observation]:
         """Load the module and make all checks in one round trip to the worker.

@@ -165,7 +165,7 @@ def {name}(value, expected, wanted, repr=repr, bool=bool, isinstance=isinstance,
     def same(a, b):
         if isinstance(a, float) or isinstance(b, float):
             if isinstance(a, (int, float)) and isinstance(b, (int, float)):
-                return a == b or abs(a - b) <= 1e-6 * max(1.0, abs(b))
+                return a == b or abs(b) != float("inf") and abs(a - b) <= 1e-6 * max(1.0, abs(b))
         if type(a) is type(b) and isinstance(a, (list, tuple)):
             return len(a) == len(b) and all([same(x, y) for x, y in zip(a, b)])
         if type(a) is type(b) and isinstance(a, dict):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from runtime.frozen import frozen
 from runtime.sandbox.trials import Check, Trial
-from synth.evidence.examples import MAX_EXAMPLES, Example, has_pairs, narrow_examples, read_examples
+from synth.evidence.examples import MAX_EXAMPLES, Example, has_pairs, key_of, narrow_examples, read_examples
 from synth.evidence.expressions import parse_expression
 from synth.evidence.inputs import vary_calls
 from synth.evidence.plan import Part, Plan
@@ -25,6 +25,11 @@ from synth.evidence.target import (
 )
 
 _MAX_CALLS_SHOWN_TO_INPUTS = 8
+_CHANGE = re.compile(
+    r"\b(?:now|instead|chang\w+|renam\w+|turn\w* (?:\w+ ){0,5}into|convert\w*|actually|no longer|rather than"
+    r"|replac\w+)\b",
+    re.IGNORECASE,
+)
 _DOCSTRING = re.compile(r'(r?"""(?:[^"]|"(?!""))*"""|r?\'\'\'(?:[^\']|\'(?!\'\'))*\'\'\')')
 
 
@@ -103,22 +108,26 @@ def read_code_task(text: str, earlier: str = "", *, is_for_code: bool = False) -
     """Return the task that the text of a request describes. Linear in its length.
 
     `earlier` are the user's messages before it. A request that goes on about a function of theirs may report what its
-    code does now: of its sentences only those count that demand a result, besides the examples of before.
+    code does now: of its sentences only those count that demand a result, besides the examples of before. Those no
+    longer count if it says that something changes.
     """
     task = _read_request(text, is_for_code=is_for_code)
     if not earlier or (task.function and (task.stub or task.function not in earlier)):
         return task
     demanded = read_examples(text, of_changes=True)
     function = choose_function((), demanded)
+    is_change = _CHANGE.search(text) is not None
+    if not function and is_change:
+        return CodeTask(is_for_code=is_for_code, text=task.text)
     if not function:
         return CodeTask(is_for_code=is_for_code, text=f"{earlier}\n\n{task.text}")
     before = _read_task(earlier, function, is_for_code=is_for_code)
-    return replace(before, examples=_merge(demanded, before.examples, function))
+    return replace(before, examples=_merge(demanded, () if is_change else before.examples, function))
 
 
 def _merge(first: Sequence[Example], second: Sequence[Example], function: str) -> tuple[Example, ...]:
     """Return the examples of a function in both; if both have the same call, the first one's."""
-    found = {(each.setup, each.call): each for each in (*second, *first) if each.function == function}
+    found = {key_of(each): each for each in (*second, *first) if each.function == function}
     return tuple(found.values())[:MAX_EXAMPLES]
 
 

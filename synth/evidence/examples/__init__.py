@@ -4,6 +4,13 @@
 """
 
 from synth.evidence.examples.example import Example
-from synth.evidence.examples.reading import MAX_EXAMPLES, MAX_TEXT_CHARS, has_pairs, narrow_examples, read_examples
+from synth.evidence.examples.reading import (
+    MAX_EXAMPLES,
+    MAX_TEXT_CHARS,
+    has_pairs,
+    key_of,
+    narrow_examples,
+    read_examples,
+)
 
-__all__ = ["MAX_EXAMPLES", "MAX_TEXT_CHARS", "Example", "has_pairs", "narrow_examples", "read_examples"]
+__all__ = ["MAX_EXAMPLES", "MAX_TEXT_CHARS", "Example", "has_pairs", "key_of", "narrow_examples", "read_examples"]

@@ -40,6 +40,14 @@ _ARROW = re.compile(r"-->|==>|->|=>|➞|→|⇒|➜|⟶")
 _ITEM = re.compile(r"[ \t>*\-+•]*(?:\d{1,3}[.)][ \t]+)?")
 _RULE = re.compile(r"\|?[ \t]*:?-{2,}:?[ \t]*(?:\|[ \t]*:?-{2,}:?[ \t]*)*\|?$")
 _RESULT_TITLE = re.compile(rf"(?:{_OUTPUTS})|.*(?:result|output|expected|returns|ergebnis|resultado|résultat).*")
+_OLD = re.compile(
+    r"\b(?:actual|current|currently|before|old|got|received|wrong|previous|your|now|today)\b", re.IGNORECASE
+)
+_WANTED_TITLE = re.compile(r"\b(?:expected|after|new|wanted|desired|should|correct)\b")
+_MEASURED = re.compile(
+    r"\b(?:time|ms|s|seconds|calls|steps|complexity|memory|notes?|comments?|why|reason|description)\b"
+)
+_EXPECTED_LINE = re.compile(r"[ \t>*\-`_#•]*expected\b", re.IGNORECASE)
 _MAX_LINES_OF_PAIR = 12
 _MAX_ROWS = 64
 
@@ -116,6 +124,9 @@ def read_pair(lines: Sequence[str], start: int, target: Target) -> Example | Non
         if position > start:
             rest = _strip_tags(lines[position])
             label = _LABEL.match(rest)
+        if _OLD.search(rest):
+            return None
+        if position > start:
             if label is not None and label["input"] is not None:
                 return None
             if label is not None:
@@ -134,6 +145,8 @@ def read_pair(lines: Sequence[str], start: int, target: Target) -> Example | Non
 
 
 def _end_pair(given: Sequence[str], rest: str, below: Sequence[str], target: Target) -> Example | None:
+    if any(_EXPECTED_LINE.match(line) for line in below[:4]):
+        return None  # the output was the faulty one
     texts = [rest, *(_strip_tags(line) for line in below[:4])]
     shown = next((text.strip(" \t`*") for text in texts if text.strip(" \t`*~")), "")
     shown = shown.removeprefix("python").strip()
@@ -147,12 +160,16 @@ def _strip_tags(line: str) -> str:
     return _TAG.sub("", line) if "<" in line else line
 
 
-def read_prose(line: str, target: Target) -> Iterator[Example]:
-    """Yield the example in "for [1, 2] it returns 3" and in a line `[1, 2] -> 3`."""
+def read_prose(line: str, target: Target, *, is_announced: bool) -> Iterator[Example]:
+    """Yield the example in "for [1, 2] it returns 3" and in a line `[1, 2] -> 3`.
+
+    Such a line may belong to a mapping that the function works with: with one argument it has to be announced.
+    """
     item = _ITEM.match(line)
     start = item.end() if item else 0
     if line[start : start + 1] in "`[({\"'-+.0123456789" and (example := _read_arrow(line, start, target)):
-        yield example
+        if is_announced or _has_several_arguments(example):
+            yield example
         return
     opening = _FOR.search(line)
     if opening is None:
@@ -166,6 +183,16 @@ def read_prose(line: str, target: Target) -> Iterator[Example]:
             yield example
         if value is not None:
             return
+
+
+def has_arrow(line: str) -> bool:
+    """Whether a line has an arrow."""
+    return _ARROW.search(line) is not None
+
+
+def _has_several_arguments(example: Example) -> bool:
+    call = parse_expression(example.call)
+    return isinstance(call, ast.Call) and len(call.args) + len(call.keywords) > 1
 
 
 def _read_arrow(line: str, start: int, target: Target) -> Example | None:
@@ -200,7 +227,7 @@ def read_table(lines: Sequence[str], start: int, target: Target | None) -> tuple
     """
     titles = [title.lower() for title in _split_row(lines[start])]
     position, found = start + 2, list[Example]()
-    place = next((place for place, title in enumerate(titles) if _RESULT_TITLE.fullmatch(title)), None)
+    place = _find_result(titles)
     while position < len(lines) and "|" in lines[position] and position - start < _MAX_ROWS:
         cells = _split_row(lines[position])
         if len(cells) == len(titles) > 1 and (example := _read_row(titles, cells, place, target)):
@@ -209,22 +236,38 @@ def read_table(lines: Sequence[str], start: int, target: Target | None) -> tuple
     return position, found
 
 
+def _find_result(titles: Sequence[str]) -> int | None:
+    """Return the column of the wanted result; -1 if it is not clear which, None if no title names a result."""
+    places = [place for place, title in enumerate(titles) if _RESULT_TITLE.fullmatch(title)]
+    wanted = [place for place in places if not _OLD.search(titles[place])]
+    if len(wanted) > 1:
+        wanted = [place for place in wanted if _WANTED_TITLE.search(titles[place])]
+    if len(wanted) == 1:
+        return wanted[0]
+    return -1 if places or _OLD.search(titles[-1]) or _MEASURED.search(titles[-1]) else None
+
+
 def _split_row(line: str) -> list[str]:
     return [cell.strip(" \t`*") for cell in line.strip().strip("|").split("|")]
 
 
 def _read_row(titles: Sequence[str], cells: list[str], result: int | None, target: Target | None) -> Example | None:
+    if result == -1:
+        return None
     place = len(cells) - 1 if result is None else result
     expected = parse_value(cells[place])
-    given = [cell for index, cell in enumerate(cells) if index != place]
-    if expected is None:
+    others = [index for index, title in enumerate(titles) if index != place and not _OLD.search(title)]
+    given = [cells[index] for index in others]
+    if expected is None or not given:
         return None
     call = parse_expression(given[0])
     if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and has_constant_arguments(call):
         return Example(call.func.id, ast.unparse(call), ast.unparse(expected)) if not is_value(call) else None
-    names = [title for index, title in enumerate(titles) if index != place]
+    names = [titles[index] for index in others]
     if target is None or result is None:
         return None
-    if not re.fullmatch(_INPUTS, names[0]) and names != [each.lower() for each in target.parameters]:
+    if not (len(names) == 1 and re.fullmatch(_INPUTS, names[0])) and names != [
+        each.lower() for each in target.parameters
+    ]:
         return None
     return target.make_example(", ".join(given), ast.unparse(expected))

@@ -15,9 +15,9 @@ from synth.evidence.expressions import end_of_item, find_calls, is_value, parse_
 # present and the wanted result ("f(2) gives 3"), so there only words that demand a result count.
 _DEMANDING = (
     "should be equal to", "should evaluate to", "must be equal to", "should result in", "must result in",
-    "should produce", "must produce", "should output", "must output", "should return", "must return", "should print",
-    "must print", "should yield", "must yield", "should equal", "must equal", "should give", "must give", "should be",
-    "must be", "i expect", "we expect", "expect", "to be equal to", "to equal", "to return", "to be",
+    "should produce", "must produce", "should return", "must return", "should yield", "must yield", "should equal",
+    "must equal", "should give", "must give", "should be", "must be", "i expect", "we expect", "expect",
+    "to be equal to", "to equal", "to return", "to be",
     "sollte", "soll", "muss",
     "debería devolver", "debe devolver", "debería retornar", "debe retornar", "debería ser", "debe ser", "debe dar",
     "devrait renvoyer", "doit renvoyer", "devrait retourner", "doit retourner", "devrait être", "doit être",
@@ -28,12 +28,15 @@ _DEMANDING = (
 _STATING = (
     "would be equal to", "would evaluate to", "would return", "will evaluate to", "will return", "is equal to",
     "evaluates to", "results in", "would give", "would be", "will give", "will be", "produces", "returns:",
-    "returns", "return", "equals", "yields", "outputs", "output:", "prints", "gives", "is",
+    "returns", "return", "equals", "yields", "gives", "is",
     "ergibt", "liefert", "gibt", "ist", "devuelve", "retorna", "renvoie", "retourne", "donne", "restituisce",
     "的结果是", "的结果为", "的返回值是", "的返回值为", "结果是", "结果为", "返回", "等于", "得到", "は", "=",
 )  # fmt: skip
-_CONNECTORS = sorted((*_DEMANDING, *_STATING), key=len, reverse=True)
-_DEMAND = re.compile(r"\b(?:should|must) (?:return|be|give|equal|result in|yield|produce)\b")
+_DEMANDING_NOW = tuple(
+    word.replace(" ", " now ", 1) for word in _DEMANDING if word.startswith(("should ", "must "))
+)  # "should now return"
+_CONNECTORS = sorted((*_DEMANDING, *_DEMANDING_NOW, *_STATING), key=len, reverse=True)
+_DEMAND = re.compile(r"\b(?:should|must) (?:now )?(?:return|be|give|equal|result in|yield|produce)\b")
 _MAX_REPORT_CHARS = 120
 _CONTRADICTIONS = (
     "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
@@ -41,6 +44,14 @@ _CONTRADICTIONS = (
     "is not", "isn't", "is a bug", "fails", "raises", "expected", "(expected", "this is wrong", "this is incorrect",
     "that is wrong", "that is incorrect", "which should", "and should", "right now", "currently", "at the moment",
 )  # fmt: skip
+# What follows a stated value if it is the faulty one: "returns 5, should be 6", "returns 5. That's a bug".
+_CORRECTION = re.compile(
+    r"[(\-\u2013\u2014→ ]*(?:(?:and|when|where|while|but|though|even though) )?(?:(?:it|this|that|which|what) )?"
+    r"(?:really |actually )?"
+    r"(?:should|must|ought to) (?:be|have|return|give|equal|yield|produce|result|now|instead|rather)\b"
+    r"|[(\-\u2013\u2014→ ]*(?:should|while|even though|(?:i|we) (?:expect|want|need)"
+    r"|(?:this|that|which|it)(?:['\u2019]s| is) (?:an? )?(?:bug|wrong|incorrect|error|mistake|not ))"
+)
 _REPLACING = ("instead", "rather than", "statt")  # "should be 3 instead of 4": 3 is wanted
 _FILLERS = ("# ", "`", ":", "：", "should be", "returns", "return", "the value ", "the list ", "the string ",
             "the number ", "exactly ", "also ", "den wert ", "el valor ", "la valeur ")  # fmt: skip
@@ -51,12 +62,22 @@ _CONJUNCTIONS = frozenset({
 })  # fmt: skip
 # Words before a call, in its sentence, that mark it as wrong, as a request or as a condition.
 _DOUBTS = re.compile(
-    r"\b(?:currently|at the moment|previously|used to|old version|wrongly|incorrectly|i get|i got|we get|why|bug|actual"
-    r"|actually|instead of|rather than|suppose|assume|hard-?code|do not|don't|assertionerror|derzeit|aktuell|fälschlich"
-    r"|warum|actualmente|actuellement|pourquoi)\b|为什么|目前"
-    r"|\b(?:not|never|doesn't|n't|if|unless|except|when|whenever|until|while|without|wenn|si)\W*$",
+    r"\b(?:current|got|wrong|broken|buggy|before(?=\W*$| (?:it|the|this|that)\b)|before:|currently|at the moment"
+    r"|previously|used to|old version|wrongly|incorrectly|i get|i got|we get|why|bug|actual"
+    r"|instead of|rather than|suppose|assume|hard-?code|do not|don't|assertionerror|derzeit|aktuell|fälschlich"
+    r"|warum|actualmente|actuellement|pourquoi)\b|为什么|目前|[❌✗✘]"
+    r"|\b(?:gives|says|not|never|doesn't|n't|if|unless|except|when|whenever|until|while|without|wenn|si)\W*$",
     re.IGNORECASE,
 )
+# These mark a statement as doubtful, but not a demand: "Actually, f(1) should be 4".
+_SOFT_DOUBTS = re.compile(r"\bactually\b|\bnow\W*$", re.IGNORECASE)
+_DEMANDED = re.compile(r"[ \t`,]*(?:should|must)\b", re.IGNORECASE)
+_IN_ARITHMETIC = re.compile(r"(?:\)[ \t]*[-+*/%\xd7·]|\w[ \t]*[+*\xd7·%]|\d[ \t]*-)[ \t]*$")  # fib(2) + fib(1) = 2
+# A value that goes on: "1:00", "2 KB", "2 = 1 + 1", "1 and 2", "[1] and then [2]".
+_VALUE_GOES_ON = re.compile(
+    r":\d|[ \t`]*(?:[\xd7·÷^€$£°²³±≈]|=(?!>))|[ \t`]*(?:and|&|und|y|et|e)[ \t]+(?:then[ \t]+)?`?[-+\d\[({\"']"
+)
+_NEXT_CALL = re.compile(r"[A-Za-z_][\w.]*\(")
 _CODE_LINE = re.compile(
     r"E {2,}|(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
     r"|\w+[ \t]*=[ \t]*\w+\(.*==",
@@ -78,6 +99,7 @@ _COMMENT = re.compile(
     r"(?:(?:expected|output|result|prints?|returns?|should (?:print|be|return))[ \t]*:?[ \t]*)?(?:(?:=>|->|→)[ \t]*)?",
     re.IGNORECASE,
 )
+_PRINTED = re.compile(r"[ \t`]*(?:#|//)[ \t]*(?:should[ \t]+)?prints?\b", re.IGNORECASE)
 _STARTS_CODE = re.compile(r"(?:[A-Za-z_]\w*[ \t]*=[ \t]*)?(?:print\()?$")
 _COLON = re.compile(r"`?[ \t]*:[ \t]*`?")
 _BULLET = re.compile(r"[ \t>*\-+•`]*(?:\d{1,3}[.)][ \t]+)?[`(]?")
@@ -97,7 +119,7 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
     ends = [*(start for _, start, _ in calls[1:]), len(line)]
     for (name, start, end_of_call), next_start in zip(calls, ends[: len(calls)], strict=True):
         end = _end_of_chain(line, end_of_call)
-        if start < taken or name in _BUILT_IN or _is_doubted(line, taken, start):
+        if start < taken or name in _BUILT_IN or _is_doubted(line, taken, start, end):
             continue
         call = parse_expression(line[start:end])
         if call is None or not has_constant_arguments(call):
@@ -117,11 +139,13 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
 
 
 def ends_clause(line: str, position: int) -> bool:
-    """Whether a clause ends here: "is 4." and "is 4 because" do, "is 4 times as fast" does not."""
+    """Whether a clause ends here: "is 4." and "is 4 because" do, "is 4 times as fast" and "is 4 KB" do not."""
+    if _VALUE_GOES_ON.match(line, position):
+        return False
     rest = line[position : position + 20].lstrip(" \t`'\"")
     if not rest[:1].isalnum() or not rest[0].isascii():
         return True
-    return rest.split(maxsplit=1)[0].rstrip(",.;:").lower() in _CONJUNCTIONS
+    return _NEXT_CALL.match(rest) is not None or rest.split(maxsplit=1)[0].rstrip(",.;:").lower() in _CONJUNCTIONS
 
 
 def _remove_typography(line: str) -> str:
@@ -149,10 +173,22 @@ def _end_of_chain(line: str, end: int) -> int:
     return end
 
 
-def _is_doubted(line: str, clause_start: int, start: int) -> bool:
-    """Whether the sentence before a call negates the statement that follows."""
+def is_doubtful(text: str) -> bool:
+    """Whether words before an example mark it as wrong, as a request or as a condition."""
+    return _DOUBTS.search(text) is not None
+
+
+def is_remark(line: str) -> bool:
+    """Whether a line is only a comment."""
+    return line.startswith(("#", "//"))
+
+
+def _is_doubted(line: str, clause_start: int, start: int, end: int) -> bool:
+    """Whether the sentence around the start of a call negates the statement that follows, or goes on before it."""
     before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1] or ""
-    return _DOUBTS.search(before) is not None
+    if is_doubtful(before) or _IN_ARITHMETIC.search(before):
+        return True
+    return _SOFT_DOUBTS.search(before) is not None and not _DEMANDED.match(line, end)
 
 
 def _is_asked(line: str, position: int) -> bool:
@@ -190,16 +226,19 @@ def _read_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int
     connector = next((word for word in _CONNECTORS if rest.startswith(word)), None)
     if connector is None or (_is_word(connector) and line[position + len(connector) :][:1].isalnum()):
         return None
-    if of_changes and connector not in _DEMANDING:
+    is_demanded = connector in _DEMANDING or connector in _DEMANDING_NOW
+    if of_changes and not is_demanded:
         return None
     position = _skip(line, position + len(connector), " \t`:：")
     for filler in _FILLERS:
         if line[position : position + len(filler)].lower() == filler:
             position = _skip(line, position + len(filler), " \t`:")
     value = read_value(line, position)
-    if value is None or _is_contradicted(line, value[1], is_demanded=connector in _DEMANDING):
+    if value is None or _is_contradicted(line, value[1], is_demanded=is_demanded):
         return None
-    return value if not connector[-1].isalpha() or ends_clause(line, value[1]) else None
+    if not connector.startswith(("should", "must")) and _is_corrected(line, value[1]):
+        return None
+    return value if ends_clause(line, value[1]) else None
 
 
 def _is_word(connector: str) -> bool:
@@ -218,6 +257,8 @@ def _read_remark(name: str, line: str, following: str, call: tuple[int, int]) ->
         if line[end : end + 1] != ")":
             return None
         position = end + 1
+    if not is_printed and _PRINTED.match(line, position):
+        return None
     remark = _read_comment(line[position:]) or ("" if line[position:].strip("` \t") else _read_comment(following))
     if not remark and not head and (colon := _COLON.match(line, position)):
         remark = line[colon.end() :].strip("` \t")
@@ -252,6 +293,11 @@ def _is_contradicted(line: str, position: int, *, is_demanded: bool = False) -> 
     """Whether the sentence continues by rejecting the result: "gives 3, but"."""
     rest = line[position : position + 40].lstrip(" \t`'\",;.，。").lower()
     return rest.startswith(_CONTRADICTIONS) and not (is_demanded and rest.startswith(_REPLACING))
+
+
+def _is_corrected(line: str, position: int) -> bool:
+    """Whether another value is demanded after a stated one: "returns 5, should be 6"."""
+    return _CORRECTION.match(line[position : position + 60].lstrip(" \t`'\",;.，。!").lower()) is not None
 
 
 def _skip(line: str, position: int, characters: str) -> int:

@@ -74,6 +74,12 @@ async def test_checks_are_made_at_once_or_alone(n_checks: int) -> None:
     assert [(check.kind, check.equal) for check in report.checks] == expected
 
 
+async def test_a_name_that_a_check_assigns_stays() -> None:
+    """Also for the checks after it."""
+    report = await observe(monty.NAME, Trial("x = 1", (Check("(y := x + 1)", "2"), Check("y", "2"))))
+    assert [check.equal for check in report.checks] == [True, True], report
+
+
 async def test_a_check_that_monty_cannot_read_costs_only_itself() -> None:
     """The other checks are made."""
     checks = (Check("1", "1"), Check("(yield 1)", "1"), Check("2", "2"))

@@ -22,6 +22,8 @@ ADD = "def add(a, b):\n    return a + b\n"
             Observation(Kind.VALUE, True, "[0.30000000000000004, (1,)]"),
         ),
         (ADD, Check("add(0.1, 0.2)", "0.31"), Observation(Kind.VALUE, False, "0.30000000000000004")),
+        (ADD, Check("add(0, 0.0)", "float('inf')"), Observation(Kind.VALUE, False, "0.0")),
+        (ADD, Check("add(0, -float('inf'))", "-float('inf')"), Observation(Kind.VALUE, True, "-inf")),
         (ADD, Check("add((1,), ())", "[1]"), Observation(Kind.VALUE, False, "(1,)")),
         (ADD, Check("add(x, y)", "3", setup="x = 1\ny = 2"), Observation(Kind.VALUE, True, "3")),
         (ADD, Check("add(1, 2)  # three", "3  # it is"), Observation(Kind.VALUE, True, "3")),

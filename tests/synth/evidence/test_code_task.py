@@ -117,6 +117,12 @@ def test_asynchronous_functions_are_run_to_their_end() -> None:
         ("f([1, 2]) returns 4, and f([]) must be 0.", ["f([1, 2]) == 3", "f([]) == 0"]),
         ("f([1, 2]) should be 5 now", ["f([1, 2]) == 5"]),
         ("Now write g: g(1) returns 2.", ["g(1) == 2"]),
+        ("f([1,2]) should be 4", ["f([1,2]) == 4"]),
+        ("Actually, f([1, 2]) should be 4.", ["f([1, 2]) == 4"]),
+        ("I changed my mind: f([1,2]) should be 4", ["f([1,2]) == 4"]),
+        ("f([1, 2]) should now return 4", ["f([1, 2]) == 4"]),
+        ("Return a pair instead: f([3]) should be (3, 1)", ["f([3]) == (3, 1)"]),
+        ("Now f should raise ValueError: f([]) should raise ValueError", ["f([]) raises ValueError"]),
         ("```python\ndef f(x):\n    pass\n```\nf(1) returns 2.", ["f(1) == 2"]),
     ],
 )
@@ -131,3 +137,18 @@ def test_the_answers_show_what_a_conversation_goes_on_about() -> None:
     assert (task.function, task.can_rank) == ("", False)
     assert shown(task.with_answers([ANSWER])) == ["largest([1, 3, 2]) == 3"]
     assert task.with_answers(["```python\ndef other(x):\n    return 1\n```"]).function == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Raise ValueError on an empty list instead of returning 0.",
+        "Turn this into a class, please.",
+        "Take varargs instead.",
+        "Rename it to biggest.",
+        "It should no longer return a number.",
+    ],
+)
+def test_examples_of_a_contract_that_changes_no_longer_count(text: str) -> None:
+    task = read_code_task(text, f"```python\n{ASK}```", is_for_code=True)
+    assert shown(task.with_answers([ANSWER, ANSWER])) == []

@@ -18,8 +18,8 @@ def test_examples_of_other_functions_are_left_out() -> None:
 
 
 def test_examples_are_distinct_and_bounded() -> None:
-    """A repeated example counts once; the first wins; there are at most so many."""
-    assert shown("f(1) == 2\nf(1) == 2\nf(1) == 3") == ["f(1) == 2"]
+    """A repeated example counts once, however it is spelled; there are at most so many."""
+    assert shown("f(1) == 2\nf(1) == 2\nf( 1 ) == 2") == ["f(1) == 2"]
     assert len(shown("\n".join(f"f({n}) == {n}" for n in range(1000)))) == MAX_EXAMPLES
 
 
@@ -91,6 +91,27 @@ def test_examples_are_read_verbatim(arguments: list[object], expected: object, f
 def test_an_example_is_a_value() -> None:
     """Equal examples are equal, so they can be counted."""
     assert Example("f", "f(1)", "2") == Example("f", "f(1)", "2")
+
+
+@pytest.mark.parametrize(
+    ("text", "examples"),
+    [
+        ("f(3) == 5\nf(3) == 6\nf(4) == 7", ["f(4) == 7"]),
+        ("f(3) returns 5\nf(3) should be 6", ["f(3) == 6"]),
+        ("Got: f(3) = 5\nWant: f(3) = 6", ["f(3) == 6"]),
+        ("Before:\nf(3) -> 5\nAfter:\nf(3) -> 6", ["f(3) == 6"]),
+        ("Currently:\n- f(3) -> 5\n- f(4) -> 6\nI want:\n- f(3) -> 6", ["f(3) == 6"]),
+        ("Actual output:\n```\nf(3) -> 5\n```\nExpected output:\n```\nf(3) -> 6\n```", ["f(3) == 6"]),
+        ("The current code returns:\nassert f(3) == 5", []),
+        ("Examples:\n\nf(3) -> 5", ["f(3) == 5"]),
+        ("```python\nprint(f(3))  # prints 4\n```\nbut I need 3.", []),
+        ("f(3)\n# 1\n# 2\n# 3", []),
+        ("f(3)\n# 1", ["f(3) == 1"]),
+    ],
+)
+def test_the_faulty_one_of_two_values_is_no_example(text: str, examples: list[str]) -> None:
+    """Nor is either of two values, if none is the demanded one, or output of several lines."""
+    assert shown(text) == examples
 
 
 LINES = st.sampled_from(
