@@ -33,10 +33,11 @@ class Example:
 
     @property
     def shown(self) -> str:
-        """The example for people: with its setup, if the call alone does not name the function."""
+        """The example for people: with a setup of plain statements, if the call alone does not name the function."""
         if not self.raises and self.expected is None:
             return self.call
-        call = self.call if f"{self.function}(" in self.call else "; ".join([*self.setup.splitlines(), self.call])
+        is_clear = f"{self.function}(" in self.call or "\n " in self.setup
+        call = self.call if is_clear else "; ".join([*self.setup.splitlines(), self.call])
         return f"{call} raises {self.raises}" if self.raises else f"{call} == {self.expected}"
 
 
@@ -59,6 +60,13 @@ def find_function(node: ast.expr, setup: str) -> str:
     if not called and any(isinstance(part, ast.Name) for part in ast.walk(node)):
         called = _called_in(setup)
     return _find_original(_parse(setup), called)
+
+
+def find_used(example: Example) -> frozenset[str]:
+    """Return the names that an example and its setup use and do not bind themselves."""
+    parts = map(parse_expression, [example.call, example.expected or "None"])
+    names = _find_names([part for part in parts if part is not None]) | _names_of(example.setup)
+    return names.used - names.bound
 
 
 def await_calls(node: ast.expr) -> ast.expr:

@@ -42,7 +42,8 @@ _CONTRADICTIONS = (
     "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
     "pero", "mais", "但", "rather than", "statt", "is wrong", "is incorrect",
     "is not", "isn't", "is a bug", "fails", "raises", "expected", "(expected", "this is wrong", "this is incorrect",
-    "that is wrong", "that is incorrect", "which should", "and should", "right now", "currently", "at the moment",
+    "that is wrong", "that is incorrect", "in any order", "in some order",
+    "which should", "and should", "right now", "currently", "at the moment",
 )  # fmt: skip
 # What follows a stated value if it is the faulty one: "returns 5, should be 6", "returns 5. That's a bug".
 _CORRECTION = re.compile(

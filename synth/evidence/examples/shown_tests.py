@@ -7,10 +7,12 @@ other test is one example: that it can be called.
 import ast
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from textwrap import indent
 
 from synth.evidence.examples.asserts import find_examples
-from synth.evidence.examples.example import MAX_SETUP_CHARS, Example, complete, find_called, find_function
+from synth.evidence.examples.example import MAX_SETUP_CHARS, Example, complete, find_called, find_function, find_used
 from synth.evidence.expressions import MAX_DEPTH, depth
 from synth.evidence.plain_tests import (
     PlainTests,
@@ -68,12 +70,72 @@ def read_tests(source: str) -> tuple[list[Example], set[int]]:
             read |= set(range(first - 1, node.end_lineno or node.lineno))
         elif isinstance(node, _SIMPLE) and _is_needed(node):
             setup.append(node)
-    return found, read
+    block = _Block(tree)
+    return [example for example in map(block.complete, found) if example is not None], read
+
+
+class _Block:
+    """The names that a block of Python gives to its tests: functions and classes of its own, and imported ones.
+
+    A test may call a helper that stands beside it. The answer may bring the same one, for the block may be a whole
+    module with its tests, so a helper is defined only if it is missing then. Names from elsewhere cannot be had, except
+    those imported together with the function, which the answer defines as well: an example with any other is left out.
+    """
+
+    def __init__(self, tree: ast.Module) -> None:
+        self._helpers = {
+            node.name: node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.lower().startswith("test")
+        }
+        self._modules = dict(_list_imported(tree))
+
+    def complete(self, example: Example) -> Example | None:
+        """Return an example with the helpers that it needs; or None if it needs what is not there."""
+        if not (self._helpers or self._modules):
+            return example
+        helper = self._helpers.get(example.function)
+        if helper is not None and _only_asserts(helper):
+            example = replace(example, function=find_called(helper))
+        used = find_used(example)
+        own = self._modules.get(example.function, "")
+        if own is None or any(self._modules[name] != own for name in used & self._modules.keys()):
+            return None
+        if not (used & self._helpers.keys()) - {example.function}:
+            return example
+        helpers = (node for name, node in self._helpers.items() if name != example.function)
+        setup = "".join(map(_define_if_missing, helpers)) + example.setup
+        return replace(example, setup=setup) if len(setup) <= MAX_SETUP_CHARS else None
+
+
+def _list_imported(tree: ast.Module) -> Iterator[tuple[str, str | None]]:
+    """Yield names imported from modules that are not the library's, each with its module, or None if it is renamed."""
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and not _is_needed(node) and _root(node) not in _OF_TESTS:
+            for each in node.names:
+                yield each.asname or each.name, None if each.asname else f"{'.' * node.level}{node.module or ''}"
+
+
+def _root(node: ast.ImportFrom) -> str:
+    return (node.module or "").partition(".")[0]
+
+
+def _only_asserts(helper: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Whether a helper is a part of tests: it asserts, and returns nothing."""
+    nodes = list(ast.walk(helper))
+    returns = any(isinstance(node, ast.Return | ast.Yield) and node.value is not None for node in nodes)
+    return not returns and any(isinstance(node, ast.Assert) for node in nodes)
+
+
+def _define_if_missing(node: ast.FunctionDef | ast.ClassDef) -> str:
+    return f"try:\n    {node.name}\nexcept NameError:\n{indent(ast.unparse(node), '    ')}\n"
 
 
 def _read_statement(node: ast.stmt, setup: list[ast.stmt], names: frozenset[str]) -> list[Example] | None:
     """Return the examples in a statement of a module, or None if it has none and is no test."""
-    if isinstance(node, ast.Assert | ast.With) or (isinstance(node, ast.Expr) and find_raised(node.value)):
+    if isinstance(node, ast.Assert):
+        return _read_straight([*setup, node]) or []
+    if isinstance(node, ast.With) or (isinstance(node, ast.Expr) and find_raised(node.value)):
         return _read_straight([*setup, node])
     if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
         return _read_function(node, setup) if is_plain(node, names) else []
@@ -161,6 +223,8 @@ def _read_straight(statements: Sequence[ast.stmt]) -> list[Example] | None:
             if done:
                 done.append(ast.Expr(statement.test))  # as `assert s.pop() == 2` does
         elif isinstance(statement, _SIMPLE):
+            if _keeps_state(statement):
+                return None
             if _is_needed(statement) and len(setup) < MAX_SETUP_CHARS:
                 done.append(statement)
         elif not isinstance(statement, ast.Pass):
@@ -168,18 +232,28 @@ def _read_straight(statements: Sequence[ast.stmt]) -> list[Example] | None:
     return found
 
 
+def _keeps_state(statement: ast.stmt) -> bool:
+    """Whether a statement is a call for its effect alone, `register("a")`: made for each assert anew, it adds up."""
+    match statement:
+        case ast.Expr(value=ast.Call(func=ast.Name(id=name)) as call):
+            return find_called(call) == name
+        case _:
+            return False
+
+
 def _is_needed(statement: ast.stmt) -> bool:
     """Whether a statement matters to those behind it: no docstring, and no import of what the answer defines."""
     if isinstance(statement, ast.Expr):
         return not isinstance(statement.value, ast.Constant)
     if isinstance(statement, ast.ImportFrom):
-        return statement.level == 0 and (statement.module or "").partition(".")[0] in _KNOWN_MODULES
+        return statement.level == 0 and _root(statement) in _KNOWN_MODULES
     if isinstance(statement, ast.Import):
         return all(each.name.partition(".")[0] in _KNOWN_MODULES for each in statement.names)
     return True
 
 
-_KNOWN_MODULES = sys.stdlib_module_names - {"unittest", "__future__"}
+_OF_TESTS = frozenset({"pytest", "unittest", "__future__"})
+_KNOWN_MODULES = sys.stdlib_module_names - _OF_TESTS
 
 
 def _read_raised(statement: ast.stmt, setup: str) -> list[Example] | None:

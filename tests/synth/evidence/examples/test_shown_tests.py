@@ -58,6 +58,44 @@ def test_tests_are_read(code: str, examples: list[str]) -> None:
     assert shown(block(code)) == examples
 
 
+NODE = "class Node:\n    pass"
+MAKE = "def make(n):\n    return [n]"
+
+
+@pytest.mark.parametrize(
+    ("code", "call", "defined"),
+    [
+        (f"{MAKE}\n\ndef test_f():\n    assert f(make(3)) == 3", "f(make(3))", ["make"]),
+        (f"{NODE}\n\nassert f(Node()) == 1", "f(Node())", ["Node"]),
+        (f"{MAKE}\n\n{NODE}\n\nassert f(make(Node())) == 1", "f(make(Node()))", ["make", "Node"]),
+        ("def f(x):\n    return x\n\nassert f(1) == 2", "f(1)", []),
+        (f"{MAKE}\n\nassert f(1) == 2", "f(1)", []),
+        ("def f(x):\n    assert x\n    return g(x)\n\nassert f(1) == 2", "f(1)", []),
+        ("def check(x):\n    assert f(x) == x\n\ndef test_f():\n    check(1)", "test_f()", ["check"]),
+        ("from m import f, make\nassert f(make(3)) == 3", "f(make(3))", []),
+    ],
+)
+def test_a_helper_beside_a_test_is_defined_if_the_answer_lacks_it(code: str, call: str, defined: list[str]) -> None:
+    """Its own definition in the answer stays, and that of the function is never replaced."""
+    (example,) = read_examples(block(code))
+    assert (example.function, example.call) == ("f", call)
+    assert [name for name in ("make", "Node", "check", "f") if f"try:\n    {name}\nexcept" in example.setup] == defined
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from m import f as g\nassert g(1) == 2",
+        "from m import f\nfrom tests.factories import make\nassert f(make(3)) == 3",
+        "from numpy import array\nassert f(array([1])) == 2",
+        "add('a')\nassert f('a') == 1",
+    ],
+)
+def test_a_test_that_needs_what_the_answer_has_not_is_no_example(code: str) -> None:
+    """Nor one after a call for its effect, which would add up."""
+    assert read_examples(block(code)) == ()
+
+
 @pytest.mark.parametrize(
     ("code", "setup"),
     [
