@@ -2,11 +2,12 @@
 
 `from shop.cart import total` becomes the source of shop/cart.py, once, in its place; `import cart` and
 `from shop import cart` make an object besides, which has the module's names. What cannot be put in place is left as it
-is, and fails to be imported: `import shop.cart`, relative imports, imports inside functions.
+is, and fails to be imported: `import shop.cart`, relative imports, imports inside functions. So is everything if one
+module would change another by it: they share their names then, which modules of their own do not.
 """
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 _MAX_CHARS = 200_000
 
@@ -15,7 +16,59 @@ def flatten(source: str, files: Mapping[str, str]) -> str:
     """Return the source with its siblings' sources in it; `files` are by relative path."""
     if not files:
         return source
-    return _flatten(source, files, set())
+    taken: set[str] = set()
+    flat = _flatten(source, files, taken)
+    trees = [tree for text in (source, *(files[path] for path in taken)) if (tree := _parse(text)) is not None]
+    return source if _share_names(trees) or _change_objects(trees, files) else flat
+
+
+def _share_names(trees: Sequence[ast.Module]) -> bool:
+    """Whether one of the modules uses a name of its own that another defines as well."""
+    defined = [_list_defined(tree) for tree in trees]
+    for number, tree in enumerate(trees):
+        others = {name for index, names in enumerate(defined) if index != number for name in names}
+        shared = defined[number] & others
+        if shared and any(
+            isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load) and node.id in shared
+            for node in ast.walk(tree)
+        ):
+            return True
+    return False
+
+
+def _list_defined(tree: ast.Module) -> set[str]:
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif not isinstance(node, ast.Import | ast.ImportFrom):
+            found |= {
+                each.id for each in ast.walk(node) if isinstance(each, ast.Name) and each.ctx.__class__ is ast.Store
+            }
+    return found
+
+
+def _change_objects(trees: Sequence[ast.Module], files: Mapping[str, str]) -> bool:
+    """Whether the object made for a module would differ from it: someone sets a name of it, or it does so itself."""
+    objects = {name for tree in trees for name in _list_objects(tree, files)}
+    if not objects:
+        return False
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    return any(isinstance(node, ast.Global) for node in nodes) or any(
+        isinstance(node, ast.Attribute)
+        and not isinstance(node.ctx, ast.Load)
+        and isinstance(node.value, ast.Name)
+        and node.value.id in objects
+        for node in nodes
+    )
+
+
+def _list_objects(tree: ast.Module, files: Mapping[str, str]) -> Iterator[str]:
+    """Yield the names that stand for modules among the files."""
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            prefix = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            yield from (each.asname or each.name for each in node.names if _find_path(prefix + each.name, files))
 
 
 def _flatten(source: str, files: Mapping[str, str], taken: set[str]) -> str:

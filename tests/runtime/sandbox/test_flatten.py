@@ -60,6 +60,26 @@ async def test_an_import_that_cannot_be_inlined_is_unknown_to_monty() -> None:
         assert [check.equal for check in (await observe(forks.NAME, trial)).checks] == [True]
 
 
+APART = {"a.py": "N = 1\ndef f():\n    return _g()\ndef _g():\n    return N\n", "b.py": "def _g():\n    return 2\n"}
+COUNTER = {"a.py": "n = 0\ndef f():\n    global n\n    n += 1\n"}
+
+
+@pytest.mark.parametrize(
+    ("source", "files"),
+    [
+        ("import a, b\nassert a.f() == 1", APART),
+        ("from a import f\ndef _g():\n    return 3\nassert f() == 1", APART),
+        ("from a import f\nN = 7\nassert f() == 1", APART),
+        ("from a import f\nfor N in range(3):\n    assert f() == 1", APART),
+        ("import a\na.N = 5\nassert a.f() == 5", APART),
+        ("import a\na.f()\nassert a.n == 1", COUNTER),
+    ],
+)
+def test_modules_that_would_change_each_other_are_not_joined(source: str, files: dict[str, str]) -> None:
+    """Such an import is left to a sandbox with files: joined, a right answer could fail."""
+    assert flatten(source, files) == source
+
+
 def test_circular_imports_end() -> None:
     """Files that import each other are each put in place once."""
     files = {"a.py": "from b import y\nx = 1", "b.py": "from a import x\ny = 2"}
