@@ -7,6 +7,7 @@ costs more than one that was missed.
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from synth.evidence.examples.asserts import is_assert, read_assert
 from synth.evidence.examples.doctests import ends_session, is_prompt, read_doctest
@@ -19,6 +20,7 @@ from synth.evidence.expressions import parse_expression
 MAX_EXAMPLES = 32
 MAX_TEXT_CHARS = 100_000
 
+_MAX_READ = 4 * MAX_EXAMPLES  # those found again cost as much as new ones
 _MAX_LINE_CHARS = 2000
 _MAX_LINES_UP = 40
 _MAX_TITLE_CHARS = 40
@@ -61,7 +63,7 @@ def read_examples(
     target = Target(function, callee or function, tuple(parameters)) if function else None
     found: dict[tuple[str, str], Example] = {}
     contradicted = set[tuple[str, str]]()
-    for example in _read(lines, target, of_changes=of_changes):
+    for example in islice(_read(lines, target, of_changes=of_changes), _MAX_READ):
         if function and example.function != function:
             continue
         key = key_of(example)
@@ -69,6 +71,8 @@ def read_examples(
             contradicted.add(key)
         if len(found) - len(contradicted) == MAX_EXAMPLES:
             break
+    # A text that gives a call two results reports a fault with one of them. Only a sentence that demands a result says
+    # which; if there is none, the call is no example.
     if contradicted:
         again = (
             ()
@@ -86,14 +90,15 @@ def read_examples(
 
 def key_of(example: Example) -> tuple[str, str]:
     """Return what an example is about, however its call is spaced and quoted."""
-    return example.setup, _spelled(example.call)
+    return example.setup, _normalize(example.call)
 
 
 def _value_of(example: Example) -> tuple[str | None, str]:
-    return None if example.expected is None else _spelled(example.expected), example.raises
+    return None if example.expected is None else _normalize(example.expected), example.raises
 
 
-def _spelled(text: str) -> str:
+def _normalize(text: str) -> str:
+    """Return an expression in one spelling, whatever its spaces and quotes."""
     node = parse_expression(text)
     return text if node is None else ast.unparse(node)
 
