@@ -129,8 +129,7 @@ class CodeInquiry:
 
     async def can_rank(self) -> bool:
         """Return whether the request shows examples or tests, or there is a checker for it."""
-        prepared = await self._preparing
-        return (self._prepared or prepared).can_rank
+        return (await self._wait_for_preparation()).can_rank
 
     def add(self, subject: Subject) -> None:
         """Begin to run a candidate, unless one with the same code runs already."""
@@ -140,8 +139,7 @@ class CodeInquiry:
 
     async def rank(self, order: Sequence[str]) -> Ranking:
         """Wait for all candidates added so far, and rank them."""
-        await self._preparing
-        prepared = await self._learn_from_answers()
+        prepared = await self._learn_from_answers(await self._wait_for_preparation())
         if not self._running:
             return Ranking(tuple(map(Standing, self._subjects)))
         behaviours = {name: await self._running[subject.outcome] for name, subject in self._subjects.items()}
@@ -190,10 +188,13 @@ class CodeInquiry:
             running.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    async def _learn_from_answers(self) -> Preparation:
+    async def _wait_for_preparation(self) -> Preparation:
+        """Return how candidates are run: as the request says, or as earlier answers have completed that."""
+        first = await self._preparing
+        return self._prepared or first
+
+    async def _learn_from_answers(self, prepared: Preparation) -> Preparation:
         """Return the preparation to rank by; if all answers complete the task, run them again by it."""
-        assert self._prepared is not None  # noqa: S101 -- the caller has waited for it
-        prepared = self._prepared
         if not prepared.task.learns_from_answers:
             return prepared
         texts = [subject.text for subject in self._subjects.values()]

@@ -12,6 +12,7 @@ from itertools import product
 
 from runtime.frozen import frozen
 from synth.evidence.expressions import parse_expression
+from synth.evidence.plain_assertions import define_helpers, expect, find_raised, write_assertion, write_near
 
 MAX_CALLS = 64
 
@@ -26,49 +27,6 @@ _CLASS_PREPARATION = frozenset({
     *("setUpClass", "tearDownClass", "setup_class", "teardown_class", "asyncSetUp", "asyncTearDown"),
     *("tearDown", "teardown_method", "setup", "teardown", "__init__", "__new__"),
 })  # fmt: skip
-_ASSERTIONS = {
-    "assertEqual": "({0}) == ({1})",
-    "assertEquals": "({0}) == ({1})",
-    "assertListEqual": "({0}) == ({1})",
-    "assertTupleEqual": "({0}) == ({1})",
-    "assertDictEqual": "({0}) == ({1})",
-    "assertSetEqual": "({0}) == ({1})",
-    "assertSequenceEqual": "list({0}) == list({1})",
-    "assertMultiLineEqual": "({0}) == ({1})",
-    "assertCountEqual": "sorted({0}, key=repr) == sorted({1}, key=repr)",
-    "assertNotEqual": "({0}) != ({1})",
-    "assertTrue": "({0})",
-    "assertFalse": "not ({0})",
-    "assertIs": "({0}) is ({1})",
-    "assertIsNot": "({0}) is not ({1})",
-    "assertIsNone": "({0}) is None",
-    "assertIsNotNone": "({0}) is not None",
-    "assertIn": "({0}) in ({1})",
-    "assertNotIn": "({0}) not in ({1})",
-    "assertGreater": "({0}) > ({1})",
-    "assertGreaterEqual": "({0}) >= ({1})",
-    "assertLess": "({0}) < ({1})",
-    "assertLessEqual": "({0}) <= ({1})",
-    "assertIsInstance": "isinstance({0}, {1})",
-    "assertNotIsInstance": "not isinstance({0}, {1})",
-    "assertAlmostEqual": "({0}) == ({1}) or round(abs(({0}) - ({1})), {places}) == 0",
-    "assertNotAlmostEqual": "round(abs(({0}) - ({1})), {places}) != 0",
-}
-_RAISES = ("raises", "assertRaises", "assertRaisesRegex")
-_NEAR = """\
-def near_(value, expected, rel=None, least=1e-12):
-    if isinstance(expected, (list, tuple)):
-        return len(value) == len(expected) and all([near_(a, b, rel, least) for a, b in zip(value, expected)])
-    if isinstance(expected, dict):
-        return len(value) == len(expected) and all([near_(value[key], expected[key], rel, least) for key in expected])
-    return value == expected or abs(value - expected) <= max((1e-6 if rel is None else rel) * abs(expected), least)
-"""
-_RAISED = """\
-class Raised_:
-    def __init__(self, error):
-        self.value = self.exception = error
-        self.type = type(error)
-"""
 
 
 @frozen
@@ -106,7 +64,7 @@ def write_plain(statements: Sequence[ast.stmt], names: frozenset[str] = _KNOWN_N
     plain = _Plain(names)
     kept = [each for statement in statements if not _is_main(statement) for each in plain.rewrite(statement)]
     source = "\n".join(map(ast.unparse, map(ast.fix_missing_locations, kept)))
-    return "".join(helper for helper, name in ((_NEAR, "near_("), (_RAISED, "Raised_(")) if name in source) + source
+    return define_helpers(source) + source
 
 
 def find_library_names(tree: ast.Module) -> frozenset[str]:
@@ -401,7 +359,7 @@ class _Plain(ast.NodeTransformer):
         name = node.items[0].optional_vars
         if find_raised(call) is None or not (name is None or isinstance(name, ast.Name)):
             return node
-        return _expect(call, node.body, name)
+        return expect(call, node.body, name)
 
     def visit_Expr(self, node: ast.Expr) -> ast.stmt:
         self.generic_visit(node)
@@ -410,71 +368,15 @@ class _Plain(ast.NodeTransformer):
             return node
         if find_raised(call) is not None and len(call.args) > 1:
             called = ast.Expr(ast.Call(call.args[1], call.args[2:], call.keywords))
-            return _expect(ast.Call(call.func, call.args[:1], []), [called], None)
+            return expect(ast.Call(call.func, call.args[:1], []), [called], None)
         if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == "self":
-            return _write_assertion(call, call.func.attr) or node
+            return write_assertion(call, call.func.attr) or node
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         self.generic_visit(node)
         if len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
             for value, other in ((node.left, node.comparators[0]), (node.comparators[0], node.left)):
-                if isinstance(other, ast.Call) and ast.unparse(other.func) in ("approx", "pytest.approx"):
-                    if not {each.arg for each in other.keywords} <= {"rel", "abs"}:
-                        return node
-                    keywords = [
-                        ast.keyword("least" if each.arg == "abs" else each.arg, each.value) for each in other.keywords
-                    ]
-                    if any(each.arg == "abs" for each in other.keywords) and len(other.keywords) == 1:
-                        keywords.append(ast.keyword("rel", ast.Constant(0)))
-                    return ast.Call(ast.Name("near_", ast.Load()), [value, *other.args], keywords)
+                if (near := write_near(value, other)) is not None:
+                    return near
         return node
-
-
-def find_raised(call: ast.expr) -> ast.expr | None:
-    """Return the exception that `pytest.raises(E, …)` or `self.assertRaises(E, …)` expects, None for other calls."""
-    if not isinstance(call, ast.Call) or not call.args:
-        return None
-    function = call.func
-    name = (
-        function.id if isinstance(function, ast.Name) else function.attr if isinstance(function, ast.Attribute) else ""
-    )
-    return call.args[0] if name in _RAISES else None
-
-
-def _expect(call: ast.Call, body: list[ast.stmt], name: ast.Name | None) -> ast.stmt:
-    """Return the statement that runs a body, and fails unless it raises the exception."""
-    words = [keyword.value for keyword in call.keywords if keyword.arg == "match"]
-    if ast.unparse(call.func).endswith("assertRaisesRegex"):
-        words = call.args[1:2]
-    handled: list[ast.stmt] = []
-    if words:
-        handled += ast.parse(f"import re\nassert re.search({ast.unparse(words[0])}, str(caught_))").body
-    if name is not None:
-        handled += ast.parse(f"{name.id} = Raised_(caught_)").body
-    failed = ast.parse(f"raise AssertionError({f'no {ast.unparse(call.args[0])}'!r})").body
-    handler = ast.ExceptHandler(call.args[0], "caught_", handled or [ast.Pass()])
-    return ast.Try(body, [handler], failed, [])
-
-
-def _write_assertion(call: ast.Call, name: str) -> ast.stmt | None:
-    if name == "fail":
-        return ast.parse("raise AssertionError('fail')").body[0]
-    template = _ASSERTIONS.get(name)
-    keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
-    if template is None or not set(keywords) <= {"places", "delta", "msg"}:
-        return None
-    if any(isinstance(each, ast.Starred) for each in call.args) or (
-        name == "assertNotAlmostEqual" and "delta" in keywords
-    ):
-        return None
-    if name.endswith("AlmostEqual") and len(call.args) > 2:  # noqa: PLR2004 -- the third argument is `places`
-        keywords["places"] = ast.unparse(call.args[2])
-    if "delta" in keywords and name == "assertAlmostEqual":
-        template = "abs(({0}) - ({1})) <= ({delta})"
-    places, delta = keywords.get("places", "7"), keywords.get("delta", "")
-    try:
-        condition = template.format(*map(ast.unparse, call.args), places=places, delta=delta)
-    except IndexError:
-        return None
-    return ast.parse(f"assert {condition}").body[0]

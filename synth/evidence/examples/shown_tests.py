@@ -14,11 +14,11 @@ from textwrap import indent
 from synth.evidence.examples.asserts import find_examples
 from synth.evidence.examples.example import MAX_SETUP_CHARS, Example, complete, find_called, find_function, find_used
 from synth.evidence.expressions import MAX_DEPTH, depth
+from synth.evidence.plain_assertions import find_raised
 from synth.evidence.plain_tests import (
     PlainTests,
     can_prepare,
     find_library_names,
-    find_raised,
     is_plain,
     is_test_class,
     list_rows,
