@@ -14,6 +14,7 @@ from runtime.frozen import frozen
 from synth.request import Message, find_last_request
 from upstream.openai.conversation import Conversation, append_block
 
+_RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy; one, because a new one is seeded twice
 _MAX_FINDING_CHARS = 300
 _FIELD = re.compile(r"\{(candidates|count|nonce|request)\}")
 
@@ -75,12 +76,11 @@ def show_candidates(
 
 def shuffle_positions(n_candidates: int, seed: int) -> tuple[int, ...]:
     """Return the positions of candidates in random order: the same seed gives the same order."""
-    # Knuth's linear congruential generator of MMIX: each order comes equally often, and `random.Random` takes longer to
-    # be seeded than all the rest of a prompt takes.
-    left, order = list(range(n_candidates)), []
-    while left:
-        seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
-        order.append(left.pop((seed >> 33) % len(left)))
+    # The library's generator, although seeding it is most of a prompt's time: recorded answers of critics belong to the
+    # orders that it gives, and are asked again if these change.
+    order = list(range(n_candidates))
+    _RNG.seed(seed)
+    _RNG.shuffle(order)
     return tuple(order)
 
 
