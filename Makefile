@@ -94,8 +94,9 @@ $(VENV)/.run: requirements.txt | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r requirements.txt
 	@touch $@
 
-$(VENV)/.dev: requirements.txt requirements-dev.txt requirements-otel.txt requirements-redis.txt requirements-mcp.txt | $(VENV)/bin/python
+$(VENV)/.dev: requirements.txt requirements-dev.txt requirements-otel.txt requirements-redis.txt requirements-mcp.txt eval/requirements-eval.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r eval/requirements-eval.txt
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.eval: eval/requirements-eval.txt requirements.txt | $(VENV)/bin/python

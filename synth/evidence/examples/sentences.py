@@ -78,6 +78,17 @@ _IN_ARITHMETIC = re.compile(r"(?:\)[ \t]*[-+*/%\xd7·]|\w[ \t]*[+*\xd7·%]|\d[ \
 _VALUE_GOES_ON = re.compile(
     r":\d|[ \t`]*(?:[\xd7·÷^€$£°²³±≈]|=(?!>))|[ \t`]*(?:and|&|und|y|et|e)[ \t]+(?:then[ \t]+)?`?[-+\d\[({\"']"
 )
+# A whole statement is demanded or confirmed after it: "f(3) == 6 must hold".
+_DEMANDED_WHOLE = re.compile(
+    r"[ \t`'\"]*(?:must|should|shall|has to|have to|needs? to|ought to) (?:(?:also|both|all|always|still|then) ){0,2}"
+    r"(?:hold|be (?:true|satisfied|met|the case)|pass|succeed|work|evaluate to `?true)\b"
+    r"|[ \t`'\"]*(?:muss|soll|sollte) (?:gelten|stimmen|wahr sein)\b|[ \t`'\"]*(?:debe cumplirse|doit être vrai)\b",
+    re.IGNORECASE,
+)
+_CONFIRMED = re.compile(
+    r"[ \t`'\"]*(?:holds?|gilt|is (?:true|right|correct|required|expected|wanted|what (?:i|we) (?:want|need)))\b",
+    re.IGNORECASE,
+)
 _NEXT_CALL = re.compile(r"[A-Za-z_][\w.]*\(")
 _CODE_LINE = re.compile(
     r"E {2,}|(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
@@ -237,9 +248,18 @@ def _read_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int
     value = read_value(line, position)
     if value is None or _is_contradicted(line, value[1], is_demanded=is_demanded):
         return None
-    if not connector.startswith(("should", "must")) and _is_corrected(line, value[1]):
-        return None
-    return value if ends_clause(line, value[1]) else None
+    return value if _ends_statement(line, value[1], demands=connector.startswith(("should", "must"))) else None
+
+
+def _ends_statement(line: str, position: int, *, demands: bool) -> bool:
+    """Whether a statement that its sentence means ends here; `demands`: the words before its value demand it."""
+    if _DEMANDED_WHOLE.match(line, position):
+        return True
+    if not demands and _is_corrected(line, position):
+        return False
+    if confirmed := _CONFIRMED.match(line, position):
+        return not _is_contradicted(line, confirmed.end())
+    return ends_clause(line, position)
 
 
 def _is_word(connector: str) -> bool:

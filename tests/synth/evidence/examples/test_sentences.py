@@ -135,6 +135,30 @@ def test_only_the_wanted_result_of_a_bug_report_is_an_example(text: str, example
 
 
 @pytest.mark.parametrize(
+    ("text", "examples"),
+    [
+        ("`f(3) == 6` must hold.", ["f(3) == 6"]),
+        ("f(3) == 6 should hold", ["f(3) == 6"]),
+        ("`f(3) == 6` and `f(0) == 0` must both hold", ["f(3) == 6", "f(0) == 0"]),
+        ("`f(3) == 6` has to be true.", ["f(3) == 6"]),
+        ("`f('a') == 'b'` should evaluate to `True`", ["f('a') == 'b'"]),
+        ("`f(3) == 6` must hold, but `f(3)` may be slow", ["f(3) == 6"]),
+        ("`f(3) == 6` holds for every version", ["f(3) == 6"]),
+        ("`f(3) -> 6` is what I want", ["f(3) == 6"]),
+        ("`f(3) == 6` muss gelten", ["f(3) == 6"]),
+        ("`f(3) == 6` must not hold", []),
+        ("`f(3) == 6` should be false", []),
+        ("`f(3) == 6` is true, but should not be", []),
+        ("`f(3) == 6` is what I get", []),
+        ("`f(3) == 6` is never true", []),
+    ],
+)
+def test_a_whole_statement_may_be_demanded(text: str, examples: list[str]) -> None:
+    """A comparison that must hold is an example, one that is denied is not."""
+    assert shown(text) == examples
+
+
+@pytest.mark.parametrize(
     "text", ["f(1) gives 3, but should not.", "f(1) is 3; instead it must grow", "f(1) -> 3 (but why?)"]
 )
 def test_a_contradicted_value_is_no_example(text: str) -> None:
