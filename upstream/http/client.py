@@ -137,7 +137,7 @@ class Upstream:
 
     async def complete(self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt) -> dict[str, Any]:
         """Return the checked completion of one attempt. Raises CallError on any failure."""
-        body = await self.ask(request, timeouts=timeouts, attempt=attempt)
+        body = wire.unwrap(await self.ask(request, timeouts=timeouts, attempt=attempt))
         attempt.usage = wire.read_usage(body)  # paid for, even if the rest is unusable
         return wire.check_completion(body)
 

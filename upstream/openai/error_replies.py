@@ -104,7 +104,7 @@ def read_error(
 
 def is_error(body: Mapping[str, Any]) -> bool:
     """Whether a JSON object with status 200 is an error: one of the known shapes, and no completion or chunk."""
-    if body.get("error") or body.get("object") == "error":
+    if states_error(body.get("error")) or body.get("object") == "error":
         return True
     if body.get("choices"):
         return False
@@ -119,6 +119,11 @@ def is_error(body: Mapping[str, Any]) -> bool:
             for key in ("detail", "message", "msg", "error_msg", "errmsg")
         )
     )
+
+
+def states_error(error: Any) -> bool:
+    """Whether the field `error` of a reply reports one: some relays send it beside answers, with empty members."""
+    return any(error.values()) if isinstance(error, dict) else bool(error)
 
 
 def find_cause(body: Any) -> str:

@@ -14,7 +14,7 @@ from runtime import json_codec, json_steps
 from runtime.json_steps import Steps
 from upstream.errors import CallError, Kind
 from upstream.openai.conversation import Conversation, Message
-from upstream.openai.error_replies import find_cause, is_error, read_error
+from upstream.openai.error_replies import find_cause, is_error, read_error, states_error
 
 TOKEN_LIMITS = ("max_completion_tokens", "max_tokens")
 MAX_MESSAGE_CHARS = 400
@@ -146,7 +146,7 @@ def check_completion(body: Any) -> dict[str, Any]:
         if len(choices) > 1:
             choice = next((each for each in choices if isinstance(each, dict) and each.get("index") == 0), choice)
             checked["choices"] = [choice]
-        if choice.get("error"):  # OpenRouter: a provider that failed half-way
+        if states_error(choice.get("error")):  # OpenRouter: a provider that failed half-way
             raise read_error(choice, 200)
         if "message" not in choice and isinstance(choice.get("text"), str):
             choice["message"] = {"content": choice["text"]}
@@ -170,7 +170,7 @@ def check_chunk(event: Any) -> dict[str, Any]:
         return {**checked, "choices": []}
     if isinstance(choices, list) and all(isinstance(choice, dict) for choice in choices):
         for choice in choices:
-            if choice.get("error"):
+            if states_error(choice.get("error")):
                 raise read_error(choice, 200)
             delta = choice.get("delta")
             if not isinstance(delta, dict):
@@ -222,8 +222,7 @@ def _is_call(call: Any) -> bool:
 
 
 def read_usage(body: Any) -> Mapping[str, Any] | None:
-    """Return the usage in a reply, even if the rest of it is malformed."""
-    body = unwrap(body)
+    """Return the usage in an unwrapped reply, even if the rest of it is malformed."""
     usage = body.get("usage") if isinstance(body, dict) else None
     return usage if isinstance(usage, dict) else None
 
@@ -236,7 +235,7 @@ def unwrap(body: Any) -> Any:
     if isinstance(body, str):
         inner = _decode_quoted(body)
         return body if inner is None else inner
-    if not isinstance(body, dict) or "choices" in body or body.get("error"):
+    if not isinstance(body, dict) or "choices" in body or states_error(body.get("error")):
         return body
     for key in _WRAPPERS:
         inner = body.get(key)

@@ -143,6 +143,8 @@ def test_an_error_inside_a_200_counts_by_its_own_code(body: Any, kind: Kind, sta
         ({"errors": ["x"]}, True),
         ({"detail": "x"}, True),
         ({"choices": [{"message": {"content": "x"}}], "error": None}, False),
+        ({"choices": [{"message": {}}], "error": {"message": "", "type": "", "param": "", "code": None}}, False),
+        ({"choices": [{"message": {}}], "error": {"message": "", "code": 500}}, True),
         ({"choices": [], "usage": {"prompt_tokens": 1}}, False),
         ({"choices": [], "prompt_filter_results": [{"index": 0}]}, False),
         ({"message": {"content": "x"}}, False),

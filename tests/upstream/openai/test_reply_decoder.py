@@ -78,6 +78,14 @@ ONE_ANSWER = {
     "the same message twice": sse(whole(None, content="Rivers flow."), whole("stop", content="Rivers flow."), "[DONE]"),
     "a message as a text": json.dumps({"choices": [{"message": "Rivers flow."}]}).encode(),
     "a delta as a text": sse({"choices": [{"delta": "Rivers flow."}]}, "[DONE]"),
+    "an error field without content": json.dumps(
+        {**whole(content="Rivers flow."), "error": {"message": "", "type": "", "code": None}}
+    ).encode(),
+    "error fields without content": sse(
+        *({**each, "error": {"message": ""}} for each in STREAM[:2]),
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop", "error": {"code": 0, "message": ""}}]},
+        "[DONE]",
+    ),
     "wrapped by a relay": json.dumps({"code": 0, "msg": "ok", "data": whole(content="Rivers flow.")}).encode(),
     "wrapped and quoted": json.dumps({"statusCode": 200, "body": json.dumps(whole(content="Rivers flow."))}).encode(),
     "JSON as a JSON string": json.dumps(json.dumps(whole(content="Rivers flow."))).encode(),
