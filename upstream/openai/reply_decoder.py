@@ -21,11 +21,13 @@ from upstream.openai.finish_reasons import is_stated
 from upstream.openai.stream_assembler import StreamAssembler
 
 _BOM = b"\xef\xbb\xbf"
-_DONE = frozenset({b"[DONE]", b'"[DONE]"', b"[done]"})
+_DONE = re.compile(rb'"?\[?done\]?"?', re.IGNORECASE)
 _HEARTBEAT = re.compile(
     rb"(?:null|\W*(?:connected|heart-?beat|keep-?alive|ok|ping|pending|processing|started|waiting)\W*)?", re.IGNORECASE
 )
-_MAX_HEARTBEAT_BYTES = 40
+_MAX_WORDS_BYTES = 40  # of a heartbeat or an end
+_UNREAD_LINE = re.compile(rb"\s*(?:(?:event|id|retry)?:|$)")
+_FIRST_EVENT = re.compile(rb"^data:", re.MULTILINE)
 _OK = 200
 MAX_VALUES = 200_000
 """The largest number of values in a JSON reply."""
@@ -60,10 +62,7 @@ class ReplyDecoder:
         elif self._form is _Form.LINES:
             yield from self._read_lines(data)
         elif self._form is _Form.EVENTS:
-            for event in self._events.feed(data):
-                yield from self._read_event(event)
-                if self.is_done:
-                    return
+            yield from self._read_events(data)
 
     def _recognise(self, data: bytes) -> bytes:
         """Find the form by the first significant byte; return all bytes so far, or b"" until there is one.
@@ -83,19 +82,26 @@ class ReplyDecoder:
         self._held.clear()
         return start
 
+    def _read_events(self, data: bytes) -> Iterator[dict[str, Any]]:
+        for event in self._events.feed(data):
+            yield from self._read_event(event)
+            if self.is_done:
+                return
+
     def _read_event(self, data: bytes) -> Iterator[dict[str, Any]]:
         text = data.strip()
         for _ in range(2):  # a relay wraps the events of another; not until the last: each time copies the text
             text = text.removeprefix(b"data:").lstrip()
         if isinstance(data, ErrorData):
             raise read_error(wire.decode_or_text(text), _OK)
-        if text in _DONE:
+        is_short = len(text) <= _MAX_WORDS_BYTES
+        if is_short and _DONE.fullmatch(text):
             self.is_done = True
             yield from self._shape.end()
         elif b"\n" in text and not _is_json(text):  # events without blank lines between them
             for line in text.split(b"\n"):
                 yield from self._read_event(line)
-        elif len(text) > _MAX_HEARTBEAT_BYTES or not _HEARTBEAT.fullmatch(text):
+        elif not (is_short and _HEARTBEAT.fullmatch(text)):
             for value in _decode_event(text):
                 yield from self._read(value)
 
@@ -106,8 +112,11 @@ class ReplyDecoder:
         *lines, rest = b"".join(self._held).split(b"\n")
         self._held = [rest]
         for line in lines:
-            if line.strip() and not (self._shape.is_finished and line.lstrip()[:1] != b"{"):
-                yield from self._read(_decode(line))
+            if _UNREAD_LINE.match(line) or (self._shape.is_finished and line.lstrip()[:1] != b"{"):
+                continue
+            yield from self._read_event(line)
+            if self.is_done:
+                return
 
     def _read(self, value: Any) -> Iterator[dict[str, Any]]:
         for each in (value,) if self._translate is None else self._translate(value):
@@ -125,8 +134,12 @@ class ReplyDecoder:
         try:
             value = yield from _decode_in_steps(body)
         except CallError as error:
-            value = wire.find_object(body) if error.kind is Kind.UNPARSABLE else None
-            if not isinstance(value, dict) or "choices" not in value:
+            if error.kind is not Kind.UNPARSABLE:
+                raise
+            if event := _FIRST_EVENT.search(body):  # behind words that are no event
+                return self._read_last_events(body[event.start() :])
+            value = wire.find_object(body)
+            if not isinstance(value, dict) or "choices" not in value or wire.is_chunk(value):
                 raise
         return self._read_whole(value)
 
@@ -135,7 +148,13 @@ class ReplyDecoder:
         for one in value if is_list else (value,):
             for each in (one,) if self._translate is None else self._translate(one):
                 yield self._shape.read(each if wire.is_chunk(each) else as_chunk(wire.check_completion(each)))
-        yield from self._shape.end()
+        if is_list:
+            yield from self._shape.end()
+
+    def _read_last_events(self, data: bytes) -> Iterator[dict[str, Any]]:
+        yield from self._read_events(data)
+        if not self.is_done:
+            yield from self._read_rest()
 
     def _read_rest(self) -> Iterator[dict[str, Any]]:
         """Yield the chunks of an event without a blank line behind it; JSON that is cut off is dropped."""

@@ -98,6 +98,12 @@ ONE_ANSWER = {
     "two objects in an event": sse(json.dumps(STREAM[0]) + " " + json.dumps(STREAM[1]), STREAM[2], "[DONE]"),
     "data: twice": b"".join(b"data: " + sse(each) for each in STREAM),
     "heartbeats in words": sse("ping", ": keep-alive", STREAM[0], "[HEARTBEAT]", *STREAM[1:], "[DONE]"),
+    "other words for [DONE]": sse(*STREAM[:2], "DONE"),
+    "words before the events": b"OK\n\n" + sse(*STREAM[:2], "[DONE]"),
+    "words before events without an end": b"OK\n\n" + sse(*STREAM).removesuffix(b"\n\n"),
+    "a line of JSON before the events": b'{"status": "queued"}\n\n: ping\n\n' + sse(*STREAM),
+    "lines of JSON with heartbeats": b"\n: ping\nnull\n".join(json.dumps(each).encode() for each in STREAM),
+    "lines of JSON and [DONE]": b"".join(json.dumps(each).encode() + b"\n" for each in STREAM[:2]) + b"[DONE]\n",
     "an index in digits": sse({"choices": [{"index": "0", "delta": {"content": "Rivers flow."}}]}, "[DONE]"),
     "an index that is not 0": sse(
         {"choices": [{"index": 1, "delta": {"content": "Rivers "}}]},
@@ -176,6 +182,9 @@ def test_tool_calls_of_a_message_become_pieces() -> None:
         sse("[DONE]"),
         b": keep-alive\n\n",
         sse(STREAM[0]) + b'data: {"cho',
+        b"OK\n\n" + sse(STREAM[0]),
+        json.dumps(STREAM[0]).encode(),
+        json.dumps(STREAM[0]).encode() + b"\n",
     ],
 )
 def test_a_stream_that_just_ends_is_truncated(body: bytes) -> None:
@@ -199,6 +208,8 @@ def test_a_stream_that_just_ends_is_truncated(body: bytes) -> None:
         sse("{"),
         sse('{"a'),
         b"[[[[",
+        sse(*STREAM, "[DONE]").replace(b"data", b"Data"),
+        b"<b>Warning</b>\n" + json.dumps(STREAM[0]).encode() + b"\n" + json.dumps(STREAM[1]).encode(),
     ],
 )
 async def test_an_invalid_reply_is_unparsable(body: bytes) -> None:
