@@ -5,7 +5,7 @@ The only place that translates aiohttp's exceptions into ours.
 
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, NamedTuple
@@ -146,12 +146,14 @@ class Upstream:
         timer = AttemptTimer(self._timers, timeouts.total_s)
         try:
             with await self._send(request, timeouts, timer, attempt) as reply:
-                data = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer, attempt)
-            return await decode_completion(data, MAX_EVENT_BYTES, self._timers.now, request.dialect.translator())
+                data, break_off = await _read(reply, self._max_reply_bytes, timeouts.idle_s, timer, attempt)
+            with _explain_incomplete(break_off):
+                body = await decode_completion(data, MAX_EVENT_BYTES, self._timers.now, request.dialect.translator())
         except _FAULTS as error:
             raise _translate(error) from error
         finally:
             timer.end()
+        return body
 
     async def stream(
         self, request: ChatRequest, *, timeouts: Timeouts, attempt: Attempt
@@ -162,13 +164,19 @@ class Upstream:
             with await self._send(request, timeouts, timer, attempt) as reply:
                 decoder = ReplyDecoder(MAX_EVENT_BYTES, request.dialect.translator())
                 time_slice = TimeSlice(self._timers.now)
-                async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, timer):
-                    for chunk in decoder.feed(piece):
-                        yield chunk
-                        if time_slice.is_over():
-                            await time_slice.pause()
-                    if decoder.is_done:
-                        return
+                try:
+                    async for piece in _bounded(reply, self._max_reply_bytes, timeouts.idle_s, timer):
+                        for chunk in decoder.feed(piece):
+                            yield chunk
+                            if time_slice.is_over():
+                                await time_slice.pause()
+                        if decoder.is_done:
+                            return
+                except aiohttp.ClientPayloadError as break_off:
+                    with _explain_incomplete(break_off):
+                        for chunk in await time_slice.run(decoder.end()):
+                            yield chunk
+                    raise
                 for chunk in await time_slice.run(decoder.end()):
                     yield chunk
         except _FAULTS as error:
@@ -198,16 +206,36 @@ class Upstream:
             raise await _read_refusal(reply, timeouts.idle_s, timer)
 
 
+# A proxy may close a connection without the end of a chunked body, or state a wrong length. Whether JSON is complete is
+# certain without that, and a complete answer is paid for: it counts.
+@contextmanager
+def _explain_incomplete(break_off: aiohttp.ClientPayloadError | None) -> Iterator[None]:
+    """Decode a body that broke off, if it did: if the part that came is incomplete, raises the cause of that."""
+    try:
+        yield
+    except CallError as error:
+        if break_off is None or error.kind not in (Kind.UNPARSABLE, Kind.TRUNCATED):
+            raise
+    else:
+        return
+    raise break_off
+
+
 async def _read(
-    reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer, attempt: Attempt | None = None
-) -> bytes:
-    """Return the decompressed body, with its size noted in the attempt as it comes."""
+    reply: Reply, limit: int, idle_s: float | None, timer: AttemptTimer, attempt: Attempt
+) -> tuple[bytes, aiohttp.ClientPayloadError | None]:
+    """Return the decompressed body, and the error if it broke off. Notes its size in the attempt as it comes."""
     content = reply.content
     if content.is_eof() and content.total_bytes <= limit:
-        if attempt is not None:
-            attempt.received_bytes = content.total_bytes
-        return content.read_nowait()  # a short reply has arrived with its headers
-    return b"".join([piece async for piece in _bounded(reply, limit, idle_s, timer, attempt)])
+        attempt.received_bytes = content.total_bytes
+        return content.read_nowait(), None  # a short reply has arrived with its headers
+    pieces: list[bytes] = []
+    try:
+        async for piece in _bounded(reply, limit, idle_s, timer, attempt):
+            pieces.append(piece)  # noqa: PERF401 -- those before it breaks off count
+    except aiohttp.ClientPayloadError as error:
+        return b"".join(pieces), error
+    return b"".join(pieces), None
 
 
 async def _bounded(

@@ -154,6 +154,47 @@ async def test_hostile_replies_are_bounded_and_named(upstream: FakeUpstream, ste
     assert says in caught.value.message
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+LONGER = b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n"
+JSON = b'{"choices": [{"message": {"content": "Rivers"}, "finish_reason": "stop"}]}'
+
+
+@pytest.mark.parametrize(
+    "wire", [CHUNKED + b"%x\r\n%b\r\n" % (len(JSON), JSON), LONGER + JSON], ids=["no last chunk", "a longer length"]
+)
+async def test_a_complete_answer_counts_although_its_connection_broke_off(upstream: FakeUpstream, wire: bytes) -> None:
+    """JSON shows that it is complete; also if it replies to a request for a stream."""
+    upstream.default = raw(wire)
+    async with client_of(upstream) as real:
+        assert (await complete(real))["choices"][0]["message"]["content"] == "Rivers"
+        chunks = real.stream(REQUEST, timeouts=Timeouts(5), attempt=Attempt(0))
+        assert (await anext(chunks))["choices"][0]["delta"]["content"] == "Rivers"
+        with pytest.raises(CallError):  # which attempts.py ignores after a finish reason
+            await anext(chunks)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "says"),
+    [
+        (JSON[:-2], Kind.TRUNCATED, "the reply broke off in its body"),
+        (b"<html>", Kind.TRUNCATED, "the reply broke off in its body"),
+        (b'{"error": {"message": "the quota is used up", "code": 429}}', Kind.RATE_LIMITED, "the quota is used up"),
+    ],
+)
+async def test_an_incomplete_body_is_one_that_broke_off(
+    upstream: FakeUpstream, body: bytes, kind: Kind, says: str
+) -> None:
+    """Not one of another form, and a complete error arrives with its words."""
+    upstream.default = raw(LONGER + body)
+    async with client_of(upstream) as real:
+        with pytest.raises(CallError) as caught:
+            await complete(real)
+        with pytest.raises(CallError) as streamed:
+            assert not [chunk async for chunk in real.stream(REQUEST, timeouts=Timeouts(5), attempt=Attempt(0))]
+    for error in (caught.value, streamed.value):
+        assert (error.kind, error.message) == (kind, says)
+
+
 async def test_an_embedded_model_that_does_not_load_in_time_is_not_ready() -> None:
     """Waiting for its endpoint is limited as well, and is no fault of an upstream."""
 
