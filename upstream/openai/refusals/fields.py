@@ -12,8 +12,8 @@ from upstream.openai.wire import TOKEN_LIMITS
 
 _CONDITION = re.compile(r"\b(?:when|with|if|unless|without|together|while|alongside|beside|and|for)\b", re.IGNORECASE)
 QUOTED = re.compile(r"[`'\"\u201c\u2018]([A-Za-z_$][\w.$\[\]-]{0,80})[`'\"\u201d\u2019]")
-# Also between letters of other scripts, but not the end of a model's name: glm-thinking
-_WORD = re.compile(r"(?<!\w-)\b[A-Za-z]\w+\b", re.ASCII)
+# Also between letters of other scripts, but neither the end of a model's name (glm-thinking) nor a path (tools[0])
+_WORD = re.compile(r"(?<!\w-)\b[A-Za-z]\w+\b(?!\[\d|\.\d)", re.ASCII)
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _AT_PATH = re.compile(r"\bat ['\"`]?((?:tools|messages|response_format|generation_config)[\w.\[\]]*)")
 _PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w.\[\]]{0,80}\w")
@@ -180,23 +180,27 @@ def find_names(statement: Statement, request: Request) -> list[Quirk]:
 
 def find_concepts(statement: Statement, request: Request) -> list[Quirk]:
     """Leave out the fields that the words describe without their names: `penalty is not enabled for this model`."""
-    refused = REFUSES.search(statement.words) if statement.refuses else None
-    if refused is None:
+    if not statement.refuses:
         return []
-    condition = _CONDITION.search(statement.words, refused.end())
-    subject = ADVICE.split(statement.words[: condition.start() if condition else None], maxsplit=1)[0]
+    subject = ADVICE.split(leave_condition(statement.words), maxsplit=1)[0]
     names = [name for pattern, names in _CONCEPTS if pattern.search(subject) for name in names]
     return [quirk for name in names for quirk in _drop_field(name, request)]
 
 
-def _leave_conditions(words: str, names: list[str]) -> list[str]:
-    """Return the names that are refused, without those of a condition: `x is not supported when y is set`."""
+def leave_condition(words: str) -> str:
+    """Return the words of a refusal without its condition: `x is not supported when y is set`."""
     refused = REFUSES.search(words)
     condition = _CONDITION.search(words, refused.end()) if refused else None
-    if condition is None or len(names) <= 1:
+    return words[: condition.start()] if condition else words
+
+
+def _leave_conditions(words: str, names: list[str]) -> list[str]:
+    """Return the names that are refused, without those of a condition."""
+    subject = leave_condition(words)
+    if subject == words:
         return names
-    subject = _snake(words[: condition.start()])
-    return [name for name in names if name.lower() in subject] or names
+    stated = _snake(subject)
+    return [name for name in names if re.search(rf"(?<!\w){re.escape(name.lower())}(?!\w)", stated)] or names
 
 
 def _is_in(name: str, request: Request) -> bool:

@@ -25,6 +25,7 @@ from upstream.openai.refusals.fields import (
     find_concepts,
     find_names,
     find_path,
+    leave_condition,
     read_names,
 )
 from upstream.openai.refusals.statements import Statement, read_statements
@@ -90,7 +91,7 @@ def _find_tool_history(statement: Statement, request: Request) -> list[Quirk]:
 
 def _find_keyword(statement: Statement, request: Request) -> list[Quirk]:
     """Leave out schema keywords that a model does not know: OpenAI's strict mode, Gemini's, Groq's."""
-    if not statement.says("schema") or not REFUSES.search(statement.words):
+    if not statement.says(r"schema|\btools[\[.]\d") or not REFUSES.search(statement.words):
         return []
     names = [
         name for name in QUOTED.findall(statement.words) if name not in KEPT_IN_TOOLS and request.has_in_tools(name)
@@ -274,9 +275,11 @@ def _find_tools(statement: Statement, _request: Request) -> list[Quirk]:
 def _find_stream(statement: Statement, _request: Request) -> list[Quirk]:
     pattern = (
         r"(?:does not|doesn['\u2019]t) support stream(?:ing)?\b|['\"`]stream['\"`]"
-        r"|stream(?:ing)? (?:mode )?(?:is )?(?:not (?:currently )?supported|unsupported)"
+        r"|stream(?:ing)? (?:mode |responses? )?(?:is |are )?"
+        r"(?:not (?:currently |yet )?(?:supported|available|enabled|allowed|implemented)|unsupported|unavailable)"
     )
-    return [Quirk(Action.DROP, "stream")] if statement.refuses and statement.says(pattern) else []
+    is_refused = statement.refuses and re.search(pattern, leave_condition(statement.words), _I)
+    return [Quirk(Action.DROP, "stream")] if is_refused else []
 
 
 _ENUMS: dict[str, frozenset[Any]] = {
@@ -300,11 +303,28 @@ def _find_choice(statement: Statement, request: Request) -> list[Quirk]:
     return []
 
 
+_STATED_VALUE = re.compile(
+    r"(?<![\w.])[`'\"]?(\w+)[`'\"]?(?: ?[=:] ?| (?:of |value )?)[`'\"]?(-?\d{1,18}(?:\.\d{1,17})?)[`'\"]?"
+    r" (?:is not|isn|is un)",
+    _I,
+)
+
+
+def _find_stated_value(statement: Statement, request: Request) -> list[Quirk]:
+    """Leave out the value that a refusal states, and no other: `temperature=3 is not supported`."""
+    match = _STATED_VALUE.search(statement.words) if statement.refuses else None
+    value = request.fields.get(match[1]) if match else None
+    if match is None or not isinstance(value, int | float) or value != float(match[2]):
+        return []
+    return [Quirk(Action.DROP_VALUE, match[1], to_json(value))]
+
+
 def _find_value(statement: Statement, request: Request) -> list[Quirk]:
     """Leave out a refused value of an accepted field: `'temperature' does not support 0`."""
     pattern = r"(?<![\w.])[`'\"]?([\w.]+)[`'\"]? (?:does not|doesn['\u2019]t) support .{1,80} with this model"
     default = (
-        r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is ))"
+        r"(?:only the default (?:value )?(?:of )?|may only be set to |only supports? |only (?=\S+ is )"
+        r"|only (?:supports?|accepts?|allows?) \w+ ?= ?)"
         r"[`'\"(]*(-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?)(?!\.?\d|[A-Za-z_])"  # a number in JSON
     )
     match, only = re.search(pattern, statement.words, _I), re.search(default, statement.words, _I)
@@ -340,6 +360,7 @@ _RULES: tuple[Rule, ...] = (
     _find_tools,
     _find_choice,
     _find_value,
+    _find_stated_value,
     find_path,
     _find_stream,
     find_names,

@@ -19,13 +19,14 @@ _PART = r"(?:attribute|argument|field|key|option|param|property)"
 
 REFUSES = _any_of(
     r"unsupported|unavailable|incompatible|unrecogni[sz]ed|deprecated for",
-    r"\bnot (?:currently |yet |been )?(?:supported|permitted|allowed|available|enabled|accepted)",
-    r"\bnot (?:currently |yet |been )?(?:recogni[sz]ed|implemented|compatible|applicable)",
+    r"(?:\bnot|n['\u2019]t) (?:currently |yet |been )?(?:supported|permitted|allowed|available|enabled|accepted)",
+    r"(?:\bnot|n['\u2019]t) (?:currently |yet |been )?(?:recogni[sz]ed|implemented|compatible|applicable)",
     r"no longer (?:supported|accepted|allowed|available)|(?:has been|have been|was) removed|obsolete",
     rf"(?:is|are) (?:disallowed|forbidden|prohibited)|\b(?:disallowed|forbidden|prohibited|illegal) {_PART}",
     r"(?:must|should|may)(?:n['\u2019]t| not) be (?:given|included|passed|present|provided|sent|set|specified|used)",
-    r"(?:does|do)(?: ?n[o'\u2019]t| not) (?:support|accept|allow|recogni[sz]e|permit|have)",
-    r"(?:is|are)n['\u2019]t supported|only (?:supports?|supported|allowed)|only the default",
+    r"(?:does|do)(?: ?n[o'\u2019]t| not) (?:currently |yet )?(?:support|accept|allow|recogni[sz]e|permit)",
+    r"(?:does|do)(?: ?n[o'\u2019]t| not) have\b(?! (?:access|permission|enough|sufficient))|\bno support for",
+    r"only (?:supports?|supported|allowed)|only the default",
     r"may only be set to|\bonly \S+ is (?:allowed|accepted|supported)",
     rf"\bunknown (?:name|variant|role|{_PART})",
     rf"unexpected (?:keyword|name|(?:message )?role|{_PART})",
@@ -35,6 +36,7 @@ REFUSES = _any_of(
     r"could not be mapped to any|is not defined by type",  # .NET, GraphQL
     r"\bextra (?:input|field|key|propert)|additional propert|cannot find field",
     rf"{CANNOT} (?:both )?be (?:used|set|specified|combined)|\b{CANNOT} (?:use|set|specify|combine)\b",
+    rf"\bremove (?:the )?(?:[`'\"]?\w+[`'\"]? {_PART}|{_PART} [`'\"])",
     r"(?:must|should) be (?:removed|omitted|unset|disabled|null|false|empty)",
     r"no endpoints found that support|requires? (?:the )?`?--",
     r"不支持|不允许|未知的?参数|サポートされていません",
@@ -51,6 +53,7 @@ VALUE = _any_of(
     r"(?:less|greater) than|exceed",  # Input should be greater than 0 / Prompt token count of 4662 exceeds …
     r"maximum|minimum",  # integer below minimum value. Expected a value >= 1
     r"invalid (?:type|value)",  # Invalid value: 'foo'. Supported values are: 'low', 'medium', and 'high'.
+    r"\bbetween -?\d",  # temperature 3 is not allowed, use a value between 0 and 2
     r"is not one of",  # 'foo' is not one of ['auto', 'none'] - 'tool_choice'
     r"not a valid (?!field|param|argument|property|key)",  # m is not a valid model ID
     r"valid (?:number|integer|string|boolean)",  # Input should be a valid integer

@@ -161,6 +161,7 @@ TOOLS = [
         },
     }
 ]
+STREAMED = {"stream": True, "stream_options": {"include_usage": True}}
 SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type": "object", "minLength": 1}}}
 
 
@@ -223,6 +224,12 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type":
             openai("Cannot use custom grammar constraints with tools."),
             [("format", "json_schema", "json_object")],
         ),
+        ({"tools": TOOLS}, openai("tools[0].function has additional property 'strict'"), [("drop_in_tools", "strict")]),
+        (STREAMED, openai("`stream_options` is not supported when `stream` is true"), [("drop", "stream_options")]),
+        (STREAMED, openai("Streaming is not available for this model"), [("drop", "stream")]),
+        (STREAMED, openai("stream responses are not yet supported with stream_options"), [("drop", "stream")]),
+        ({"temperature": 3}, openai("temperature=3.0 is not supported"), [("drop_value", "temperature", "3")]),
+        ({"temperature": 0.5}, openai("only accepts temperature=1"), [("keep_value", "temperature", "1")]),
         ({"n": 2}, openai("litellm.UnsupportedParamsError: m does not support parameters: {'n': 2}"), [("drop", "n")]),
     ],
 )
