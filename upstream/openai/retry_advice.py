@@ -10,8 +10,12 @@ _NO_QUOTA = re.compile(
     r"insufficient[ _](?:account[ _])?(?:quota|balance|credits?|funds)"
     r"|exceeded your current quota"
     r"|quota (?:is |has been )?(?:used up|exhausted)"
-    r"|billing[ _](?:hard[ _]limit|not[ _]active)|payment[ _]required|spending limit"
-    r"|out of credits|no credits|credit balance is too low|used all (?:of your )?(?:available )?credits"
+    r"|(?:balance|credits?|funds) (?:is |are |has been |have been )?(?:insufficient|exhausted|depleted|used up)"
+    r"|billing[ _](?:hard[ _]limit|not[ _]active)|payment[ _]required|spend(?:ing)? limit"
+    r"|out of credits|(?:no|not enough) (?:more |remaining )?credits|credit balance is too low"
+    r"|used all (?:of your )?(?:available )?credits"
+    r"|over (?:its |the |your )?budget|budget has been exceeded|exceeded ?budget"  # litellm
+    r"|(?:trial|subscription) (?:is over|(?:has )?(?:ended|expired))"
     r"|check your plan and billing|account is (?:suspended|in arrears)|余额不足|欠费",
     re.IGNORECASE,
 )
@@ -21,9 +25,13 @@ _NO_QUOTA_CODE = re.compile(
 )
 
 _DELAY_FIELDS = ("retryDelay", "retry_delay", "retry_after", "retryAfter", "retry_after_seconds", "estimated_time")
+_TIME = (
+    r"\d[\d.]*\s*"
+    r"(?:ms|milli(?:second)?s?|h(?:(?:ou)?rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-z])"  # not of 3 messages
+)
 _SENTENCE = re.compile(
-    r"(?:try again|retry|retrying|wait)\b[^.\d]{0,40}?"
-    r"(?P<time>\d[\d.]*\s*(?:ms|h|m|s)[a-z]*(?:\s*\d[\d.]*\s*(?:ms|m|s)[a-z]*){0,2})",
+    r"(?:try again|retry|retrying|wait|available in)\b[^.\d]{0,40}?"
+    rf"(?P<time>{_TIME}(?:(?:,|,? and)?\s*{_TIME}){{0,2}})",
     re.IGNORECASE,
 )
 _MAX_DEPTH = 6

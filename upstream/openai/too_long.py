@@ -28,7 +28,7 @@ _WHOLE = _any_of(
     r"max_(?:prompt|input)_(?:tokens|length) exceeded",
     r"max(?:imum)? (?:context|prompt|input) (?:length|tokens|characters)",
     r"context (?:window|length|size|limit) (?:is |was |limit )?(?:exceed|overflow|too)",
-    r"reached (?:the )?context length",
+    r"reached (?:the )?context length|only has a context (?:window |length )?of \d",
     r"too many (?:input |prompt |total )?tokens(?! per )",
     r"exceeds? (?:the )?max(?:imum)? (?:context |prompt |input |message )?(?:length|tokens?)\b",
     r"expected maxlength",
@@ -52,7 +52,7 @@ _MEASURE = _any_of(
 """Phrases that measure a conversation."""
 
 _EXCESS = _any_of(
-    r"exceed|overflow|over the limit|beyond|out of range|range of",
+    r"exceed|overflow|(?:over|above) the (?:limit|maximum)|beyond|out of range|range of",
     r"too (?:long|large|many|big)",
     r"(?:longer|larger|greater|bigger|more) than|\d tokens? > \d",
     r"(?:must|cannot|can't) (?:be|have) (?:<|less|at most|no more|more|fewer|under|within)",

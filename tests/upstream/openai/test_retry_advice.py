@@ -38,9 +38,28 @@ def test_a_delay_is_read_from_a_sentence(minutes: int, seconds: int, words: str)
     for text in (f"{minutes}m{seconds}s", f"{minutes} min {seconds} sec"):
         assert read_delay_s(f"Limit reached. {words} {text}.") == minutes * 60 + seconds
     assert read_delay_s(f"{words} {seconds} seconds") == seconds
+    assert read_delay_s(f"{words} {minutes} minutes and {seconds} seconds") == minutes * 60 + seconds
 
 
-@pytest.mark.parametrize("words", ["Try again later.", "We try 3 s.", "retry", "wait for it. 3 s", "in 3 s", ""])
+def test_a_delay_is_read_from_other_words() -> None:
+    """As of Django REST framework, and in thousandths."""
+    assert read_delay_s("Request was throttled. Expected available in 17 seconds.") == 17
+    assert read_delay_s("Retry in 250 milliseconds") == 0.25
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Try again later.",
+        "We try 3 s.",
+        "retry",
+        "wait for it. 3 s",
+        "in 3 s",
+        "",
+        "retry with 2 messages",
+        "wait 5 hops",
+    ],
+)
 def test_other_sentences_say_no_delay(words: str) -> None:
     """A number in another sentence is not one."""
     assert read_delay_s(words) is None
@@ -54,6 +73,15 @@ def test_other_sentences_say_no_delay(words: str) -> None:
         ("You exceeded your current quota", [429], False, True),
         ("You exceeded your current quota", [429], True, False),
         ("Insufficient account balance", [], False, True),
+        ("Your account balance is insufficient", [], False, True),
+        ("Not enough credits", [], False, True),
+        ("You have no remaining credits", [], False, True),
+        ("Credits exhausted", [], False, True),
+        ("Budget has been exceeded! Current cost: 10.1, Max budget: 10.0", [], False, True),
+        ("ExceededBudget: User=x over budget. Spend=1.2, Budget=1.0", [], False, True),
+        ("Your free trial has ended", [], False, True),
+        ("Monthly spend limit reached", [], False, True),
+        ("Rate limit reached; buy credits to raise it", [], False, False),
         ("Rate limit reached for requests", ["rate_limit_exceeded", 429], False, False),
         ("Too many requests", [], False, False),
     ],

@@ -62,6 +62,8 @@ TOO_LONG = [
     (400, "Prompt has too many tokens (9000), the limit of the model is 8192"),
     (413, "Request Entity Too Large"),
     (400, "max_prompt_length exceeded: 128000"),
+    (400, "Prompt has 9000 tokens, but the model only has a context of 8192"),
+    (400, "prompt is 205000 tokens long, which is above the limit of 200000"),
 ]
 SOMETHING_ELSE = [
     (429, "Rate limit reached for tokens per min (TPM): Limit 30000, Used 29000, Requested 2000. Try again in 3s."),
@@ -86,6 +88,7 @@ SOMETHING_ELSE = [
     (500, "Internal server error"),
     (400, "stop: array too long, at most 4 sequences"),
     (400, "temperature must be at most 2"),
+    (400, "a message has a role that is not known; the model only supports user and assistant"),
     (400, "Rate limit reached: too many tokens per minute"),
 ]
 
