@@ -7,6 +7,7 @@ module would change another by it: they share their names then, which modules of
 """
 
 import ast
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 _MAX_CHARS = 200_000
@@ -72,36 +73,50 @@ def _list_objects(tree: ast.Module, files: Mapping[str, str]) -> Iterator[str]:
 
 
 def _flatten(source: str, files: Mapping[str, str], taken: set[str]) -> str:
+    """Return the source with siblings in place of their imports; `taken` are those in place already, also elsewhere.
+
+    In the order in which they run: the first import of a sibling brings its source, later ones only names.
+    """
     tree = _parse(source)
     if tree is None:
         return source
-    lines = source.split("\n")
-    for node in reversed(tree.body):
-        if isinstance(node, ast.Import):
-            modules = {each.asname or each.name: each.name for each in node.names if "." not in each.name}
-            is_whole = len(modules) == len(node.names) and all(_find_path(name, files) for name in modules.values())
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            modules = {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
-            is_whole = all(_find_path(name, files) for name in modules.values())
-        else:
-            continue
-        if is_whole:
-            replaced = [line for name, module in modules.items() for line in _make_object(name, module, files, taken)]
-        elif isinstance(node, ast.ImportFrom) and (path := _find_path(node.module or "", files)):
-            renamed = [f"{each.asname} = {each.name}" for each in node.names if each.asname]
-            replaced = [*_take(path, files, taken), *renamed]
-        else:
-            continue
-        lines[node.lineno - 1 : node.end_lineno] = replaced
-    flat = "\n".join(lines)
-    return flat if len(flat) <= _MAX_CHARS else source
+    lines, n_done = source.split("\n"), 0
+    flat: list[str] = []
+    used = Counter(line for node in tree.body for line in {node.lineno, node.end_lineno})
+    for node in tree.body:
+        is_alone = used[node.lineno] == used[node.end_lineno] == 1  # not so: `import cart; cart.fill()`
+        replaced = _replace_import(node, files, taken) if is_alone else None
+        if replaced is not None:
+            flat += [*lines[n_done : node.lineno - 1], *replaced]
+            n_done = node.end_lineno or node.lineno
+    joined = "\n".join([*flat, *lines[n_done:]])
+    return joined if len(joined) <= _MAX_CHARS else source
+
+
+def _replace_import(node: ast.stmt, files: Mapping[str, str], taken: set[str]) -> list[str] | None:
+    """Return the lines in place of an import of siblings, or None for any other statement."""
+    if isinstance(node, ast.Import):
+        modules = {each.asname or each.name: each.name for each in node.names if "." not in each.name}
+        is_whole = len(modules) == len(node.names) and all(_find_path(name, files) for name in modules.values())
+    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+        modules = {each.asname or each.name: f"{node.module}.{each.name}" for each in node.names}
+        is_whole = all(_find_path(name, files) for name in modules.values())
+    else:
+        return None
+    if is_whole:
+        return [line for name, module in modules.items() for line in _make_object(name, module, files, taken)]
+    if isinstance(node, ast.ImportFrom) and (path := _find_path(node.module or "", files)):
+        renamed = [f"{each.asname} = {each.name}" for each in node.names if each.asname]
+        return [*_take(path, files, taken), *renamed]
+    return None
 
 
 def _take(path: str, files: Mapping[str, str], taken: set[str]) -> list[str]:
     """Return the lines of a sibling, none if it is in the source already."""
-    inlined = [] if path in taken else _inline(files[path], files, taken | {path})
+    if path in taken:
+        return []
     taken.add(path)
-    return inlined
+    return _inline(files[path], files, taken)
 
 
 def _make_object(name: str, module: str, files: Mapping[str, str], taken: set[str]) -> list[str]:

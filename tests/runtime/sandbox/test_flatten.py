@@ -27,6 +27,9 @@ FILES = {
         "import cart\n\ndef total(items):\n    return cart.total(items)\n",
         "import cart as c\ntotal = c.total\n",
         "from shop import prices\n\ndef total(items):\n    return sum(map(prices.price, items))\n",
+        "from cart import total as sum_up\nfrom cart import total\nassert sum_up is total\n",
+        "from cart import total\nassert total([1]) == 2\nfrom cart import total as again\n",
+        "import cart\nfrom cart import total as sum_up\ntotal = cart.total\nassert sum_up([1]) == 2\n",
         "from cart import total\nimport cart\nassert cart.total([1]) == total([1])\n",
     ],
 )
@@ -45,6 +48,9 @@ async def test_siblings_are_imported(box: str, source: str) -> None:
         "from nowhere import x",
         "def f():\n    from cart import total",
         "from cart import",
+        "from cart import total; RATE = 2",
+        "RATE = 2; from cart import total",
+        "RATE = [\n]; from cart import total",
     ],
 )
 def test_other_imports_stay_as_they_are(source: str) -> None:
@@ -78,6 +84,12 @@ COUNTER = {"a.py": "n = 0\ndef f():\n    global n\n    n += 1\n"}
 def test_modules_that_would_change_each_other_are_not_joined(source: str, files: dict[str, str]) -> None:
     """Such an import is left to a sandbox with files: joined, a right answer could fail."""
     assert flatten(source, files) == source
+
+
+def test_a_sibling_of_siblings_is_put_in_place_once() -> None:
+    """A second copy of it would undo what was done to the first."""
+    files = {"a.py": "from c import log", "b.py": "from c import log", "c.py": "log = []"}
+    assert flatten("from a import log\nfrom b import log\nfrom c import log", files).count("log = []") == 1
 
 
 def test_circular_imports_end() -> None:
