@@ -42,9 +42,10 @@ def copy_work_tree(workdir: Path, folder: Path, files: Mapping[str, str | None])
             if count >= _MAX_FILES or n_bytes > _MAX_TREE_BYTES:
                 raise SandboxError(f"{workdir} is too large to be copied for each candidate")
             target = copy / path
-            if source.is_file() or _links_inside(source, workdir):
+            is_kept = _links_inside(workdir, path)
+            if source.is_file() or is_kept:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(source, target, follow_symlinks=not _links_inside(source, workdir))
+                shutil.copy2(source, target, follow_symlinks=not is_kept)
         except OSError:
             continue  # deleted or unreadable: missing from the copy, as from a clone
     for name, text in files.items():
@@ -55,12 +56,16 @@ def copy_work_tree(workdir: Path, folder: Path, files: Mapping[str, str | None])
     return copy
 
 
-def _links_inside(path: Path, workdir: Path) -> bool:
-    """Whether a path is a relative link to something in the work tree, which therefore is in the copy as well."""
+def _links_inside(workdir: Path, path: PurePosixPath) -> bool:
+    """Whether a path of the work tree is a relative link that never leaves it, so that it leads to the same in a copy.
+
+    One that leaves the tree and comes back (`../tree/a`) leads from the copy to nowhere, or to the work tree itself.
+    """
+    link = workdir / path
     return (
-        path.is_symlink()
-        and not path.readlink().is_absolute()
-        and path.resolve(strict=True).is_relative_to(workdir.resolve())
+        link.is_symlink()
+        and not os.path.normpath(path.parent / link.readlink()).startswith(("../", "/"))
+        and link.resolve(strict=True).is_relative_to(workdir.resolve())
     )
 
 

@@ -56,6 +56,16 @@ def test_links_lead_nowhere(tree: Path, folder: Path, tmp_path: Path) -> None:
     assert outside.read_text() == "untouched"
 
 
+def test_a_link_that_leaves_the_tree_and_comes_back_is_copied(tree: Path, folder: Path) -> None:
+    """From the copy it would lead to the work tree itself, which is only read."""
+    (tree / "back").symlink_to(f"../{tree.name}/a.txt")
+    (tree / "far").symlink_to("../" * 40 + str(tree / "a.txt")[1:])
+    before = (tree / "a.txt").read_text()
+    copy = copy_work_tree(tree, folder, {"far": "changed", "back": "changed"})
+    assert (tree / "a.txt").read_text() == before
+    assert [(copy / name).read_text() for name in ("far", "back")] == ["changed", "changed"]
+
+
 def test_links_within_the_tree_are_kept(tree: Path, folder: Path) -> None:
     """To a folder and to a file; an edit of the one is seen through the other."""
     (tree / "link").symlink_to("sub")
