@@ -11,32 +11,39 @@ from collections.abc import Iterator
 from synth.evidence.examples.example import Example
 from synth.evidence.expressions import end_of_item, find_calls, is_value, parse_expression, read_value
 
-# The words between a call and its value; longest first, because each is tried in order. A bug report states both the
-# present and the wanted result ("f(2) gives 3"), so there only words that demand a result count.
+# The words between a call and its value. A bug report states both the present and the wanted result ("f(2) gives 3"),
+# so there only words that demand a result count.
+_DUTY = r"(?:should|must|shall|ought to|has to|have to|needs? to|is (?:supposed|required|expected|meant) to)"
+_ADVERB = r"(?:(?:now|still|always|also|only|just|simply|correctly|then|instead|actually) )?"
+_RESULT = r"(?:be (?:equal|equivalent) to|evaluate to|result in|produce|return|yield|equal|give|be)"
 _DEMANDING = (
-    "should be equal to", "should evaluate to", "must be equal to", "should result in", "must result in",
-    "should produce", "must produce", "should return", "must return", "should yield", "must yield", "should equal",
-    "must equal", "should give", "must give", "should be", "must be", "i expect", "we expect", "expect",
-    "to be equal to", "to equal", "to return", "to be",
+    rf"(?P<duty>(?:(?:it|that|which) )?{_DUTY} {_ADVERB}{_RESULT})",
+    r"(?:you|we|i) (?:should|must|(?:want|need) to) get",
+    "(?:i|we) expect", "expect", "to be equal to", "to equal", "to return", "to give", "to be",
     "sollte", "soll", "muss",
     "debería devolver", "debe devolver", "debería retornar", "debe retornar", "debería ser", "debe ser", "debe dar",
     "devrait renvoyer", "doit renvoyer", "devrait retourner", "doit retourner", "devrait être", "doit être",
     "doit donner", "deve retornar", "deve ser", "deve restituire", "deve essere",
+)  # fmt: skip
+_STATING = (
+    rf"(?:would|will) {_ADVERB}{_RESULT}", "is equal to", "is equivalent to", "is the same as", "has the value",
+    "evaluates to", "results in", "produces", "returns", "return", "equals", "yields", "gives", "is",
+    "ergibt", "liefert", "gibt", "ist", "devuelve", "retorna", "renvoie", "retourne", "donne", "restituisce",
+)  # fmt: skip
+# Without spaces around them.
+_DEMANDING_SIGNS = (
     "应该返回", "應該返回", "应当返回", "应返回", "必须返回", "应该是", "应该等于", "应为",
     "===", "==>", "==", "=>", "-->", "->", "➞", "→", "⇒", "➜", "⟶", "⟹", "↦", "—>", "–>",
 )  # fmt: skip
-_STATING = (
-    "would be equal to", "would evaluate to", "would return", "will evaluate to", "will return", "is equal to",
-    "evaluates to", "results in", "would give", "would be", "will give", "will be", "produces", "returns:",
-    "returns", "return", "equals", "yields", "gives", "is",
-    "ergibt", "liefert", "gibt", "ist", "devuelve", "retorna", "renvoie", "retourne", "donne", "restituisce",
+_STATING_SIGNS = (
     "的结果是", "的结果为", "的返回值是", "的返回值为", "结果是", "结果为", "返回", "等于", "得到", "は", "=",
 )  # fmt: skip
-_DEMANDING_NOW = tuple(
-    word.replace(" ", " now ", 1) for word in _DEMANDING if word.startswith(("should ", "must "))
-)  # "should now return"
-_CONNECTORS = sorted((*_DEMANDING, *_DEMANDING_NOW, *_STATING), key=len, reverse=True)
-_DEMAND = re.compile(r"\b(?:should|must) (?:now )?(?:return|be|give|equal|result in|yield|produce)\b")
+_CONNECTOR = re.compile(
+    rf"(?P<demanded>(?:{'|'.join(_DEMANDING)})\b|{'|'.join(_DEMANDING_SIGNS)})"
+    rf"|(?:{'|'.join(_STATING)})\b|{'|'.join(_STATING_SIGNS)}",
+    re.IGNORECASE,
+)
+_DEMAND = re.compile(rf"\b{_DUTY} {_ADVERB}{_RESULT}\b")
 _MAX_REPORT_CHARS = 120
 _CONTRADICTIONS = (
     "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
@@ -49,17 +56,20 @@ _CONTRADICTIONS = (
 _CORRECTION = re.compile(
     r"[(\-\u2013\u2014→ ]*(?:(?:and|when|where|while|but|though|even though) )?(?:(?:it|this|that|which|what) )?"
     r"(?:really |actually )?"
-    r"(?:should|must|ought to) (?:be|have|return|give|equal|yield|produce|result|now|instead|rather)\b"
+    rf"{_DUTY} (?:be|have|return|give|equal|yield|produce|result|now|instead|rather)\b"
     r"|[(\-\u2013\u2014→ ]*(?:should|while|even though|(?:i|we) (?:expect|want|need)"
     r"|(?:this|that|which|it)(?:['\u2019]s| is) (?:an? )?(?:bug|wrong|incorrect|error|mistake|not ))"
 )
 _REPLACING = ("instead", "rather than", "statt")  # "should be 3 instead of 4": 3 is wanted
 _FILLERS = ("# ", "`", ":", "：", "should be", "returns", "return", "the value ", "the list ", "the string ",
             "the number ", "exactly ", "also ", "den wert ", "el valor ", "la valeur ")  # fmt: skip
+_EMPTY_VALUES = {"list": "[]", "array": "[]", "string": "''", "tuple": "()", "dict": "{}", "dictionary": "{}"}
+_EMPTY = re.compile(rf"(?:an |the )?empty (?P<type>{'|'.join(_EMPTY_VALUES)})\b", re.IGNORECASE)
 _CONJUNCTIONS = frozenset({
     "and", "as", "because", "but", "for", "not", "or", "since", "so", "when", "while", "whereas", "if", "in", "with",
     "und", "weil", "da", "denn", "ergeben", "sein", "zurückgeben", "liefern", "zurück", "y", "porque", "et", "car",
     "parce", "e", "perché", "now", "instead", "rather", "too", "again", "always", "then",
+    "according", "both", "even", "exactly", "given", "regardless",
 })  # fmt: skip
 # Words before a call, in its sentence, that mark it as wrong, as a request or as a condition.
 _DOUBTS = re.compile(
@@ -72,7 +82,7 @@ _DOUBTS = re.compile(
 )
 # These mark a statement as doubtful, but not a demand: "Actually, f(1) should be 4".
 _SOFT_DOUBTS = re.compile(r"\bactually\b|\bnow\W*$", re.IGNORECASE)
-_DEMANDED = re.compile(r"[ \t`,]*(?:should|must)\b", re.IGNORECASE)
+_DEMANDED = re.compile(rf"[ \t`,]*{_DUTY}\b", re.IGNORECASE)
 _IN_ARITHMETIC = re.compile(r"(?:\)[ \t]*[-+*/%\xd7·]|\w[ \t]*[+*\xd7·%]|\d[ \t]*-)[ \t]*$")  # fib(2) + fib(1) = 2
 # A value that goes on: "1:00", "2 KB", "2 = 1 + 1", "1 and 2", "[1] and then [2]".
 _VALUE_GOES_ON = re.compile(
@@ -80,7 +90,7 @@ _VALUE_GOES_ON = re.compile(
 )
 # A whole statement is demanded or confirmed after it: "f(3) == 6 must hold".
 _DEMANDED_WHOLE = re.compile(
-    r"[ \t`'\"]*(?:must|should|shall|has to|have to|needs? to|ought to) (?:(?:also|both|all|always|still|then) ){0,2}"
+    rf"[ \t`'\"]*{_DUTY} (?:(?:also|both|all|always|still|then) ){{0,2}}"
     r"(?:hold|be (?:true|satisfied|met|the case)|pass|succeed|work|evaluate to `?true)\b"
     r"|[ \t`'\"]*(?:muss|soll|sollte) (?:gelten|stimmen|wahr sein)\b|[ \t`'\"]*(?:debe cumplirse|doit être vrai)\b",
     re.IGNORECASE,
@@ -97,7 +107,7 @@ _CODE_LINE = re.compile(
 )
 _SENTENCE_END = re.compile(r"[.;。；！!?？](?:\s|$)|[。；！？]")
 _RAISING = re.compile(
-    r"[ \t`,]*(?:#[ \t]*)?(?:(?:should|must|will|would)[ \t]+)?(?:raises?|throws?)[ \t]+(?:an?[ \t]+)?"
+    rf"[ \t`,]*(?:#[ \t]*)?(?:(?:{_DUTY}|will|would)[ \t]+)?(?:raises?|throws?)[ \t]+(?:an?[ \t]+)?"
     r"(?:exception[ \t]+)?`?(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b",
 )
 # Raised by mistake rather than on purpose: a sentence that only states one of these reports a fault.
@@ -105,7 +115,7 @@ _FAULTS = frozenset({
     "AttributeError", "AssertionError", "IndexError", "KeyError", "ModuleNotFoundError", "ImportError", "MemoryError",
     "NameError", "RecursionError", "SyntaxError", "IndentationError", "UnboundLocalError",
 })  # fmt: skip
-_DEMANDED_RAISING = re.compile(r"[ \t`,]*(?:should|must)[ \t]")
+_DEMANDED_RAISING = re.compile(rf"[ \t`,]*{_DUTY}[ \t]")
 _COMMENT = re.compile(
     r"[ \t]*(?:#|//|=>|->|→)[ \t]*"
     r"(?:(?:expected|output|result|prints?|returns?|should (?:print|be|return))[ \t]*:?[ \t]*)?(?:(?:=>|->|→)[ \t]*)?",
@@ -234,21 +244,20 @@ def _read_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int
     position = _skip(line, position, " \t`,，(")
     if line.startswith("# ", position) or line.startswith("// ", position):
         position = _skip(line, position, "#/ \t")
-    rest = line[position : position + 24].lower()
-    connector = next((word for word in _CONNECTORS if rest.startswith(word)), None)
-    if connector is None or (_is_word(connector) and line[position + len(connector) :][:1].isalnum()):
+    connector = _CONNECTOR.match(line, position)
+    if connector is None:
         return None
-    is_demanded = connector in _DEMANDING or connector in _DEMANDING_NOW
+    is_demanded = connector["demanded"] is not None
     if of_changes and not is_demanded:
         return None
-    position = _skip(line, position + len(connector), " \t`:：")
+    position = _skip(line, connector.end(), " \t`:：")
     for filler in _FILLERS:
         if line[position : position + len(filler)].lower() == filler:
             position = _skip(line, position + len(filler), " \t`:")
-    value = read_value(line, position)
+    value = _read_empty(line, position) or read_value(line, position)
     if value is None or _is_contradicted(line, value[1], is_demanded=is_demanded):
         return None
-    return value if _ends_statement(line, value[1], demands=connector.startswith(("should", "must"))) else None
+    return value if _ends_statement(line, value[1], demands=connector["duty"] is not None) else None
 
 
 def _ends_statement(line: str, position: int, *, demands: bool) -> bool:
@@ -262,8 +271,9 @@ def _ends_statement(line: str, position: int, *, demands: bool) -> bool:
     return ends_clause(line, position)
 
 
-def _is_word(connector: str) -> bool:
-    return connector.isascii() and connector.replace(" ", "").isalpha()
+def _read_empty(line: str, position: int) -> tuple[str, int] | None:
+    found = _EMPTY.match(line, position)
+    return (_EMPTY_VALUES[found["type"].lower()], found.end()) if found else None
 
 
 def _read_remark(name: str, line: str, following: str, call: tuple[int, int]) -> Example | None:
