@@ -44,14 +44,22 @@ _CONNECTOR = re.compile(
     re.IGNORECASE,
 )
 _DEMAND = re.compile(rf"\b{_DUTY} {_ADVERB}{_RESULT}\b")
+_OWN_DEMAND = re.compile(  # of this call's result, and of nothing else
+    rf"(?:\b(?:it|but|and)|[,;\u2013\u2014-]) {_DUTY} {_ADVERB}{_RESULT}\b", re.IGNORECASE
+)
 _MAX_REPORT_CHARS = 120
-_CONTRADICTIONS = (
-    "but", "instead", "although", "though", "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "aber",
-    "pero", "mais", "但", "rather than", "statt", "is wrong", "is incorrect",
-    "is not", "isn't", "is a bug", "fails", "raises", "expected", "(expected", "this is wrong", "this is incorrect",
-    "that is wrong", "that is incorrect", "in any order", "in some order",
-    "which should", "and should", "right now", "currently", "at the moment",
+# How a sentence rejects the result that it has given. "f(3) must be 3, but is 4" and "f(3) == 3 instead of 4" do not.
+_DENYING = (
+    "which is wrong", "which is incorrect", "or ", "(or ", "oder ", "is wrong", "is incorrect", "(wrong", "(incorrect",
+    "is not", "isn't", "is a bug", "(bug", "❌", "✗", "✘", "expected", "(expected", "this is wrong",
+    "this is incorrect", "that is wrong", "that is incorrect", "in any order", "in some order", "which should",
+    "and should",
 )  # fmt: skip
+_REJECTING_A_SIGN = (
+    *_DENYING, "but", "although", "though", "aber", "pero", "mais", "但", "fails", "raises", "right now", "currently",
+    "at the moment",
+)  # fmt: skip
+_REJECTING = (*_REJECTING_A_SIGN, "instead", "rather than", "statt")
 # What follows a stated value if it is the faulty one: "returns 5, should be 6", "returns 5. That's a bug".
 _CORRECTION = re.compile(
     r"[(\-\u2013\u2014→ ]*(?:(?:and|when|where|while|but|though|even though) )?(?:(?:it|this|that|which|what) )?"
@@ -60,7 +68,6 @@ _CORRECTION = re.compile(
     r"|[(\-\u2013\u2014→ ]*(?:should|while|even though|(?:i|we) (?:expect|want|need)"
     r"|(?:this|that|which|it)(?:['\u2019]s| is) (?:an? )?(?:bug|wrong|incorrect|error|mistake|not ))"
 )
-_REPLACING = ("instead", "rather than", "statt")  # "should be 3 instead of 4": 3 is wanted
 _FILLERS = ("# ", "`", ":", "：", "should be", "returns", "return", "the value ", "the list ", "the string ",
             "the number ", "exactly ", "also ", "den wert ", "el valor ", "la valeur ")  # fmt: skip
 _EMPTY_VALUES = {"list": "[]", "array": "[]", "string": "''", "tuple": "()", "dict": "{}", "dictionary": "{}"}
@@ -150,8 +157,8 @@ def read_sentence(line: str, following: str, *, of_changes: bool) -> Iterator[Ex
             yield Example(name, line[start:end], None, raised)
             continue
         value = _read_after(line, end, of_changes=of_changes)
-        if value is None and of_changes:
-            value = _read_demanded(line, end, next_start)
+        if value is None:
+            value = _read_demanded(line, end, next_start, _DEMAND if of_changes else _OWN_DEMAND)
         if value is not None:
             expected, taken = value
             if not _is_asked(line, taken):
@@ -229,10 +236,10 @@ def _read_raised(line: str, position: int, *, of_changes: bool) -> str:
     return "" if _is_contradicted(line, found.end()) else found["name"]
 
 
-def _read_demanded(line: str, start: int, end: int) -> tuple[str, int] | None:
+def _read_demanded(line: str, start: int, end: int, demand: re.Pattern[str]) -> tuple[str, int] | None:
     """Return the value demanded of a call after its present result: "f([]) raises IndexError. It should be 0"."""
     words = line[start : min(end, start + _MAX_REPORT_CHARS)]
-    found = _DEMAND.search(words)
+    found = demand.search(words)
     if found is None:
         return None
     value = read_value(line, _skip(line, start + found.end(), " \t`:"))
@@ -255,16 +262,20 @@ def _read_after(line: str, position: int, *, of_changes: bool) -> tuple[str, int
         if line[position : position + len(filler)].lower() == filler:
             position = _skip(line, position + len(filler), " \t`:")
     value = _read_empty(line, position) or read_value(line, position)
-    if value is None or _is_contradicted(line, value[1], is_demanded=is_demanded):
+    if value is None:
         return None
-    return value if _ends_statement(line, value[1], demands=connector["duty"] is not None) else None
+    is_duty = connector["duty"] is not None
+    rejecting = _DENYING if is_duty else _REJECTING_A_SIGN if is_demanded else _REJECTING
+    if _is_contradicted(line, value[1], rejecting):
+        return None
+    return value if _ends_statement(line, value[1], is_duty=is_duty) else None
 
 
-def _ends_statement(line: str, position: int, *, demands: bool) -> bool:
-    """Whether a statement that its sentence means ends here; `demands`: the words before its value demand it."""
+def _ends_statement(line: str, position: int, *, is_duty: bool) -> bool:
+    """Whether a statement that its sentence means ends here; `is_duty`: a verb before its value demands it."""
     if _DEMANDED_WHOLE.match(line, position):
         return True
-    if not demands and _is_corrected(line, position):
+    if not is_duty and _is_corrected(line, position):
         return False
     if confirmed := _CONFIRMED.match(line, position):
         return not _is_contradicted(line, confirmed.end())
@@ -320,10 +331,9 @@ def _is_plain_word(remark: str) -> bool:
     return remark.isidentifier() and remark.lower() not in ("error", "exception", "todo", "prints", "nothing")
 
 
-def _is_contradicted(line: str, position: int, *, is_demanded: bool = False) -> bool:
+def _is_contradicted(line: str, position: int, rejecting: tuple[str, ...] = _REJECTING) -> bool:
     """Whether the sentence continues by rejecting the result: "gives 3, but"."""
-    rest = line[position : position + 40].lstrip(" \t`'\",;.，。").lower()
-    return rest.startswith(_CONTRADICTIONS) and not (is_demanded and rest.startswith(_REPLACING))
+    return line[position : position + 40].lstrip(" \t`'\",;.，。").lower().startswith(rejecting)
 
 
 def _is_corrected(line: str, position: int) -> bool:
