@@ -67,6 +67,11 @@ _SCRIPT = re.compile(r"<(?:script|style)\b", re.IGNORECASE)
 # Escape sequences of terminals, other control characters, and Unicode's marks that turn the direction of text.
 _CONTROLS = re.compile(r"\x1b\[[0-?]{0,20}[ -/]{0,5}[@-~]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _TITLE = re.compile(r"<title[^<>]{0,100}>([^<]{1,200})", re.IGNORECASE)
+_MODERATED = re.compile(
+    r"moderation|content[ _]?(?:filter|policy|safety)|safety[ _](?:filter|policy|system)|data_inspection|guardrail"
+    r"|(?:content|input|message|prompt|request)s?\b[^.]{0,30}\b(?:flagged|inappropriate)",
+    re.IGNORECASE,
+)
 _REFUSED_KEY = re.compile(r"invalid_api_key|api_key_invalid|incorrect_api_key|^unauthenticated$", re.IGNORECASE)
 
 
@@ -86,6 +91,8 @@ def read_error(
         kind = Kind.CONTEXT_LENGTH
     elif status == HTTPStatus.BAD_REQUEST and any(_REFUSED_KEY.search(str(code)) for code in codes):
         kind = Kind.AUTH
+    elif status == HTTPStatus.FORBIDDEN and any(_MODERATED.search(str(text)) for text in (cause, *codes)):
+        kind = Kind.REJECTED  # this request, and not the key: others must not wait for a breaker
     if retry_after_s is None:
         retry_after_s = find_delay_s(body)
         if retry_after_s is None and status in (429, 503):
