@@ -10,7 +10,7 @@ from msgspec import Struct
 from config.settings import Price
 from runtime import json_codec
 from runtime.frozen import frozen
-from synth.normalize import count
+from synth.normalize import count, count_detail
 from synth.request import Message, text_of
 from upstream.calls import Attempt, Call, Tokens
 from upstream.errors import Kind
@@ -159,8 +159,8 @@ def _count_attempt(attempt: Attempt, call: Call) -> Tokens:
     completion = _read_count(usage, "completion_tokens")
     cached = written = 0
     if usage and prompt and "prompt_tokens_details" in usage:
-        cached = min(prompt, _read_detail(usage, "cached_tokens"))
-        written = min(prompt - cached, _read_detail(usage, "cache_write_tokens"))
+        cached = min(prompt, count_detail(usage, "prompt_tokens_details", "cached_tokens"))
+        written = min(prompt - cached, count_detail(usage, "prompt_tokens_details", "cache_write_tokens"))
     if prompt is not None and completion is not None:
         return Tokens(prompt, completion, cached=cached, written=written)
     if not attempt.sent or attempt.outcome in _FREE:
@@ -191,11 +191,6 @@ def _estimate_completion(attempt: Attempt, call: Call) -> int:
 def _read_count(usage: Mapping[str, Any] | None, name: str) -> int | None:
     value = count(usage, name)
     return value if value is not None and value <= _MAX_COUNT else None
-
-
-def _read_detail(usage: Mapping[str, Any], name: str) -> int:
-    details = usage.get("prompt_tokens_details")
-    return (count(details, name) or 0) if isinstance(details, dict) else 0
 
 
 def estimate_tokens(n_chars: int) -> int:

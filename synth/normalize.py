@@ -169,6 +169,12 @@ def count(usage: Mapping[str, Any] | None, name: str) -> int | None:
     return value if type(value) is int and value >= 0 else None  # a bool is an int too, but no count
 
 
+def count_detail(usage: Mapping[str, Any], holder: str, name: str) -> int:
+    """Return a count inside an object of a `usage` (`cached_tokens` of `prompt_tokens_details`), 0 if it is invalid."""
+    details = usage.get(holder)
+    return (count(details, name) or 0) if isinstance(details, dict) else 0
+
+
 def read_reasoning(message: Mapping[str, Any]) -> str:
     """Return the reasoning that a message or delta carries in a field of its own."""
     for key in ("reasoning_content", "reasoning"):

@@ -153,7 +153,7 @@ class _Scanner:
         return _Listing(path, content, fence, start, ends[position])
 
     def _read_opening(self, start: int) -> tuple[str, Fence] | None:
-        """Return the path and the fence of the listing that begins with the line at `start`, or None if it is none."""
+        """Return the path and the fence of the listing that begins with the line at `start`, or None."""
         path_end = self._text.find("\n", start, start + _MAX_PATH_CHARS + 1)
         path = self._text[start : max(start, path_end)]
         if not path or path != path.strip() or path in _BY_OPENING:

@@ -13,7 +13,7 @@ from handlers.api.responses.parse import ResponsesRequest
 from handlers.errors import ApiError
 from runtime.json_codec import encode_ascii
 from synth.events import Answered, Event, TextDelta
-from synth.normalize import Completion
+from synth.normalize import Completion, count_detail
 from upstream.anthropic.blocks import pack_opaque
 
 _RETURNED_FIELDS = ("reasoning_details", "extra_content", "thinking_blocks")
@@ -81,12 +81,13 @@ def _status(completion: Completion) -> str:
 
 def _build_usage(usage: Mapping[str, Any]) -> dict[str, Any]:
     prompt, completion = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-    read, written = usage.get("prompt_tokens_details") or {}, usage.get("completion_tokens_details") or {}
+    cached = count_detail(usage, "prompt_tokens_details", "cached_tokens")
+    reasoning = count_detail(usage, "completion_tokens_details", "reasoning_tokens")
     found = {
         "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": read.get("cached_tokens") or 0},
+        "input_tokens_details": {"cached_tokens": cached},
         "output_tokens": completion,
-        "output_tokens_details": {"reasoning_tokens": written.get("reasoning_tokens") or 0},
+        "output_tokens_details": {"reasoning_tokens": reasoning},
         "total_tokens": prompt + completion,
     }
     return {**found, "mom": usage["mom"]} if "mom" in usage else found

@@ -78,6 +78,15 @@ def test_a_stream_and_a_body_carry_the_same_output(text: str, values: list[int])
     assert (body["status"], body["store"], body["usage"]["total_tokens"]) == ("completed", False, 12)
 
 
+@given(details=st.none() | st.integers() | st.text() | st.lists(st.none()) | st.dictionaries(st.text(), st.none()))
+def test_odd_details_of_the_usage_lose_no_answer(details: Any) -> None:
+    """An upstream's details are passed on as they came, and are counts of nothing here."""
+    usage = {**USAGE, "prompt_tokens_details": details, "completion_tokens_details": details}
+    body = build_response(Identity(ENVELOPE), request(), answered(Completion("x")), usage, HIDDEN)
+    assert body["usage"]["input_tokens_details"] == {"cached_tokens": 0}
+    assert body["usage"]["output_tokens_details"] == {"reasoning_tokens": 0}
+
+
 @given(text=st.text(min_size=1, max_size=8))
 def test_an_answer_survives_the_way_to_the_client_and_back(text: str) -> None:
     """Text, calls, namespaces and freeform inputs are those of the answer when its items are the next input."""
