@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from runtime.frozen import frozen
 from synth.evidence.examples.example import Example
-from synth.evidence.examples.sentences import ends_clause, has_constant_arguments
+from synth.evidence.examples.sentences import ends_clause, has_constant_arguments, is_doubtful, is_rejected
 from synth.evidence.expressions import MAX_EXPRESSION_CHARS, is_value, parse_expression, parse_value, read_value
 
 _INPUTS = "inputs?|eingabe|entrada|entrée|输入|輸入|入力|ввод|입력"
@@ -23,8 +23,18 @@ _LABEL = re.compile(
     r"[ \t]*(?:#?\d{1,3})?[*_`]*[ \t]*(?P<sign>[:=：]|$)[*_`]*[ \t]*",
     re.IGNORECASE,
 )
-_SAME_LINE = re.compile(rf"(?:{_OUTPUTS})[ \t]{{0,4}}[:=：]", re.IGNORECASE)
-_SEPARATORS = " \t,;/|>→-"
+_SAME_LINE = re.compile(rf"(?:(?:sample|example)[ \t]{{1,4}})?(?:{_OUTPUTS})[ \t]{{0,4}}[:=：]", re.IGNORECASE)
+# Behind the end of a sentence or the start of a docstring: "Write f(x). Input: 3, Output: 4".
+_INLINE_INPUT = re.compile(
+    rf"(?<=[.,:;!?(\"'])[ \t]*(?=(?:(?:sample|example)[ \t]+)?(?:{_INPUTS})[ \t]{{0,4}}\d{{0,3}}[ \t]{{0,4}}[:=：])",
+    re.IGNORECASE,
+)
+_ANNOUNCEMENT = re.compile(
+    r"(?:^|[ \t(\"'])(?:for example|examples?|e\.g\.|tests?(?: cases?)?|beispiele?|ejemplos?|exemples?)"
+    r"(?:[ \t]+\d{1,2}(?=[ \t]*[:,]))?[ \t]*[:,]?[ \t]+(?=[`\[({\"'\d]|[.+-][\d.])",
+    re.IGNORECASE,
+)
+_SEPARATORS = " \t,;./|>→-"
 _TAG = re.compile(r"</?(?:strong|b|em|i|code|pre|p|span|br)(?: [^<>]{0,80})?/?>", re.IGNORECASE)
 _ASSIGNMENT = re.compile(r"[ \t]*(?P<name>[A-Za-z_]\w*)[ \t]*=(?!=)[ \t]*")
 _AND = re.compile(r"[ \t]+(?:and|und|y|et|e|和|,)[ \t]+")
@@ -151,7 +161,7 @@ def _end_pair(given: Sequence[str], rest: str, below: Sequence[str], target: Tar
     shown = next((text.strip(" \t`*") for text in texts if text.strip(" \t`*~")), "")
     shown = shown.removeprefix("python").strip()
     value = read_value(shown, 0)
-    if value is None or not ends_clause(shown, value[1]) or shown[value[1] :].lstrip(" \t`").startswith("(or "):
+    if value is None or not ends_clause(shown, value[1]) or is_rejected(shown, value[1]):
         return None
     return target.make_example(", ".join(filter(None, given)), value[0])
 
@@ -160,29 +170,38 @@ def _strip_tags(line: str) -> str:
     return _TAG.sub("", line) if "<" in line else line
 
 
-def read_prose(line: str, target: Target, *, is_announced: bool) -> Iterator[Example]:
-    """Yield the example in "for [1, 2] it returns 3" and in a line `[1, 2] -> 3`.
+def break_before_inputs(line: str) -> list[str]:
+    """Return a line as several, one for each input that is given behind other words."""
+    return _INLINE_INPUT.sub("\n", line).split("\n") if ":" in line or "=" in line or "：" in line else [line]
 
-    Such a line may belong to a mapping that the function works with: with one argument it has to be announced.
+
+def read_prose(line: str, target: Target, *, is_announced: bool) -> Iterator[Example]:
+    """Yield the examples in "for [1, 2] it returns 3", in a line `[1, 2] -> 3` and in "Examples: 3 -> 4, 5 -> 6".
+
+    Arrows may belong to a mapping that the function works with: with one argument they have to be announced.
     """
-    item = _ITEM.match(line)
-    start = item.end() if item else 0
-    if line[start : start + 1] in "`[({\"'-+.0123456789" and (example := _read_arrow(line, start, target)):
-        if is_announced or _has_several_arguments(example):
-            yield example
-        return
-    opening = _FOR.search(line)
-    if opening is None:
-        return
-    for verb in _RETURNS.finditer(line, opening.end(), opening.end() + MAX_EXPRESSION_CHARS):
+    if has_arrow(line):
+        if announcement := _ANNOUNCEMENT.search(line):
+            if not is_doubtful(line[: announcement.start()]):
+                yield from _read_arrows(line[announcement.end() :], target)
+            return
+        item = _ITEM.match(line)
+        if examples := _read_arrows(line[item.end() if item else 0 :], target):
+            if is_announced or all(map(_has_several_arguments, examples)):
+                yield from examples
+            return
+    if (opening := _FOR.search(line)) and (example := _read_returned(line, opening.end(), target)):
+        yield example
+
+
+def _read_returned(line: str, start: int, target: Target) -> Example | None:
+    """Return the example in "[1, 2] it returns 3", which begins at `start`."""
+    for verb in _RETURNS.finditer(line, start, start + MAX_EXPRESSION_CHARS):
         value = read_value(line, verb.end() + (line[verb.end() : verb.end() + 1] == "`"))
-        if value is not None and not ends_clause(line, value[1]):
-            return
-        example = target.make_example(line[opening.end() : verb.start()].rstrip("，"), value[0]) if value else None
-        if example is not None:
-            yield example
         if value is not None:
-            return
+            is_whole = ends_clause(line, value[1])
+            return target.make_example(line[start : verb.start()].rstrip("，"), value[0]) if is_whole else None
+    return None
 
 
 def has_arrow(line: str) -> bool:
@@ -195,15 +214,33 @@ def _has_several_arguments(example: Example) -> bool:
     return isinstance(call, ast.Call) and len(call.args) + len(call.keywords) > 1
 
 
-def _read_arrow(line: str, start: int, target: Target) -> Example | None:
-    arrow = next(_ARROW.finditer(line, start, start + MAX_EXPRESSION_CHARS), None)
-    if arrow is None:
-        return None
-    rest = line[arrow.end() :].strip(" \t`")
-    value = read_value(rest, 0)
-    if value is None or rest[value[1] :].strip(" \t`.,;"):
-        return None
-    return target.make_example(line[start : arrow.start()], value[0])
+def _read_arrows(text: str, target: Target) -> list[Example]:
+    """Return the examples in `1 -> 2` or `1 -> 2, 3 -> 4`; none if any of it is not understood."""
+    given, *parts = (part.strip(" \t`") for part in _ARROW.split(text[:MAX_EXPRESSION_CHARS], _MAX_ROWS))
+    examples: list[Example | None] = []
+    for part in parts[:-1]:
+        pair = _split_pair(part)
+        if pair is None:
+            return []
+        examples.append(target.make_example(given, pair[0]))
+        given = pair[1]
+    value = read_value(parts[-1], 0) if parts else None
+    rest = parts[-1][value[1] :].strip(" \t`,;)") if value else ""
+    if value is None or not (not rest.strip(".") or rest.startswith(". ")):
+        return []
+    examples.append(target.make_example(given, value[0]))
+    return [] if None in examples else [example for example in examples if example]
+
+
+def _split_pair(text: str) -> tuple[str, str] | None:
+    """Return the result and the next argument in "2, 3"; None if there are not just two values."""
+    bare = text.replace("`", "")
+    for each in (text, bare, bare.replace(";", ","), _AND.sub(", ", bare)):
+        node = parse_value(f"({each})")
+        if isinstance(node, ast.Tuple) and len(node.elts) == 2:  # noqa: PLR2004
+            result, argument = map(ast.unparse, node.elts)
+            return result, argument
+    return None
 
 
 # Tables

@@ -12,7 +12,16 @@ from itertools import islice
 from synth.evidence.examples.asserts import is_assert, read_assert
 from synth.evidence.examples.doctests import ends_session, is_prompt, read_doctest
 from synth.evidence.examples.example import Example
-from synth.evidence.examples.pairs import Target, has_arrow, is_input, is_table, read_pair, read_prose, read_table
+from synth.evidence.examples.pairs import (
+    Target,
+    break_before_inputs,
+    has_arrow,
+    is_input,
+    is_table,
+    read_pair,
+    read_prose,
+    read_table,
+)
 from synth.evidence.examples.sentences import is_doubtful, is_remark, read_sentence
 from synth.evidence.examples.shown_tests import find_test_blocks, read_tests
 from synth.evidence.expressions import parse_expression
@@ -61,6 +70,8 @@ def read_examples(
     """
     lines = [line[:_MAX_LINE_CHARS] for line in text[:MAX_TEXT_CHARS].split("\n")]
     target = Target(function, callee or function, tuple(parameters)) if function else None
+    if target is not None:
+        lines = [part for line in lines for part in break_before_inputs(line)]
     found: dict[tuple[str, str], Example] = {}
     contradicted = set[tuple[str, str]]()
     for example in islice(_read(lines, target, of_changes=of_changes), _MAX_READ):

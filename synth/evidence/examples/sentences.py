@@ -207,6 +207,11 @@ def is_doubtful(text: str) -> bool:
     return _DOUBTS.search(text) is not None
 
 
+def is_rejected(line: str, position: int) -> bool:
+    """Whether the text behind a stated result rejects or replaces it: "5, should be 6"."""
+    return _is_contradicted(line, position) or _is_corrected(line, position)
+
+
 def is_remark(line: str) -> bool:
     """Whether a line is only a comment."""
     return line.startswith(("#", "//"))
