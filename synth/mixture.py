@@ -135,7 +135,7 @@ def _plan_bypass(run: Run, mixture: Mixture, authors: Sequence[str], rule: str) 
     async def write(each: Run, choice: int) -> Answered:
         assignment = Assignment(
             each.request.messages,
-            "critic",
+            "critic" if mixture.critic else "direct",
             each.contract,
             own_params=own_params,
             choice=choice,

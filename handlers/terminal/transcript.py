@@ -150,7 +150,8 @@ class Transcript:
     def _read_author(self, event: Event) -> None:
         self._begin_answer()
         reads = f", reads {count_answers(event['reads'])}" if event["reads"] else ""
-        self._note(f"{event['model']}, {event['role']}{reads}")
+        role = "" if event["role"] == "direct" else f", {event['role']}"
+        self._note(f"{event['model']}{role}{reads}")
 
     def _read_author_failure(self, event: Event) -> None:
         self._begin_answer()
@@ -232,7 +233,8 @@ def describe_usage(usage: Mapping[str, Any]) -> str:
     """Return the calls, tokens and cost of a whole request."""
     used = usage["mom"]
     cost = f", {used['cost']:.6f} {used['currency']}" if "cost" in used else ""
-    return f"{used['calls']} calls, {used['prompt_tokens']} + {used['completion_tokens']} tokens{cost}"
+    calls = "1 call" if used["calls"] == 1 else f"{used['calls']} calls"
+    return f"{calls}, {used['prompt_tokens']} + {used['completion_tokens']} tokens{cost}"
 
 
 def _complete(streamed: str, whole: str) -> str:

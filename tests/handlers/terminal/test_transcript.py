@@ -76,6 +76,18 @@ def test_a_whole_run_is_shown() -> None:
     )
 
 
+def test_a_model_that_answers_alone_is_no_critic() -> None:
+    run = [
+        {**author(reads=0), "role": "direct"},
+        text("One."),
+        answer("One.", "bypass"),
+        {"type": "end", "usage": {"mom": {"calls": 1, "prompt_tokens": 2, "completion_tokens": 1}}},
+    ]
+    assert shown(*run) == (
+        " answer \n[c]\nOne.\n[a request of this kind needs no panel; written by c]\n[1 call, 2 + 1 tokens]\n"
+    )
+
+
 def test_a_retry_replaces_the_text_of_the_failed_attempt() -> None:
     """A retry's text replaces the failed attempt's; what a slower attempt adds is skipped."""
     run = [writing("a", "Hal"), writing("a", "He", 2), writing("a", "f"), candidate("a", "Hello")]
