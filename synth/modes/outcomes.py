@@ -139,7 +139,7 @@ def _assign_alone(case: Case) -> Assignment:
     """Return the critic's assignment without candidates: the conversation as it is."""
     return Assignment(
         messages=case.run.request.messages,
-        role="critic",
+        role="critic" if case.mixture.critic else "direct",
         contract=case.run.contract,
         overrides=case.mixture.author_params,
         choice=case.choice,
