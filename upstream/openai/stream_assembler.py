@@ -128,13 +128,14 @@ class ToolCalls:
     """The tool calls of one answer, put together from pieces.
 
     By the specification a piece names its call by `index`, and only the first piece of a call has an id and a name.
-    Upstreams deviate from that in every way, so a piece belongs to the newest call with its index (without an index: to
-    the newest call of all), unless it begins another one. It begins another one
+    Upstreams deviate from that in every way, so a piece belongs to the call with its id, unless that has another index;
+    else to the newest call with its index (without an index: to the newest call of all), unless it begins another one.
+    It begins another one
 
     - if it has a name and an id that is not that call's id. A new id without a name continues the call: LM Studio makes
       up an id for every piece; vLLM and Ollama give all parallel calls the index 0, but each its own id and name;
-    - without an id to go by, if it has a name and that call has arguments already, which either belong to another name
-      or are complete. A repeated name is no new call: SGLang repeats it in every piece.
+    - if it has a name and that call has arguments already, which belong to another name or, without an id to go by, are
+      complete. A repeated name is no new call: SGLang repeats it in every piece.
 
     Iterating gives the calls in the order of their indexes, and of their arrival within one index.
     """
@@ -142,6 +143,7 @@ class ToolCalls:
     def __init__(self) -> None:
         self._calls: list[_ToolCall] = []
         self._newest: dict[int, _ToolCall] = {}
+        self._by_id: dict[Any, _ToolCall] = {}
 
     def __bool__(self) -> bool:
         return bool(self._calls)
@@ -151,14 +153,18 @@ class ToolCalls:
 
     def feed(self, piece: Mapping[str, Any]) -> None:
         """Take in one piece. Raises CallError (oversized) if it begins one call too many."""
-        index = piece.get("index")
-        call = (self._calls[-1] if self._calls else None) if index is None else self._newest.get(index)
+        index, identity = piece.get("index"), piece.get("id")
+        call = self._by_id.get(identity) if isinstance(identity, str) else None
+        if call is None or index not in (None, call.index):
+            call = (self._calls[-1] if self._calls else None) if index is None else self._newest.get(index)
         if call is None or call.is_followed_by(piece):
             if len(self._calls) >= MAX_TOOL_CALLS:
                 raise CallError(Kind.OVERSIZED, f"the answer makes more than {MAX_TOOL_CALLS} tool calls")
             at = index if index is not None else max(self._newest, default=-1) + 1
             call = self._newest[at] = _ToolCall(at)
             self._calls.append(call)
+            if isinstance(identity, str) and identity:
+                self._by_id[identity] = call
         call.feed(piece)
 
 
@@ -183,11 +189,13 @@ class _ToolCall:
         if not name:
             return False
         identity, known = piece.get("id"), self._fields.get("id")
-        if identity and known:
-            return bool(identity != known)
+        if identity and known and identity != known:
+            return True
         if self._arguments is None or not self._function.get("name"):
             return False
-        return bool(name != self._function.get("name")) or self._has_all_arguments()
+        if name != self._function["name"]:
+            return True
+        return not (identity and known) and self._has_all_arguments()
 
     def _has_all_arguments(self) -> bool:
         """Whether the arguments are whole JSON. A budget keeps the work linear, however often a name is repeated."""

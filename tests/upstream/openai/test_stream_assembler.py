@@ -118,12 +118,22 @@ def test_parts_of_content_are_kept() -> None:
         [piece(0, "1", "f"), piece(0, None, None, ROME), piece(0, "2", "f"), piece(0, None, None, OSLO)],
         [piece(0, "1", "f"), piece(1, "2", "f"), piece(1, None, None, OSLO), piece(0, None, None, ROME)],
         [piece(1, "2", "f", OSLO), piece(0, "1", "f", ROME)],
+        [piece(None, "1", "f"), piece(None, "2", "f"), piece(None, "1", None, ROME), piece(None, "2", None, OSLO)],
+        [piece(0, "1", "f"), piece(0, "2", "f"), piece(0, "1", None, ROME), piece(0, "2", None, OSLO)],
         [piece(0, "1", "f", json.loads(ROME)), piece(0, "2", "f", json.loads(OSLO))],
     ],
 )
 def test_parallel_calls_are_separated(pieces: list[Any]) -> None:
     """By index, and by a new id with a name if all have the index 0 or none."""
     assert assemble(*pieces) == [("1", "f", ROME), ("2", "f", OSLO)]
+
+
+@pytest.mark.parametrize("second", [0, 1, None])
+def test_parallel_calls_with_one_id_are_separated(second: int | None) -> None:
+    """By their index, or by their name once the first has arguments."""
+    first = None if second is None else 0
+    calls = assemble(piece(first, "1", "f", ROME), piece(second, "1", "g"), piece(second, "1", None, OSLO))
+    assert calls == [("1", "f", ROME), ("1", "g", OSLO)]
 
 
 @pytest.mark.parametrize("index", [0, None])
