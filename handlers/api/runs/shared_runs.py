@@ -157,6 +157,7 @@ class SharedRun:
         task = self._task
         if task is None or task.done():
             if not self._subscriptions:
+                self._close()  # here as well, because the loop may call `_end` only after a new client has joined
                 self._task = None  # its exception holds the frames that it passed, and they hold this run
             return
         if self._subscriptions:

@@ -109,6 +109,18 @@ async def test_an_ended_run_is_found_no_more() -> None:
     assert runs.find(KEY) is None
 
 
+async def test_a_run_whose_clients_have_left_is_found_no_more() -> None:
+    """From the instant at which its task ends, even before the loop has called what waits for that end."""
+    runs = SharedRuns()
+    run, script = begin(runs)
+    subscription = run.subscribe(record("one"), text_of)
+    script.ends()
+    await turns(1)
+    assert run.is_over
+    await run.leave(subscription)
+    assert runs.find(KEY) is None
+
+
 async def test_the_last_client_to_leave_cancels_the_run() -> None:
     """Any order of leaving: as long as one waits, the run goes on."""
     runs = SharedRuns()
