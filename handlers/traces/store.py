@@ -155,7 +155,8 @@ class TraceStore(ABC):
         if n_bytes > MAX_CHARS:
             trace = shorten(trace, self._secrets)
         data = encode_trace(trace)
-        if len(data) > 2 * MAX_CHARS:  # `n_bytes` leaves out reasoning, tool calls and wide characters
+        # `n_bytes` leaves out reasoning and tool calls. A trace that is cut already is large by its wide characters.
+        if len(data) > 2 * MAX_CHARS and not trace.cut_chars:
             trace = shorten(trace, self._secrets)
             data = encode_trace(trace)
         cleaned = redact_json(data, self._json_secrets)

@@ -100,3 +100,13 @@ def test_a_store_keeps_huge_traces_shortened() -> None:
         assert kept.cut_chars > 1.9 * MAX_CHARS
         assert [len(each.text) < 1.1 * MAX_CHARS for each in kept.candidates] == [True, True]
         assert kept.candidates[1].text == "short"
+
+
+def test_a_store_shortens_a_trace_once() -> None:
+    """One with characters of three bytes is still large after it; its number of cut characters is the true one."""
+    trace = sample("chatcmpl-1", candidates=candidates("漢" * 2 * MAX_CHARS))
+    kept = fill_memory(trace, n_bytes=5 * MAX_CHARS).load("chatcmpl-1")
+    assert kept is not None
+    (candidate,) = kept.candidates
+    assert candidate.text.count("characters are left out") == 1
+    assert kept.cut_chars == 2 * MAX_CHARS - candidate.text.count("漢")
