@@ -86,7 +86,7 @@ class EvidenceDigest:
 class RequestDigest:
     """One request. `decided_by` has an entry for each answer; `n_standing` of them are candidates, unchanged.
 
-    `n_shingles` counts those of all answers that were made from the panel's candidates; if it is 0, the request says
+    `n_shingles` counts those of all answers that were made from the panel's candidates; if it is 0, the request is
     no evidence of the members' worth. `preferred` is the model that feedback would have put first, or None if it
     changes nothing or decided itself; `would_change` if the answer would then have been another.
     """
