@@ -25,7 +25,7 @@ from orders.model import Order
 
 
 def total(order: Order) -> int:
-    """Return what an order comes to, in cents."""
+    """Return the total of an order, in cents."""
     result = 0
     for line in order.lines:
         result += line.price
@@ -44,7 +44,7 @@ ROUNDED = block(
 )
 EDIT: dict[str, Any] = {
     "messages": conversation(
-        EditForm.EDIT_BLOCKS, {PATH: SOURCE}, "A total ignores the quantity, and a discount gives a float. Mend both."
+        EditForm.EDIT_BLOCKS, {PATH: SOURCE}, "A total ignores the quantity, and a discount gives a float. Fix both."
     )
 }
 QUESTION = "Why does a hash table slow down as it fills up, and what do implementations do about it?"
