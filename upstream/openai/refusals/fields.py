@@ -18,7 +18,7 @@ _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _AT_PATH = re.compile(r"\bat ['\"`]?((?:tools|messages|response_format|generation_config)[\w.\[\]]*)")
 _PATH = re.compile(r"\b(?:messages|tools|response_format|stream_options)[.\[][\w.\[\]]{0,80}\w")
 _NAMED = re.compile(
-    r"(?:param\w*|argument|field|property|option|key|name)s?\b[: ]+([A-Za-z_]\w*)|:\s*([A-Za-z_]\w*)\W*$"
+    r"(?:param\w*|argument|field|property|option|key|name)s?\b[: ]+([A-Za-z_]\w*)|:\s*([A-Za-z_]\w*)\W*$|^([a-z_]\w*): "
 )
 # Fields that make up a message or a tool. A refusal that names one means its content, so the field is never dropped.
 _KEPT_IN_MESSAGES = frozenset(

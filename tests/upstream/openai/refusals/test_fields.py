@@ -284,6 +284,7 @@ def test_a_refused_field_is_found_in_the_structure_of_any_framework(body: Any) -
         "this model doesn't yet support `seed`",
         "`seed` isn't accepted by this model",
         "this endpoint has no support for `seed`",
+        "seed: Extra inputs are not permitted",
         "Bad request. Please remove the 'seed' parameter.",
         "不支持的参数: seed",
         "参数seed不支持",

@@ -92,6 +92,7 @@ def test_other_errors_teach_nothing(body: Any) -> None:
         ("temperature 不支持", "temperature"),
         ("参数 seed 不允许", "seed"),
         ("Illegal argument: seed", "seed"),
+        ("user: Extra inputs are not permitted", "user"),
         ("You cannot set seed for this model", "seed"),
         ("seed is not supported: set it to null", "seed"),
     ],
