@@ -7,6 +7,7 @@ from aiohttp import web
 from handlers.api.about import health, models, openapi
 from handlers.api.apis import APIS
 from handlers.api.exchange import answering
+from handlers.api.intake.receive import meet_expectation
 from handlers.api.messages import endpoints as messages
 from handlers.api.responses import endpoints as responses
 from handlers.gate.admission import ADMISSION, Admission
@@ -33,8 +34,8 @@ def add_to(app: web.Application) -> None:
     app.middlewares.append(observe)
     app.on_response_prepare.append(stamp)
     for path, api in APIS.items():
-        app.router.add_post(path, admit(answering(api)))
-    app.router.add_post("/v1/messages/count_tokens", receive(messages.count_tokens))
+        app.router.add_post(path, admit(answering(api)), expect_handler=meet_expectation)
+    app.router.add_post("/v1/messages/count_tokens", receive(messages.count_tokens), expect_handler=meet_expectation)
     app.router.add_head("/api/hello", messages.hello)
     app.router.add_get("/v1/responses", responses.refuse_websocket, allow_head=False)
     app.router.add_get("/v1/responses/{id:.+}", responses.refuse_stored, allow_head=False)

@@ -9,6 +9,7 @@ from aiohttp.typedefs import Handler
 
 from handlers.api.apis import PAGE_APIS
 from handlers.api.exchange import answering
+from handlers.api.intake.receive import meet_expectation
 from handlers.context import CONTEXT
 from handlers.middleware import admit
 from handlers.ui.error_page import pages_are_off, wants_page
@@ -31,7 +32,7 @@ def add_to(app: web.Application) -> None:
     """Add the routes of the pages; each replies 404 while the gateway keeps no traces."""
     app.router.add_get(_HOME, _redirect_browsers)
     for path, api in PAGE_APIS.items():
-        app.router.add_post(path, _require_pages(admit(answering(api))))
+        app.router.add_post(path, _require_pages(admit(answering(api))), expect_handler=meet_expectation)
     for path, name in HANDLERS.items():
         app.router.add_get(path, _import_page(name))
 

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from config.settings import Server
 from handlers.api.intake.content_coding import list_codings, undo_codings
@@ -14,6 +14,16 @@ from handlers.lifecycle.connections import connection_of
 START_S = 10.0  # the rate is not checked before
 PAUSE_S = 10.0  # the longest pause within a body: one that is nearly complete must not hold its bytes for minutes
 _KB = 1024
+
+
+async def meet_expectation(request: web.Request) -> None:
+    """Send 100 Continue to a client that waits for it before it sends the body. Ignores any other expectation.
+
+    For routes in place of aiohttp's handler, whose 417 is plain text; RFC 9110, section 10.1.1, leaves that to servers.
+    """
+    expects = request.headers.get("Expect", "").lower()
+    if expects == "100-continue" and request.version == HttpVersion11 and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 async def receive_body(request: web.Request, limits: Server, reservation: BodyReservation) -> bytes:
