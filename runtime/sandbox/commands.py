@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runtime.frozen import frozen
+from runtime.sandbox.local_sockets import list_sockets
 from runtime.sandbox.namespaces import PATH, Isolation, filtering, isolation
 from runtime.sandbox.trials import SandboxError
 from runtime.sandbox.work_tree import copy_work_tree
@@ -60,10 +61,11 @@ async def run_in_copy(command: Command, files: Mapping[str, str | None]) -> Fini
     with TemporaryDirectory(prefix="mom-checker-") as folder:
         started = time.monotonic()
         copy = await asyncio.to_thread(copy_work_tree, command.workdir, Path(folder), files)
-        return await _run(command, copy, command.timeout_s - (time.monotonic() - started))
+        sockets = await asyncio.to_thread(list_sockets) if command.isolate else []
+        return await _run(command, copy, sockets, command.timeout_s - (time.monotonic() - started))
 
 
-async def _run(command: Command, copy: Path, timeout_s: float) -> Finished:
+async def _run(command: Command, copy: Path, sockets: Sequence[str], timeout_s: float) -> Finished:
     argv: Sequence[str] = command.argv
     if command.isolate:
         spaces = [
@@ -74,7 +76,8 @@ async def _run(command: Command, copy: Path, timeout_s: float) -> Finished:
             "--mount",
             *([] if os.geteuid() == 0 else ["--user", "--map-root-user"]),
         ]
-        shell = ["/bin/sh", "-c", _SCRIPT.read_text(encoding="utf-8"), "checker", str(copy)]
+        covered = [path for path in sockets if not path.startswith("/tmp/")]  # noqa: S108 -- the folder is new
+        shell = ["/bin/sh", "-c", _SCRIPT.read_text(encoding="utf-8"), "checker", str(copy), *covered, "--"]
         # The interpreter that installs the filter sets a variable of its own (PEP 538).
         unset = [] if "LC_CTYPE" in dict(command.env) else ["env", "-u", "LC_CTYPE"]
         inside = [*filtering(for_code=False), *unset, *command.argv]

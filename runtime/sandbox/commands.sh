@@ -1,11 +1,16 @@
 # Runs an operator's command in the namespaces that this shell is in: all of the machine is read-only, except the folder
 # of the copy, and /tmp and /dev/shm, which are new and in memory. There is no network, and no other process in sight.
-# Arguments: the folder, folders below /tmp that stay visible, `--`, the command and its arguments. Exit code 125: a file
-# system cannot be made read-only.
+# Arguments: the folder, sockets to cover, `--`, folders below /tmp that stay visible, `--`, the command and its
+# arguments. Exit code 125: a socket cannot be covered, or a file system cannot be made read-only.
 set -eu
 folder=$1
 shift
 mount --make-rprivate /
+while [ "$1" != -- ]; do
+    mount --bind /dev/null "$1" 2>/dev/null || [ ! -S "$1" ] || exit 125
+    shift
+done
+shift
 mount --bind "$folder" "$folder"
 # The folder and others may be below /tmp: they are kept at places of their own while /tmp is covered, then moved back.
 mount -t tmpfs -o size=1m,mode=755 tmpfs /mnt
@@ -31,7 +36,9 @@ shift
 mkdir -p "$folder" 2>/dev/null || [ -d "$folder" ] || exit 125
 mount --move /mnt/copy "$folder"
 umount /mnt
-cut -d ' ' -f 5 /proc/self/mountinfo | while read -r point; do
+# The kernel writes a space in a path as \040: `%b` reads that as \0040.
+cut -d ' ' -f 5 /proc/self/mountinfo | sed 's/\\/\\0/g' | while read -r escaped; do
+    point=$(printf '%b' "$escaped")
     case $point in "$folder" | "$folder"/* | /tmp | /dev/shm | /proc | /proc/* | /sys | /sys/* | /dev | /dev/*) continue ;; esac
     # A mount below another one cannot be reached, neither by this nor by what runs.
     mount -o remount,bind,ro "$point" 2>/dev/null || [ ! -e "$point" ] || [ ! -w "$point" ] || exit 125

@@ -127,6 +127,21 @@ async def test_there_is_no_network(tree: Path) -> None:
 
 
 @isolated
+async def test_no_socket_of_this_machine_can_be_reached(tree: Path) -> None:
+    """A read-only file system does not keep a process from connecting; a daemon behind it could run anything."""
+    with TemporaryDirectory(dir="/var/tmp") as folder, socket.socket(socket.AF_UNIX) as listening:
+        path = f"{folder}/a socket"
+        listening.bind(path)
+        listening.listen()
+        listening.setblocking(False)
+        program = f"import socket; socket.socket(socket.AF_UNIX).connect({path!r})"
+        finished = await run_in_copy(Command(tree, (sys.executable, "-c", program), 60.0), {})
+        with pytest.raises(BlockingIOError):
+            listening.accept()
+    assert "ConnectionRefusedError" in finished.output
+
+
+@isolated
 async def test_nothing_else_can_be_written(tree: Path, tmp_path: Path) -> None:
     """Neither the work tree, nor its neighbours, nor the system; /tmp is its own."""
     outside = tmp_path / "outside"
