@@ -1,5 +1,6 @@
 """A limit on the work of a block of a test, counted rather than timed."""
 
+import gc
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -33,6 +34,9 @@ def limit_work(max_lines: int = MAX_LINES, max_cpu_s: float = MAX_CPU_S) -> Iter
     def stop(*_: object) -> None:
         raise StalledError(f"more than {max_cpu_s:g} s in built-in code")
 
+    # A collection may take a second in a process that has run thousands of tests, which is no work of the reader.
+    collects = gc.isenabled()
+    gc.disable()
     tracer, handler = sys.gettrace(), signal.signal(signal.SIGVTALRM, stop)
     signal.setitimer(signal.ITIMER_VIRTUAL, max_cpu_s)
     sys.settrace(trace)
@@ -42,3 +46,5 @@ def limit_work(max_lines: int = MAX_LINES, max_cpu_s: float = MAX_CPU_S) -> Iter
         sys.settrace(tracer)
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, handler)
+        if collects:
+            gc.enable()
