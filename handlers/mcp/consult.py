@@ -22,7 +22,7 @@ Report = Callable[[str], Awaitable[None]]
 """Reports the next step to the waiting agent."""
 
 Comparison = tuple[Sequence[Answer], str]
-"""The answers in the order of their letters A, B, C, …, and where they disagree."""
+"""The answers in the order of their letters A, B, C, …, and a description of their disagreements."""
 
 _RNG = random.Random()  # noqa: S311 -- fairness of order, not secrecy
 

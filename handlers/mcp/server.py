@@ -39,7 +39,7 @@ def build_server(client: GatewayClient, consultant: Consultant) -> MCPServer:
         ] = None,
         mixture: Annotated[str | None, Field(description="A name of list_mixtures; default: the first.")] = None,
     ) -> str:
-        """Ask a panel of models; return their joint answer, who said what, and where they disagree."""
+        """Ask a panel of models; return their joint answer, each member's answer, and the disagreements."""
         n_steps = 0
 
         async def report(step: str) -> None:

@@ -112,7 +112,7 @@ class ChunkWriter:
         return b"".join(self._chunk(n, {"role": "assistant", "content": ""}) for n in range(self._n_choices))
 
     def read(self, event: Event) -> bytes:
-        """Return the chunks for an event; often none."""
+        """Return the chunks for an event; often b""."""
         match event:
             case TextDelta(text=text, choice=choice):
                 if len(text) <= MAX_DELTA_CHARS:

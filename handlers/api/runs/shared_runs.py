@@ -248,7 +248,7 @@ class SharedRuns:
         self._n_replay_bytes = 0
 
     def find(self, key: RunKey | None) -> SharedRun | None:
-        """Return the run of an identical request that can still be joined, or None; always None for the key None."""
+        """Return the run of an identical request that can still be joined, or None. The key None matches no run."""
         return None if key is None else self._running.get(key)
 
     def create(self, key: RunKey | None) -> SharedRun:

@@ -84,7 +84,7 @@ def list_candidates(
 
 
 def find_key(provider: str, environ: Mapping[str, str]) -> tuple[str | None, str | None]:
-    """Return the variable with a provider's key, and the key; (None, None) without one."""
+    """Return the variable that holds a provider's key, and the key, or (None, None) if no key is set."""
     usual = PROVIDERS[provider].key_variable
     for variable in (usual, *_OTHER_VARIABLES.get(provider, ())):
         if variable and (key := environ.get(variable, "").strip()):
