@@ -312,7 +312,8 @@ _STATED_VALUE = re.compile(
 
 def _find_stated_value(statement: Statement, request: Request) -> list[Quirk]:
     """Leave out the value that a refusal states, and no other: `temperature=3 is not supported`."""
-    match = _STATED_VALUE.search(statement.words) if statement.refuses else None
+    is_about_value = statement.refuses and statement.code.lower() in ("", "unsupported_value")
+    match = _STATED_VALUE.search(statement.words) if is_about_value else None
     value = request.fields.get(match[1]) if match else None
     if match is None or not isinstance(value, int | float) or value != float(match[2]):
         return []

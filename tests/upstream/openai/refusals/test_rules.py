@@ -229,6 +229,11 @@ SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": {"type":
         (STREAMED, openai("Streaming is not available for this model"), [("drop", "stream")]),
         (STREAMED, openai("stream responses are not yet supported with stream_options"), [("drop", "stream")]),
         ({"temperature": 3}, openai("temperature=3.0 is not supported"), [("drop_value", "temperature", "3")]),
+        (
+            {"temperature": 3},
+            openai("temperature 3 is not supported", "temperature", "unsupported_parameter"),
+            [("drop", "temperature")],
+        ),
         ({"temperature": 0.5}, openai("only accepts temperature=1"), [("keep_value", "temperature", "1")]),
         ({"n": 2}, openai("litellm.UnsupportedParamsError: m does not support parameters: {'n': 2}"), [("drop", "n")]),
     ],
