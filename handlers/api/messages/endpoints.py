@@ -1,7 +1,5 @@
 """The further endpoints that Anthropic's clients use: token counts, and a greeting."""
 
-import json
-
 from aiohttp import web
 
 from handlers.api.intake.body import LARGE_BYTES, decode_body
@@ -10,6 +8,7 @@ from handlers.api.intake.naming import resolve_name
 from handlers.api.messages.parse import parse_messages
 from handlers.context import CONTEXT
 from handlers.json_reply import respond_json
+from runtime.json_codec import encode
 from runtime.time_slice import TimeSlice
 from synth.ledger import estimate_prompt_tokens, estimate_tokens
 from upstream.openai.conversation import Conversation
@@ -36,7 +35,7 @@ async def count_tokens(request: web.Request) -> web.Response:
     counted = await snapshot.pool.count_tokens(mixture.panel_models[0] if mixture else name, chat.messages, tools)
     if counted is not None:
         return respond_json({"input_tokens": counted})
-    n_tokens = estimate_prompt_tokens(chat.messages) + (estimate_tokens(len(json.dumps(tools))) if tools else 0)
+    n_tokens = estimate_prompt_tokens(chat.messages) + (estimate_tokens(len(encode(tools))) if tools else 0)
     return respond_json({"input_tokens": n_tokens, "mom": {"estimated": True}})
 
 

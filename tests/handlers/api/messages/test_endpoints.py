@@ -23,6 +23,14 @@ async def test_a_count_without_a_counter_is_an_estimate(upstream: FakeUpstream) 
     assert upstream.requests == []
 
 
+async def test_tools_are_estimated_by_their_bytes(upstream: FakeUpstream) -> None:
+    """Four for a token, as in the estimate of a request's cost: a character of three bytes is no escape of six."""
+    tool = {**TOOL, "description": "漢" * 4_000}
+    async with running(settings([model("a", upstream)])) as gateway:
+        reply = await gateway.request("POST", PATH, json={"messages": MESSAGES, "tools": [tool]})
+    assert 3_000 < reply.json["input_tokens"] - estimate_prompt_tokens(MESSAGES) < 3_100
+
+
 @pytest.mark.parametrize("name", ["mom", "a", None])
 async def test_a_mixture_or_a_model_is_named_or_the_default_counts(upstream: FakeUpstream, name: str | None) -> None:
     """As in a request for an answer."""
