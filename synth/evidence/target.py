@@ -27,7 +27,7 @@ _NAMED = re.compile(
     rf"{_KIND}[ \t]{{0,4}}{_CALLED}?[ \t]{{0,4}}[`'\"](?P<a>[A-Za-z_]\w*)"
     rf"|{_CALLED}[ \t]{{1,4}}[`'\"]?(?P<b>[A-Za-z_]\w*)[`'\"]?[ \t]?\("
     rf"|(?:{_CALLED}|{_KIND})[ \t]{{1,4}}(?P<c>[A-Za-z_]\w*_\w*)"
-    rf"|(?:{_KIND}|implement|write)[ \t]{{1,4}}`?(?P<d>[A-Za-z_]\w*)\([A-Za-z_*)]",
+    rf"|(?:{_KIND}|implement|write|create|define)[ \t]{{1,4}}`?(?:def )?(?P<d>[A-Za-z_]\w*)\([A-Za-z_*)]",
     re.IGNORECASE,
 )
 _SIGNATURE = re.compile(r"\(([^()]{0,300})\)")

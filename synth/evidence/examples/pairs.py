@@ -190,17 +190,20 @@ def read_prose(line: str, target: Target, *, is_announced: bool) -> Iterator[Exa
             if is_announced or all(map(_has_several_arguments, examples)):
                 yield from examples
             return
-    if (opening := _FOR.search(line)) and (example := _read_returned(line, opening.end(), target)):
+    position = 0
+    while (opening := _FOR.search(line, position)) and (found := _read_returned(line, opening.end(), target)):
+        example, position = found
         yield example
 
 
-def _read_returned(line: str, start: int, target: Target) -> Example | None:
-    """Return the example in "[1, 2] it returns 3", which begins at `start`."""
+def _read_returned(line: str, start: int, target: Target) -> tuple[Example, int] | None:
+    """Return the example in "[1, 2] it returns 3", which begins at `start`, and its end."""
     for verb in _RETURNS.finditer(line, start, start + MAX_EXPRESSION_CHARS):
         value = read_value(line, verb.end() + (line[verb.end() : verb.end() + 1] == "`"))
         if value is not None:
             is_whole = ends_clause(line, value[1])
-            return target.make_example(line[start : verb.start()].rstrip("，"), value[0]) if is_whole else None
+            example = target.make_example(line[start : verb.start()].rstrip("，"), value[0]) if is_whole else None
+            return (example, value[1]) if example else None
     return None
 
 
@@ -265,6 +268,8 @@ def read_table(lines: Sequence[str], start: int, target: Target | None) -> tuple
     titles = [title.lower() for title in _split_row(lines[start])]
     position, found = start + 2, list[Example]()
     place = _find_result(titles)
+    if place is None and target and re.fullmatch(rf"{re.escape(target.name.lower())}\([\w, ]*\)", titles[-1]):
+        place = len(titles) - 1
     while position < len(lines) and "|" in lines[position] and position - start < _MAX_ROWS:
         cells = _split_row(lines[position])
         if len(cells) == len(titles) > 1 and (example := _read_row(titles, cells, place, target)):

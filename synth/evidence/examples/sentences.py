@@ -81,14 +81,15 @@ _CONJUNCTIONS = frozenset({
 # Words before a call, in its sentence, that mark it as wrong, as a request or as a condition.
 _DOUBTS = re.compile(
     r"\b(?:current|got|wrong|broken|buggy|before(?=\W*$| (?:it|the|this|that)\b)|before:|currently|at the moment"
-    r"|previously|used to|old version|wrongly|incorrectly|i get|i got|we get|why|bug|actual"
-    r"|instead of|rather than|suppose|assume|hard-?code|do not|don't|assertionerror|derzeit|aktuell|fälschlich"
+    r"|previously|used to|old version|wrongly|incorrectly|i get|i got|i ran|we get|why|actual|not true"
+    r"|instead of|rather than|suppose|assume|hard-?code|(?:do not|don't)(?=[^,]*$)|assertionerror|derzeit|aktuell"
+    r"|fälschlich"
     r"|warum|actualmente|actuellement|pourquoi)\b|为什么|目前|[❌✗✘]"
     r"|\b(?:gives|says|not|never|doesn't|n't|if|unless|except|when|whenever|until|while|without|wenn|si)\W*$",
     re.IGNORECASE,
 )
-# These mark a statement as doubtful, but not a demand: "Actually, f(1) should be 4".
-_SOFT_DOUBTS = re.compile(r"\bactually\b|\bnow\W*$", re.IGNORECASE)
+# These mark a statement as doubtful, but not a demand: "Actually, f(1) should be 4", "Fix the bug: f(1) should be 4".
+_SOFT_DOUBTS = re.compile(r"\bactually\b|\bbug\b|\bnow\W*$", re.IGNORECASE)
 _DEMANDED = re.compile(rf"[ \t`,]*{_DUTY}\b", re.IGNORECASE)
 _IN_ARITHMETIC = re.compile(r"(?:\)[ \t]*[-+*/%\xd7·]|\w[ \t]*[+*\xd7·%]|\d[ \t]*-)[ \t]*$")  # fib(2) + fib(1) = 2
 # A value that goes on: "1:00", "2 KB", "2 = 1 + 1", "1 and 2", "[1] and then [2]".
@@ -108,14 +109,22 @@ _CONFIRMED = re.compile(
 )
 _NEXT_CALL = re.compile(r"[A-Za-z_][\w.]*\(")
 _CODE_LINE = re.compile(
-    r"E {2,}|(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
+    r"E {2,}|\[?(?:DEBUG|INFO|WARN(?:ING)?|ERROR|FAILED)\b|\d{4}-\d\d-\d\d[ T]"
+    r"|(?:if|elif|while|def|class|del) |for \w+ in |(?:else|try):|(?:return|yield) (?:not )?\w+\("
     r"|\w+[ \t]*=[ \t]*\w+\(.*==",
     re.ASCII,
 )
 _SENTENCE_END = re.compile(r"[.;。；！!?？](?:\s|$)|[。；！？]")
+# Words before it do not doubt what comes next: "Fix the bug so that f(1) == 2", "got f(1) == 3, expected f(1) == 2".
+_PURPOSE = re.compile(
+    r"(?<!not )(?<!n't )(?<!why )\b(?:fix|change|make|rewrite|update|write|repair)\b"
+    r".{0,60}?\b(?:so(?: that)?|such that)\b|[,;] expected\b",
+    re.IGNORECASE,
+)
 _RAISING = re.compile(
-    rf"[ \t`,]*(?:#[ \t]*)?(?:(?:{_DUTY}|will|would)[ \t]+)?(?:raises?|throws?)[ \t]+(?:an?[ \t]+)?"
-    r"(?:exception[ \t]+)?`?(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b",
+    rf"[ \t`,]*(?:#[ \t]*)?(?:(?:(?:->|=>|→)[ \t]*)?(?:(?:{_DUTY}|will|would)[ \t]+)?(?:raises?|throws?)[ \t]+"
+    r"|(?P<arrow>->|=>|→)[ \t]*)(?:an?[ \t]+)?"
+    r"(?:exception[ \t]+)?`?(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Iteration))\b(?(arrow)(?!:))",
 )
 # Raised by mistake rather than on purpose: a sentence that only states one of these reports a fault.
 _FAULTS = frozenset({
@@ -125,7 +134,8 @@ _FAULTS = frozenset({
 _DEMANDED_RAISING = re.compile(rf"[ \t`,]*{_DUTY}[ \t]")
 _COMMENT = re.compile(
     r"[ \t]*(?:#|//|=>|->|→)[ \t]*"
-    r"(?:(?:expected|output|result|prints?|returns?|should (?:print|be|return))[ \t]*:?[ \t]*)?(?:(?:=>|->|→)[ \t]*)?",
+    r"(?:(?:expected(?: output| result)?|output|result"
+    r"|prints?|returns?|should (?:print|be|return))[ \t]*:?[ \t]*)?(?:(?:=>|->|→)[ \t]*)?",
     re.IGNORECASE,
 )
 _PRINTED = re.compile(r"[ \t`]*(?:#|//)[ \t]*(?:should[ \t]+)?prints?\b", re.IGNORECASE)
@@ -219,7 +229,8 @@ def is_remark(line: str) -> bool:
 
 def _is_doubted(line: str, clause_start: int, start: int, end: int) -> bool:
     """Whether the sentence around the start of a call negates the statement that follows, or goes on before it."""
-    before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1] or ""
+    before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1]
+    before = _PURPOSE.split(before)[-1]
     if is_doubtful(before) or _IN_ARITHMETIC.search(before):
         return True
     return _SOFT_DOUBTS.search(before) is not None and not _DEMANDED.match(line, end)
@@ -238,7 +249,7 @@ def _read_raised(line: str, position: int, *, of_changes: bool) -> str:
         return ""
     if (of_changes or found["name"] in _FAULTS) and not _DEMANDED_RAISING.match(line, position):
         return ""
-    return "" if _is_contradicted(line, found.end()) else found["name"]
+    return "" if is_rejected(line, found.end()) else found["name"]
 
 
 def _read_demanded(line: str, start: int, end: int, demand: re.Pattern[str]) -> tuple[str, int] | None:
@@ -333,7 +344,8 @@ def _compare_remark(name: str, call: str, remark: str, *, is_printed: bool) -> E
 
 
 def _is_plain_word(remark: str) -> bool:
-    return remark.isidentifier() and remark.lower() not in ("error", "exception", "todo", "prints", "nothing")
+    is_note = is_doubtful(remark) or remark.lower() in ("bug", "error", "exception", "todo", "prints", "nothing")
+    return remark.isidentifier() and not is_note
 
 
 def _is_contradicted(line: str, position: int, rejecting: tuple[str, ...] = _REJECTING) -> bool:

@@ -138,6 +138,8 @@ def test_names_of_typing_are_given() -> None:
     ("text", "found"),
     [
         ("Write a function `two_sum(nums, target)`.", ("two_sum", ("nums", "target"))),
+        ("Implement `def climb(n):` for stairs", ("climb", ("n",))),
+        ("Create `climb(n)`.", ("climb", ("n",))),
         ("Write a function called add(a: int, b=2) that", ("add", ("a", "b"))),
         ("a function two_sum that adds", ("two_sum", ())),
         ("Schreibe eine Funktion namens `rev`", ("rev", ())),

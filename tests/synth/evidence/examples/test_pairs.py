@@ -93,6 +93,11 @@ from tests.synth.evidence.examples.forms import shown
         ("| input | expected | actual |\n|--|--|--|\n| 1 | 2 | 3 |", ("x",), ["f(1) == 2"]),
         ("Input: 1\nActual output: 2\nExpected output: 3", ("x",), []),
         ("Input: 1\nOutput: 2\nExpected: 3", ("x",), []),
+        ("For x = 1 it must return 2, for x = 0 it must return 3.", ("x",), ["f(x = 1) == 2", "f(x = 0) == 3"]),
+        ("For x = 1 it returns 2; for a list, with 3 it returns 4.", ("x",), ["f(x = 1) == 2"]),
+        ("| x | f(x) |\n|---|---|\n| 1 | 2 |", ("x",), ["f(1) == 2"]),
+        ("| x | f(x) calls |\n|---|---|\n| 1 | 2 |", ("x",), []),
+        ("| x | time(x) |\n|---|---|\n| 1 | 2 |", ("x",), []),
     ],
 )
 def test_pairs_of_input_and_output_are_examples(text: str, parameters: tuple[str, ...], examples: list[str]) -> None:
