@@ -53,6 +53,7 @@ _RESULT_TITLE = re.compile(rf"(?:{_OUTPUTS})|.*(?:result|output|expected|returns
 _OLD = re.compile(
     r"\b(?:actual|current|currently|before|old|got|received|wrong|previous|your|now|today)\b", re.IGNORECASE
 )
+_STRING = re.compile(r"'[^']*'|\"[^\"]*\"")
 _WANTED_TITLE = re.compile(r"\b(?:expected|after|new|wanted|desired|should|correct)\b")
 _MEASURED = re.compile(
     r"\b(?:time|ms|s|seconds|calls|steps|complexity|memory|notes?|comments?|why|reason|description)\b"
@@ -134,7 +135,7 @@ def read_pair(lines: Sequence[str], start: int, target: Target) -> Example | Non
         if position > start:
             rest = _strip_tags(lines[position])
             label = _LABEL.match(rest)
-        if _OLD.search(rest):
+        if _OLD.search(_STRING.sub("", rest)):
             return None
         if position > start:
             if label is not None and label["input"] is not None:

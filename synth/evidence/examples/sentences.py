@@ -82,7 +82,7 @@ _CONJUNCTIONS = frozenset({
 _DOUBTS = re.compile(
     r"\b(?:current|got|wrong|broken|buggy|before(?=\W*$| (?:it|the|this|that)\b)|before:|currently|at the moment"
     r"|previously|used to|old version|wrongly|incorrectly|i get|i got|i ran|we get|why|actual|not true"
-    r"|instead of|rather than|suppose|assume|hard-?code|(?:do not|don't)(?=[^,]*$)|assertionerror|derzeit|aktuell"
+    r"|instead of|rather than|suppose|assume|hard-?code|(?:do not|don't)(?=[^,.]*$)|assertionerror|derzeit|aktuell"
     r"|fälschlich"
     r"|warum|actualmente|actuellement|pourquoi)\b|为什么|目前|[❌✗✘]"
     r"|\b(?:gives|says|not|never|doesn't|n't|if|unless|except|when|whenever|until|while|without|wenn|si)\W*$",
@@ -90,6 +90,7 @@ _DOUBTS = re.compile(
 )
 # These mark a statement as doubtful, but not a demand: "Actually, f(1) should be 4", "Fix the bug: f(1) should be 4".
 _SOFT_DOUBTS = re.compile(r"\bactually\b|\bbug\b|\bnow\W*$", re.IGNORECASE)
+_BUG = re.compile(r"\bbug\b", re.IGNORECASE)
 _DEMANDED = re.compile(rf"[ \t`,]*{_DUTY}\b", re.IGNORECASE)
 _IN_ARITHMETIC = re.compile(r"(?:\)[ \t]*[-+*/%\xd7·]|\w[ \t]*[+*\xd7·%]|\d[ \t]*-)[ \t]*$")  # fib(2) + fib(1) = 2
 # A value that goes on: "1:00", "2 KB", "2 = 1 + 1", "1 and 2", "[1] and then [2]".
@@ -213,8 +214,8 @@ def _end_of_chain(line: str, end: int) -> int:
 
 
 def is_doubtful(text: str) -> bool:
-    """Whether words before an example mark it as wrong, as a request or as a condition."""
-    return _DOUBTS.search(text) is not None
+    """Whether words before examples mark all of them as wrong, as a request or as a condition."""
+    return _DOUBTS.search(text) is not None or _BUG.search(text) is not None
 
 
 def is_rejected(line: str, position: int) -> bool:
@@ -231,7 +232,7 @@ def _is_doubted(line: str, clause_start: int, start: int, end: int) -> bool:
     """Whether the sentence around the start of a call negates the statement that follows, or goes on before it."""
     before = _SENTENCE_END.split(line[max(clause_start, start - 80) : start])[-1]
     before = _PURPOSE.split(before)[-1]
-    if is_doubtful(before) or _IN_ARITHMETIC.search(before):
+    if _DOUBTS.search(before) or _IN_ARITHMETIC.search(before):
         return True
     return _SOFT_DOUBTS.search(before) is not None and not _DEMANDED.match(line, end)
 
@@ -344,7 +345,7 @@ def _compare_remark(name: str, call: str, remark: str, *, is_printed: bool) -> E
 
 
 def _is_plain_word(remark: str) -> bool:
-    is_note = is_doubtful(remark) or remark.lower() in ("bug", "error", "exception", "todo", "prints", "nothing")
+    is_note = is_doubtful(remark) or remark.lower() in ("error", "exception", "todo", "prints", "nothing")
     return remark.isidentifier() and not is_note
 
 

@@ -59,6 +59,8 @@ from tests.synth.evidence.examples.forms import shown
         ("Example: 1 -> 2 -> 3", ("x",), []),
         ("Example: 1 -> 2, not 3", ("x",), []),
         ("Wrong example: 1 -> 2", ("x",), []),
+        ("There is a bug, e.g. 1 -> 2", ("x",), []),
+        ("Input: 'now'\nOutput: 'won'", ("x",), ["f('now') == 'won'"]),
         ("Example: O(1) -> O(2)", ("x",), []),
         ("Replaces 1 -> 2, 3 -> 4", ("x",), []),
         ("For a = 1 and b = 2 it returns 3.", ("a", "b"), ["f(a = 1, b = 2) == 3"]),

@@ -103,6 +103,8 @@ def test_an_example_is_a_value() -> None:
         ("Currently:\n- f(3) -> 5\n- f(4) -> 6\nI want:\n- f(3) -> 6", ["f(3) == 6"]),
         ("Actual output:\n```\nf(3) -> 5\n```\nExpected output:\n```\nf(3) -> 6\n```", ["f(3) == 6"]),
         ("The current code returns:\nassert f(3) == 5", []),
+        ("This is the bug:\n\nf(3) -> 5", []),
+        ("Don't use recursion. Examples:\n\nf(3) -> 5", ["f(3) == 5"]),
         ("Examples:\n\nf(3) -> 5", ["f(3) == 5"]),
         ("```python\nprint(f(3))  # prints 4\n```\nbut I need 3.", []),
         ("f(3)\n# 1\n# 2\n# 3", []),
