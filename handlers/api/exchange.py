@@ -30,7 +30,7 @@ from runtime.frozen import frozen
 from runtime.time_slice import TimeSlice
 from synth.events import Event, Finished, SynthesisError
 from synth.request import ChatRequest
-from upstream.calls import Call
+from upstream.calls import Attempt, Call
 from upstream.openai.conversation import Conversation
 
 _log = structlog.get_logger(__name__)
@@ -132,8 +132,15 @@ def _describe_running(call: Call, now: float) -> str:
         return "not started"
     last = call.attempts[-1] if call.attempts else None
     attempt = f", attempt {len(call.attempts)}" if len(call.attempts) > 1 else ""
-    state = "waits for a slot" if last is None else "answering" if last.first_byte is not None else "no reply yet"
-    return f"{now - call.started:.1f} s{attempt}, {state}"
+    return f"{now - call.started:.1f} s{attempt}, {_describe_state(last)}"
+
+
+def _describe_state(last: Attempt | None) -> str:
+    if last is None:
+        return "waits for a slot"
+    if last.ended is not None and last.pause_s is not None:
+        return f"{last.outcome}, waits {last.pause_s:.1f} s to retry"
+    return "no reply yet" if last.first_byte is None else "answering"
 
 
 @frozen

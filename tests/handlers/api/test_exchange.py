@@ -1,6 +1,7 @@
 """One exchange of any client API: names and modes, reports of failures, and faults of our own code."""
 
 import asyncio
+import re
 
 import pytest
 from structlog.testing import capture_logs
@@ -113,6 +114,25 @@ async def test_a_long_request_is_reported_once(upstream: FakeUpstream, monkeypat
     assert (line["request_id"], line["mixture"]) == ("find-me", "mom")
     assert list(line["waits_for"]) == ["b"]
     assert "no reply yet" in line["waits_for"]["b"]
+
+
+async def test_a_long_request_that_pauses_names_the_failure(
+    upstream: FakeUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that refused and is retried later is not reported as answering."""
+    monkeypatch.setattr(exchange, "REPORT_AFTER_S", 0.05)
+    reported = asyncio.Event()
+    upstream.script("a", status(429, retry_after=7), answer("late"))
+    with capture_logs() as log:
+        async with running(settings([model("a", upstream, retries=1)]), sleep=lambda _s: reported.wait()) as gateway:
+            asking = asyncio.create_task(gateway.chat())
+            async with asyncio.timeout(30):
+                while not [line for line in log if line["event"] == "request still running"]:  # noqa: ASYNC110 -- a log
+                    await asyncio.sleep(0.01)
+            reported.set()
+            assert (await asking).status == 200
+    (line,) = [line for line in log if line["event"] == "request still running"]
+    assert re.search(r", rate_limited, waits 7\.\d s to retry$", line["waits_for"]["a"])
 
 
 async def test_a_stream_says_who_wrote_it(upstream: FakeUpstream) -> None:
