@@ -1,6 +1,7 @@
 """Find evidence on a request's candidates: read the request, and prepare how to run them."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -27,6 +28,13 @@ _REQUEST_S = 3.0
 _SIGNS = {"`": ("`",), ">": (">>>", "->", "=>"), "=": (" == ",)}
 _WORDS = ("def ", "python", "function", "funktion", "fonction", "assert ", "should be", "should return", "input:")
 _OTHER_WORDS = ("función", "函数", "関数")
+# A call with its result, which needs none of these: "Write fib(n) with fib(10) = 55".
+_RESULT_OF_CALL = re.compile(
+    r"\)[ \t`]{0,3}(?:(?:(?:should|must|shall|will|would|has to|needs to|ought to) (?:\w{1,20} )?)?"
+    r"(?:be|is|returns?|gives?|yields?|equals?|evaluates? to)[ \t:`]|=)[ \t:`=]{0,3}(?:an? empty |the )?"
+    r"(?:[\[({\"'\d.-]|true\b|false\b|none\b|list|string|dict)"
+    r"|\)[ \t`]{0,3}(?:(?:should|must|has to) )?raises? (?:an? )?`?\w{1,40}error"
+)
 _SEARCHED_CHARS = 50_000  # at each end of a long text
 
 
@@ -109,4 +117,6 @@ def _mentions_code(text: str) -> bool:
     lowered = ends.lower()
     if any(character in lowered and any(sign in lowered for sign in signs) for character, signs in _SIGNS.items()):
         return True
-    return any(map(lowered.__contains__, _WORDS if lowered.isascii() else _WORDS + _OTHER_WORDS))
+    if any(map(lowered.__contains__, _WORDS if lowered.isascii() else _WORDS + _OTHER_WORDS)):
+        return True
+    return ")" in lowered and _RESULT_OF_CALL.search(lowered) is not None

@@ -25,7 +25,7 @@ from tests.synth.small_evidence import open_inquiry
 
 @pytest.mark.parametrize(
     "ask",
-    ["Why is the sky blue?", "Say hello (briefly).", ""],
+    ["Why is the sky blue?", "Say hello (briefly).", "A firm (IBM) gives money, and Bob (5) is tall.", ""],
 )
 async def test_a_request_without_code_has_no_inquiry(ask: str) -> None:
     """Nothing is started for prose."""
@@ -46,9 +46,10 @@ async def test_a_conversation_is_read_as_a_whole(monty: MontySandbox) -> None:
             assert found.standing(name).passed_all is passes
 
 
-async def test_prose_that_names_no_language_may_show_examples(monty: MontySandbox) -> None:
+@pytest.mark.parametrize("result", ["should be 4", "returns 4", "= 4", "==4", "has to return 4", "is `4`", "-> 4"])
+async def test_prose_that_names_no_language_may_show_examples(result: str, monty: MontySandbox) -> None:
     """A call and its result are enough."""
-    ask = "Write twice, which doubles: twice(2) should be 4."
+    ask = f"Write twice, which doubles: twice(2) {result}."
     finder = Finder([monty], limits=PATIENT, request_s=600)
     found = await ranked(finder, [f"def twice(x):\n    return {code}" for code in ("x + 1", "x + x")], ask=ask)
     assert found.by == "examples"
