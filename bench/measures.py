@@ -159,11 +159,17 @@ def added_ms(reply: Reply) -> float:
 
 
 def chunk_delays_ms(reply: Reply) -> list[float]:
-    """Return the transit time of each chunk of a stream, from the upstream to the client."""
-    delays = [(at_ns - stamp.went_ns) / 1e6 for at_ns, piece in reply.pieces for stamp in stamps.find_stamps(piece)]
-    if not delays:
+    """Return the transit time of each chunk of a stream, from the upstream to the client.
+
+    An event that repeats the whole text, as Responses has at the end, delays none of it.
+    """
+    arrivals: dict[stamps.Stamp, int] = {}
+    for at_ns, piece in reply.pieces:
+        for stamp in stamps.find_stamps(piece):
+            arrivals.setdefault(stamp, at_ns)
+    if not arrivals:
         raise BrokenError("the stream carries no stamps")
-    return delays
+    return [(at_ns - stamp.went_ns) / 1e6 for stamp, at_ns in arrivals.items()]
 
 
 def _stamps(text: bytes) -> list[stamps.Stamp]:
