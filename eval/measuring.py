@@ -31,6 +31,7 @@ ANY_CANDIDATE = "any candidate"
 """The line of a report that counts the items which at least one candidate of the panel solves."""
 
 _LIMITS = Limits(step_s=3.0, trial_s=60.0)  # a busy machine must not make a timeout of slow code
+_WAIT_S = 60.0  # and not of a worker that starts or replies late
 _REQUEST_S = 600.0
 _CHECK_S = 60.0
 
@@ -190,7 +191,7 @@ def _make_finder(loop: VirtualTimeLoop, sandboxes: Sequence[Sandbox], which: Exa
 async def _open_sandboxes(loop: VirtualTimeLoop, arms: Sequence[Arm]) -> AsyncGenerator[list[Sandbox]]:
     """Open the sandboxes that any arm needs, so that running in them takes no virtual time; close them."""
     levels = {arm.mixture.evidence for arm in arms if arm.mixture}
-    boxes: list[Sandbox] = [] if levels <= {"off"} else [MontySandbox()]
+    boxes: list[Sandbox] = [] if levels <= {"off"} else [MontySandbox(wait_s=_WAIT_S)]
     if "full" in levels and isolation() is Isolation.NAMESPACES:
         boxes.append(ForkSandbox())
     try:

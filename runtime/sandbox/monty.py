@@ -48,8 +48,7 @@ NAME = "monty"
 
 _MAX_PROCESSES = 4
 _CHECKOUTS_PER_WORKER = 64  # at a second each, the processor time that monty_worker.sh allows
-_CHECKOUT_S = 2.0
-_REQUEST_S = 3.0
+_WAIT_S = 3.0
 _GRACE_S = 0.2  # for an operation that does not look at the clock, such as 10**10**7
 _MAX_OUTPUT_BYTES = 2**20
 _MAX_SOURCE_CHARS = 100_000
@@ -91,14 +90,18 @@ _LIMITS = {"TimeoutError": "time limit exceeded", "MemoryError": "memory limit"}
 class MontySandbox:
     """A pool of Monty workers, started with the first trial. `binary` is Monty's program, found if None.
 
+    A trial waits at most `wait_s` seconds for a free worker, and for each of its replies: more than a step may take.
     Belongs to the loop that it is first used in.
     """
 
     name = NAME
 
-    def __init__(self, *, max_processes: int | None = None, binary: Path | None = None) -> None:
+    def __init__(
+        self, *, max_processes: int | None = None, binary: Path | None = None, wait_s: float = _WAIT_S
+    ) -> None:
         self._max_processes = max_processes or min(os.cpu_count() or 1, _MAX_PROCESSES)
         self._binary = binary
+        self._wait_s = wait_s
         self._starting = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._pool: AsyncMonty | None = None
@@ -133,8 +136,8 @@ class MontySandbox:
                     pool = monty.AsyncMonty(
                         binary_path=self._limited_binary(),
                         max_processes=self._max_processes,
-                        checkout_timeout=_CHECKOUT_S,
-                        request_timeout=_REQUEST_S,
+                        checkout_timeout=self._wait_s,
+                        request_timeout=self._wait_s,
                         max_checkouts_per_worker=_CHECKOUTS_PER_WORKER,
                         feed_duration_limit_grace=_GRACE_S,
                     )

@@ -9,6 +9,6 @@ from runtime.sandbox.monty import MontySandbox
 
 @pytest.fixture
 async def monty() -> AsyncGenerator[MontySandbox]:
-    sandbox = MontySandbox()
+    sandbox = MontySandbox(wait_s=60)
     yield sandbox
     await sandbox.close()

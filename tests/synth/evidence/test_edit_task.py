@@ -84,7 +84,7 @@ def test_names_that_were_undefined_before_are_no_finding() -> None:
 
 async def ranked(texts: list[str], workspace: Workspace, instruction: str = ASK) -> Ranking:
     """Rank answers in this order."""
-    sandbox = MontySandbox()
+    sandbox = MontySandbox(wait_s=60)
     request = ChatRequest(None, [{"role": "user", "content": instruction}], {})
     finder = Finder([sandbox], limits=PATIENT, request_s=600)
     try:

@@ -39,7 +39,7 @@ def test_an_unknown_is_no_failure() -> None:
 @pytest.mark.parametrize("kind", ["sandboxes", "small"])
 async def test_a_finder_ranks_added_candidates(kind: str) -> None:
     """Each implementation: standings in the order of the candidates, the one that passes first."""
-    monty = MontySandbox()
+    monty = MontySandbox(wait_s=60)
     finder: EvidenceFinder = (
         Finder([monty], limits=PATIENT, request_s=600) if kind == "sandboxes" else SmallEvidence({2: 4})
     )
