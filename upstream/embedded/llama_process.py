@@ -14,6 +14,8 @@ from typing import TypeVar
 
 import structlog
 
+from upstream.embedded.processes import end_process
+
 _log = structlog.get_logger(__name__)
 
 PROGRAM = (sys.executable, "-P", str(Path(__file__).with_name("llama_child.py")))
@@ -117,14 +119,9 @@ class LlamaProcess:
         """End the child: close its stdin, kill it if that is not enough, and reap it in any case."""
         _require_pipe(self._process.stdin).close()
         try:
-            async with asyncio.timeout(_EXIT_TIMEOUT_S):
-                await self._process.wait()
-        except TimeoutError:
-            _log.warning("embedded model did not end in time; killing it", model=self._launch.name)
+            if not await end_process(self._process, _EXIT_TIMEOUT_S):
+                _log.warning("embedded model did not end in time and was killed", model=self._launch.name)
         finally:
-            if self._process.returncode is None:
-                self._process.kill()
-            await self._process.wait()
             self._log_reader.cancel()
             await asyncio.gather(self._log_reader, return_exceptions=True)
 

@@ -29,6 +29,7 @@ from upstream.embedded.files import (
     sha256_of,
     size_of,
 )
+from upstream.embedded.processes import end_process
 
 _log = structlog.get_logger(__name__)
 
@@ -251,16 +252,12 @@ def _hide_wheel(text: str, wheel: Wheel) -> str:
 
 
 async def _end_pip(process: asyncio.subprocess.Process) -> None:
+    patience_s = 0.0
     if sys.platform != "win32":
         process.send_signal(signal.SIGINT)  # lets pip remove its temporary files
-        try:
-            async with asyncio.timeout(_PIP_EXIT_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            _log.debug("pip did not end in time; killing it")
-    if process.returncode is None:
-        process.kill()
-        await process.wait()
+        patience_s = _PIP_EXIT_TIMEOUT_S
+    if not await end_process(process, patience_s):
+        _log.debug("pip did not end in time and was killed")
 
 
 def _join_pieces(stop: threading.Event, wheels: list[Path], target: Path, size: int) -> None:

@@ -1,0 +1,65 @@
+"""Ending child processes."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+
+import pytest
+
+from upstream.embedded.processes import end_process
+
+WAIT_S = 60.0  # far more than any of this takes
+STAYS = "import sys; print('up', flush=True); sys.stdin.read(); import time; time.sleep(3600)"
+LEAVES = "import sys; print('up', flush=True); sys.stdin.read()"
+
+
+async def started(code: str) -> Process:
+    """Return a child that has begun, and that was asked to end by the end of its stdin."""
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdin=PIPE, stdout=PIPE)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert await child.stdout.readline()
+    child.stdin.close()
+    return child
+
+
+async def test_a_child_that_ends_by_itself_is_waited_for() -> None:
+    child = await started(LEAVES)
+    assert await end_process(child, WAIT_S)
+    assert child.returncode == 0
+
+
+async def test_a_child_that_stays_is_killed() -> None:
+    child = await started(STAYS)
+    assert not await end_process(child, 0.01)
+    assert child.returncode == -9
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 0.01])
+async def test_a_cancelled_task_ends_its_child_too(patience_s: float) -> None:
+    """A timeout in the cleanup of a task that was cancelled is still no cancellation."""
+    child = await started(STAYS)
+    ended = []
+
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(await end_process(child, patience_s))
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (ended, child.returncode) == ([False], -9)
+
+
+async def test_cancelling_the_wait_kills_the_child() -> None:
+    child = await started(STAYS)
+    task = asyncio.create_task(end_process(child, WAIT_S))
+    await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert child.returncode == -9
