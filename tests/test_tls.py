@@ -1,6 +1,7 @@
 """Hosted models are reached by TLS: over real sockets, with a certificate of the test's own."""
 
 import ssl
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -51,10 +52,10 @@ async def test_large_bodies_arrive_whole_by_either_exchange(tmp_path: Path, name
     """In both directions, and larger than a TLS record or a socket buffer."""
     context, trusted = certified(tmp_path)
     exchange = EXCHANGES[name](ssl.create_default_context(cafile=str(trusted)))
-    async with FakeUpstream(reply(LARGE), tls=context) as upstream:
+    async with FakeUpstream(reply(LARGE), tls=context) as upstream, AsyncExitStack() as stack:
+        stack.push_async_callback(exchange.close)
         target = exchange.target(URL(f"{upstream.base_url}/chat/completions"), {})
         for _ in range(2):
             with await exchange.post(target, lambda: BODY, None) as got:
                 assert await got.content.read() == LARGE
         assert [request.raw for request in upstream.requests] == [b"".join(BODY)] * 2
-    await exchange.close()

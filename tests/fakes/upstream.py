@@ -7,6 +7,7 @@ import ssl
 import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -240,7 +241,8 @@ class _Connections(web.Server):
         """End every connection at once; also those whose client reads nothing."""
         await self.shutdown(1.0)
         for transport in self.open.values():
-            transport.abort()
+            with suppress(AttributeError):  # CPython 3.11 cannot abort TLS that was closed twice; it ends by itself
+                transport.abort()
         await self.wait(0)
 
 
