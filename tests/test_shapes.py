@@ -18,7 +18,7 @@ from synth.normalize import Completion
 from synth.prompts.pick import read_picks
 from synth.reasoning_marks import split_reasoning
 from synth.request import ChatRequest
-from tests.shapes import SHAPES, list_long_lines
+from tests.shapes import MAX_CHARS, SHAPES, list_long_lines
 from tests.work_limit import MAX_LINES, limit_work
 
 MANY = hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -144,12 +144,24 @@ _SCHEMAS = st.recursive(
     ),
     max_leaves=3,
 )
+
+
+def _size(value: Any) -> int:
+    """Return about how many characters a value of equal elements has as JSON."""
+    if not value or not isinstance(value, str | list | dict):
+        return 4
+    if isinstance(value, str):
+        return len(value)
+    return len(value) * _size(next(iter(value.values() if isinstance(value, dict) else value)))
+
+
+# Elements are shared, so that a value of a few thousand objects can be one of more characters than memory has bytes.
 _VALUES: st.SearchStrategy[Any] = st.recursive(
     st.sampled_from([1, None, "a" * 1_000, {}]),
     lambda inner: (
         st.builds(lambda value, n: [value] * n, inner, st.sampled_from([1, 10, 1_000]))
         | st.builds(lambda value, n: {f"p{m}": value for m in range(n)}, inner, st.sampled_from([1, 50]))
-    ),
+    ).filter(lambda value: _size(value) <= MAX_CHARS),
     max_leaves=3,
 )
 

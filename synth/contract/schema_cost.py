@@ -7,6 +7,7 @@ from typing import Any
 from runtime.budget import Budget
 
 MAX_VALUES = 10_000
+MAX_CHARS = 1_000_000
 MAX_DEPTH = 200
 MAX_PATHS = 100_000
 MAX_PATTERN_SIZE = 10_000
@@ -14,7 +15,9 @@ MAX_PATTERN_DEPTH = 20
 UNKNOWN_STEPS = 100_000
 
 _MAX_DIGITS = 9  # a prefix of a longer number is large enough
-_STEPS_PER_CHECK = 20  # native code makes an error for each branch that does not fit
+_STEPS_PER_CHECK = 20
+_COPIES_PER_ERROR = 2  # of the value: in the error, and in its message
+_CHARS_PER_VALUE = 8  # what else is copied for each value in it
 _PATTERN_CHARS = 4  # matching a character costs as much as scanning so many
 _PAIRS_PER_STEP = 16
 _LOOKS_AROUND = re.compile(r"\(\?[=!<]|\\[1-9k]")
@@ -31,15 +34,20 @@ _FOR_ELEMENTS = ("items", "additionalItems", "unevaluatedItems", "contains")
 # schemas are expensive whatever the value: large or deep ones, whose compilation takes time and stack; patterns that
 # repeat what they repeat, which it expands; and references that are used twice on each of n levels, of which it checks
 # each of 2ⁿ ways. All three are found here from the schema alone, and refused before any model is asked. The remaining
-# cost depends on the value as well: `count_checks` goes through both as the library does, only counting.
+# cost depends on the value as well: `count_checks` goes through both as the library does, only counting. A value that
+# does not fit costs far more than one that does: of every branch that it misses the library makes an error, which
+# holds a copy of the value. `count_errors` counts these.
 def find_excess(schema: Any) -> str | None:
     """Return why a schema is too expensive to be used, or None."""
-    pattern_size = 0
+    pattern_size = n_chars = 0
     for n_values, (value, depth) in enumerate(_walk(schema), 1):
         if n_values > MAX_VALUES:
             return f"has more than {MAX_VALUES} values"
         if depth > MAX_DEPTH:
             return f"is nested more than {MAX_DEPTH} levels deep"
+        n_chars += _count_chars(value)
+        if n_chars > MAX_CHARS:
+            return f"has more than {MAX_CHARS} characters"
         for pattern in _list_patterns(value):
             size, pattern_depth = _measure_pattern(pattern)
             pattern_size += size
@@ -69,6 +77,11 @@ def _walk(value: Any) -> Iterator[tuple[Any, int]]:
         yield value, depth
         inner: Iterable[Any] = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         pending += [(each, depth + 1) for each in inner]
+
+
+def _count_chars(value: Any) -> int:
+    """Return how long a string is, or all names of an object are together."""
+    return len(value) if isinstance(value, str) else sum(map(len, value)) if isinstance(value, dict) else 0
 
 
 def _list_patterns(value: Any) -> list[str]:
@@ -158,28 +171,37 @@ def count_checks(schema: Any, value: Any, budget: Budget) -> None:
     A reference by an anchor or an address, or one without end, may take any number of steps. It takes more than a turn
     of the event loop has, so that such a schema is checked where the work can be stopped.
     """
+    _visit_all(_Checks(schema, budget), schema, value)
+
+
+def count_errors(schema: Any, value: Any, budget: Budget) -> None:
+    """Spend the steps for finding out where a value does not fit. Raises BudgetExceededError if there are too few."""
+    _visit_all(_Errors(schema, budget), schema, value)
+
+
+def _visit_all(checks: "_Checks", schema: Any, value: Any) -> None:
     try:
-        _Checks(schema, budget).visit(schema, value)
+        checks.visit(schema, value)
     except RecursionError:
-        budget.spend(UNKNOWN_STEPS)
+        checks.budget.spend(UNKNOWN_STEPS)
 
 
 class _Checks:
     """Goes through a schema and a value as a validator does that looks at every branch."""
 
     def __init__(self, root: Any, budget: Budget) -> None:
+        self.budget = budget
         self._root = root
-        self._budget = budget
 
     def visit(self, schema: Any, value: Any) -> None:
         """Spend the steps for one schema and one value, and for all that follow from them."""
-        self._budget.spend(_STEPS_PER_CHECK)
+        self.budget.spend(_STEPS_PER_CHECK)
         if not isinstance(schema, dict):
             return
         for branch in self._list_branches(schema):
             self.visit(branch, value)
         choices = schema.get("enum")
-        self._budget.spend(len(choices) if isinstance(choices, list) else 0)
+        self.budget.spend(len(choices) if isinstance(choices, list) else 0)
         if isinstance(value, str):
             self._match(_list_patterns(schema), value)
         elif isinstance(value, dict):
@@ -190,11 +212,11 @@ class _Checks:
             self._visit_elements(schema, value)
 
     def _match(self, patterns: Sequence[str], text: str) -> None:
-        self._budget.spend_chars(len(text))
+        self.budget.spend_chars(len(text))
         for pattern in patterns:
-            self._budget.spend_chars(_PATTERN_CHARS * len(text))
+            self.budget.spend_chars(_PATTERN_CHARS * len(text))
             if _LOOKS_AROUND.search(pattern):  # the engine for these starts anew at each character
-                self._budget.spend(len(text) ** 2 // _PAIRS_PER_STEP)
+                self.budget.spend(len(text) ** 2 // _PAIRS_PER_STEP)
 
     def _list_branches(self, schema: Mapping[str, Any]) -> Iterator[Any]:
         """Yield the schemas that apply to the same value."""
@@ -202,7 +224,7 @@ class _Checks:
             if name in schema:
                 target = _resolve(self._root, schema[name])
                 if target is None:
-                    self._budget.spend(UNKNOWN_STEPS)
+                    self.budget.spend(UNKNOWN_STEPS)
                 else:
                     yield target
         for name in _IN_PLACE_LISTS:
@@ -226,7 +248,7 @@ class _Checks:
                 self.visit(each, value)
 
     def _visit_elements(self, schema: Mapping[str, Any], elements: list[Any]) -> None:
-        self._budget.spend(len(elements))
+        self.budget.spend(len(elements))
         for name in ("prefixItems", "items"):
             if isinstance(schema.get(name), list):
                 for each, value in zip(schema[name], elements, strict=False):
@@ -235,3 +257,26 @@ class _Checks:
             if isinstance(schema.get(name), dict):
                 for value in elements:
                     self.visit(schema[name], value)
+
+
+class _Errors(_Checks):
+    """Goes through them as a validator does that makes an error of every branch."""
+
+    def __init__(self, root: Any, budget: Budget) -> None:
+        super().__init__(root, budget)
+        self._sizes: dict[int, int] = {}
+
+    def visit(self, schema: Any, value: Any) -> None:
+        """Spend the steps for one schema and one value, and for all that follow from them."""
+        self.budget.spend_chars(_COPIES_PER_ERROR * self._measure(value))
+        super().visit(schema, value)
+
+    def _measure(self, value: Any) -> int:
+        """Return about how many characters a copy of a value has."""
+        if not isinstance(value, dict | list):
+            return _CHARS_PER_VALUE + _count_chars(value)
+        if id(value) not in self._sizes:
+            self.budget.spend(len(value))
+            inner = value.values() if isinstance(value, dict) else value
+            self._sizes[id(value)] = _CHARS_PER_VALUE + _count_chars(value) + sum(map(self._measure, inner))
+        return self._sizes[id(value)]

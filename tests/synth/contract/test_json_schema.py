@@ -97,6 +97,9 @@ def double(levels: int, keyword: str = "anyOf") -> dict[str, Any]:
         (nest(100_000), "is nested more than 200 levels deep"),
         ({"properties": {f"p{n}": {"type": "string"} for n in range(20_000)}}, "has more than 10000 values"),
         ({"enum": list(range(20_000))}, "has more than 10000 values"),
+        ({"type": "a" * 2_000_000}, "has more than 1000000 characters"),
+        ({"properties": {"a" * 2_000_000: 3}}, "has more than 1000000 characters"),
+        ({"required": ["a" * 1_000] * 2_000}, "has more than 1000000 characters"),
         (double(17), "has references with more than 100000 ways"),
         (double(30, "allOf"), "has references with more than 100000 ways"),
         (double(60, "oneOf"), "has references with more than 100000 ways"),
@@ -159,12 +162,23 @@ def branch(levels: int) -> Any:
         ({"pattern": "(?=(a*)*b)c"}, "a" * 3_000),
         ({"items": {"items": {"items": {"type": "integer"}}}}, [[[1] * 100] * 10] * 10),
         ({"properties": {f"p{n}": {"type": "string"} for n in range(4_900)}}, {}),
+        ({"anyOf": [{"type": "string"}] * 500}, ["a" * 100_000]),
+        ({"allOf": [{"type": "object"}] * 500}, ["a" * 100_000]),
+        ({"oneOf": [{"type": "null"}] * 500}, {"a" * 100_000: 1}),
+        ({"items": {"items": {"type": "string"}}}, [[{"a": ["b" * 1_000] * 1_000}]]),
+        ({"anyOf": [{"type": "string"}] * 300}, list(range(20_000))),
     ],
 )
 def test_long_work_does_not_begin_on_the_loop(schema: dict[str, Any], value: Any) -> None:
     """It goes to a worker process, which can be stopped."""
     with pytest.raises(BudgetExceededError):
         mismatch(value, schema, INLINE_STEPS)
+
+
+def test_a_value_that_fits_is_cheap_however_many_branches_it_misses() -> None:
+    """The library makes errors, which hold copies of the value, only if all of it is to be refused."""
+    schema = {"anyOf": [*[{"type": "string"}] * 500, {"type": "array"}]}
+    assert mismatch(["a" * 100_000], schema, INLINE_STEPS) is None
 
 
 def test_a_value_that_native_code_refuses_is_not_checked() -> None:

@@ -1,5 +1,6 @@
 """The estimated cost of schemas. Whole schemas are in test_json_schema.py."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.budget import Budget, BudgetExceededError
-from synth.contract.schema_cost import MAX_VALUES, count_checks, count_values, find_excess
+from synth.contract.schema_cost import MAX_CHARS, MAX_VALUES, count_checks, count_errors, count_values, find_excess
 
 _VALUES = st.recursive(
     st.none() | st.integers() | st.text(max_size=9),
@@ -22,6 +23,12 @@ def is_within(schema: Any, value: Any, steps: int) -> bool:
     except BudgetExceededError:
         return False
     return True
+
+
+def spent(count: Callable[[Any, Any, Budget], None], schema: Any, value: Any) -> int:
+    budget = Budget(1_000_000)
+    count(schema, value, budget)
+    return 1_000_000 - budget._steps
 
 
 @pytest.mark.parametrize(
@@ -86,9 +93,24 @@ def test_steps_are_spent_by_the_size_of_the_value() -> None:
     assert not is_within({"items": {"type": "string"}}, ["x"] * 1_000, 10_000)
 
 
+@given(_VALUES, _VALUES)
+def test_the_errors_of_any_schema_are_counted(schema: Any, value: Any) -> None:
+    """No schema raises another exception, and finding the errors is never cheaper than checking."""
+    count_errors(schema, value, Budget(1_000_000))
+    assert spent(count_errors, schema, value) > spent(count_checks, schema, value)
+
+
+def test_an_error_costs_as_much_as_a_copy_of_the_value() -> None:
+    """Of all of it, on each level."""
+    schema = {"anyOf": [{"type": "string"}] * 10}
+    small, large = ({"a": ["b" * n]} for n in (10, 64_000))
+    assert spent(count_errors, schema, large) - spent(count_errors, schema, small) > 10 * 1_000
+
+
 def test_all_limits_are_above_those_of_openai() -> None:
     """OpenAI allows 5,000 properties, ten levels deep (https://platform.openai.com/docs/guides/structured-outputs)."""
     assert MAX_VALUES > 5_000
+    assert MAX_CHARS > 120_000
     schema: dict[str, Any] = {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(450)}}
     for _ in range(10):
         schema = {"type": "object", "properties": {"inner": schema}, "additionalProperties": False}
