@@ -97,7 +97,10 @@ async def test_traces_are_kept_whatever_else_fails_at_the_end(
 ) -> None:
     """They are needed most in that case."""
 
-    async def broken(_pool: Pool) -> None:
+    close = Pool.close
+
+    async def broken(pool: Pool) -> None:
+        await close(pool)
         raise OSError("the pool cannot be closed")
 
     monkeypatch.setattr(Pool, "close", broken)
