@@ -67,7 +67,8 @@ _PROSE = [
 ]
 _SPACES = [" ", "\t", "\r\n", "\r", "\x0b", "\x0c", "\u2028", "\0", "\ud800", "\N{LEFTWARDS ARROW}", "\u00e9"]
 _CHARS = ["a", "1", "`", "<", ">", "=", "*", "-", "+", "@", ".", "#", "|", ":", ",", "/"]
-_TOKENS = st.sampled_from([*_FENCES, *_MARKS, *_LINES, *_BRACKETS, *_SYNTAX, *_PROSE, *_SPACES, *_CHARS])
+TOKENS = [*_FENCES, *_MARKS, *_LINES, *_BRACKETS, *_SYNTAX, *_PROSE, *_SPACES, *_CHARS]
+_TOKENS = st.sampled_from(TOKENS)
 _COUNTS = st.sampled_from([1, 2, 3, 10, 100, 1_000, 30_000, 300_000])
 
 

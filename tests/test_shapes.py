@@ -1,5 +1,6 @@
 """Readers of foreign text against hostile shapes. Work is counted, so that a stall fails on any machine alike."""
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from synth.normalize import Completion
 from synth.prompts.pick import read_picks
 from synth.reasoning_marks import split_reasoning
 from synth.request import ChatRequest
-from tests.shapes import MAX_CHARS, SHAPES, list_long_lines
+from tests.shapes import MAX_CHARS, SHAPES, TOKENS, list_long_lines
 from tests.work_limit import MAX_LINES, limit_work
 
 MANY = hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -52,6 +53,16 @@ def test_no_answer_stalls_the_edits(form: EditForm, answer: str, shown: str, ins
     """Neither its own shape nor that of the files that it edits."""
     files = Workspace({"a.py": shown, "c.py": "x = 1\n"})
     read(Contract(edits=form, workspace=files), wrap(form, answer) if inside else answer)
+
+
+@pytest.mark.parametrize("form", EditForm)
+def test_no_repeated_token_stalls_the_edits(form: EditForm) -> None:
+    """However long: what a budget still allows is the longest turn, so that sizes below and above it are tried."""
+    files = Workspace({"a.py": "=", "c.py": "x = 1\n"})
+    for token, n_chars in product(TOKENS, [50_000, 100_000, 200_000, 400_000, MAX_CHARS]):
+        text = token * (n_chars // len(token))
+        read(Contract(edits=form, workspace=files), text)
+        read(Contract(edits=form, workspace=files), wrap(form, text))
 
 
 @pytest.mark.parametrize("language", ["yaml", "toml", "json", "py"])

@@ -96,7 +96,6 @@ async def test_traces_are_kept_whatever_else_fails_at_the_end(
     upstream: FakeUpstream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are needed most in that case."""
-
     close = Pool.close
 
     async def broken(pool: Pool) -> None:

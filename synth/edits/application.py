@@ -77,7 +77,8 @@ def try_edits(form: EditForm, workspace: Workspace, text: str, budget: Budget) -
 
 
 def _check_code(workspace: Workspace, text: str, budget: Budget) -> AppliedEdits:
-    budget.spend(8 * (text.count("```") + text.count("~~~")))
+    budget.spend(8 * (text.count("```") + text.count("~~~")) + text.count("\n"))
+    budget.spend_chars(4 * len(text))
     blocks = list(find_code_blocks(text))
     findings = tuple(find_code_defects(blocks, budget))
     outcome = blocks[0].outcome if len(blocks) == 1 else ("text", _strip_line_ends(text))
