@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+from runtime.processes import start_process
 from runtime.worker_child import HEADER, HELLO
 
 _CHILD = Path(__file__).with_name("worker_child.py")
@@ -91,7 +92,7 @@ class WorkerPool:
         self._check_open()
         self.n_started += 1
         command = [sys.executable, "-P", "-X", "utf8", str(_CHILD), *self._preload]
-        process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={})
+        process = await start_process(*command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env={})
         worker = _Worker(process)
         self._workers.add(worker)
         try:

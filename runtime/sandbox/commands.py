@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from runtime.frozen import frozen
+from runtime.processes import start_process
 from runtime.sandbox.local_sockets import list_sockets
 from runtime.sandbox.namespaces import PATH, Isolation, filtering, isolation
 from runtime.sandbox.trials import SandboxError
@@ -86,7 +87,7 @@ async def _run(command: Command, copy: Path, sockets: Sequence[str], timeout_s: 
     tail = bytearray()
     async with _collect_output(tail) as output:
         try:
-            process = await asyncio.create_subprocess_exec(
+            process = await start_process(
                 *argv,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,

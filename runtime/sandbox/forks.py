@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from runtime.processes import start_process
 from runtime.sandbox.namespaces import PATH, Isolation, command, isolation
 from runtime.sandbox.trials import (
     LOADED,
@@ -104,7 +105,7 @@ class _Session:
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._folder = TemporaryDirectory(prefix="mom-sandbox-")
-        self._process = await asyncio.create_subprocess_exec(
+        self._process = await start_process(
             *command(_CHILD.read_text(encoding="utf-8"), self._folder.name, Isolation.NAMESPACES),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from upstream.embedded.processes import end_process
+from runtime.processes import end_process, start_process
 
 _log = structlog.get_logger(__name__)
 
@@ -86,7 +86,7 @@ class LlamaProcess:
 
         It gets only the variables of `environ` that a process needs: no proxies, no keys. Cancellation ends the child.
         """
-        process = await asyncio.create_subprocess_exec(
+        process = await start_process(
             *program,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,

@@ -18,6 +18,7 @@ from pathlib import Path
 import aiohttp
 import structlog
 
+from runtime.processes import end_process, start_process
 from upstream.embedded.catalogue import HubSource, Source, Weight, Wheel, WheelSource
 from upstream.embedded.files import (
     PIECE_BYTES,
@@ -29,7 +30,6 @@ from upstream.embedded.files import (
     sha256_of,
     size_of,
 )
-from upstream.embedded.processes import end_process
 
 _log = structlog.get_logger(__name__)
 
@@ -212,7 +212,7 @@ async def _run_pip(requirements: Path, folder: Path, wheel: Wheel, report: Calla
     a second; they need the space there in any case.
     """
     options = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "--no-cache-dir", "--no-input", "--quiet")
-    process = await asyncio.create_subprocess_exec(
+    process = await start_process(
         *(sys.executable, "-c", _RUN_PIP, str(folder)),
         *("download", *options, "--disable-pip-version-check", "--retries", "2"),
         *("--dest", str(folder), "--requirement", str(requirements)),
