@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 from config.settings import BypassRule
-from synth.request import ChatRequest, text_of
+from synth.request import ChatRequest, start_of, text_of
 from upstream.openai.wire import find_token_limit
 
 BUILT_IN = (
@@ -77,7 +77,8 @@ def _begins(request: ChatRequest, pattern: str) -> bool:
         return False
     content = last.get("content")
     texts = [text_of([part]) for part in content] if isinstance(content, list) else [text_of(content)]
-    return any(re.match(pattern, text.lstrip()[:_INSTRUCTION_CHARS]) for text in texts)
+    begins = re.compile(pattern).match
+    return any(begins(text.lstrip()[:_INSTRUCTION_CHARS]) for text in texts)
 
 
 def _read_instructions(request: ChatRequest) -> str | None:
@@ -87,7 +88,7 @@ def _read_instructions(request: ChatRequest) -> str | None:
         return None
     if rest and (first.get("role") not in ("system", "developer") or any(each.get("role") != "user" for each in rest)):
         return None
-    return text_of(first.get("content"))[:_INSTRUCTION_CHARS]
+    return start_of(first.get("content"), _INSTRUCTION_CHARS)
 
 
 def _count_chars(request: ChatRequest) -> int:

@@ -74,6 +74,19 @@ def text_of(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
+def start_of(content: Any, n_chars: int) -> str:
+    """Return the first characters of `text_of(content)`, without copying the rest, which may be megabytes."""
+    if not isinstance(content, list):
+        return text_of(content)[:n_chars]
+    pieces: list[str] = []
+    for part in content:
+        if n_chars <= 0:
+            break
+        pieces.append(text_of([part])[:n_chars])
+        n_chars -= len(pieces[-1])
+    return "".join(pieces)
+
+
 def answers_tool_call(request: ChatRequest) -> bool:
     """Whether a tool's result follows the model's last message: the model continues its work, without a new question.
 
@@ -90,8 +103,8 @@ def answers_tool_call(request: ChatRequest) -> bool:
 
 def find_earlier_requests(messages: Sequence[Message]) -> str:
     """Return the texts of the user's messages before the last one, in order, "" if there are none."""
-    texts = [text_of(message.get("content")) for message in messages if message.get("role") == "user"]
-    return "\n\n".join(texts[:-1])
+    asked = [message.get("content") for message in messages if message.get("role") == "user"]
+    return "\n\n".join(map(text_of, asked[:-1]))
 
 
 def find_last_request(messages: Sequence[Message]) -> str:

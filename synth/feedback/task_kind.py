@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from synth.contract.contract import Contract
-from synth.request import Message, text_of
+from synth.request import Message, start_of
 
 NO_LANGUAGE = "-"
 
@@ -39,7 +39,7 @@ def _find_language(contract: Contract, messages: Sequence[Message]) -> str:
         return _EXTENSIONS[known[0]]
     for message in reversed(messages):
         if message.get("role") == "user":
-            return _find_first_sign(text_of(message.get("content"))[:_MAX_CHARS])
+            return _find_first_sign(start_of(message.get("content"), _MAX_CHARS))
     return NO_LANGUAGE
 
 

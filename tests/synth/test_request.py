@@ -3,8 +3,18 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from synth.request import ChatRequest, Message, answers_tool_call, find_earlier_requests, find_last_request, text_of
+from synth.request import (
+    ChatRequest,
+    Message,
+    answers_tool_call,
+    find_earlier_requests,
+    find_last_request,
+    start_of,
+    text_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +30,14 @@ from synth.request import ChatRequest, Message, answers_tool_call, find_earlier_
 def test_the_text_of_a_content_is_its_text_parts(content: Any, text: str) -> None:
     """Anything else is no text."""
     assert text_of(content) == text
+
+
+@given(
+    st.text(max_size=9) | st.lists(st.just({"type": "image_url"}) | st.builds(dict, text=st.text(max_size=3))),
+    st.integers(0, 12),
+)
+def test_the_start_of_a_content_is_that_of_its_text(content: Any, n_chars: int) -> None:
+    assert start_of(content, n_chars) == text_of(content)[:n_chars]
 
 
 def test_reminders_behind_a_tool_s_result_change_nothing() -> None:

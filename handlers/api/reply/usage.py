@@ -84,7 +84,8 @@ def _prompt_tokens(ledger: Ledger, request: ChatRequest) -> int:
 
 def _begins_with(messages: Sequence[Message], conversation: Sequence[Message]) -> bool:
     """Whether a model has read the conversation, and not a summary of it for advisors."""
-    return text_of(messages[0].get("content")).startswith(text_of(conversation[0].get("content")))
+    read, asked = messages[0].get("content"), conversation[0].get("content")
+    return read is asked or text_of(read).startswith(text_of(asked))
 
 
 def _count_without_advice(ledger: Ledger, request: ChatRequest) -> int:
