@@ -6,7 +6,9 @@ import shutil
 import signal
 import socket
 from asyncio.subprocess import DEVNULL, Process
+from contextlib import suppress
 from pathlib import Path
+from random import SystemRandom
 from typing import Self
 
 import pytest
@@ -16,11 +18,20 @@ REQUIRED = os.environ.get("STORE_REQUIRED") == "1"
 PATIENCE_S = 20.0
 
 
+_PORTS = range(10_000, 32_000)
+
+
 def find_free_port() -> int:
-    """Return a port that is free now."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    """Return a port that is free now, and that nobody else gets by chance until a server listens there, or again.
+
+    The system takes the ports of connections, and of servers that ask for any, from above this range. The random
+    number is the system's too, since the tests of all workers begin with the same seed.
+    """
+    while True:
+        port = SystemRandom().choice(_PORTS)
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 class RedisServer:

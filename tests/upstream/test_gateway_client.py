@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from config.settings import ApiKey, Critic, Secret, Server
-from tests.fakes import FakeUpstream, answer, status
+from tests.fakes import FakeUpstream, answer, refusing, status
 from tests.fakes.breaks import hang
 from tests.running import Gateway, model, running, settings
 from upstream.gateway_client import GatewayClient, GatewayError, normalize_url
@@ -108,8 +108,9 @@ async def test_closing_the_watch_cancels_the_run(upstream: FakeUpstream) -> None
 
 async def test_no_gateway_is_running() -> None:
     """The message names the address, the cause, and two remedies."""
-    url = f"http://127.0.0.1:{unused_port()}"
-    message = await failure(url)
+    with refusing() as base_url:
+        url = base_url.removesuffix("/v1")
+        message = await failure(url)
     assert f"no gateway answers at {url}" in message
     assert "refused" in message
     assert "`mom-gateway serve`" in message
