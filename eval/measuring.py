@@ -31,7 +31,7 @@ ANY_CANDIDATE = "any candidate"
 """The line of a report that counts the items which at least one candidate of the panel solves."""
 
 _LIMITS = Limits(step_s=3.0, trial_s=60.0)  # a busy machine must not make a timeout of slow code
-_WAIT_S = 60.0  # and not of a worker that starts or replies late
+_WAIT_S = 60.0  # nor make an answer unknown whose worker starts or replies late
 _REQUEST_S = 600.0
 _CHECK_S = 60.0
 

@@ -21,17 +21,15 @@ async def start_process(*command: str, **options: Any) -> Process:
         return await asyncio.shield(starting)
     except asyncio.CancelledError:
         ending = asyncio.create_task(_kill(starting, is_leader=bool(options.get("start_new_session"))))
-        while not ending.done():
-            with suppress(asyncio.CancelledError):  # one more; the first is raised below
-                await asyncio.wait([ending])
+        await _wait_in_any_case(ending)
         raise
 
 
 async def end_process(process: Process, patience_s: float) -> bool:
     """Wait for a child that was asked to end, and kill it after `patience_s`; return whether it ended by itself.
 
-    It has ended when this returns or is cancelled. A task that was cancelled already may wait here too: its timeout
-    cannot be `asyncio.timeout`, which raises CancelledError in such a task (CPython before 3.11.3).
+    It has ended when this returns, and when CancelledError is raised. A task that was cancelled already may wait here
+    too, so the timeout is not `asyncio.timeout`, which raises CancelledError there (CPython before 3.11.3).
     """
     ending = asyncio.create_task(process.wait())
     try:
@@ -39,8 +37,20 @@ async def end_process(process: Process, patience_s: float) -> bool:
     finally:
         if process.returncode is None:
             process.kill()
-        await ending
+        await _wait_in_any_case(ending)
     return bool(done)
+
+
+async def _wait_in_any_case(ending: "asyncio.Task[Any]") -> None:
+    """Wait until a task has ended, however often the waiting task is cancelled; raise CancelledError only then."""
+    is_cancelled = False
+    while not ending.done():
+        try:
+            await asyncio.wait([ending])
+        except asyncio.CancelledError:
+            is_cancelled = True
+    if is_cancelled:
+        raise asyncio.CancelledError
 
 
 async def _kill(starting: "asyncio.Task[Process]", *, is_leader: bool) -> None:

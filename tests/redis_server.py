@@ -22,10 +22,10 @@ _PORTS = range(10_000, 32_000)
 
 
 def find_free_port() -> int:
-    """Return a port that is free now, and that nobody else gets by chance until a server listens there, or again.
+    """Return a port that is free now, and that the system gives to nobody else while no server listens there.
 
-    The system takes the ports of connections, and of servers that ask for any, from above this range. The random
-    number is the system's too, since the tests of all workers begin with the same seed.
+    It lies below the range from which the system serves connections and servers that accept any port. The number is
+    not from `random`, which all workers seed alike.
     """
     while True:
         port = SystemRandom().choice(_PORTS)

@@ -57,7 +57,7 @@ def test_no_answer_stalls_the_edits(form: EditForm, answer: str, shown: str, ins
 
 @pytest.mark.parametrize("form", EditForm)
 def test_no_repeated_token_stalls_the_edits(form: EditForm) -> None:
-    """However long: what a budget still allows is the longest turn, so that sizes below and above it are tried."""
+    """At sizes below and above what the budget of a turn allows, since the turn is longest just below it."""
     files = Workspace({"a.py": "=", "c.py": "x = 1\n"})
     for token, n_chars in product(TOKENS, [50_000, 100_000, 200_000, 400_000, MAX_CHARS]):
         text = token * (n_chars // len(token))

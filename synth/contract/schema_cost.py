@@ -35,8 +35,8 @@ _FOR_ELEMENTS = ("items", "additionalItems", "unevaluatedItems", "contains")
 # repeat what they repeat, which it expands; and references that are used twice on each of n levels, of which it checks
 # each of 2ⁿ ways. All three are found here from the schema alone, and refused before any model is asked. The remaining
 # cost depends on the value as well: `count_checks` goes through both as the library does, only counting. A value that
-# does not fit costs far more than one that does: of every branch that it misses the library makes an error, which
-# holds a copy of the value. `count_errors` counts these.
+# does not fit costs far more than one that does: for every branch that it misses, the library makes an error that holds
+# a copy of the value. `count_errors` counts these copies.
 def find_excess(schema: Any) -> str | None:
     """Return why a schema is too expensive to be used, or None."""
     pattern_size = n_chars = 0
@@ -80,8 +80,10 @@ def _walk(value: Any) -> Iterator[tuple[Any, int]]:
 
 
 def _count_chars(value: Any) -> int:
-    """Return how long a string is, or all names of an object are together."""
-    return len(value) if isinstance(value, str) else sum(map(len, value)) if isinstance(value, dict) else 0
+    """Return the length of a string, or of an object's names together; 0 for other values."""
+    if isinstance(value, str):
+        return len(value)
+    return sum(map(len, value)) if isinstance(value, dict) else 0
 
 
 def _list_patterns(value: Any) -> list[str]:
@@ -260,7 +262,7 @@ class _Checks:
 
 
 class _Errors(_Checks):
-    """Goes through them as a validator does that makes an error of every branch."""
+    """Goes through both as a validator does that makes an error for every branch."""
 
     def __init__(self, root: Any, budget: Budget) -> None:
         super().__init__(root, budget)

@@ -77,6 +77,7 @@ def try_edits(form: EditForm, workspace: Workspace, text: str, budget: Budget) -
 
 
 def _check_code(workspace: Workspace, text: str, budget: Budget) -> AppliedEdits:
+    # Lines count beside characters: the loops over a block's lines make most of the cost if these are short.
     budget.spend(8 * (text.count("```") + text.count("~~~")) + text.count("\n"))
     budget.spend_chars(4 * len(text))
     blocks = list(find_code_blocks(text))

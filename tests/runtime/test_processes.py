@@ -74,7 +74,7 @@ async def test_a_child_that_stays_is_killed() -> None:
 
 @pytest.mark.parametrize("patience_s", [0.0, 0.01])
 async def test_a_cancelled_task_ends_its_child_too(patience_s: float) -> None:
-    """A timeout in the cleanup of a task that was cancelled is still no cancellation."""
+    """The timeout is not mistaken for another cancellation of the task."""
     child = await started(STAYS)
     ended = []
 
@@ -92,11 +92,14 @@ async def test_a_cancelled_task_ends_its_child_too(patience_s: float) -> None:
     assert (ended, child.returncode) == ([False], -9)
 
 
-async def test_cancelling_the_wait_kills_the_child() -> None:
+@pytest.mark.parametrize("n_cancelled", [1, 2, 3])
+async def test_cancelling_the_wait_kills_the_child(n_cancelled: int) -> None:
+    """It has been reaped when CancelledError is raised, however often the task was cancelled."""
     child = await started(STAYS)
     task = asyncio.create_task(end_process(child, WAIT_S))
-    await asyncio.sleep(0.01)
-    task.cancel()
+    for _ in range(n_cancelled):
+        await asyncio.sleep(0)
+        task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert child.returncode == -9
